@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where Tricircle's own tables are."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("tricircle_database", title="The Tricircle database")
+
+OPTS = [
+    cfg.StrOpt(
+        "connection",
+        default="sqlite:////var/lib/tricircle/tricircle.sqlite",
+        secret=True,
+        help="SQLAlchemy URL of the Tricircle database: MariaDB/MySQL or PostgreSQL in "
+        "production, SQLite on a laptop. The name of the section differs from [database] "
+        "because the same options are read inside central Neutron.",
+    ),
+    cfg.IntOpt("max_pool_size", default=10, min=1, help="Connections kept open, a process."),
+    cfg.IntOpt("max_overflow", default=20, min=0, help="Connections opened beyond the pool."),
+]

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gateway listens on and how it behaves toward clients."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("gateway", title="The API gateway")
+
+OPTS = [
+    cfg.HostAddressOpt("listen", default="0.0.0.0", help="Address all the gateway's APIs bind to."),
+    cfg.PortOpt("compute_port", default=8774, help="Port of the Compute API; 0 turns it off."),
+    cfg.PortOpt("volume_port", default=8776, help="Port of the Block Storage API; 0 turns it off."),
+    cfg.PortOpt("admin_port", default=19999, help="Port of the Admin API; 0 turns it off."),
+    cfg.IntOpt("workers", default=1, min=1, help="Processes that share the ports."),
+    cfg.StrOpt(
+        "public_endpoint",
+        help="Scheme, host and port to write into links instead of what the request says, "
+        "for example https://cloud.example.org:8774.",
+    ),
+    cfg.BoolOpt(
+        "enable_proxy_headers_parsing",
+        default=False,
+        help="Believe X-Forwarded-Proto, -Host and -Prefix: turn on behind a trusted proxy only.",
+    ),
+    cfg.IntOpt("max_limit", default=1000, min=1, help="Most items one page of a list holds."),
+    cfg.FloatOpt("list_deadline", default=20.0, min=0.1, help="Seconds a list waits for a pod."),
+    cfg.FloatOpt(
+        "request_deadline", default=60.0, min=0.1, help="Seconds any other call may take."
+    ),
+    cfg.IntOpt(
+        "max_request_body_size",
+        default=114688,
+        min=1024,
+        help="Bytes a request body may have (Nova's own limit by default).",
+    ),
+    cfg.StrOpt(
+        "compute_link_prefix",
+        default="",
+        help="Path put before /v2.1 in links, when a proxy serves the API below a path.",
+    ),
+    cfg.ListOpt("cors_allowed_origin", default=[], help="Origins CORS answers to; * for any."),
+    cfg.FloatOpt(
+        "token_cache_seconds", default=60.0, min=0.0, help="Seconds a validated token is believed."
+    ),
+]

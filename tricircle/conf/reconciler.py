@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How pods are made to match what is wanted."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("reconciler", title="The reconcile loop")
+
+OPTS = [
+    cfg.FloatOpt("poll_interval", default=1.0, min=0.05, help="Seconds between looks for work."),
+    cfg.IntOpt(
+        "threads_per_pod", default=4, min=1, help="Realizations worked on at once in a pod."
+    ),
+    cfg.FloatOpt(
+        "claim_seconds", default=60.0, min=1.0, help="Seconds a claimed row is one worker's."
+    ),
+    cfg.FloatOpt("backoff_first", default=1.0, min=0.05, help="Seconds before the first retry."),
+    cfg.FloatOpt(
+        "backoff_most", default=300.0, min=1.0, help="Seconds between retries at the most."
+    ),
+    cfg.FloatOpt(
+        "call_deadline", default=30.0, min=0.1, help="Seconds one call to a pod may take."
+    ),
+    cfg.FloatOpt("bind_deadline", default=45.0, min=1.0, help="Seconds a port binding may take."),
+    cfg.FloatOpt(
+        "creation_grace",
+        default=120.0,
+        min=1.0,
+        help="Seconds after which an unfinished server creation is looked into and undone.",
+    ),
+    cfg.FloatOpt(
+        "audit_interval", default=600.0, min=1.0, help="Seconds between audits for drift."
+    ),
+    cfg.FloatOpt(
+        "status_interval", default=2.0, min=0.1, help="Seconds between looks at port status."
+    ),
+]

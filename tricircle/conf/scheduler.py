@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a pod is chosen for a new resource."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("scheduler", title="Choosing a pod")
+
+OPTS = [
+    cfg.StrOpt(
+        "default_availability_zone",
+        help="Availability zone for requests that name none. None: any pod.",
+    ),
+    cfg.ListOpt(
+        "filters",
+        default=["enabled", "healthy", "availability_zone", "placed_resources"],
+        help="Filters (entry points tricircle.scheduling.filters), in order.",
+    ),
+    cfg.ListOpt(
+        "weighers",
+        default=["bound", "capacity"],
+        help="Weighers (entry points tricircle.scheduling.weighers), most important first.",
+    ),
+    cfg.IntOpt("max_attempts", default=3, min=1, help="Pods tried for one request at the most."),
+]

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of the Tricircle database. Times are UTC without a zone."""
+
+import datetime
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+
+Timestamp = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def now() -> datetime.datetime:
+    """The time as the tables keep it: UTC, no zone."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+class Base(DeclarativeBase):
+    """Base of the tables in the Tricircle database."""
+
+    __table_args__: Any = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb3"}
+
+
+class Pod(Base):
+    """An OpenStack instance behind the gateway; ``region_name`` is its region in Keystone.
+
+    ``availability_zone`` is the zone users see, ``pod_availability_zone`` the one named toward
+    the pod (empty: none is named). ``state`` is the operator's word (enabled, draining,
+    maintenance), ``health`` what the last probe found (up, down, unknown).
+    ``versions`` is {service type: {"min": "2.1", "max": "2.104"}}, ``endpoints`` is
+    {service type: URL}, both as discovered last.
+    """
+
+    __tablename__ = "pods"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    region_name: Mapped[str] = mapped_column(sa.String(255), unique=True)
+    availability_zone: Mapped[str] = mapped_column(sa.String(255), index=True)
+    pod_availability_zone: Mapped[str] = mapped_column(sa.String(255), default="")
+    dc_name: Mapped[str] = mapped_column(sa.String(255), default="")
+    state: Mapped[str] = mapped_column(sa.String(16), default="enabled")
+    versions: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    endpoints: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    health: Mapped[str] = mapped_column(sa.String(16), default="unknown")
+    last_error: Mapped[str] = mapped_column(sa.Text, default="")
+    latency_ms: Mapped[float | None] = mapped_column(sa.Float)
+    probed_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
+
+
+class Binding(Base):
+    """A project uses a pod: made by the scheduler at the first use, or by an operator."""
+
+    __tablename__ = "bindings"
+    __table_args__ = (sa.UniqueConstraint("project_id", "pod_id"), Base.__table_args__)
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), index=True)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
+class Routing(Base):
+    """Where a resource lives. An index, not the truth: a miss asks the pods and heals it.
+
+    ``detail`` of a server holds {"ports": [ids of the central ports the gateway made for it]}:
+    those go with the server, a port the user brought stays.
+    """
+
+    __tablename__ = "routings"
+    resource_type: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    resource_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), index=True)
+    project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
+class Creation(Base):
+    """A create that was begun and is not known to have ended: what to look into after a crash.
+
+    ``ports`` are ids of the central ports made for it; the row is gone once its routing stands.
+    """
+
+    __tablename__ = "creations"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    resource_type: Mapped[str] = mapped_column(sa.String(32))
+    project_id: Mapped[str] = mapped_column(sa.String(64))
+    pod_id: Mapped[str | None] = mapped_column(sa.String(36))
+    ports: Mapped[list[str]] = mapped_column(sa.JSON, default=list)
+    detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, index=True)
+
+
+class Definition(Base):
+    """A definition that must be the same in every pod (flavor, keypair): the copy we keep.
+
+    ``key`` names it inside its kind (a flavor's id; ``<user id>/<name>`` for a keypair), ``body``
+    is what to send to a pod, ``revision`` grows by one with each change, ``deleted`` is kept
+    until it is gone from every pod.
+    """
+
+    __tablename__ = "definitions"
+    __table_args__ = (sa.UniqueConstraint("kind", "key"), Base.__table_args__)
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(sa.String(32))
+    key: Mapped[str] = mapped_column(sa.String(330))
+    body: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    revision: Mapped[int] = mapped_column(default=1)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
+
+
+class RealizationColumns:
+    """One (central resource, pod): what is wanted there and what is there.
+
+    The same columns stand in two databases: here for definitions, in central Neutron's for its
+    resources, each written in the transaction of the change that makes it dirty. A row is dirty
+    while ``realized_revision`` differs from ``wanted_revision`` or ``absent`` is set.
+    """
+
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    resource_type: Mapped[str] = mapped_column(sa.String(32))
+    resource_id: Mapped[str] = mapped_column(sa.String(330))
+    pod_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    pod_resource_id: Mapped[str | None] = mapped_column(sa.String(255), index=True)
+    wanted_revision: Mapped[int] = mapped_column(default=1)
+    realized_revision: Mapped[int | None]
+    absent: Mapped[bool] = mapped_column(default=False)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp, index=True)
+    failing_since: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
+    last_error: Mapped[str | None] = mapped_column(sa.Text)
+    claimed_by: Mapped[str | None] = mapped_column(sa.String(255))
+    claimed_until: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
+
+    @declared_attr.directive
+    def __table_args__(cls) -> Any:
+        return (
+            sa.UniqueConstraint("resource_type", "resource_id", "pod_id"),
+            {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb3"},
+        )
+
+
+class Realization(RealizationColumns, Base):
+    """Realizations of definitions."""
+
+    __tablename__ = "realizations"

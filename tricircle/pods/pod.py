@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pod as the rest of the code sees it: a value read from the database."""
+
+import dataclasses
+import datetime
+from typing import Any, Self
+
+from tricircle.db import models
+from tricircle.pods import errors
+
+ENABLED, DRAINING, MAINTENANCE = "enabled", "draining", "maintenance"
+UP, DOWN, UNKNOWN = "up", "down", "unknown"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pod:
+    """One OpenStack instance; see ``models.Pod`` for what each field means."""
+
+    id: str
+    region_name: str
+    availability_zone: str
+    pod_availability_zone: str = ""
+    dc_name: str = ""
+    state: str = ENABLED
+    versions: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
+    endpoints: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    health: str = UNKNOWN
+    last_error: str = ""
+    latency_ms: float | None = None
+    probed_at: datetime.datetime | None = None
+
+    @classmethod
+    def from_row(cls, row: models.Pod) -> Self:
+        return cls(**{field.name: getattr(row, field.name) for field in dataclasses.fields(cls)})
+
+    def endpoint(self, service: str) -> str:
+        """Base URL of a service (compute, network, volume, image, placement), no slash at the end.
+
+        Raises PodUnreachable when the catalogue has none for this pod.
+        """
+        try:
+            return self.endpoints[service].rstrip("/")
+        except KeyError:
+            raise errors.PodUnreachable(
+                self.region_name, f"Keystone's catalogue has no {service} endpoint for it"
+            ) from None
+
+    @property
+    def takes_new(self) -> bool:
+        """Whether new resources may be placed here."""
+        return self.state == ENABLED
