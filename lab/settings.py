@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place of a lab's names, ports, paths and passwords.
+
+A lab is a plain value: everything about it follows from its name, its base port and the list of its pods. `up` writes
+it to ``<home>/lab.json``; every other command reads it from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+ADDRESS = "127.0.0.1"
+#: Services listen on the loopback only, so one well-known password serves them all.
+PASSWORD = "labpw"
+REGION = "RegionOne"
+CURRENT = "2026.2"
+PROFILES = ("ovn", "fake")
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_NAME = "lab"
+FIRST_PORT = 20000
+PORTS_PER_LAB = 1000
+PORTS_PER_POD = 50
+
+#: Offsets from a lab's base port.
+SHARED_PORTS = {
+    "identity": 0,
+    "image": 1,
+    "memcached": 2,
+    "mariadb": 3,
+    "rabbitmq": 4,
+    "rabbitmq-dist": 5,
+    "epmd": 6,
+    # Tricircle's own processes: the one endpoint in front of the pods.
+    "compute-gateway": 10,
+    "volume-gateway": 11,
+    "admin": 12,
+    "central-network": 13,
+}
+#: Offsets from a pod's base port.
+POD_PORTS = {"compute": 0, "placement": 1, "network": 2, "volume": 3}
+POD_DATABASES = ("placement", "nova_api", "nova_cell0", "nova_cell1", "neutron", "cinder")
+SHARED_DATABASES = ("keystone", "glance", "tricircle", "central_neutron")
+
+
+class LabError(Exception):
+    """Something a person can act on; the message says what to do."""
+
+
+@dataclasses.dataclass
+class Pod:
+    """One OpenStack cloud of the lab: its own Nova, Neutron, Cinder and Placement."""
+
+    index: int  # from 1
+    hosts: list[str]
+    release: str = CURRENT
+    base_port: int = 0
+    #: The external (north-south) network is plugged into this pod.
+    external: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name in files, databases and host names: ``pod1``."""
+        return f"pod{self.index}"
+
+    @property
+    def region(self) -> str:
+        return f"Pod{self.index}"
+
+    @property
+    def az(self) -> str:
+        """The zone Tricircle shows for this pod; inside, the pod has Nova's default zone only."""
+        return f"az{self.index}"
+
+    def port(self, service: str) -> int:
+        """TCP port of one of POD_PORTS."""
+        return self.base_port + POD_PORTS[service]
+
+    def url(self, service: str) -> str:
+        return f"http://{ADDRESS}:{self.port(service)}"
+
+    def database(self, name: str) -> str:
+        """Database name of one of POD_DATABASES."""
+        return f"{self.key}_{name}"
+
+
+@dataclasses.dataclass
+class Lab:
+    name: str
+    base_port: int
+    home: Path
+    profile: str = "ovn"
+    #: Separate daemons over RabbitMQ instead of three processes a pod.
+    daemons: bool = False
+    pods: list[Pod] = dataclasses.field(default_factory=list)
+
+    # -- paths ---------------------------------------------------------------------------------
+
+    @property
+    def etc(self) -> Path:
+        return self.home / "etc"
+
+    @property
+    def var(self) -> Path:
+        return self.home / "var"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "log"
+
+    @property
+    def run(self) -> Path:
+        """Records of running processes."""
+        return self.home / "run"
+
+    @property
+    def sockets(self) -> Path:
+        """Unix sockets; a short path, for a socket's may not be longer than 107 bytes."""
+        base = Path("/run") if os.access("/run", os.W_OK) else Path(tempfile.gettempdir())
+        return base / f"tricircle-{self.name}"
+
+    @property
+    def clouds_yaml(self) -> Path:
+        return self.home / "clouds.yaml"
+
+    # -- names and ports -----------------------------------------------------------------------
+
+    @property
+    def netns_prefix(self) -> str:
+        """Every network namespace of this lab, and of no other, begins so."""
+        return f"{self.name}."
+
+    def port(self, service: str) -> int:
+        """TCP port of one of SHARED_PORTS."""
+        return self.base_port + SHARED_PORTS[service]
+
+    def url(self, service: str) -> str:
+        return f"http://{ADDRESS}:{self.port(service)}"
+
+    @property
+    def identity_url(self) -> str:
+        return self.url("identity") + "/v3"
+
+    @property
+    def memcached(self) -> str:
+        return f"{ADDRESS}:{self.port('memcached')}"
+
+    @property
+    def mysql_socket(self) -> Path:
+        return self.sockets / "mysql.sock"
+
+    def database_url(self, database: str) -> str:
+        return (
+            f"mysql+pymysql://root:{PASSWORD}@{ADDRESS}:{self.port('mariadb')}/{database}"
+            "?charset=utf8"
+        )
+
+    def transport_url(self, vhost: str) -> str:
+        """oslo.messaging transport; within one process where a pod is three processes."""
+        if not self.daemons:
+            return "fake:///"
+        return f"rabbit://lab:{PASSWORD}@{ADDRESS}:{self.port('rabbitmq')}/{vhost}"
+
+    @property
+    def databases(self) -> list[str]:
+        return [
+            *SHARED_DATABASES,
+            *(pod.database(name) for pod in self.pods for name in POD_DATABASES),
+        ]
+
+    def pod(self, name: str) -> Pod:
+        """The pod of that region or key (any case). Raises LabError."""
+        for pod in self.pods:
+            if pod.key == name.lower():
+                return pod
+        known = ", ".join(pod.key for pod in self.pods)
+        raise LabError(f"lab {self.name!r} has no pod {name!r}; it has {known}")
+
+    @property
+    def releases(self) -> list[str]:
+        """Every series that runs here, the current one (the shared services') first."""
+        return list(dict.fromkeys([CURRENT, *(pod.release for pod in self.pods)]))
+
+    # -- persistence ---------------------------------------------------------------------------
+
+    def save(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        data = dataclasses.asdict(self) | {"home": str(self.home)}
+        partial = self.home / "lab.json.new"
+        partial.write_text(json.dumps(data, indent=2) + "\n")
+        partial.replace(self.home / "lab.json")
+
+
+def home_of(name: str) -> Path:
+    """Where a lab keeps its state; LAB_HOME moves all labs elsewhere."""
+    return Path(os.environ.get("LAB_HOME") or PROJECT_ROOT / ".lab") / name
+
+
+def default_base_port(name: str) -> int:
+    """The default lab always has the same ports; others are spread by their name."""
+    if name == DEFAULT_NAME:
+        return FIRST_PORT
+    return FIRST_PORT + PORTS_PER_LAB * (1 + zlib.crc32(name.encode()) % 9)
+
+
+def new(
+    name: str = DEFAULT_NAME,
+    *,
+    pods: int = 2,
+    hosts: int = 2,
+    profile: str = "ovn",
+    daemons: bool = False,
+    releases: dict[str, str] | None = None,
+    external: str = "pod1",
+    base_port: int | None = None,
+) -> Lab:
+    """Describe a lab. ``releases`` maps a pod's key to a series; ``external`` is the pod's key.
+
+    Raises LabError for an impossible wish.
+    """
+    if not name.isalnum() or len(name) > 8:
+        raise LabError(f"a lab's name is at most 8 letters and digits, not {name!r}")
+    if profile not in PROFILES:
+        raise LabError(f"unknown profile {profile!r}; there are {', '.join(PROFILES)}")
+    if not 1 <= pods <= 9 or not 1 <= hosts <= 9:
+        raise LabError("a lab has 1 to 9 pods of 1 to 9 hosts")
+    base = base_port or default_base_port(name)
+    lab = Lab(name, base, home_of(name), profile, daemons)
+    for index in range(1, pods + 1):
+        key = f"pod{index}"
+        lab.pods.append(
+            Pod(
+                index,
+                [f"{key}-host{number}" for number in range(1, hosts + 1)],
+                release=CURRENT,
+                base_port=base + 100 + PORTS_PER_POD * index,
+                external=key == external.lower(),
+            )
+        )
+    for wanted, release in (releases or {}).items():
+        lab.pod(wanted).release = release
+    lab.pod(external)
+    return lab
+
+
+def load(name: str = DEFAULT_NAME) -> Lab:
+    """The lab that `up` described. Raises LabError when there is none."""
+    path = home_of(name) / "lab.json"
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise LabError(f"there is no lab {name!r}: run `lab up` first") from None
+    data["home"] = path.parent
+    data["pods"] = [Pod(**pod) for pod in data["pods"]]
+    return Lab(**data)
