@@ -1,0 +1,58 @@
+# Everything a person types. `make help` lists it.
+SHELL := /bin/bash
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --no-sync
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint format types layers test-unit test-functional test-e2e test demo lab-up lab-down samples clean
+
+help: ## List what can be made
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+setup: $(if $(findstring .uv,$(UV)),.uv/bin/uv) ## Install what Tricircle and its tests need (Python packages, locked)
+	$(UV) sync --quiet --locked
+
+lint: setup ## Style and common mistakes
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: setup ## Mend style
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+types: setup ## Types, strictly
+	$(RUN) mypy
+
+layers: setup ## Imports run downward only
+	$(RUN) lint-imports
+
+test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
+	$(RUN) pytest -q tests/unit
+
+test-functional: setup ## Our processes against fake pods that speak real HTTP (a minute or two)
+	$(RUN) pytest -q -n 2 tests/functional
+
+test-e2e: setup ## Everything on real pods; a lab that is up is reused
+	$(RUN) pytest -v tests/e2e
+
+test: lint types layers test-unit test-functional test-e2e ## All of the above: what CI runs
+
+lab-up: setup ## Bring up two real pods and Tricircle over them
+	$(RUN) lab up --tricircle
+
+lab-down: setup ## Take the lab down
+	$(RUN) lab down
+
+demo: setup ## Two real clouds as one, with the stock openstack client (8 minutes at most)
+	$(RUN) python -m lab.demo
+
+samples: setup ## Write docs/samples/ anew from the code
+	$(RUN) oslo-config-generator --namespace tricircle --output-file docs/samples/tricircle.conf.sample
+	$(RUN) oslopolicy-sample-generator --namespace tricircle --output-file docs/samples/policy.yaml.sample
+
+clean: ## Remove what the tools left
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
