@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tricircle over the lab's pods: gateway, central Neutron and xjob, run from the project's own environment.
+
+Everything is given to the processes in configuration files, as an operator would; nothing here reaches into them.
+"""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import openstack
+
+from lab import process
+from lab.settings import ADDRESS, PASSWORD, REGION, Lab, LabError, Pod
+
+GATEWAY, CENTRAL, XJOB = "tricircle-gateway", "central-neutron", "tricircle-xjob"
+PROCESSES = (CENTRAL, GATEWAY, XJOB)
+Sections = Mapping[str, Mapping[str, object]]
+Say = Callable[[str], None]
+
+
+def _bin(program: str) -> Path:
+    return Path(sys.executable).parent / program
+
+
+def _service_auth(lab: Lab, **more: object) -> dict[str, object]:
+    return {
+        "auth_type": "password",
+        "auth_url": lab.identity_url,
+        "username": "tricircle",
+        "password": PASSWORD,
+        "project_name": "service",
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+        **more,
+    }
+
+
+def tricircle_sections(lab: Lab) -> Sections:
+    """What the gateway, xjob and the driver inside central Neutron all read."""
+    return {
+        "tricircle_database": {"connection": lab.database_url("tricircle")},
+        "tricircle_identity": _service_auth(
+            lab, region_name=REGION, www_authenticate_uri=lab.identity_url, interface="public"
+        ),
+        "gateway": {
+            "listen": ADDRESS,
+            "compute_port": lab.port("compute-gateway"),
+            "volume_port": 0,
+            "admin_port": lab.port("admin"),
+            # A pod of the lab that is frozen holds a list up for this long, no longer.
+            "list_deadline": 8,
+        },
+        "pods": {"probe_interval": 2, "probe_deadline": 3},
+        "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
+    }
+
+
+def neutron_sections(lab: Lab) -> Sections:
+    """Central Neutron's own configuration: stock, but for the driver and the router plugin."""
+    var = lab.var / "central"
+    auth = _service_auth(lab, region_name=REGION)
+    return {
+        "DEFAULT": {
+            "core_plugin": "ml2",
+            "service_plugins": "tricircle-router,qos,segments,auto_allocate,trunk",
+            "auth_strategy": "keystone",
+            "transport_url": "fake:///",
+            "rpc_workers": 0,
+            "rpc_state_report_workers": 0,
+            "notify_nova_on_port_status_changes": "false",
+            "notify_nova_on_port_data_changes": "false",
+            "state_path": var,
+            "dns_domain": "tricircle.lab.",
+            "use_stderr": "true",
+        },
+        "oslo_concurrency": {"lock_path": var / "lock"},
+        "database": {
+            "connection": lab.database_url("central_neutron"),
+            "max_pool_size": 10,
+            "max_overflow": 20,
+        },
+        "keystone_authtoken": {
+            **auth,
+            "www_authenticate_uri": lab.identity_url,
+            "memcached_servers": lab.memcached,
+            "service_token_roles": "service",
+            "service_token_roles_required": "true",
+        },
+        "ml2": {
+            "type_drivers": "local,flat,vlan,vxlan",
+            "tenant_network_types": "local",
+            "mechanism_drivers": "tricircle",
+            "extension_drivers": "port_security,dns_domain_ports",
+        },
+        "ml2_type_vlan": {"network_vlan_ranges": "physnet1:200:299"},
+        "ml2_type_flat": {"flat_networks": "*"},
+        "ml2_type_vxlan": {"vni_ranges": "20001:29999"},
+        "oslo_middleware": {"enable_proxy_headers_parsing": "true"},
+        **tricircle_sections(lab),
+    }
+
+
+def _write(path: Path, sections: Sections) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for section, options in sections.items():
+        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in options.items()), ""]
+    path.write_text("\n".join(lines))
+    path.chmod(0o600)
+
+
+def config_file(lab: Lab) -> Path:
+    return lab.etc / "tricircle" / "tricircle.conf"
+
+
+def neutron_config_file(lab: Lab) -> Path:
+    return lab.etc / "central" / "neutron.conf"
+
+
+def configure(lab: Lab) -> None:
+    """Write the configuration files."""
+    (lab.var / "central" / "lock").mkdir(parents=True, exist_ok=True)
+    _write(config_file(lab), {"DEFAULT": {"use_stderr": "true"}, **tricircle_sections(lab)})
+    paste = Path(sys.prefix) / "etc" / "neutron" / "api-paste.ini"
+    sections = {key: dict(value) for key, value in neutron_sections(lab).items()}
+    sections["DEFAULT"]["api_paste_config"] = paste
+    _write(neutron_config_file(lab), sections)
+
+
+def start(lab: Lab, name: str) -> None:
+    """Start one of PROCESSES unless it runs."""
+    config = config_file(lab)
+    neutron = neutron_config_file(lab)
+    if name == CENTRAL:
+        process.start(
+            lab,
+            CENTRAL,
+            [
+                _bin("waitress-serve"),
+                f"--listen={ADDRESS}:{lab.port('central-network')}",
+                "--threads=16",
+                "neutron.wsgi.api:application",
+            ],
+            env={
+                "OS_NEUTRON_CONFIG_DIR": str(neutron.parent),
+                "OS_NEUTRON_CONFIG_FILES": neutron.name,
+            },
+        )
+    elif name == GATEWAY:
+        process.start(lab, GATEWAY, [_bin(GATEWAY), "--config-file", config])
+    else:
+        process.start(lab, XJOB, [_bin(XJOB), "--config-file", neutron])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return reply.status < 500
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+
+
+def wait(lab: Lab) -> None:
+    """Wait until every process answers. Raises LabError with a dead one's last words."""
+    process.wait_for(
+        "central Neutron", lambda: _answers(lab.url("central-network")), 90, lab, CENTRAL
+    )
+    process.wait_for(
+        "the gateway",
+        lambda: _answers(lab.url("compute-gateway") + "/healthcheck"),
+        60,
+        lab,
+        GATEWAY,
+    )
+    process.wait_for(
+        "the Admin API", lambda: _answers(lab.url("admin") + "/healthcheck"), 30, lab, GATEWAY
+    )
+    if process.alive(lab, XJOB) is None:
+        raise LabError(f"{XJOB} has died\n{process.tail(lab, XJOB)}")
+
+
+def connect(lab: Lab, cloud: str = "admin", region: str = REGION) -> Any:
+    """An openstacksdk connection by the lab's clouds.yaml."""
+    config = openstack.config.OpenStackConfig(config_files=[str(lab.clouds_yaml)])
+    return openstack.connection.Connection(config=config.get_one(cloud, region_name=region))
+
+
+def register_endpoints(lab: Lab) -> None:
+    """Put Tricircle into the catalogue as the compute and network service of the region users see."""
+    identity = connect(lab).identity
+    services = {service.type: service for service in identity.services()}
+    present = {
+        (endpoint.service_id, endpoint.region_id, endpoint.interface)
+        for endpoint in identity.endpoints()
+    }
+    for kind, name, url in (
+        ("compute", "nova", lab.url("compute-gateway") + "/v2.1"),
+        ("network", "neutron", lab.url("central-network")),
+    ):
+        service = services.get(kind) or identity.create_service(name=name, type=kind)
+        for interface in ("public", "internal", "admin"):
+            if (service.id, REGION, interface) not in present:
+                identity.create_endpoint(
+                    service_id=service.id, region_id=REGION, interface=interface, url=url
+                )
+
+
+def register_pods(lab: Lab) -> None:
+    """Register each pod of the lab by the Admin API; those there already stay as they are."""
+    session = connect(lab).session
+    url = lab.url("admin") + "/tricircle/v1.0/pods"
+    listed = session.get(url).json()["pods"]
+    known = {pod["region_name"] for pod in listed}
+    for pod in lab.pods:
+        if pod.region not in known:
+            session.post(url, json={"pod": pod_body(pod)})
+
+
+def pod_body(pod: Pod) -> dict[str, str]:
+    return {
+        "region_name": pod.region,
+        "availability_zone": pod.az,
+        "pod_availability_zone": "",
+        "dc_name": f"dc{pod.index}",
+    }
+
+
+def up(lab: Lab, say: Say = print) -> None:
+    """Bring Tricircle up over pods that are up; harmless when it is up already."""
+    configure(lab)
+    say("Tricircle: databases")
+    process.run(
+        [_bin("tricircle-manage"), "--config-file", config_file(lab), "db", "sync"],
+        env=process.environment(lab),
+    )
+    process.run(
+        [_bin("neutron-db-manage"), "--config-file", neutron_config_file(lab), "upgrade", "heads"],
+        env=process.environment(lab),
+    )
+    say("Tricircle: central Neutron, gateway, xjob")
+    register_endpoints(lab)
+    for name in PROCESSES:
+        start(lab, name)
+    wait(lab)
+    register_pods(lab)
+    say("Tricircle is up")
+
+
+def down(lab: Lab) -> None:
+    """Stop Tricircle's processes; the pods stay."""
+    process.stop(lab, PROCESSES)
