@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tricircle over the lab's pods: gateway, central Neutron and xjob, run from the project's own environment.
+"""Tricircle over the lab's pods: gateway, central Neutron and xjob, from the project's own venv.
 
-Everything is given to the processes in configuration files, as an operator would; nothing here reaches into them.
+Everything is given to the processes in configuration files, as an operator would; nothing here
+reaches into them.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def connect(lab: Lab, cloud: str = "admin", region: str = REGION) -> Any:
 
 
 def register_endpoints(lab: Lab) -> None:
-    """Put Tricircle into the catalogue as the compute and network service of the region users see."""
+    """Put Tricircle into the catalogue: compute and network of the region users see."""
     identity = connect(lab).identity
     services = {service.type: service for service in identity.services()}
     present = {
