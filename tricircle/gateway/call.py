@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request on its way through the gateway."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from aiohttp import web
+from multidict import MultiMapping
+from oslo_context.context import RequestContext
+
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.routes import Match, Route
+
+if TYPE_CHECKING:
+    from tricircle.gateway.services import Services
+
+Version = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Context:
+    """Who calls. ``environ`` is what keystonemiddleware tells about the token, WSGI style."""
+
+    request_id: str
+    global_id: str | None = None
+    token: str = dataclasses.field(default="", repr=False)
+    user_id: str = ""
+    user_name: str = ""
+    user_domain_id: str = ""
+    project_id: str = ""
+    project_name: str = ""
+    project_domain_id: str = ""
+    roles: tuple[str, ...] = ()
+    environ: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the token has the admin role: what may be told, never what may be done."""
+        return "admin" in self.roles
+
+    @property
+    def upstream_id(self) -> str:
+        """The request id that calls made for this one carry."""
+        return self.global_id or self.request_id
+
+    def to_policy(self) -> RequestContext:
+        """The context oslo.policy's Enforcer takes as credentials."""
+        return RequestContext.from_environ(dict(self.environ), request_id=self.request_id)
+
+
+@dataclasses.dataclass(slots=True)
+class Call:
+    """A request that passed authentication, microversion and route table.
+
+    ``root`` is our own scheme, host and prefix as the client sees them, without the version.
+    ``path`` is still percent-encoded, without version and project; ``params`` are decoded.
+    ``version`` is the negotiated microversion, None where the service has none.
+    """
+
+    services: "Services"
+    http: web.Request
+    service: str
+    match: Match
+    context: Context
+    version: Version | None
+    body: bytes
+    root: str
+    answer_headers: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def route(self) -> Route:
+        return self.match.route
+
+    @property
+    def params(self) -> dict[str, str]:
+        return self.match.params
+
+    @property
+    def path(self) -> str:
+        return self.match.path
+
+    @property
+    def method(self) -> str:
+        return self.http.method
+
+    @property
+    def query(self) -> MultiMapping[str]:
+        return self.http.rel_url.query
+
+    @property
+    def raw_query(self) -> str:
+        return self.http.rel_url.raw_query_string
+
+    def on_pod(self, path: str) -> str:
+        """``path`` as sent to a pod: with the project in it when the client's URL had it.
+
+        Pods then write links of the same form as the client's own URL.
+        """
+        return f"/{self.match.project_id}{path}" if self.match.project_id else path
+
+    def json(self) -> Any:
+        """The request's body. Raises Fault 400 when it is not JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise Fault(400, "Malformed request body") from None

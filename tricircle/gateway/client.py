@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP client toward pods: pooled connections, a deadline on every call, a breaker per pod."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from tricircle.conf import CONF
+from tricircle.pods.breaker import Breakers
+from tricircle.pods.errors import PodTimeout, PodUnreachable
+from tricircle.pods.pod import Pod
+
+# How each service is named in OpenStack-API-Version, and its older header where it has one.
+VERSION_HEADERS = {
+    "compute": ("compute", "X-OpenStack-Nova-API-Version"),
+    "volume": ("volume", None),
+}
+# Below the 5 s after which Apache closes an idle connection: a POST must not meet a closed one.
+_KEEPALIVE_SECONDS = 4.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PodResponse:
+    """What a pod answered; the body is read whole."""
+
+    pod: Pod
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+    def json(self) -> Any:
+        """The body. Raises PodUnreachable when it is not JSON: the pod is not what it should be."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise PodUnreachable(
+                self.pod.region_name, f"answered {self.status} with a body that is not JSON."
+            ) from None
+
+    def message(self) -> str:
+        """The text of an error answer, in whatever envelope it came."""
+        try:
+            document = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return self.body[:200].decode("utf-8", "replace")
+        if isinstance(document, dict):
+            for part in document.values():
+                if isinstance(part, dict) and "message" in part:
+                    return str(part["message"])
+        return str(document)[:200]
+
+
+class PodClient:
+    """Calls to pods. Made and closed on the event loop it is used on."""
+
+    def __init__(self, breakers: Breakers) -> None:
+        self._breakers = breakers
+        self._sessions: aiohttp.ClientSession | None = None
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._sessions is None or self._sessions.closed:
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                limit_per_host=CONF.pods.connections_per_pod,
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+            )
+            self._sessions = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=True,
+                headers={"User-Agent": "tricircle-gateway"},
+            )
+        return self._sessions
+
+    async def close(self) -> None:
+        if self._sessions is not None:
+            await self._sessions.close()
+
+    async def request(
+        self,
+        pod: Pod,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        token: str,
+        request_id: str,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        query: str | Mapping[str, Any] | None = None,
+        version: tuple[int, int] | None = None,
+        deadline: float | None = None,
+    ) -> PodResponse:
+        """Ask ``pod``; any HTTP status is an answer, redirects included.
+
+        ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
+        anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
+        Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known.
+        """
+        url = pod.endpoint(service) + path
+        sent = CIMultiDict(headers or {})
+        sent["X-Auth-Token"] = token
+        sent["X-OpenStack-Request-ID"] = request_id
+        if version is not None:
+            _set_version(sent, service, version)
+        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        sent.setdefault("Accept", "application/json")
+
+        breaker = self._breakers[pod.id]
+        if not breaker.allow():
+            raise PodUnreachable(
+                pod.region_name, "is not answering and is left alone for some seconds."
+            )
+        try:
+            answer = await self._send(pod, method, _with_query(url, query), sent, data, deadline)
+        except PodUnreachable:
+            breaker.failure()
+            raise
+        breaker.success()
+        return answer
+
+    async def _send(
+        self,
+        pod: Pod,
+        method: str,
+        url: URL,
+        headers: CIMultiDict[str],
+        data: bytes | None,
+        deadline: float | None,
+    ) -> PodResponse:
+        timeout = aiohttp.ClientTimeout(
+            total=deadline or CONF.gateway.request_deadline,
+            sock_connect=CONF.pods.connect_deadline,
+        )
+        try:
+            async with self._session().request(
+                method, url, headers=headers, data=data, timeout=timeout, allow_redirects=False
+            ) as response:
+                return PodResponse(pod, response.status, response.headers, await response.read())
+        except aiohttp.ConnectionTimeoutError:
+            raise PodUnreachable(pod.region_name, "no connection could be made in time.") from None
+        except TimeoutError:
+            raise PodTimeout(pod.region_name, "did not answer in time.") from None
+        except aiohttp.ClientConnectorError as error:
+            raise PodUnreachable(pod.region_name, f"no connection: {error.strerror}.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise PodTimeout(
+                pod.region_name, f"the connection broke ({type(error).__name__})."
+            ) from None
+
+
+def _set_version(headers: CIMultiDict[str], service: str, version: tuple[int, int]) -> None:
+    name, legacy = VERSION_HEADERS[service]
+    text = f"{version[0]}.{version[1]}"
+    headers["OpenStack-API-Version"] = f"{name} {text}"
+    if legacy:
+        headers[legacy] = text
+
+
+def _with_query(url: str, query: str | Mapping[str, Any] | None) -> URL:
+    if isinstance(query, str):
+        return URL(f"{url}?{query}" if query else url, encoded=True)
+    built = URL(url, encoded=True)
+    return built.update_query(query) if query else built

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hand a call on to one pod, and its answer back to the client."""
+
+import re
+from typing import Any
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.pods.pod import Pod
+
+# What a client's request may tell a pod; all else ends here.
+_REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
+# What a pod's answer may tell a client; versions and request ids are set by the pipeline.
+_ANSWER_HEADERS = ("Content-Type", "Location", "Retry-After", "Warning", "Allow")
+_VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
+
+
+async def forward(
+    call: Call,
+    pod: Pod,
+    *,
+    path: str | None = None,
+    method: str | None = None,
+    body: Any = None,
+    query: str | None = None,
+    deadline: float | None = None,
+) -> PodResponse:
+    """Ask ``pod`` what the client asked us, with the client's token and microversion.
+
+    ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
+    stand in for the client's own where given. Raises PodUnreachable, PodTimeout.
+    """
+    headers = {
+        name: call.http.headers[name] for name in _REQUEST_HEADERS if name in call.http.headers
+    }
+    return await call.services.client.request(
+        pod,
+        call.service,
+        method or call.method,
+        call.on_pod(call.path if path is None else path),
+        token=call.context.token,
+        request_id=call.context.upstream_id,
+        headers=headers,
+        body=body if body is not None else (call.body or None),
+        query=call.raw_query if query is None else query,
+        version=call.version,
+        deadline=deadline,
+    )
+
+
+def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.Response:
+    """The client's response: the pod's, its links turned to our host."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    for name in _ANSWER_HEADERS:
+        for value in answer.headers.getall(name, ()):
+            headers.add(name, value)
+    if "Location" in headers:
+        headers["Location"] = _rewrite_location(call, answer.pod, headers["Location"])
+    if call.context.is_admin:
+        headers["X-Tricircle-Pod"] = answer.pod.region_name
+    content = rewrite_links(call, answer.pod, answer.body if body is None else body)
+    return web.Response(status=answer.status, body=content, headers=headers)
+
+
+def pod_root(pod: Pod, service: str) -> str:
+    """The pod's endpoint without its version: what its links begin with."""
+    return _VERSION.sub("", pod.endpoint(service))
+
+
+def rewrite_links(call: Call, pod: Pod, body: bytes) -> bytes:
+    """``body`` with every link to the pod turned to our host; other text is left alone."""
+    root = pod_root(pod, call.service).encode()
+    if root not in body:
+        return body
+    link = re.compile(rb'("href":\s*")' + re.escape(root) + rb'(?=[/"?])')
+    return link.sub(lambda found: found[1] + call.root.encode(), body)
+
+
+def _rewrite_location(call: Call, pod: Pod, location: str) -> str:
+    root = pod_root(pod, call.service)
+    return call.root + location[len(root) :] if location.startswith(root + "/") else location

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of a route table: rows of method, path and the way each is served."""
+
+import dataclasses
+import enum
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from tricircle.gateway.call import Call
+
+Handler = Callable[["Call"], Awaitable[web.Response]]
+
+# Nova and Cinder take a project id in the path only when it looks like this.
+_PROJECT = re.compile(r"[0-9a-f-]+")
+
+
+class Way(enum.Enum):
+    """How a call is served."""
+
+    ROUTED = "routed"  # lives in one pod, found by id
+    SCHEDULED = "scheduled"  # a create: pick a pod, then remember
+    SCATTERED = "scattered"  # ask all pods, merge
+    MIRRORED = "mirrored"  # a definition that is the same in every pod
+    LOCAL = "local"  # answered here
+    ANY = "any"  # one healthy pod answers for all
+    LATER = "later"  # not served yet, and says so
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Route:
+    """One row: ``path`` has named segments in braces and no version or project.
+
+    ``handler`` is needed where the way alone does not say what to do. ``id_param`` names the path
+    parameter by which a ROUTED resource of ``resource_type`` is found.
+    """
+
+    method: str
+    path: str
+    way: Way
+    handler: Handler | None = None
+    resource_type: str = "server"
+    id_param: str = "id"
+    open: bool = False  # answered without a token
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Match:
+    """A request's row, its decoded path parameters, and the project its path names."""
+
+    route: Route
+    params: dict[str, str]
+    project_id: str | None
+    path: str  # as sent (still percent-encoded), without version and project
+
+
+class _Node:
+    __slots__ = ("literals", "methods", "wildcard")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.wildcard: _Node | None = None
+        self.methods: dict[str, tuple[Route, tuple[str, ...]]] = {}
+
+
+class RouteTable:
+    """Rows compiled to a tree of path segments; a literal segment wins over a parameter."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._root = _Node()
+        for route in self.routes:
+            self._add(route)
+
+    def _add(self, route: Route) -> None:
+        node, names = self._root, []
+        for segment in _segments(route.path):
+            if segment.startswith("{"):
+                names.append(segment[1:-1])
+                node.wildcard = node.wildcard or _Node()
+                node = node.wildcard
+            else:
+                node = node.literals.setdefault(segment, _Node())
+        if route.method in node.methods:
+            raise ValueError(f"Two rows for {route.method} {route.path}")
+        node.methods[route.method] = (route, tuple(names))
+
+    def match(self, method: str, path: str) -> Match | None:
+        """The row for a raw path below the version (``/servers/x`` or ``/<project>/servers/x``)."""
+        segments = _segments(path)
+        if match := self._match(method, segments, None):
+            return match
+        if segments and _PROJECT.fullmatch(segments[0]):
+            return self._match(method, segments[1:], segments[0])
+        return None
+
+    def methods(self, path: str) -> set[str]:
+        """Every method some row has for this path."""
+        segments = _segments(path)
+        found = {m for node, _ in self._walk(self._root, segments, ()) for m in node.methods}
+        if segments and _PROJECT.fullmatch(segments[0]):
+            rest = self._walk(self._root, segments[1:], ())
+            found |= {m for node, _ in rest for m in node.methods}
+        return found
+
+    def _match(self, method: str, segments: list[str], project: str | None) -> Match | None:
+        for node, values in self._walk(self._root, segments, ()):
+            # As webob does, a HEAD is a GET without its body.
+            row = node.methods.get(method) or (
+                node.methods.get("GET") if method == "HEAD" else None
+            )
+            if row:
+                route, names = row
+                params = dict(zip(names, values, strict=True))
+                return Match(route, params, project, "".join(f"/{part}" for part in segments))
+        return None
+
+    def _walk(
+        self, node: _Node, segments: list[str], values: tuple[str, ...]
+    ) -> Iterable[tuple[_Node, tuple[str, ...]]]:
+        if not segments:
+            yield node, values
+            return
+        first, rest = segments[0], segments[1:]
+        literal = node.literals.get(first)
+        if literal is not None:
+            yield from self._walk(literal, rest, values)
+        if node.wildcard is not None:
+            yield from self._walk(node.wildcard, rest, (*values, unquote(first)))
+
+
+def _segments(path: str) -> list[str]:
+    stripped = path.strip("/")
+    return stripped.split("/") if stripped else []
