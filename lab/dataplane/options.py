@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Neutron and Nova of a pod must be told about its data plane, as sections of their configuration files."""
+
+from __future__ import annotations
+
+from lab.dataplane import topology
+from lab.settings import Lab, Pod
+
+Sections = dict[str, dict[str, str]]
+
+
+def neutron_options(lab: Lab, pod: Pod) -> Sections:
+    """Stock ML2/OVN on the pod's own OVN."""
+    connection = topology.ovn_connection(lab, pod)
+    first, last = topology.VLAN_RANGE
+    return {
+        "DEFAULT": {
+            "core_plugin": "ml2",
+            "service_plugins": "ovn-router,qos,trunk,segments,network_segment_range,port_forwarding",
+            # Seconds for which port events to Nova are collected: a server waits for them.
+            "send_events_interval": "0",
+            "dns_domain": f"{pod.key}.example.",
+            "global_physnet_mtu": "1500",
+            "rpc_workers": "0",
+            "rpc_state_report_workers": "0",
+        },
+        "ml2": {
+            "mechanism_drivers": "ovn",
+            "type_drivers": "geneve,vlan,flat,local",
+            "tenant_network_types": "geneve",
+            "extension_drivers": "port_security,dns_domain_ports,qos",
+            "overlay_ip_version": "4",
+            "path_mtu": "1500",
+        },
+        "ml2_type_geneve": {"vni_ranges": "1:65535", "max_header_size": "38"},
+        "ml2_type_vlan": {"network_vlan_ranges": f"{topology.PHYSNET}:{first}:{last}"},
+        "ml2_type_flat": {"flat_networks": f"{topology.PHYSNET},{topology.EXTERN}"},
+        "securitygroup": {"enable_security_group": "True"},
+        "ovn": {
+            "ovn_nb_connection": connection,
+            "ovn_sb_connection": connection,
+            "ovn_l3_scheduler": "leastloaded",
+            "ovn_metadata_enabled": "False",
+            "enable_distributed_floating_ip": "False",
+        },
+    }
+
+
+def nova_options(lab: Lab, pod: Pod, host: str) -> Sections:
+    """The virt driver. The same for all hosts of a pod: the driver finds its host's settings by the host's name."""
+    if lab.profile != "ovn":
+        return {"DEFAULT": {"compute_driver": "nova_netns.FakeServerDriver"}}
+    return {
+        "DEFAULT": {
+            "compute_driver": "nova_netns.NetnsDriver",
+            "vif_plugging_is_fatal": "True",
+            "vif_plugging_timeout": "60",
+        },
+        "lab": {"host_settings": str(topology.host_settings_dir(lab))},
+    }
