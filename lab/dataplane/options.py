@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Neutron and Nova of a pod must be told about its data plane, as sections of their configuration files."""
+"""What a pod's Neutron and Nova must be told about its data plane: configuration file sections."""
 
 from __future__ import annotations
 
 from lab.dataplane import topology
 from lab.settings import Lab, Pod
 
+SERVICE_PLUGINS = (
+    "ovn-router",
+    "qos",
+    "trunk",
+    "segments",
+    "network_segment_range",
+    "port_forwarding",
+)
 Sections = dict[str, dict[str, str]]
 
 
@@ -16,7 +24,7 @@ def neutron_options(lab: Lab, pod: Pod) -> Sections:
     return {
         "DEFAULT": {
             "core_plugin": "ml2",
-            "service_plugins": "ovn-router,qos,trunk,segments,network_segment_range,port_forwarding",
+            "service_plugins": ",".join(SERVICE_PLUGINS),
             # Seconds for which port events to Nova are collected: a server waits for them.
             "send_events_interval": "0",
             "dns_domain": f"{pod.key}.example.",
@@ -47,9 +55,7 @@ def neutron_options(lab: Lab, pod: Pod) -> Sections:
 
 
 def nova_options(lab: Lab, pod: Pod, host: str) -> Sections:
-    """The virt driver. The same for all hosts of a pod: the driver finds its host's settings by the host's name."""
-    if lab.profile != "ovn":
-        return {"DEFAULT": {"compute_driver": "nova_netns.FakeServerDriver"}}
+    """The virt driver. Alike for all hosts of a pod: the driver finds its host's settings by name."""
     return {
         "DEFAULT": {
             "compute_driver": "nova_netns.NetnsDriver",
