@@ -35,16 +35,18 @@ class Way(enum.Enum):
 class Route:
     """One row: ``path`` has named segments in braces and no version or project.
 
-    ``handler`` is needed where the way alone does not say what to do. ``id_param`` names the path
-    parameter by which a ROUTED resource of ``resource_type`` is found.
+    ``handler`` ("module:function" below tricircle.gateway, or the function) is needed where the
+    way alone does not say what to do. ``id_param`` names the path parameter by which a ROUTED
+    resource of ``resource_type`` is found. ``last`` is the newest microversion that has the row.
     """
 
     method: str
     path: str
     way: Way
-    handler: Handler | None = None
+    handler: Handler | str | None = None
     resource_type: str = "server"
     id_param: str = "id"
+    last: tuple[int, int] | None = None
     open: bool = False  # answered without a token
 
 
