@@ -11,6 +11,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 Timestamp = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
+_INNODB = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb3"}
+
 
 def now() -> datetime.datetime:
     """The time as the tables keep it: UTC, no zone."""
@@ -24,7 +26,7 @@ def new_id() -> str:
 class Base(DeclarativeBase):
     """Base of the tables in the Tricircle database."""
 
-    __table_args__: Any = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb3"}
+    __table_args__: Any = _INNODB
 
 
 class Pod(Base):
@@ -147,7 +149,7 @@ class RealizationColumns:
     def __table_args__(cls) -> Any:
         return (
             sa.UniqueConstraint("resource_type", "resource_id", "pod_id"),
-            {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb3"},
+            _INNODB,
         )
 
 

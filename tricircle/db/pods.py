@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries on pods. All block; each is a transaction of its own."""
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+from sqlalchemy.orm import Session
+
+from tricircle.db import definitions, models, pages, routings, session
+from tricircle.db.errors import Duplicate, InUse, NotFound
+from tricircle.db.transaction import retried
+
+
+def list_all() -> list[models.Pod]:
+    """Every pod, by region name."""
+    with session.read() as tx:
+        return list(tx.scalars(sa.select(models.Pod).order_by(models.Pod.region_name)))
+
+
+def page(
+    filters: Mapping[str, str] | None = None, limit: int | None = None, marker: str | None = None
+) -> list[models.Pod]:
+    """At most ``limit`` pods that have the column values of ``filters``, by id, after ``marker``.
+
+    Raises UnknownMarker.
+    """
+    return pages.page(models.Pod, models.Pod.id, filters, limit, marker)
+
+
+def get(pod_id: str) -> models.Pod | None:
+    with session.read() as tx:
+        return tx.get(models.Pod, pod_id)
+
+
+def by_region(region_name: str) -> models.Pod | None:
+    with session.read() as tx:
+        return tx.scalar(sa.select(models.Pod).where(models.Pod.region_name == region_name))
+
+
+@retried
+def create(values: Mapping[str, Any]) -> models.Pod:
+    """Insert a pod, and with it what makes every existing definition wanted there.
+
+    ``values`` are columns of ``models.Pod``. Raises Duplicate when the region is a pod already.
+    """
+    try:
+        with session.write() as tx:
+            pod = models.Pod(**values)
+            tx.add(pod)
+            tx.flush()
+            definitions.fill(tx)
+            return pod
+    except db_exc.DBDuplicateEntry:
+        raise Duplicate(values["region_name"]) from None
+
+
+@retried
+def update(pod_id: str, values: Mapping[str, Any]) -> models.Pod:
+    """Set columns of a pod; gives the pod as it is then. Raises NotFound."""
+    with session.write() as tx:
+        pod = tx.get(models.Pod, pod_id, with_for_update=True)
+        if pod is None:
+            raise NotFound(pod_id)
+        for name, value in values.items():
+            setattr(pod, name, value)
+        return pod
+
+
+@retried
+def delete(pod_id: str, force: bool = False) -> None:
+    """Forget a pod. With ``force`` also its routings, bindings and unfinished creations.
+
+    What is in the pod itself stays. Definitions kept in the pod never count as use. Raises
+    NotFound, and InUse (with the counts) unless forced.
+    """
+    with session.write() as tx:
+        pod = tx.get(models.Pod, pod_id, with_for_update=True)
+        if pod is None:
+            raise NotFound(pod_id)
+        counts = _counts(tx, pod_id)
+        if counts and not force:
+            raise InUse(counts)
+        for table in (models.Routing, models.Binding, models.Creation, models.Realization):
+            tx.execute(sa.delete(table).where(table.pod_id == pod_id))
+        definitions.purge(tx)
+        tx.delete(pod)
+
+
+def counts(pod_id: str) -> dict[str, int]:
+    """What a pod holds: {resource type: number of routings}, "binding", "creation"; no zeros."""
+    with session.read() as tx:
+        return _counts(tx, pod_id)
+
+
+def _counts(tx: Session, pod_id: str) -> dict[str, int]:
+    found = routings.count(tx, pod_id)
+    for table in (models.Binding, models.Creation):
+        number = tx.scalar(
+            sa.select(sa.func.count()).select_from(table).where(table.pod_id == pod_id)
+        )
+        found[table.__name__.lower()] = number or 0
+    return {name: number for name, number in found.items() if number}
+
+
+@retried
+def claim_probe(pod_id: str, at: datetime.datetime, not_since: datetime.datetime) -> bool:
+    """Take on probing a pod: True for one caller only, until ``probed_at`` is before ``not_since``.
+
+    Sets ``probed_at`` to ``at``. Both times are UTC without a zone.
+    """
+    due = sa.or_(models.Pod.probed_at.is_(None), models.Pod.probed_at < not_since)
+    return _write_probe(pod_id, {"probed_at": at}, due)
+
+
+@retried
+def write_probe(
+    pod_id: str,
+    *,
+    health: str,
+    last_error: str,
+    latency_ms: float | None,
+    endpoints: Mapping[str, str] | None = None,
+    versions: Mapping[str, Any] | None = None,
+) -> bool:
+    """Write what a probe found; endpoints and versions only where given.
+
+    False when the pod is gone. ``updated_at`` stays: it tells of changes by the operator.
+    """
+    values: dict[str, Any] = {"health": health, "last_error": last_error, "latency_ms": latency_ms}
+    if endpoints is not None:
+        values["endpoints"] = dict(endpoints)
+    if versions is not None:
+        values["versions"] = dict(versions)
+    return _write_probe(pod_id, values)
+
+
+def _write_probe(pod_id: str, values: Mapping[str, Any], *where: sa.ColumnElement[bool]) -> bool:
+    statement = (
+        sa.update(models.Pod)
+        .where(models.Pod.id == pod_id, *where)
+        .values(**values, updated_at=models.Pod.updated_at)
+        .execution_options(synchronize_session=False)
+    )
+    with session.write() as tx:
+        return tx.connection().execute(statement).rowcount == 1

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries on routings: where a resource lives. All block; each is its own transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+from sqlalchemy.orm import Session
+
+from tricircle.db import models, session
+from tricircle.db.errors import UnknownMarker
+from tricircle.db.transaction import retried
+
+
+def get(resource_type: str, resource_id: str) -> models.Routing | None:
+    with session.read() as tx:
+        return tx.get(models.Routing, (resource_type, resource_id))
+
+
+def find(resource_id: str) -> list[models.Routing]:
+    """Every routing of an id, whatever its type; mostly one or none."""
+    query = sa.select(models.Routing).where(models.Routing.resource_id == resource_id)
+    with session.read() as tx:
+        return list(tx.scalars(query.order_by(models.Routing.resource_type)))
+
+
+@retried
+def put(
+    resource_type: str,
+    resource_id: str,
+    pod_id: str,
+    project_id: str | None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down where a resource lives, over what was written before.
+
+    ``project_id`` None and ``detail`` None leave a row's own values as they are. Nothing is
+    written when the pod was deleted meanwhile.
+    """
+    values: dict[str, Any] = {"pod_id": pod_id}
+    if project_id is not None:
+        values["project_id"] = project_id
+    if detail is not None:
+        values["detail"] = dict(detail)
+    key = {"resource_type": resource_type, "resource_id": resource_id}
+    try:
+        with session.write() as tx:
+            row = tx.get(models.Routing, (resource_type, resource_id), with_for_update=True)
+            if row is None:
+                tx.add(models.Routing(**key, **values))
+                return
+            for name, value in values.items():
+                setattr(row, name, value)
+    except db_exc.DBDuplicateEntry:
+        # Somebody learned the same id at the same moment: the row is there to be updated now.
+        with session.write() as tx:
+            tx.execute(sa.update(models.Routing).filter_by(**key).values(**values))
+    except db_exc.DBReferenceError:
+        return
+
+
+@retried
+def delete(resource_type: str, resource_id: str) -> None:
+    """Forget where a resource lives; harmless when nothing is known."""
+    with session.write() as tx:
+        tx.execute(
+            sa.delete(models.Routing).filter_by(
+                resource_type=resource_type, resource_id=resource_id
+            )
+        )
+
+
+def counts(pod_id: str) -> dict[str, int]:
+    """{resource type: number of routings to a pod}, types that have none left out."""
+    with session.read() as tx:
+        return count(tx, pod_id)
+
+
+def count(tx: Session, pod_id: str) -> dict[str, int]:
+    """As ``counts``, inside the caller's transaction."""
+    kind = models.Routing.resource_type
+    query = sa.select(kind, sa.func.count()).where(models.Routing.pod_id == pod_id)
+    return dict(tx.execute(query.group_by(kind).order_by(kind)).tuples().all())
+
+
+def page(
+    filters: Mapping[str, str] | None = None, limit: int | None = None, marker: str | None = None
+) -> Sequence[models.Routing]:
+    """Routings by resource id and type.
+
+    ``filters`` on resource_id, resource_type, pod_id, project_id; ``marker`` is the last
+    page's last ``resource_id``, or ``<type>:<id>`` when that id has rows of several types.
+    Raises UnknownMarker.
+    """
+    table = models.Routing
+    query = sa.select(table).order_by(table.resource_id, table.resource_type).limit(limit)
+    for name, value in (filters or {}).items():
+        query = query.where(getattr(table, name) == value)
+    with session.read() as tx:
+        if marker is not None:
+            kind, _, resource_id = marker.rpartition(":")
+            known = sa.exists().where(table.resource_id == resource_id)
+            if kind:
+                known = known.where(table.resource_type == kind)
+            if not tx.scalar(sa.select(known)):
+                raise UnknownMarker(marker)
+            after = table.resource_id > resource_id
+            if kind:
+                same = sa.and_(table.resource_id == resource_id, table.resource_type > kind)
+                after = sa.or_(after, same)
+            query = query.where(after)
+        return list(tx.scalars(query))

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing transactions are tried again when the database asks for it."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from oslo_db import api
+
+_Params = ParamSpec("_Params")
+_Result = TypeVar("_Result")
+
+
+def retried(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
+    """Run a whole transaction again after a deadlock or a lost connection.
+
+    Galera reports a write conflict between two nodes as a deadlock, so every function that writes
+    needs it. The function must be one transaction and nothing else.
+    """
+    wrapped: Callable[_Params, _Result] = api.wrap_db_retry(
+        max_retries=10,
+        retry_interval=0.1,
+        max_retry_interval=2,
+        jitter=True,
+        retry_on_deadlock=True,
+        retry_on_disconnect=True,
+    )(function)
+    return wrapped

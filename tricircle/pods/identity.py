@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tricircle's service user: its token, its calls to pods and central Neutron, the catalogue.
+
+All here blocks (keystoneauth): code on an event loop calls it through a thread.
+"""
+
+import threading
+import time
+from typing import Any
+from urllib.parse import quote
+
+from keystoneauth1 import loading
+from keystoneauth1.adapter import Adapter
+from keystoneauth1.exceptions import ClientException
+from keystoneauth1.plugin import AUTH_INTERFACE
+from keystoneauth1.session import Session
+
+from tricircle.conf import CONF, identity
+from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.pod import Pod
+
+# Our name of a service, and the catalogue types it may have, the best first.
+SERVICE_TYPES = {
+    "compute": ("compute",),
+    "network": ("network",),
+    "volume": ("block-storage", "volumev3", "block-store", "volume"),
+    "image": ("image",),
+    "placement": ("placement",),
+}
+
+
+class KeystoneFailed(Exception):
+    """Keystone could not be asked; the text says what was asked and why it failed."""
+
+
+class ServiceIdentity:
+    """The service user of ``[tricircle_identity]``. Thread-safe; made once a process.
+
+    Nothing is asked of Keystone before the first use. Methods that ask raise KeystoneFailed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+        self._catalogue: tuple[float, list[dict[str, Any]]] | None = None
+
+    @property
+    def session(self) -> Session:
+        """The keystoneauth session: the service user's token, renewed when it expires."""
+        with self._lock:
+            if self._session is None:
+                group = identity.GROUP.name
+                self._session = loading.load_session_from_conf_options(
+                    CONF, group, auth=loading.load_auth_from_conf_options(CONF, group)
+                )
+                self._session.redirect = False
+                self._session.timeout = self._session.timeout or CONF.reconciler.call_deadline
+            return self._session
+
+    def token(self) -> str:
+        """A valid token of the service user."""
+        try:
+            token: str = self.session.get_token()
+        except ClientException as error:
+            raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
+        return token
+
+    def adapter(self, pod: Pod, service: str, deadline: float | None = None) -> Adapter:
+        """Calls to a service of a pod as the service user; paths are below ``pod.endpoint()``.
+
+        No redirect is followed, no call is repeated, each has ``deadline`` seconds ([reconciler]
+        call_deadline). Its methods raise keystoneauth1 exceptions, also for 4xx and 5xx, unless
+        given ``raise_exc=False``. Raises PodUnreachable when the pod has no such endpoint.
+        """
+        return self._adapter(pod.endpoint(service), deadline)
+
+    def central_network(self, deadline: float | None = None) -> Adapter:
+        """Calls to central Neutron as the service user: paths begin with /v2.0."""
+        region = CONF.tricircle_identity.region_name
+        url = self.endpoints(region).get("network")
+        if url is None:
+            raise PodUnreachable(region, "Keystone's catalogue has no network endpoint for it")
+        return self._adapter(url.rstrip("/").removesuffix("/v2.0"), deadline)
+
+    def _adapter(self, url: str, deadline: float | None) -> Adapter:
+        return _Adapter(self.session, deadline, endpoint_override=url, user_agent="tricircle")
+
+    def regions(self) -> dict[str, str | None]:
+        """Every region Keystone knows: {id: parent's id or None}."""
+        found = self._keystone("/regions").json()["regions"]
+        return {region["id"]: region.get("parent_region_id") for region in found}
+
+    def project_exists(self, project_id: str) -> bool:
+        """Whether Keystone knows a project."""
+        answer = self._keystone(f"/projects/{quote(project_id, safe='')}", raise_exc=False)
+        if answer.status_code not in (200, 404):
+            raise KeystoneFailed(
+                f"Keystone would not tell whether the project {project_id} exists "
+                f"(HTTP {answer.status_code})"
+            )
+        return bool(answer.status_code == 200)
+
+    def endpoints(self, region: str, fresh: bool = False) -> dict[str, str]:
+        """{compute, network, volume, image, placement: URL} of a region, as the catalogue has them.
+
+        Of the interface [tricircle_identity] interface; a service the region lacks is left out.
+        The catalogue is kept for catalog_cache_seconds; ``fresh`` reads it anew.
+        """
+        interface = CONF.tricircle_identity.interface
+        by_type: dict[str, str] = {}
+        for service in self._read_catalogue(fresh):
+            for endpoint in service.get("endpoints", ()):
+                if endpoint["interface"] == interface and endpoint["region_id"] == region:
+                    by_type.setdefault(service["type"], endpoint["url"].rstrip("/"))
+        return {
+            name: next(by_type[kind] for kind in kinds if kind in by_type)
+            for name, kinds in SERVICE_TYPES.items()
+            if any(kind in by_type for kind in kinds)
+        }
+
+    def _read_catalogue(self, fresh: bool) -> list[dict[str, Any]]:
+        kept = self._catalogue
+        age = CONF.tricircle_identity.catalog_cache_seconds
+        if fresh or kept is None or time.monotonic() - kept[0] > age:
+            catalogue = self._keystone("/auth/catalog").json()["catalog"]
+            self._catalogue = kept = (time.monotonic(), catalogue)
+        return kept[1]
+
+    def _keystone(self, path: str, raise_exc: bool = True) -> Any:
+        try:
+            root = self.session.get_endpoint(interface=AUTH_INTERFACE).rstrip("/")
+            return self.session.get(root.removesuffix("/v3") + "/v3" + path, raise_exc=raise_exc)
+        except ClientException as error:
+            raise KeystoneFailed(f"Keystone did not answer {path}: {error}") from error
+
+
+class _Adapter(Adapter):
+    """An adapter whose every request has a deadline (seconds, on each wait for the peer)."""
+
+    def __init__(self, session: Session, deadline: float | None, **more: Any) -> None:
+        super().__init__(session, **more)
+        self._deadline = deadline
+
+    def request(self, url: str, method: str, **more: Any) -> Any:
+        if self._deadline is not None:
+            more.setdefault("timeout", self._deadline)
+        return super().request(url, method, **more)
