@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Daemons without systemd: start, find again, stop.
 
-Each daemon leads a session of its own and leaves a record ``<run>/<name>.json`` with its pid and start time (a pid alone
-may have been given to somebody else since). Every process also carries the lab's home in its environment, so what a
-crash left without a record is found too.
+Each daemon leads a session of its own and leaves a record ``<run>/<name>.json`` with its pid and
+start time (a pid alone may have been given to somebody else since). Every process also carries the
+lab's home in its environment, so what a crash left without a record is found too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lab.settings import Lab, LabError
 
 MARKER = "TRICIRCLE_LAB_HOME"
 Argument = str | int | Path
+_children: list[subprocess.Popen[bytes]] = []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,15 @@ def processes() -> Iterable[Stat]:
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (found := stat(int(entry))):
             yield found
+
+
+@dataclasses.dataclass(frozen=True)
+class Daemon:
+    """What it takes to start one."""
+
+    name: str
+    argv: Sequence[Argument]
+    env: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 # -- records -----------------------------------------------------------------------------------
@@ -93,7 +103,7 @@ def forget(lab: Lab, name: str) -> None:
 
 
 def environment(lab: Lab, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of the lab's processes: the caller's without its OpenStack and Python settings."""
+    """The caller's environment without its OpenStack and Python settings, marked as this lab's."""
     kept = {
         key: value
         for key, value in os.environ.items()
@@ -110,7 +120,10 @@ def start(
     env: Mapping[str, str] | None = None,
     netns: str | None = None,
 ) -> int:
-    """Start a daemon unless it already runs; its output goes to ``<log>/<name>.log``. Returns the pid."""
+    """Start a daemon unless it already runs, its output going to ``<log>/<name>.log``.
+
+    Returns the pid. With ``netns``, it runs inside that network namespace.
+    """
     if pid := alive(lab, name):
         return pid
     lab.log.mkdir(parents=True, exist_ok=True)
@@ -127,6 +140,7 @@ def start(
             start_new_session=True,
             cwd="/",
         )
+    _children.append(child)
     record(lab, name, child.pid)
     return child.pid
 
@@ -138,7 +152,10 @@ def run(
     stdin: str | None = None,
     timeout: float = 600,
 ) -> str:
-    """Run a command to its end; returns its standard output. Raises LabError with the end of what it said."""
+    """Run a command to its end; returns its standard output.
+
+    Raises LabError with the end of what it said when it fails.
+    """
     command = [str(part) for part in argv]
     try:
         done = subprocess.run(
@@ -171,7 +188,8 @@ def wait_for(
 ) -> None:
     """Poll until ``probe`` is true. An exception of the probe counts as "not yet".
 
-    With ``lab`` and ``name``, gives up as soon as that daemon is dead. Raises LabError, with the daemon's last words.
+    With ``lab`` and ``name``, gives up as soon as that daemon is dead. Raises LabError, with the
+    daemon's last words.
     """
     deadline = time.monotonic() + timeout
     error: object = ""
@@ -245,16 +263,9 @@ def _end(pids: list[int], timeout: float) -> None:
     _signal(pids, signal.SIGCONT)
     deadline = time.monotonic() + timeout
     while left := [pid for pid in pids if stat(pid)]:
-        _reap()
+        for child in _children:
+            child.poll()  # takes the exit of our own children, or they stay as zombies
         if time.monotonic() > deadline:
             _signal(left, signal.SIGKILL)
             deadline = time.monotonic() + timeout
         time.sleep(0.05)
-    _reap()
-
-
-def _reap() -> None:
-    """Daemons started by this very process are its children: take their exit, or they stay as zombies."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one place of a lab's names, ports, paths and passwords.
 
-A lab is a plain value: everything about it follows from its name, its base port and the list of its pods. `up` writes
-it to ``<home>/lab.json``; every other command reads it from there.
+A lab is a plain value: everything about it follows from its name, its base port and the list of
+its pods. `up` writes it to ``<home>/lab.json``; every other command reads it from there.
 """
 
 from __future__ import annotations

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command `lab`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+from lab import bringup, packages, pod, process, settings
+from lab.settings import REGION, Lab, LabError
+
+up = bringup.up
+down = bringup.down
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int | None] = options.command
+    try:
+        return command(options) or 0
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; `lab up` goes on, `lab down` cleans up", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 128 + signal.SIGPIPE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab", description="Real OpenStack clouds on this machine."
+    )
+    parser.add_argument(
+        "--name",
+        default=os.environ.get("LAB_NAME", settings.DEFAULT_NAME),
+        help="which lab (default: LAB_NAME, or %(default)s); several may stand side by side",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace], object], text: str
+    ) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(command=command)
+        return one
+
+    one = add("up", _up, "bring the lab up, or what is missing of it")
+    one.add_argument("--pods", type=int, default=2)
+    one.add_argument("--hosts", type=int, default=2, help="compute hosts in each pod")
+    one.add_argument("--profile", choices=settings.PROFILES, default="ovn", help="network")
+    one.add_argument("--daemons", action="store_true", help="separate daemons over RabbitMQ")
+    one.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        metavar="POD=SERIES",
+        help=f"an OpenStack series for one pod, of: {', '.join(packages.series())}",
+    )
+    one.add_argument("--external", default="pod1", help="the pod with the external network")
+    one.add_argument("--base-port", type=int)
+    add("down", _down, "stop the lab and remove its state, except logs")
+    add("status", _status, "what runs, and how much memory it takes")
+    add("env", _env, "shell exports for the openstack client: eval $(lab env)").add_argument(
+        "user", nargs="?", default="admin", choices=("admin", "demo", "demo2", "reader")
+    )
+    one = add("logs", _logs, "show logs")
+    one.add_argument("daemon", nargs="?", help="which; without it they are listed")
+    one.add_argument("-f", "--follow", action="store_true")
+    one.add_argument("-n", "--lines", type=int, default=50)
+    one = add("pod", _pod, "faults of a pod's control plane: kill -9, start, freeze, thaw")
+    one.add_argument("action", choices=("kill", "start", "freeze", "thaw"))
+    one.add_argument("pod")
+    return parser
+
+
+def _lab(options: argparse.Namespace) -> Lab:
+    return settings.load(options.name)
+
+
+def _up(options: argparse.Namespace) -> None:
+    try:
+        releases = dict(wish.split("=", 1) for wish in options.release)
+    except ValueError:
+        raise LabError("--release is POD=SERIES") from None
+    for release in releases.values():
+        packages.venv(release)
+    lab = settings.new(
+        options.name,
+        pods=options.pods,
+        hosts=options.hosts,
+        profile=options.profile,
+        daemons=options.daemons,
+        releases=releases,
+        external=options.external,
+        base_port=options.base_port,
+    )
+    try:
+        standing = settings.load(options.name)
+    except LabError:
+        standing = lab
+    if standing != lab:
+        raise LabError(f"lab {lab.name!r} stands in another shape: `lab down` first")
+    up(lab)
+
+
+def _down(options: argparse.Namespace) -> None:
+    try:
+        lab = _lab(options)
+    except LabError:
+        lab = settings.new(options.name)  # whatever a crash left
+    down(lab)
+
+
+def _status(options: argparse.Namespace) -> int:
+    lab = _lab(options)
+    print(f"lab {lab.name}, network {lab.profile}, state in {lab.home}")
+    for one in lab.pods:
+        where = " ".join(f"{name}={one.url(name)}" for name in settings.POD_PORTS)
+        print(f"{one.region} ({one.release}, zone {one.az}): {where}")
+    dead = total = 0
+    for name in process.names(lab):
+        pids = process.members(lab, name)
+        memory = sum(_memory(pid) for pid in pids)
+        total += memory
+        dead += not pids
+        state = f"pid {pids[0]:<8} {memory >> 10:5d} MB" if pids else "DEAD"
+        print(f"  {name:32} {state}")
+    print(f"  {'all together':32} {'':12} {total >> 10:5d} MB")
+    return 1 if dead else 0
+
+
+def _memory(pid: int) -> int:
+    """KiB of memory, shared pages counted in proportion."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def _env(options: argparse.Namespace) -> None:
+    lab = _lab(options)
+    exports = {
+        "OS_CLIENT_CONFIG_FILE": str(lab.clouds_yaml),
+        "OS_CLOUD": options.user,
+        "OS_REGION_NAME": REGION,
+    }
+    for name, value in exports.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _logs(options: argparse.Namespace) -> int:
+    lab = _lab(options)
+    if not options.daemon:
+        for path in sorted(lab.log.rglob("*.log")):
+            print(path)
+        return 0
+    path = lab.log / f"{options.daemon}.log"
+    if not path.exists():
+        raise LabError(f"no log of {options.daemon!r}; `lab logs` lists them")
+    follow = ["-F"] if options.follow else []
+    return subprocess.call(["tail", "-n", str(options.lines), *follow, str(path)])
+
+
+def _pod(options: argparse.Namespace) -> None:
+    lab = _lab(options)
+    one = lab.pod(options.pod)
+    if options.action == "start":
+        pod.start(lab, one)
+        pod.wait(lab, one)
+    else:
+        getattr(pod, options.action)(lab, one)

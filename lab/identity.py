@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who and what Keystone knows: projects, users, regions, services and their endpoints."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import openstack
+from keystoneauth1.identity import v3
+from keystoneauth1.session import Session
+
+from lab.settings import PASSWORD, REGION, Lab
+
+#: {user: (project, roles)}
+SERVICE_ROLES = ("admin", "service")
+USERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "nova": ("service", SERVICE_ROLES),
+    "neutron": ("service", SERVICE_ROLES),
+    "cinder": ("service", SERVICE_ROLES),
+    "glance": ("service", SERVICE_ROLES),
+    "placement": ("service", SERVICE_ROLES),
+    "tricircle": ("service", SERVICE_ROLES),
+    "demo": ("demo", ("member",)),
+    "demo2": ("demo2", ("member",)),
+    "reader": ("demo", ("reader",)),
+}
+#: (service type, service name, port, path)
+POD_SERVICES = (
+    ("compute", "nova", "compute", "/v2.1"),
+    ("network", "neutron", "network", ""),
+    ("volumev3", "cinderv3", "volume", "/v3"),
+    ("block-storage", "cinder", "volume", "/v3"),
+    ("placement", "placement", "placement", ""),
+)
+
+
+@functools.cache
+def _session(url: str, user: str, project: str) -> Session:
+    auth = v3.Password(
+        auth_url=url,
+        username=user,
+        password=PASSWORD,
+        project_name=project,
+        user_domain_name="Default",
+        project_domain_name="Default",
+    )
+    return Session(auth=auth, timeout=60)
+
+
+def session(lab: Lab, user: str = "admin", project: str = "admin") -> Session:
+    return _session(lab.identity_url, user, project)
+
+
+def connection(lab: Lab, region: str = REGION, user: str = "admin", project: str = "admin") -> Any:
+    """openstacksdk, with images from RegionOne wherever one looks from."""
+    return openstack.connection.Connection(
+        session=session(lab, user, project),
+        region_name=region,
+        image_endpoint_override=lab.url("image"),
+    )
+
+
+def register(lab: Lab) -> None:
+    """Make what is not there yet; nothing else is touched."""
+    identity = connection(lab).identity
+    _regions(lab, identity)
+    _users(identity)
+    wanted = [("image", "glance", REGION, lab.url("image"))]
+    for pod in lab.pods:
+        wanted.append(("identity", "keystone", pod.region, lab.identity_url))
+        for kind, name, port, path in POD_SERVICES:
+            wanted.append((kind, name, pod.region, pod.url(port) + path))
+    _endpoints(identity, wanted)
+
+
+def _regions(lab: Lab, identity: Any) -> None:
+    known = {region.id for region in identity.regions()}
+    for pod in lab.pods:
+        if pod.region not in known:
+            identity.create_region(id=pod.region, parent_region_id=REGION)
+
+
+def _users(identity: Any) -> None:
+    roles = {role.name: role for role in identity.roles()}
+    projects = {project.name: project for project in identity.projects()}
+    for name in dict.fromkeys(project for project, _ in USERS.values()):
+        if name not in projects:
+            projects[name] = identity.create_project(name=name, domain_id="default")
+    users = {user.name: user for user in identity.users()}
+    for name, (project, wanted) in USERS.items():
+        if name not in users:
+            users[name] = identity.create_user(
+                name=name,
+                password=PASSWORD,
+                domain_id="default",
+                default_project_id=projects[project].id,
+            )
+        for role in wanted:
+            identity.assign_project_role_to_user(projects[project], users[name], roles[role])
+    for project in ("demo", "demo2"):
+        identity.assign_project_role_to_user(projects[project], users["admin"], roles["admin"])
+
+
+def _endpoints(identity: Any, wanted: list[tuple[str, str, str, str]]) -> None:
+    services = {service.type: service for service in identity.services()}
+    known = {
+        (endpoint.service_id, endpoint.region_id, endpoint.interface)
+        for endpoint in identity.endpoints()
+    }
+    for kind, name, region, url in wanted:
+        if kind not in services:
+            services[kind] = identity.create_service(name=name, type=kind)
+        for interface in ("public", "internal", "admin"):
+            if (services[kind].id, region, interface) not in known:
+                identity.create_endpoint(
+                    service_id=services[kind].id, region_id=region, interface=interface, url=url
+                )

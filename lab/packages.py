@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a lab needs on the machine: Debian packages, and each OpenStack series in a virtual
+environment of its own, made from a locked list and kept between labs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab import process
+from lab.settings import Lab, LabError
+
+LOCKS = Path(__file__).resolve().parent / "locks"
+STOCK = Path(__file__).resolve().parent / "stock"
+BASE = ("mariadb-server", "memcached", "qemu-utils", "iproute2")
+OVN = (
+    "openvswitch-switch",
+    "ovn-central",
+    "ovn-host",
+    "iptables",
+    "ethtool",
+    "busybox",
+    "iputils-ping",
+)
+BROKER = ("rabbitmq-server",)
+POLICY = Path("/usr/sbin/policy-rc.d")
+
+
+def debian(lab: Lab) -> list[str]:
+    return [
+        *BASE,
+        *(OVN if lab.profile == "ovn" else ()),
+        *(BROKER if lab.daemons else ()),
+    ]
+
+
+def missing(packages: Iterable[str]) -> list[str]:
+    return [name for name in packages if not _installed(name)]
+
+
+def _installed(package: str) -> bool:
+    try:
+        status = process.run(["dpkg-query", "-W", "-f", "${db:Status-Status}", package])
+    except LabError:
+        return False
+    return status == "installed"
+
+
+def install_debian(packages: list[str]) -> None:
+    """apt-get what is missing, quietly and without letting a package start its daemon."""
+    wanted = missing(packages)
+    if not wanted:
+        return
+    if os.geteuid():
+        raise LabError(f"install these packages first: apt-get install {' '.join(wanted)}")
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    own_policy = not POLICY.exists()
+    if own_policy:
+        POLICY.write_text(
+            "#!/bin/sh\n# A lab is installing; it starts its daemons itself.\nexit 101\n"
+        )
+        POLICY.chmod(0o755)
+    try:
+        apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300"]
+        install = [*apt, "install", "-y", "--no-install-recommends", *wanted]
+        try:
+            process.run(install, env=env, timeout=900)
+        except LabError:  # the package lists may be old or absent
+            process.run([*apt, "update"], env=env, timeout=300)
+            process.run(install, env=env, timeout=900)
+    finally:
+        if own_policy:
+            POLICY.unlink(missing_ok=True)
+
+
+# -- virtual environments ------------------------------------------------------------------------
+
+
+def series() -> list[str]:
+    """The OpenStack series that are locked here."""
+    return sorted(path.stem for path in LOCKS.glob("*.txt"))
+
+
+def venv(release: str) -> Path:
+    """Where that series is, or will be, installed; a new lock is a new place."""
+    lock = LOCKS / f"{release}.txt"
+    if not lock.exists():
+        raise LabError(f"no series {release!r} here; there are {', '.join(series())}")
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "tricircle-lab" / f"{release}-{digest}"
+
+
+def install_venv(release: str) -> Path:
+    """Install a series unless it is there. One at a time; what a crash left is made anew."""
+    place = venv(release)
+    done = place / ".complete"
+    if done.exists():
+        return place
+    uv = shutil.which("uv")
+    if not uv:
+        raise LabError("the program uv is missing: see https://docs.astral.sh/uv/")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with open(place.parent / f"{release}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if done.exists():
+            return place
+        env = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+        process.run([uv, "venv", "-q", "--clear", "--python", "3.11", place], env=env)
+        python = place / "bin" / "python"
+        lockfile = LOCKS / f"{release}.txt"
+        # Compiled now, by one process: else the first start of ten daemons compiles ten times.
+        install = [uv, "pip", "install", "-q", "--compile-bytecode", "--python", python]
+        process.run([*install, "-r", lockfile], env=env, timeout=1200)
+        done.touch()
+    return place
+
+
+def environment(release: str) -> dict[str, str]:
+    """Environment of a stock service of that series."""
+    place = venv(release)
+    return {
+        "PATH": f"{STOCK / 'bin'}:{place / 'bin'}:/usr/local/sbin:/usr/local/bin"
+        ":/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONPATH": str(STOCK),
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONUNBUFFERED": "1",
+    }

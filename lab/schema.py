@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fresh databases from templates.
+
+The services' own migrations take most of a cold start. They run once for each locked series; the
+result is kept as dumps beside the virtual environment, and every database is a loaded dump.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import infra, packages, pod_config
+from lab.services import cinder, glance, keystone, neutron, nova, placement
+from lab.settings import CURRENT, Lab, Pod
+
+#: Which dump each of a pod's databases is loaded from.
+POD_DUMPS = {
+    "placement": "placement",
+    "nova_api": "nova_api",
+    "nova_cell0": "nova_cell1",
+    "nova_cell1": "nova_cell1",
+    "neutron": "neutron",
+    "cinder": "cinder",
+}
+SHARED_DUMPS = ("keystone", "glance")
+
+
+def _folder(release: str) -> Path:
+    return packages.venv(release) / "schema"
+
+
+def _in_parallel(calls: list[Callable[[], object]], workers: int) -> None:
+    with ThreadPoolExecutor(workers) as pool:
+        for future in [pool.submit(call) for call in calls]:
+            future.result()
+
+
+def prepare(lab: Lab) -> None:
+    """Make the dumps that are missing and load the lab's databases that are still empty."""
+    for release in lab.releases:
+        folder = _folder(release)
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _make_dumps(lab, release, folder)
+    calls = [_loader(lab, name, _folder(CURRENT) / f"{name}.sql") for name in SHARED_DUMPS]
+    for pod in lab.pods:
+        for name, source in POD_DUMPS.items():
+            after = nova.cells(lab, pod) if name == "nova_api" else ""
+            dump = _folder(pod.release) / f"{source}.sql"
+            calls.append(_loader(lab, pod.database(name), dump, after))
+    _in_parallel(calls, 4)
+
+
+def _make_dumps(lab: Lab, release: str, folder: Path) -> None:
+    template = Pod(0, [], release)
+    jobs: list[tuple[tuple[tuple[str, str], ...], Callable[[], object]]] = [
+        (
+            (
+                (template.database("nova_api"), "nova_api"),
+                (template.database("nova_cell1"), "nova_cell1"),
+            ),
+            lambda: nova.migrate(lab, template),
+        ),
+        (((template.database("neutron"), "neutron"),), lambda: neutron.migrate(lab, template)),
+        (((template.database("cinder"), "cinder"),), lambda: cinder.migrate(lab, template)),
+        (
+            ((template.database("placement"), "placement"),),
+            lambda: placement.migrate(lab, template),
+        ),
+    ]
+    if release == CURRENT:
+        jobs += [
+            ((("keystone", "keystone"),), lambda: keystone.migrate(lab)),
+            ((("glance", "glance"),), lambda: glance.migrate(lab)),
+        ]
+    wanted = [
+        (databases, migrate)
+        for databases, migrate in jobs
+        if not all((folder / f"{name}.sql").exists() for _, name in databases)
+    ]
+    if not wanted:
+        return
+    pod_config.write(lab, template)
+
+    def make(databases: tuple[tuple[str, str], ...], migrate: Callable[[], object]) -> None:
+        for database, _ in databases:
+            infra.sql(lab, f"drop database if exists {database}; create database {database};")
+        migrate()
+        for database, name in databases:
+            infra.dump(lab, database, folder / f"{name}.sql")
+            infra.sql(lab, f"drop database {database}; ")
+            if database in lab.databases:
+                infra.sql(lab, f"create database {database}; ")
+
+    _in_parallel([lambda job=job: make(*job) for job in wanted], 4)  # type: ignore[misc]
+
+
+def _loader(lab: Lab, database: str, dump: Path, after: str = "") -> Callable[[], None]:
+    loaded = lab.var / "schema" / database
+
+    def load() -> None:
+        if loaded.exists():
+            return
+        infra.sql(lab, f"drop database if exists {database}; create database {database};")
+        infra.load_dump(lab, database, dump)
+        if after:
+            infra.sql(lab, after, database)
+        loaded.parent.mkdir(parents=True, exist_ok=True)
+        loaded.touch()
+
+    return load

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stock services: for each, its configuration, its databases' schema and its daemons."""
+
+from __future__ import annotations
+
+from lab import packages
+from lab.process import Daemon
+from lab.settings import CURRENT
+
+
+def program(release: str, name: str) -> str:
+    """Path of a program of that series."""
+    return str(packages.venv(release) / "bin" / name)
+
+
+def paste(release: str, service: str, name: str = "api-paste.ini") -> str:
+    """Path of a file that the series itself ships under etc/."""
+    return str(packages.venv(release) / "etc" / service / name)
+
+
+def wsgi(
+    name: str,
+    module: str,
+    port: int,
+    env: dict[str, str],
+    *arguments: object,
+    release: str = CURRENT,
+) -> Daemon:
+    """A WSGI API in a process of its own; the arguments are the service's own."""
+    argv = [program(release, "python"), packages.STOCK / "wsgi_api.py", module, port]
+    return Daemon(name, [*argv, *map(str, arguments)], packages.environment(release) | env)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Neutron's API in one process. Configuration by OS_NEUTRON_CONFIG_DIR and _FILES.
+
+Usage: neutron_aio.py --port PORT
+"""
+
+import argparse
+import sys
+import time
+
+
+def main():
+    begun = time.monotonic()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    port = parser.parse_args().port
+    sys.argv[:] = ["neutron"]
+
+    from neutron.wsgi.api import application
+
+    from serving import serve
+
+    print(f"neutron is up after {time.monotonic() - begun:.1f} s", flush=True)
+    serve(application, port)
+
+
+main()

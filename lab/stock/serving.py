@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WSGI applications in threads of the process."""
+
+import threading
+
+import waitress
+
+ADDRESS = "127.0.0.1"
+
+
+def serve(application, port, threads=8):
+    """Serve until the process ends."""
+    waitress.serve(
+        application,
+        host=ADDRESS,
+        port=port,
+        threads=threads,
+        connection_limit=400,
+        clear_untrusted_proxy_headers=False,
+        ident=None,
+    )
+
+
+def serve_in_background(application, port, threads=8):
+    threading.Thread(
+        target=serve, args=(application, port, threads), name=f"api-{port}", daemon=True
+    ).start()
