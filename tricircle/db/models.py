@@ -11,7 +11,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 Timestamp = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
-_INNODB = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb3"}
+# The binary collation tells names apart by case, as SQLite and PostgreSQL do.
+_INNODB = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
 
 
 def now() -> datetime.datetime:
@@ -26,6 +31,15 @@ def new_id() -> str:
 class Base(DeclarativeBase):
     """Base of the tables in the Tricircle database."""
 
+    # Names given here and not by each database, so that a migration can name what it changes.
+    metadata = sa.MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
     __table_args__: Any = _INNODB
 
 
@@ -76,7 +90,7 @@ class Routing(Base):
 
     __tablename__ = "routings"
     resource_type: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    resource_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    resource_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True, index=True)
     pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), index=True)
     project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of realizations: what is wanted in which pod, and who is working on it.
+
+The same table stands in two databases (see ``models.RealizationColumns``), so all here works on a
+table class and sessions that are handed in. Functions that take ``tx`` work inside the caller's
+transaction: they are the outbox, written together with the change that makes a row dirty. The
+methods of ``Store`` are transactions of their own.
+
+A row is dirty exactly while ``next_try_at`` is set, which keeps the search for work cheap.
+``wanted_revision`` counts changes; it grows in SQL, so that two changes at once count twice.
+``attempts`` counts claims since the last success: above one, an earlier attempt may have made
+the object in the pod without living to tell.
+"""
+
+import contextlib
+import datetime
+import random
+import uuid
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from oslo_db import api
+from oslo_db import exception as db_exc
+from sqlalchemy.orm import Session
+
+from tricircle.conf import CONF
+from tricircle.db.models import RealizationColumns, new_id, now
+
+Table = type[RealizationColumns]
+Row = RealizationColumns
+Transaction = Callable[[], contextlib.AbstractContextManager[Session]]
+
+_RETRIED = (db_exc.DBDeadlock, db_exc.DBConnectionError, db_exc.DBDuplicateEntry)
+_QUIET = {"synchronize_session": False}
+
+
+class Key(NamedTuple):
+    """A resource as its own service knows it."""
+
+    resource_type: str
+    resource_id: str
+
+    def __str__(self) -> str:
+        return f"{self.resource_type.replace('_', ' ')} {self.resource_id}"
+
+
+def _of(table: Table, key: Key, pod_ids: Collection[str] | None) -> list[Any]:
+    found: list[Any] = [
+        table.resource_type == key.resource_type,
+        table.resource_id == key.resource_id,
+    ]
+    return found if pod_ids is None else [*found, table.pod_id.in_(pod_ids)]
+
+
+def _changed(table: Table) -> dict[str, Any]:
+    return {"wanted_revision": table.wanted_revision + 1, "next_try_at": now()}
+
+
+def touch(tx: Session, table: Table, key: Key, pod_ids: Collection[str] | None = None) -> int:
+    """The resource has changed: its rows (in these pods, or in all) are dirty. How many."""
+    query = sa.update(table).where(*_of(table, key, pod_ids), table.absent.is_(False))
+    result = tx.execute(query.values(**_changed(table)).execution_options(**_QUIET))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def retire(tx: Session, table: Table, key: Key, pod_ids: Collection[str] | None = None) -> int:
+    """The resource is not wanted any more (in these pods, or in any). How many rows."""
+    query = sa.update(table).where(*_of(table, key, pod_ids), table.absent.is_(False))
+    values = {**_changed(table), "absent": True}
+    result = tx.execute(query.values(**values).execution_options(**_QUIET))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def ensure(tx: Session, table: Table, key: Key, pod_id: str, project_id: str | None) -> bool:
+    """The resource is wanted in a pod; the row is locked. Whether it was not wanted before.
+
+    Raises oslo_db's DBDuplicateEntry when another transaction makes the same row: run the
+    transaction again.
+    """
+    query = (
+        sa.select(table.id, table.absent)
+        .where(*_of(table, key, [pod_id]))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    found = tx.execute(query).one_or_none()
+    if found is None:
+        tx.execute(
+            sa.insert(table).values(
+                id=new_id(),
+                resource_type=key.resource_type,
+                resource_id=key.resource_id,
+                pod_id=pod_id,
+                project_id=project_id,
+                wanted_revision=1,
+                absent=False,
+                attempts=0,
+                next_try_at=now(),
+                created_at=now(),
+                updated_at=now(),
+            )
+        )
+        return True
+    if found.absent:
+        values = {**_changed(table), "absent": False}
+        tx.execute(
+            sa.update(table)
+            .where(table.id == found.id)
+            .values(**values)
+            .execution_options(**_QUIET)
+        )
+        return True
+    return False
+
+
+def pods_with(tx: Session, table: Table, key: Key) -> list[str]:
+    """Ids of the pods a resource is wanted in."""
+    query = sa.select(table.pod_id).where(*_of(table, key, None), table.absent.is_(False))
+    return list(tx.scalars(query))
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next try after so many: doubling, with jitter, never above the most."""
+    section = CONF.reconciler
+    delay = min(section.backoff_most, section.backoff_first * 2.0 ** min(attempts - 1, 30))
+    return float(delay * random.uniform(0.75, 1.0))  # noqa: S311
+
+
+class Store:
+    """The realizations of one database. Blocks; thread-safe as far as ``transaction`` is.
+
+    A claim is a row's ``claimed_by``, a word nobody else has: every write of a worker asks for
+    it, so a worker whose claim ran out can do no harm to the next one's.
+    """
+
+    def __init__(self, table: Table, transaction: Transaction) -> None:
+        self.table = table
+        self._transaction = transaction
+
+    def transact(self, function: Callable[[Session], Any]) -> Any:
+        """Run ``function`` in a transaction, again when the database asks for it."""
+        retry = api.wrap_db_retry(
+            max_retries=10,
+            retry_interval=0.05,
+            max_retry_interval=2,
+            jitter=True,
+            exception_checker=lambda error: isinstance(error, _RETRIED),
+        )
+
+        def once() -> Any:
+            with self._transaction() as tx:
+                return function(tx)
+
+        return retry(once)()
+
+    def get(self, key: Key, pod_id: str) -> Row | None:
+        query = sa.select(self.table).where(*_of(self.table, key, [pod_id]))
+        found: Row | None = self.transact(lambda tx: tx.scalar(query))
+        return found
+
+    def mapped(self, resource_type: str, ids: Iterable[str], pod_id: str) -> dict[str, str]:
+        """{central id: id in the pod} of those that are known to be in the pod."""
+        wanted = list(ids)
+        if not wanted:
+            return {}
+        query = sa.select(self.table.resource_id, self.table.pod_resource_id).where(
+            self.table.resource_type == resource_type,
+            self.table.resource_id.in_(wanted),
+            self.table.pod_id == pod_id,
+            self.table.pod_resource_id.is_not(None),
+        )
+        found: dict[str, str] = self.transact(lambda tx: dict(tx.execute(query).tuples().all()))
+        return found
+
+    def due(self, pod_id: str, limit: int, kinds: Collection[str] | None = None) -> list[Row]:
+        """Rows of a pod to work on now, the longest waiting first."""
+        moment = now()
+        query = sa.select(self.table).where(
+            self.table.pod_id == pod_id,
+            self.table.next_try_at <= moment,
+            sa.or_(self.table.claimed_until.is_(None), self.table.claimed_until < moment),
+        )
+        if kinds is not None:
+            query = query.where(self.table.resource_type.in_(kinds))
+        query = query.order_by(self.table.next_try_at).limit(limit)
+        found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
+        return found
+
+    def claim(self, row_id: str) -> Row | None:
+        """Take a dirty row for [reconciler] claim_seconds; None when it is another's or clean."""
+        moment, token = now(), f"{uuid.uuid4()}"
+        until = moment + datetime.timedelta(seconds=CONF.reconciler.claim_seconds)
+        table = self.table
+        take = (
+            sa.update(table)
+            .where(
+                table.id == row_id,
+                table.next_try_at.is_not(None),
+                sa.or_(table.claimed_until.is_(None), table.claimed_until < moment),
+            )
+            .values(claimed_by=token, claimed_until=until, attempts=table.attempts + 1)
+            .execution_options(**_QUIET)
+        )
+        query = sa.select(table).where(table.id == row_id, table.claimed_by == token)
+
+        def once(tx: Session) -> Row | None:
+            tx.execute(take)
+            return tx.scalar(query)
+
+        found: Row | None = self.transact(once)
+        return found
+
+    def created(self, row: Row, pod_resource_id: str | None) -> bool:
+        """Note the object's id in the pod (None: it is gone there). False: the claim ran out."""
+        return self._write(row, {"pod_resource_id": pod_resource_id})
+
+    def realized(self, row: Row, pod_resource_id: str | None) -> bool:
+        """The pod has what ``row`` (as it was claimed) wants; frees the row.
+
+        What was changed meanwhile stays dirty. False: the claim ran out.
+        """
+        table = self.table
+        still = sa.and_(table.wanted_revision == row.wanted_revision, table.absent.is_(False))
+        return self._write(
+            row,
+            {
+                "pod_resource_id": pod_resource_id,
+                "realized_revision": row.wanted_revision,
+                "attempts": 0,
+                "failing_since": None,
+                "last_error": None,
+                "claimed_by": None,
+                "claimed_until": None,
+                "next_try_at": sa.case((still, None), else_=now()),
+            },
+        )
+
+    def gone(self, row: Row) -> bool:
+        """The pod has it no more: forget the row, unless it is wanted again meanwhile."""
+        table = self.table
+        mine = (table.id == row.id, table.claimed_by == row.claimed_by)
+
+        def once(tx: Session) -> bool:
+            forget = sa.delete(table).where(*mine, table.absent.is_(True))
+            result = tx.execute(forget.execution_options(**_QUIET))
+            if result.rowcount:  # type: ignore[attr-defined]
+                return True
+            tx.execute(
+                sa.update(table)
+                .where(*mine)
+                .values(
+                    pod_resource_id=None,
+                    realized_revision=None,
+                    attempts=0,
+                    next_try_at=now(),
+                    claimed_by=None,
+                    claimed_until=None,
+                )
+                .execution_options(**_QUIET)
+            )
+            return False
+
+        forgotten: bool = self.transact(once)
+        return forgotten
+
+    def failed(self, row: Row, error: str, delay: float | None = None) -> bool:
+        """Keep the reason, free the row, try again after ``delay`` seconds (default: backoff)."""
+        seconds = backoff(row.attempts) if delay is None else delay
+        return self._write(
+            row,
+            {
+                "last_error": error[:4000],
+                "failing_since": sa.func.coalesce(self.table.failing_since, now()),
+                "next_try_at": now() + datetime.timedelta(seconds=seconds),
+                "claimed_by": None,
+                "claimed_until": None,
+            },
+        )
+
+    def hurry(self, pod_id: str) -> None:
+        """Try what was failing in a pod again now: the pod is back."""
+        table = self.table
+        query = sa.update(table).where(table.pod_id == pod_id, table.next_try_at > now())
+        self.transact(
+            lambda tx: tx.execute(query.values(next_try_at=now()).execution_options(**_QUIET))
+        )
+
+    def _write(self, row: Row, values: dict[str, Any]) -> bool:
+        query = (
+            sa.update(self.table)
+            .where(self.table.id == row.id, self.table.claimed_by == row.claimed_by)
+            .values(**values)
+            .execution_options(**_QUIET)
+        )
+        return bool(self.transact(lambda tx: tx.execute(query).rowcount))  # type: ignore[attr-defined]
