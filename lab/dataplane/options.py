@@ -25,8 +25,8 @@ def neutron_options(lab: Lab, pod: Pod) -> Sections:
         "DEFAULT": {
             "core_plugin": "ml2",
             "service_plugins": ",".join(SERVICE_PLUGINS),
-            # Seconds for which port events to Nova are collected: a server waits for them.
-            "send_events_interval": "0",
+            # Seconds between messages about ports to Nova, which servers wait for; 1 is the least.
+            "send_events_interval": "1",
             "dns_domain": f"{pod.key}.example.",
             "global_physnet_mtu": "1500",
             "rpc_workers": "0",
