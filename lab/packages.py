@@ -24,6 +24,7 @@ OVN = (
     "iptables",
     "ethtool",
     "busybox",
+    "isc-dhcp-client",
     "iputils-ping",
 )
 BROKER = ("rabbitmq-server",)

@@ -89,6 +89,8 @@ def environment(lab: Lab, pod: Pod) -> dict[str, str]:
     return packages.environment(pod.release) | {
         "OS_NEUTRON_CONFIG_DIR": str(config.parent),
         "OS_NEUTRON_CONFIG_FILES": config.name,
+        # Outside uwsgi and mod_wsgi, ML2/OVN learns the number of API processes from here.
+        "ASGI_WORKERS": "1",
     }
 
 

@@ -18,8 +18,12 @@ def main():
 
     from neutron.wsgi.api import application
 
+    from neutron.notifiers import nova
+
     from serving import serve
 
+    # Nova is told at once when a port is plugged; servers wait for that. Neutron's own least is 1 s.
+    nova.Notifier.get_instance().batch_notifier.batch_interval = 0.05
     print(f"neutron is up after {time.monotonic() - begun:.1f} s", flush=True)
     serve(application, port)
 
