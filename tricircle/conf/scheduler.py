@@ -12,7 +12,7 @@ OPTS = [
     ),
     cfg.ListOpt(
         "filters",
-        default=["enabled", "healthy", "availability_zone", "placed_resources"],
+        default=["enabled", "healthy", "availability_zone", "placed_resources", "network_zones"],
         help="Filters (entry points tricircle.scheduling.filters), in order.",
     ),
     cfg.ListOpt(

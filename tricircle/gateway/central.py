@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls to central Neutron, as the user or as the service user."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from tricircle.conf import CONF
+from tricircle.gateway.client import PodClient
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.pod import Pod
+
+_ID = "central"
+_OF_THE_USER = (400, 401, 403, 404, 409)
+
+
+class NeutronError(Fault):
+    """Central Neutron refused; ``kind`` is Neutron's name of the error.
+
+    Nobody need catch it: the user's error stays the user's, any other is told as 503.
+    """
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        if status not in _OF_THE_USER:
+            status, message = 503, f"The network service failed: {message}"
+        super().__init__(status, message)
+        self.kind = kind
+
+
+class Central:
+    """Central Neutron. ``token`` None means the service user.
+
+    Every call has a deadline in seconds ([gateway] request_deadline by default) and raises
+    NeutronError when Neutron refuses, PodUnreachable or PodTimeout when it does not answer.
+    """
+
+    def __init__(self, client: PodClient, identity: ServiceIdentity) -> None:
+        self._client = client
+        self._identity = identity
+
+    async def list(
+        self, collection: str, *, token: str | None, request_id: str, **filters: Any
+    ) -> list[dict[str, Any]]:
+        """Objects of a collection (``ports``); a filter that is a list matches any of it."""
+        query = urlencode(filters, doseq=True)
+        document = await self._ask("GET", f"/{collection}", token, request_id, query=query)
+        found: list[dict[str, Any]] = document[collection.replace("-", "_")]
+        return found
+
+    async def show(
+        self, collection: str, item: str, *, token: str | None, request_id: str
+    ) -> dict[str, Any]:
+        document = await self._ask("GET", f"/{collection}/{item}", token, request_id)
+        return _only(document)
+
+    async def create(
+        self, collection: str, body: dict[str, Any], *, token: str | None, request_id: str
+    ) -> dict[str, Any]:
+        wrapped = {_singular(collection): body}
+        return _only(await self._ask("POST", f"/{collection}", token, request_id, body=wrapped))
+
+    async def update(
+        self,
+        collection: str,
+        item: str,
+        body: dict[str, Any],
+        *,
+        token: str | None,
+        request_id: str,
+        deadline: float | None = None,
+    ) -> dict[str, Any]:
+        wrapped = {_singular(collection): body}
+        path = f"/{collection}/{item}"
+        return _only(
+            await self._ask("PUT", path, token, request_id, body=wrapped, deadline=deadline)
+        )
+
+    async def delete(
+        self, collection: str, item: str, *, token: str | None, request_id: str
+    ) -> None:
+        """Gone already is as good."""
+        try:
+            await self._ask("DELETE", f"/{collection}/{item}", token, request_id)
+        except NeutronError as error:
+            if error.status != 404:
+                raise
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        token: str | None,
+        request_id: str,
+        *,
+        query: str | None = None,
+        body: Any = None,
+        deadline: float | None = None,
+    ) -> Any:
+        region = await in_thread(self._region)
+        answer = await self._client.request(
+            region,
+            "network",
+            method,
+            f"/v2.0{path}",
+            token=await in_thread(self._identity.token) if token is None else token,
+            request_id=request_id,
+            query=query,
+            body=body,
+            deadline=deadline,
+        )
+        if answer.status >= 400:
+            raise _refusal(answer.status, answer.body and answer.json())
+        return answer.json() if answer.body else None
+
+    def _region(self) -> Pod:
+        """Central Neutron's region in the form the client takes."""
+        name = CONF.tricircle_identity.region_name
+        url = self._identity.endpoints(name).get("network")
+        if url is None:
+            raise PodUnreachable(name, "Keystone's catalogue has no network endpoint for it.")
+        base = url.rstrip("/").removesuffix("/v2.0")
+        return Pod(id=_ID, region_name=name, availability_zone="", endpoints={"network": base})
+
+
+def _refusal(status: int, document: Any) -> NeutronError:
+    error = document.get("NeutronError", document) if isinstance(document, dict) else document
+    if isinstance(error, dict):
+        nested = error.get("error", error)
+        told = nested if isinstance(nested, dict) else error
+        return NeutronError(status, str(told.get("type", "")), str(told.get("message", told)))
+    return NeutronError(status, "", str(error or f"HTTP {status}"))
+
+
+def _only(document: dict[str, Any]) -> dict[str, Any]:
+    """The object inside its one-key envelope."""
+    item: dict[str, Any] = next(iter(document.values()))
+    return item
+
+
+def _singular(collection: str) -> str:
+    return collection.replace("-", "_").removesuffix("s")

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows the end of a server in its pod: its central ports and its routing go too.
+
+A row in ``creations`` is written before the pod is asked to delete, so that xjob can do all this
+when the gateway dies in between.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+
+from tricircle.db import creations, routings
+from tricircle.gateway import lookup
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute import nics
+from tricircle.gateway.compute.background import start
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+KIND = "server_deletion"
+_PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
+
+
+def row_id(server_id: str) -> str:
+    """The id of the row for a server's end: a second delete finds the first one's."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tricircle:{KIND}:{server_id}"))
+
+
+async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodResponse]]) -> PodResponse:
+    """Let a pod delete a server by ``ask`` and see to what follows, in the background."""
+    pod = await lookup.find(call, "server", server_id)
+    await _begin(call, server_id, pod)
+    answer: PodResponse | None = None
+    try:
+        answer = await ask()
+    finally:
+        # An answer that did not come may still be a delete: xjob looks.
+        if answer is not None and answer.status in (400, 401, 403, 409):
+            await in_thread(creations.end, row_id(server_id))
+    if answer.ok:
+        start(call.services, _follow(call, server_id, pod))
+    elif answer.status == 404:
+        await settle(call, server_id)
+    return answer
+
+
+async def _begin(call: Call, server_id: str, pod: Pod) -> None:
+    routing = await in_thread(routings.get, "server", server_id)
+    made = list(routing.detail.get("ports", ())) if routing is not None else []
+    try:
+        await in_thread(
+            creations.begin,
+            KIND,
+            call.context.project_id,
+            pod.id,
+            {"server_id": server_id, "ports": made},
+            row_id(server_id),
+        )
+    except db_exc.DBDuplicateEntry:
+        LOG.debug("Server %s is being deleted already", server_id)
+
+
+async def settle(call: Call, server_id: str) -> None:
+    """A pod says that a server is no more: if we were waiting for that, finish now.
+
+    Called before a client is told, so that what he deletes next (the network) is free.
+    """
+    row = await in_thread(creations.get, row_id(server_id))
+    if row is None:
+        return
+    made = set(row.detail.get("ports", ()))
+    if not await nics.release(call, server_id, lambda port: port in made):
+        return
+    await lookup.forget(call, "server", server_id)
+    await in_thread(creations.end, row.id)
+    LOG.info("Server %s is gone, with %d ports made for it", server_id, len(made))
+
+
+async def _follow(call: Call, server_id: str, pod: Pod) -> None:
+    """Wait for the server's end in its pod; xjob goes on when this takes too long."""
+    for pause in _PAUSES:
+        await asyncio.sleep(pause)
+        try:
+            answer = await call.services.client.request(
+                pod,
+                "compute",
+                "GET",
+                f"/servers/{server_id}",
+                token=await in_thread(call.services.identity.token),
+                request_id=call.context.upstream_id,
+            )
+        except PodError as error:
+            LOG.info("Whether server %s is gone is not known yet: %s", server_id, error)
+            continue
+        if answer.status == 404:
+            await settle(call, server_id)
+            return

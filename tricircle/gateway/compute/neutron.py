@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Central Neutron as the compute handlers use it."""
+
+from typing import TypedDict
+
+from tricircle.gateway.call import Call
+from tricircle.gateway.central import Central
+
+
+class Caller(TypedDict):
+    token: str | None
+    request_id: str
+
+
+def central(call: Call) -> Central:
+    return Central(call.services.client, call.services.identity)
+
+
+def user(call: Call) -> Caller:
+    """Ask as the user: Neutron decides what he may."""
+    return {"token": call.context.token, "request_id": call.context.upstream_id}
+
+
+def service(call: Call) -> Caller:
+    """Ask as the service user, for what Nova itself does with its own rights."""
+    return {"token": None, "request_id": call.context.upstream_id}

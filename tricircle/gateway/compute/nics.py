@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The central ports of a server: made, bound in a pod, handed to the server, undone."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway.call import Call
+from tricircle.gateway.central import NeutronError
+from tricircle.gateway.compute.networks import PlannedNic
+from tricircle.gateway.compute.neutron import central, service, user
+from tricircle.gateway.errors import Fault
+from tricircle.pods.errors import PodError, PodTimeout
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+Done = TypeVar("Done")
+
+UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+
+
+class BindingFailed(PodError):
+    """A central port could not be realized in a pod."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nic:
+    """A central port on its way to a server; ``brought`` by the user or made for it."""
+
+    port_id: str
+    network_id: str
+    brought: bool
+    tag: str | None = None
+
+    def entry(self, bound: "BoundPort") -> dict[str, str]:
+        """How ``networks`` of a server in a pod names it."""
+        entry = {"port": bound.pod_port_id}
+        return {**entry, "tag": self.tag} if self.tag is not None else entry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BoundPort:
+    """A central port and what stands for it in the pod it is bound to."""
+
+    id: str
+    pod_port_id: str
+    pod_network_id: str
+
+    @classmethod
+    def of(cls, port: dict[str, Any]) -> "BoundPort | None":
+        """From a port as the service user sees it; None when it is not bound to a pod."""
+        details = port.get("binding:vif_details") or {}
+        if "pod_port_id" not in details:
+            return None
+        return cls(port["id"], details["pod_port_id"], details.get("pod_network_id", ""))
+
+
+async def make(
+    call: Call,
+    planned: Sequence[PlannedNic],
+    security_groups: Sequence[str],
+    device_id: str,
+    device_owner: str,
+) -> list[Nic]:
+    """Make the ports a server lacks, as the user, in order; a brought port is left as it is.
+
+    Every port made has ``device_id`` from its first moment, so that none can be lost.
+    Raises Fault as Nova words it.
+    """
+    return await _all(
+        [_one(call, nic, security_groups, device_id, device_owner) for nic in planned]
+    )
+
+
+async def _one(
+    call: Call,
+    nic: PlannedNic,
+    security_groups: Sequence[str],
+    device_id: str,
+    device_owner: str,
+) -> Nic:
+    if nic.port is not None:
+        return Nic(nic.port["id"], nic.port["network_id"], True, nic.tag)
+    body: dict[str, Any] = {
+        "network_id": nic.network["id"],
+        "admin_state_up": True,
+        "device_id": device_id,
+        "device_owner": device_owner,
+    }
+    if nic.fixed_ip:
+        body["fixed_ips"] = [{"ip_address": nic.fixed_ip}]
+    if security_groups:
+        body["security_groups"] = list(security_groups)
+    try:
+        port = await central(call).create("ports", body, **user(call))
+    except NeutronError as error:
+        raise _refused(error, nic.network["id"], nic.fixed_ip) from None
+    return Nic(port["id"], nic.network["id"], False, nic.tag)
+
+
+def _refused(error: NeutronError, network_id: str, fixed_ip: str | None) -> Fault:
+    """Neutron's refusal of a port in Nova's words."""
+    match error.kind:
+        case "OverQuota":
+            return Fault(403, "Maximum number of ports exceeded")
+        case "IpAddressGenerationFailure":
+            return Fault(400, f"No fixed IP addresses available for network: {network_id}")
+        case "IpAddressInUse" | "IpAddressAlreadyAllocated":
+            return Fault(400, f"Fixed IP {fixed_ip} is already in use.")
+        case "InvalidIpForNetwork" | "InvalidIpForSubnet":
+            return Fault(
+                400, f"Fixed IP {fixed_ip} is not a valid ip address for network {network_id}."
+            )
+        case "NetworkNotFound":
+            return Fault(400, f"Network {network_id} could not be found.")
+    return Fault(400, error.message) if error.status in (404, 409) else error
+
+
+async def bind(
+    call: Call, nics: Sequence[Nic], pod: Pod, device_id: str, device_owner: str
+) -> list[BoundPort]:
+    """Bind the ports to a pod, which realizes them there. Raises BindingFailed.
+
+    A port the user brought is taken by ``device_id`` in the same call.
+    """
+    return await _all([_bind(call, nic, pod, device_id, device_owner) for nic in nics])
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, Done]]) -> list[Done]:
+    """Every result; the first error only when none is still at work, so that an undo sees all."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def _bind(call: Call, nic: Nic, pod: Pod, device_id: str, device_owner: str) -> BoundPort:
+    body = {"binding:host_id": pod.region_name}
+    if nic.brought:
+        body |= {"device_id": device_id, "device_owner": device_owner}
+    try:
+        port = await central(call).update(
+            "ports",
+            nic.port_id,
+            body,
+            **service(call),
+            deadline=CONF.reconciler.bind_deadline + 5,
+        )
+    except (NeutronError, PodTimeout) as error:
+        raise BindingFailed(
+            pod.region_name, f"port {nic.port_id} could not be bound: {error}"
+        ) from None
+    bound = BoundPort.of(port)
+    if bound is None:
+        raise BindingFailed(
+            pod.region_name,
+            f"port {nic.port_id} was not bound ({port.get('binding:vif_type')}); central "
+            "Neutron's log says why.",
+        )
+    return bound
+
+
+async def hand_over(call: Call, nics: Sequence[Nic], server_id: str) -> bool:
+    """Write the server on its ports. Whether all of it could be done; xjob does the rest."""
+    done = await asyncio.gather(*(_hand_over(call, nic.port_id, server_id) for nic in nics))
+    return all(done)
+
+
+async def _hand_over(call: Call, port_id: str, server_id: str) -> bool:
+    try:
+        await central(call).update("ports", port_id, {"device_id": server_id}, **service(call))
+    except (NeutronError, PodError) as error:
+        LOG.warning("Port %s could not be given to server %s: %s", port_id, server_id, error)
+        return False
+    return True
+
+
+async def held_by(call: Call, device_id: str) -> list[dict[str, Any]]:
+    """The central ports of a server or of a creation, as the service user sees them."""
+    return await central(call).list("ports", device_id=device_id, **service(call))
+
+
+async def release(call: Call, device_id: str, was_made: Callable[[str], bool]) -> bool:
+    """Let go of every port of a device; whether all of it could be done.
+
+    A port (by id) that was made for it is deleted; any other was the user's before, and is his
+    again.
+    """
+    try:
+        ports = await held_by(call, device_id)
+    except (NeutronError, PodError) as error:
+        LOG.warning("The ports of %s could not be listed: %s", device_id, error)
+        return False
+    done = await asyncio.gather(
+        *(release_one(call, port["id"], was_made(port["id"])) for port in ports)
+    )
+    return all(done)
+
+
+async def release_one(call: Call, port_id: str, delete: bool) -> bool:
+    neutron = central(call)
+    try:
+        if delete:
+            await neutron.delete("ports", port_id, **service(call))
+        else:
+            await neutron.update("ports", port_id, UNBOUND, **service(call))
+    except NeutronError as error:
+        if error.status == 404:
+            return True
+        LOG.warning("Port %s could not be let go: %s", port_id, error)
+        return False
+    except PodError as error:
+        LOG.warning("Port %s could not be let go: %s", port_id, error)
+        return False
+    return True

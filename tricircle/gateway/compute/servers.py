@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Create, delete and act on servers."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tricircle.gateway import lookup
+from tricircle.gateway.call import Call
+from tricircle.gateway.compute import create as creation
+from tricircle.gateway.compute import deletion, groups, multiple, networks, security_groups
+from tricircle.gateway.compute.networks import PlannedNic
+from tricircle.gateway.compute.request import CreateRequest, RefusedByNova, parse
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.forward import ask_any, reply
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.pod import Pod
+from tricircle.scheduling.request import Facts, Request
+from tricircle.scheduling.scheduler import NoPodFits, Scheduler, UnknownZone
+from tricircle.scheduling.zones import BadZone, Zone
+
+# Nova's proxies for addresses end here; until then they need central ids.
+_ADDRESS_ACTIONS = ("addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp")
+_ADDRESSES_END = (2, 44)
+
+
+async def create(call: Call) -> web.Response:
+    """POST /servers."""
+    try:
+        wanted = parse(call.json(), call.version or (2, 1))
+    except RefusedByNova:
+        return await _let_a_pod_refuse(call)
+    group_ids = await groups.find_all(call, wanted.security_groups)
+    planned = await networks.plan(call, wanted.networks, group_ids)
+    pods = await candidates(call, wanted, planned)
+    try:
+        if planned and (wanted.max_count > 1 or wanted.wants_reservation):
+            return await multiple.create(call, wanted, planned, group_ids, pods)
+        made = await creation.one(call, wanted, planned, group_ids, pods)
+    except creation.Refused as error:
+        return reply(call, error.answer)
+    return reply(call, made.answer, body=answer_body(wanted, made))
+
+
+def answer_body(wanted: CreateRequest, made: creation.Made) -> bytes:
+    """The pod's answer, naming the security groups the client named."""
+    named = wanted.server.get("security_groups")
+    if named is None:
+        return made.answer.body
+    document = made.answer.json()
+    if "security_groups" in document.get("server", {}):
+        document["server"]["security_groups"] = named
+    return orjson.dumps(document)
+
+
+async def candidates(call: Call, wanted: CreateRequest, planned: list[PlannedNic]) -> list[Pod]:
+    """The pods to try, best first. Raises Fault 400 and 503."""
+    services = call.services
+    if services.scheduler is None:
+        facts = Facts(services.identity, services.breakers)
+        services.scheduler = await in_thread(Scheduler, facts)
+    bound = [nic.port.get("binding:host_id") for nic in planned if nic.port is not None]
+    request = Request(
+        project_id=call.context.project_id,
+        zone=wanted.zone,
+        needs=wanted.needs,
+        networks=tuple(nic.placement for nic in planned),
+        pods=tuple(host for host in bound if host),
+    )
+    try:
+        return await in_thread(services.scheduler.candidates, services.registry.all(), request)
+    except UnknownZone as error:
+        raise Fault(400, str(error)) from None
+    except NoPodFits as error:
+        raise Fault(503 if error.temporary else 400, str(error)) from None
+
+
+async def _let_a_pod_refuse(call: Call) -> web.Response:
+    answer = await ask_any(call)
+    if answer.ok and (server_id := answer.json().get("server", {}).get("id")):
+        # Nova took what we thought it would not.
+        project = call.context.project_id
+        await lookup.remember(call, "server", server_id, answer.pod, project_id=project)
+    return reply(call, answer)
+
+
+async def delete(call: Call) -> web.Response:
+    """DELETE /servers/{id}."""
+    server_id = call.params["id"]
+    answer = await deletion.run(call, server_id, lambda: lookup.ask(call, "server", server_id))
+    return reply(call, answer)
+
+
+async def action(call: Call) -> web.Response:
+    """POST /servers/{id}/action."""
+    server_id = call.params["id"]
+    name, argument = _named(call)
+    if name in _ADDRESS_ACTIONS and call.version and call.version < _ADDRESSES_END:
+        raise Fault(501, f"{name} is not served across pods yet; use the network service.")
+    if special := _ACTIONS.get(name):
+        return await special(call, server_id, argument)
+    return reply(call, await lookup.ask(call, "server", server_id))
+
+
+def _named(call: Call) -> tuple[str, Any]:
+    """The action's name and argument; ("", None) for a body that has not exactly one."""
+    document = call.json()
+    if isinstance(document, dict) and len(document) == 1:
+        return next(iter(document.items()))
+    return "", None
+
+
+async def _force_delete(call: Call, server_id: str, argument: Any) -> web.Response:
+    answer = await deletion.run(call, server_id, lambda: lookup.ask(call, "server", server_id))
+    return reply(call, answer)
+
+
+async def _unshelve(call: Call, server_id: str, argument: Any) -> web.Response:
+    """A zone or a host named for a server that lives in a pod already is one of that pod."""
+    body: Any = None
+    if isinstance(argument, dict) and isinstance(argument.get("availability_zone"), str):
+        pod = await lookup.find(call, "server", server_id)
+        try:
+            zone = Zone.parse(argument["availability_zone"])
+        except BadZone as error:
+            raise Fault(400, str(error)) from None
+        if zone.name != pod.availability_zone:
+            raise Fault(400, "The requested availability zone is not available")
+        inside = {k: v for k, v in argument.items() if k != "availability_zone"}
+        if (named := zone.toward(pod)) is not None:
+            inside["availability_zone"] = named
+        body = {"unshelve": inside or None}
+    return reply(call, await lookup.ask(call, "server", server_id, body=body))
+
+
+_ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {
+    "addSecurityGroup": security_groups.add,
+    "removeSecurityGroup": security_groups.remove,
+    "forceDelete": _force_delete,
+    "unshelve": _unshelve,
+}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find the server a pod may have made although its answer never came."""
+
+import asyncio
+import dataclasses
+import datetime
+import re
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from tricircle.db import routings
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute.request import CreateRequest
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.pod import Pod
+
+_PAUSE = 1.0
+_SKEW = datetime.timedelta(seconds=60)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sought:
+    """A server asked for; its ports in the pod, which will name it, or none."""
+
+    request: CreateRequest
+    pod_ports: tuple[str, ...]
+    since: datetime.datetime = dataclasses.field(
+        default_factory=lambda: datetime.datetime.now(datetime.UTC)
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    server_id: str
+    answer: PodResponse
+
+
+async def look(call: Call, pod: Pod, sought: Sought, patience: float) -> Found | None:
+    """The server, or None when for ``patience`` seconds there was none. Raises PodUnreachable."""
+    until = time.monotonic() + patience
+    while True:
+        server = await _once(call, pod, sought)
+        if server is not None:
+            return Found(server["id"], _answer(pod, sought, server))
+        if time.monotonic() > until:
+            return None
+        await asyncio.sleep(_PAUSE)
+
+
+async def _once(call: Call, pod: Pod, sought: Sought) -> dict[str, Any] | None:
+    if sought.pod_ports:
+        holder = await _holder(call, pod, sought.pod_ports[0])
+        return await _server(call, pod, holder) if holder else None
+    candidates = [
+        server
+        for server in await _named(call, pod, sought)
+        if await in_thread(routings.get, "server", server["id"]) is None
+    ]
+    # Two of one name made at the same moment cannot be told apart: neither is taken.
+    return candidates[0] if len(candidates) == 1 else None
+
+
+async def _holder(call: Call, pod: Pod, pod_port_id: str) -> str:
+    """The server that holds a port in the pod; "" while none does."""
+    answer = await call.services.client.request(
+        pod,
+        "network",
+        "GET",
+        f"/v2.0/ports/{pod_port_id}",
+        token=await in_thread(call.services.identity.token),
+        request_id=call.context.upstream_id,
+    )
+    if not answer.ok:
+        return ""
+    return str(answer.json()["port"].get("device_id") or "")
+
+
+async def _server(call: Call, pod: Pod, server_id: str) -> dict[str, Any] | None:
+    answer = await _ask(call, pod, f"/servers/{server_id}")
+    server: dict[str, Any] | None = answer.json()["server"] if answer.ok else None
+    return server
+
+
+async def _named(call: Call, pod: Pod, sought: Sought) -> list[dict[str, Any]]:
+    """The project's servers of that name made since, whatever else is like them."""
+    # Nova's name filter is a regular expression.
+    query = urlencode({"name": f"^{re.escape(sought.request.name)}$"})
+    answer = await _ask(call, pod, "/servers/detail", query)
+    if not answer.ok:
+        raise PodUnreachable(pod.region_name, f"its servers cannot be listed: {answer.message()}")
+    since = (sought.since - _SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [
+        server
+        for server in answer.json()["servers"]
+        if server.get("name") == sought.request.name and server.get("created", "") >= since
+    ]
+
+
+async def _ask(call: Call, pod: Pod, path: str, query: str = "") -> PodResponse:
+    return await call.services.client.request(
+        pod,
+        "compute",
+        "GET",
+        call.on_pod(path),
+        token=call.context.token,
+        request_id=call.context.upstream_id,
+        version=call.version,
+        query=query,
+    )
+
+
+def _answer(pod: Pod, sought: Sought, server: dict[str, Any]) -> PodResponse:
+    """The answer the pod would have given, from the server's own document.
+
+    A password Nova made up is lost with the answer; one the client sent is told again.
+    """
+    told: dict[str, Any] = {
+        key: server[key] for key in ("id", "links", "OS-DCF:diskConfig") if key in server
+    }
+    told["security_groups"] = [{"name": "default"}]
+    if "adminPass" in sought.request.server:
+        told["adminPass"] = sought.request.server["adminPass"]
+    headers = CIMultiDict({"Content-Type": "application/json"})
+    headers["Location"] = f"{pod.endpoint('compute')}/servers/{server['id']}"
+    body = orjson.dumps({"server": told})
+    return PodResponse(pod, 202, CIMultiDictProxy(headers), body)

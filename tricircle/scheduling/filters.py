@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters: each leaves pods out and says why.
+
+A filter of your own is a subclass of Filter under the entry point ``tricircle.scheduling.filters``.
+Filters run in a thread and may block.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from tricircle.db import routings
+from tricircle.pods.pod import DOWN, Pod
+from tricircle.scheduling.request import Facts, Request
+
+
+class Filter:
+    """``temporary`` says that what it leaves out may fit again later without anyone's doing."""
+
+    temporary = False
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        """The reason for each pod (by id) that cannot take what is requested."""
+        raise NotImplementedError
+
+
+class EnabledFilter(Filter):
+    """Only pods whose operator lets new resources in."""
+
+    temporary = True
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        return {pod.id: f"is in state {pod.state}" for pod in pods if not pod.takes_new}
+
+
+class HealthyFilter(Filter):
+    """No pod that is known not to answer."""
+
+    temporary = True
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        return {
+            pod.id: "does not answer"
+            for pod in pods
+            if pod.health == DOWN or self.facts.breakers[pod.id].open
+        }
+
+
+class AvailabilityZoneFilter(Filter):
+    """Only pods of the availability zone asked for."""
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        zone = request.zone.name
+        return {
+            pod.id: f"is in availability zone {pod.availability_zone}, not {zone}"
+            for pod in pods
+            if zone and pod.availability_zone != zone
+        }
+
+
+class PlacedResourcesFilter(Filter):
+    """Only the pod where the volumes, snapshots, server groups, bound ports … already are."""
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        reasons: dict[str, str] = {}
+        for resource_type, resource_id in request.needs:
+            routing = routings.get(resource_type, resource_id)
+            for pod in pods:
+                if routing is not None and routing.pod_id != pod.id:
+                    reasons.setdefault(
+                        pod.id, f"{resource_type.replace('_', ' ')} {resource_id} is elsewhere"
+                    )
+        for region in request.pods:
+            for pod in pods:
+                if pod.region_name != region:
+                    reasons.setdefault(pod.id, f"a port is bound in {region}")
+        return reasons
+
+
+class NetworkZonesFilter(Filter):
+    """Only pods where every network may be, by the network's availability zone hints."""
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        reasons: dict[str, str] = {}
+        for network in request.networks:
+            for pod in pods:
+                names = {pod.availability_zone, pod.region_name}
+                if network.zone_hints and names.isdisjoint(network.zone_hints):
+                    hints = ", ".join(network.zone_hints)
+                    reasons.setdefault(pod.id, f"network {network.id} is held to {hints}")
+        return reasons

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be placed, as filters and weighers see it."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from tricircle.scheduling.zones import Zone
+
+if TYPE_CHECKING:
+    from tricircle.pods.breaker import Breakers
+    from tricircle.pods.identity import ServiceIdentity
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Network:
+    """A network the new resource is to be on; ``zone_hints`` are zones or pods it is bound to."""
+
+    id: str
+    zone_hints: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """A resource without a pod.
+
+    ``needs`` are (resource type, id) that must live in the same pod, ``pods`` are region names
+    it is already held to (a port bound there), ``what`` names the resource in messages.
+    """
+
+    project_id: str
+    zone: Zone = dataclasses.field(default_factory=Zone)
+    needs: tuple[tuple[str, str], ...] = ()
+    networks: tuple[Network, ...] = ()
+    pods: tuple[str, ...] = ()
+    what: str = "server"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facts:
+    """What filters and weighers may ask."""
+
+    identity: "ServiceIdentity"
+    breakers: "Breakers"

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Order the pods that can take a request, best first."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_log import log as logging
+from stevedore import NamedExtensionManager
+
+from tricircle.conf import CONF
+from tricircle.pods.errors import NoPod
+from tricircle.pods.pod import Pod
+from tricircle.scheduling.filters import Filter
+from tricircle.scheduling.request import Facts, Request
+from tricircle.scheduling.weighers import NEUTRAL, Weigher
+
+LOG = logging.getLogger(__name__)
+
+
+class UnknownZone(NoPod):
+    """No pod is in the availability zone asked for."""
+
+
+class NoPodFits(NoPod):
+    """Every pod was left out; ``temporary`` when one would fit again without anyone's doing."""
+
+    def __init__(self, message: str, temporary: bool) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+
+
+class Scheduler:
+    """Filters and weighers as ``[scheduler]`` names them. Blocks; call it in a thread.
+
+    Raises RuntimeError when a name has no entry point.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self.filters: list[tuple[str, Filter]] = _load(
+            "tricircle.scheduling.filters", CONF.scheduler.filters, facts
+        )
+        self.weighers: list[tuple[str, Weigher]] = _load(
+            "tricircle.scheduling.weighers", CONF.scheduler.weighers, facts
+        )
+
+    def candidates(self, pods: Sequence[Pod], request: Request) -> list[Pod]:
+        """The pods to try, best first. Raises UnknownZone and NoPodFits."""
+        if request.zone.name and all(p.availability_zone != request.zone.name for p in pods):
+            raise UnknownZone("The requested availability zone is not available")
+        reasons: dict[str, list[tuple[Filter, str]]] = {pod.id: [] for pod in pods}
+        for _, judge in self.filters:
+            for pod_id, reason in judge.left_out(pods, request).items():
+                reasons[pod_id].append((judge, reason))
+        left = [pod for pod in pods if not reasons[pod.id]]
+        if not left:
+            raise self._no_pod(pods, request, reasons)
+        return self._ordered(left, request)
+
+    @staticmethod
+    def _no_pod(
+        pods: Sequence[Pod], request: Request, reasons: dict[str, list[tuple[Filter, str]]]
+    ) -> NoPodFits:
+        told = "; ".join(
+            f"{pod.region_name} {' and '.join(text for _, text in reasons[pod.id])}" for pod in pods
+        )
+        temporary = any(all(judge.temporary for judge, _ in found) for found in reasons.values())
+        message = f"No pod can take the {request.what}: {told or 'there are no pods'}."
+        LOG.info(message)
+        return NoPodFits(message, temporary)
+
+    def _ordered(self, pods: list[Pod], request: Request) -> list[Pod]:
+        weights = [(name, weigher.weigh(pods, request)) for name, weigher in self.weighers]
+        # Pods that weigh the same take turns by chance.
+        shuffled = random.sample(pods, len(pods))
+        ordered = sorted(
+            shuffled,
+            key=lambda pod: [weight.get(pod.id, NEUTRAL) for _, weight in weights],
+            reverse=True,
+        )
+        LOG.info(
+            "Pods for a %s of project %s in zone %s: %s",
+            request.what,
+            request.project_id,
+            request.zone.name or "any",
+            ", ".join(
+                f"{pod.region_name} "
+                f"({', '.join(f'{n} {w.get(pod.id, NEUTRAL):.2f}' for n, w in weights)})"
+                for pod in ordered
+            ),
+        )
+        return ordered
+
+
+def _load(namespace: str, names: list[str], facts: Facts) -> list[tuple[str, Any]]:
+    def missing(absent: set[str]) -> None:
+        raise RuntimeError(
+            f"[scheduler] names what is not installed under {namespace}: {', '.join(absent)}"
+        )
+
+    manager = NamedExtensionManager(
+        namespace,
+        names,
+        invoke_on_load=True,
+        invoke_args=(facts,),
+        name_order=True,
+        on_missing_entrypoints_callback=missing,
+        on_load_failure_callback=_failed,
+    )
+    return [(extension.name, extension.obj) for extension in manager]
+
+
+def _failed(manager: object, entry_point: object, error: Exception) -> None:
+    raise RuntimeError(f"{entry_point} cannot be loaded") from error
