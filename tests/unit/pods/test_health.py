@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The prober, against a real database and services that speak real HTTP."""
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.unit.pods.conftest import COMPUTE, NETWORK, Cloud
+from tricircle.conf import CONF
+from tricircle.db import models, pods
+from tricircle.pods import discovery
+from tricircle.pods.health import Prober
+from tricircle.pods.identity import KeystoneFailed
+from tricircle.pods.pod import Pod
+
+pytestmark = pytest.mark.usefixtures("db", "quick")
+
+
+@pytest.fixture
+def quick() -> Iterator[None]:
+    for name, value in {"probe_interval": 0.2, "probe_deadline": 0.3}.items():
+        CONF.set_override(name, value, group="pods")
+    yield
+    for name in ("probe_interval", "probe_deadline"):
+        CONF.clear_override(name, group="pods")
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with discovery.client() as made:
+        yield made
+
+
+class Keystone:
+    """The catalogue a prober sees; an exception in it is raised."""
+
+    def __init__(self, catalogue: dict[str, Any] | Exception) -> None:
+        self.catalogue = catalogue
+
+    def endpoints(self, region: str) -> dict[str, str]:
+        if isinstance(self.catalogue, Exception):
+            raise self.catalogue
+        return self.catalogue.get(region, {})
+
+
+def make_pod(cloud: Cloud, region: str = "Pod1") -> str:
+    endpoints = discovery.endpoints(cloud.catalogue)
+    values = {"region_name": region, "availability_zone": "az1", "endpoints": endpoints}
+    return pods.create(values).id
+
+
+def read(pod_id: str) -> models.Pod:
+    row = pods.get(pod_id)
+    assert row is not None
+    return row
+
+
+async def probe(http, pod_id: str, prober: Prober | None = None) -> models.Pod:
+    prober = prober or Prober(Keystone({}))
+    await prober.probe(http, Pod.from_row(read(pod_id)))
+    return read(pod_id)
+
+
+async def test_a_healthy_pod(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    changed = read(pod_id).updated_at
+    row = await probe(http, pod_id)
+    assert (row.health, row.last_error) == ("up", "")
+    assert row.latency_ms > 0
+    assert row.versions["compute"] == {"min": "2.1", "max": "2.104"}
+    assert row.updated_at == changed, "updated_at tells of the operator's changes only"
+
+
+async def test_a_pod_that_dies_and_comes_back(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    await probe(http, pod_id)
+    cloud.answers["/compute/v2.1/"] = (503, {})
+    row = await probe(http, pod_id)
+    assert row.health == "down"
+    assert "its compute API at" in row.last_error
+    assert "HTTP 503" in row.last_error
+    assert row.latency_ms is None
+    assert row.versions["compute"]["max"] == "2.104", "what it offered is not forgotten"
+    cloud.answers["/compute/v2.1/"] = COMPUTE
+    row = await probe(http, pod_id)
+    assert (row.health, row.last_error) == ("up", "")
+
+
+async def test_one_late_answer_is_forgiven_two_are_not(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    cloud.answers["/network/"] = [2, NETWORK]
+    assert (await probe(http, pod_id)).health == "up"
+    cloud.answers["/network/"] = 2
+    row = await probe(http, pod_id)
+    assert row.health == "down"
+    assert "did not answer within 0.3 s" in row.last_error
+
+
+async def test_an_upgrade_is_noticed(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    await probe(http, pod_id)
+    cloud.answers["/compute/v2.1/"] = {"version": {**COMPUTE["version"], "version": "2.110"}}
+    cloud.answers["/volume/v3/"] = (500, {})
+    row = await probe(http, pod_id)
+    assert row.versions["compute"]["max"] == "2.110"
+    assert row.versions["volume"]["max"] == "3.71"
+
+
+async def _until(condition, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 (what it waits for is in the database)
+            await asyncio.sleep(0.02)
+
+
+async def test_run_moves_a_pod_to_its_new_endpoint(cloud) -> None:
+    pod_id = make_pod(cloud)
+    pods.update(pod_id, {"endpoints": {"compute": "http://127.0.0.1:9", "network": "http://x"}})
+    task = asyncio.create_task(Prober(Keystone({"Pod1": cloud.catalogue})).run())
+    await _until(lambda: read(pod_id).health == "up")
+    task.cancel()
+    assert read(pod_id).endpoints == discovery.endpoints(cloud.catalogue)
+
+
+async def test_run_survives_keystone_being_away(cloud) -> None:
+    pod_id = make_pod(cloud)
+    task = asyncio.create_task(Prober(Keystone(KeystoneFailed("no answer"))).run())
+    await _until(lambda: read(pod_id).health == "up")
+    assert not task.done()
+    task.cancel()
+
+
+async def test_a_region_that_left_the_catalogue(cloud) -> None:
+    pod_id = make_pod(cloud)
+    task = asyncio.create_task(Prober(Keystone({})).run())
+    await _until(lambda: "catalogue has no compute endpoint" in read(pod_id).last_error)
+    task.cancel()
+
+
+async def test_a_silent_pod_delays_no_other(cloud) -> None:
+    silent, other = make_pod(cloud, "Silent"), make_pod(cloud, "Other")
+    CONF.set_override("probe_deadline", 30, group="pods")
+    cloud.answers["/silent/"] = 60
+    catalogue = {
+        "Silent": {**cloud.catalogue, "network": f"{cloud.root}/silent"},
+        "Other": cloud.catalogue,
+    }
+    task = asyncio.create_task(Prober(Keystone(catalogue)).run())
+    await _until(lambda: read(other).health == "up")
+    first = read(other).probed_at
+    await _until(lambda: read(other).probed_at > first)
+    # Its probe began once and goes on.
+    assert cloud.asked.count("/silent/") == 1
+    assert read(silent).health == "unknown"
+    task.cancel()
+
+
+async def test_processes_share_the_work(cloud) -> None:
+    pod_id = make_pod(cloud)
+    keystone = Keystone({"Pod1": cloud.catalogue})
+    tasks = [asyncio.create_task(Prober(keystone).run()) for _ in range(4)]
+    await _until(lambda: read(pod_id).health == "up")
+    cloud.asked.clear()
+    began = asyncio.get_running_loop().time()
+    await asyncio.sleep(1.5)
+    for task in tasks:
+        task.cancel()
+    took = asyncio.get_running_loop().time() - began
+    # Four that do not share would ask 4 times an interval.
+    assert 2 <= cloud.asked.count("/network/") <= took / (0.2 * 0.8) + 1
+
+
+def test_a_probe_is_claimed_by_one(cloud) -> None:
+    pod_id = make_pod(cloud)
+    now = models.now()
+    recent = now - datetime.timedelta(seconds=4)
+    assert [pods.claim_probe(pod_id, now, recent) for _ in range(3)] == [True, False, False]
+    later = now + datetime.timedelta(seconds=10)
+    assert pods.claim_probe(pod_id, later, later - datetime.timedelta(seconds=4))
+    assert not pods.claim_probe("no-such-pod", later, later)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pod's services are: where they are, and which API versions they offer.
+
+Only version documents are asked for, without a token: OpenStack's services give them to anyone.
+"""
+
+import asyncio
+import dataclasses
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from tricircle.conf import CONF
+from tricircle.pods.errors import PodTimeout, PodUnreachable
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """How a service is found: its endpoint ends in ``suffix``, its version ids in ``major``."""
+
+    suffix: str
+    major: str
+    required: bool = True
+
+
+# The network service's endpoint has no version, as in the catalogue; the paths sent to it do.
+SERVICES = {
+    "compute": Service("/v2.1", "v2.1"),
+    "network": Service("", "v2"),
+    "volume": Service("/v3", "v3", required=False),
+}
+# A version, and after it perhaps a project id, at the end of an endpoint.
+_VERSION = re.compile(r"/v\d+(\.\d+)?(/[^/]*)?$")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What discovery saw.
+
+    ``endpoints`` is {service: URL}, ``versions`` {service: {"min": "2.1", "max": "2.104"}}, as
+    ``models.Pod`` keeps them; ``latency_ms`` is that of the slowest required service.
+    """
+
+    endpoints: dict[str, str]
+    versions: dict[str, dict[str, str]]
+    latency_ms: float
+
+
+def client() -> aiohttp.ClientSession:
+    """An HTTP session for ``discover``; to be closed by the caller, on the loop it was made on."""
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(), trust_env=True, headers={"User-Agent": "tricircle"}
+    )
+
+
+def endpoints(catalogue: Mapping[str, str]) -> dict[str, str]:
+    """The base URL of each service, of whatever form the catalogue has it: with another version,
+    with or without a project id, with or without a slash.
+    """
+    found = {}
+    for name, url in catalogue.items():
+        service = SERVICES.get(name)
+        url = url.rstrip("/")
+        found[name] = _VERSION.sub("", url) + service.suffix if service else url
+    return found
+
+
+def versions(name: str, document: Any) -> dict[str, str]:
+    """The range of (micro)versions a version document offers. Raises ValueError with the reason."""
+    if not isinstance(document, dict):
+        raise ValueError("is not a version document")
+    listed = document.get("versions", [document.get("version")])
+    wanted = SERVICES[name].major
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, dict) and str(entry.get("id", "")).startswith(wanted):
+            number = str(entry["id"]).removeprefix("v")
+            return {
+                "min": entry.get("min_version") or number,
+                "max": entry.get("version") or number,
+            }
+    raise ValueError(f"offers no API {wanted}")
+
+
+async def discover(
+    http: aiohttp.ClientSession,
+    region: str,
+    catalogue: Mapping[str, str],
+    deadline: float | None = None,
+) -> Found:
+    """Ask every service of a region for its version document, all at once.
+
+    ``catalogue`` is what ``ServiceIdentity.endpoints`` gives. ``deadline`` ([pods] probe_deadline)
+    is in seconds. Raises PodUnreachable (PodTimeout when it was too slow), naming service, URL and
+    reason, if a required service has no endpoint, does not answer, or is not what it should be. A
+    service that is not required and fails has no versions, no more.
+    """
+    urls = endpoints(catalogue)
+    for name, service in SERVICES.items():
+        if service.required and name not in urls:
+            raise PodUnreachable(region, f"Keystone's catalogue has no {name} endpoint for it")
+    asked = [name for name in SERVICES if name in urls]
+    answers = await asyncio.gather(
+        *(_ask(http, region, name, urls[name], deadline) for name in asked), return_exceptions=True
+    )
+    offered, slowest = {}, 0.0
+    for name, answer in zip(asked, answers, strict=True):
+        if not isinstance(answer, BaseException):
+            offered[name], latency = answer
+            if SERVICES[name].required:
+                slowest = max(slowest, latency)
+        elif SERVICES[name].required or not isinstance(answer, PodUnreachable):
+            raise answer
+    return Found(urls, offered, round(slowest * 1000, 1))
+
+
+def why(error: aiohttp.ClientConnectorError) -> str:
+    """The reason in words: asyncio hides "Connection refused" behind the name of its call."""
+    number = error.os_error.errno
+    return os.strerror(number) if number and number > 0 else str(error.os_error)
+
+
+async def _ask(
+    http: aiohttp.ClientSession, region: str, name: str, url: str, deadline: float | None
+) -> tuple[dict[str, str], float]:
+    """A service's versions, and the seconds it took to tell them."""
+    url += "/"
+    where = f"its {name} API at {url}"
+    began = time.monotonic()
+    timeout = aiohttp.ClientTimeout(
+        total=deadline or CONF.pods.probe_deadline, sock_connect=CONF.pods.connect_deadline
+    )
+    try:
+        async with http.get(url, timeout=timeout, allow_redirects=False) as answer:
+            if answer.status not in (200, 300):
+                raise PodUnreachable(region, f"{where} answered HTTP {answer.status}")
+            document = orjson.loads(await answer.read())
+        offered = versions(name, document)
+    except TimeoutError:
+        raise PodTimeout(region, f"{where} did not answer within {timeout.total:g} s") from None
+    except aiohttp.ClientConnectorError as error:
+        raise PodUnreachable(region, f"{where}: no connection ({why(error)})") from None
+    except orjson.JSONDecodeError:
+        raise PodUnreachable(region, f"{where} is not a version document") from None
+    except ValueError as error:
+        raise PodUnreachable(region, f"{where} {error}") from None
+    except (aiohttp.ClientError, OSError) as error:
+        reason = f"{type(error).__name__} {error}".strip()
+        raise PodUnreachable(region, f"{where}: the connection broke ({reason})") from None
+    return offered, time.monotonic() - began

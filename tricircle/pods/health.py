@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watch the pods: is each there, how fast, and what does it offer by now."""
+
+import asyncio
+import datetime
+import functools
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import aiohttp
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import models, pods
+from tricircle.pods import discovery
+from tricircle.pods.errors import PodTimeout, PodUnreachable
+from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.pod import DOWN, UP, Pod
+
+_Value = TypeVar("_Value")
+LOG = logging.getLogger(__name__)
+
+# A pod probed by another process less than this part of an interval ago is left to that one.
+_RECENT = 0.8
+# Seconds until Keystone is asked again after it failed.
+_KEYSTONE_RETRY = 10.0
+
+
+class Prober:
+    """Probes every pod each [pods] probe_interval and writes what it found to the database.
+
+    Any number of processes may run one: each probe is done by the one that claims it. Pods are
+    probed side by side, so a slow one delays no other. ``await run()`` never returns; cancel it.
+    Without an event loop: ``threading.Thread(target=lambda: asyncio.run(prober.run()))``.
+    """
+
+    def __init__(self, identity: ServiceIdentity) -> None:
+        self._identity = identity
+        self._catalogue: dict[str, dict[str, str]] = {}
+        self._probes: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        async with discovery.client() as http, asyncio.TaskGroup() as group:
+            group.create_task(self._every(self._read_catalogue, self._catalogue_interval))
+            group.create_task(
+                self._every(lambda: self.start_probes(http), lambda _: CONF.pods.probe_interval)
+            )
+
+    async def start_probes(self, http: aiohttp.ClientSession) -> None:
+        """Begin a probe of each pod that is not being probed still."""
+        for row in await asyncio.to_thread(pods.list_all):
+            pod = Pod.from_row(row)
+            if pod.id not in self._probes:
+                task = asyncio.create_task(self._probe_if_due(http, pod))
+                self._probes[pod.id] = task
+                task.add_done_callback(functools.partial(self._ended, pod.id))
+
+    def _ended(self, pod_id: str, _: asyncio.Task[None]) -> None:
+        del self._probes[pod_id]
+
+    async def probe(self, http: aiohttp.ClientSession, pod: Pod) -> None:
+        """Probe a pod now and write what was found."""
+        catalogue = self._catalogue.get(pod.region_name, pod.endpoints)
+        try:
+            found = await _patiently(http, pod.region_name, catalogue)
+        except PodUnreachable as error:
+            if pod.health != DOWN:
+                LOG.warning("%s", error)
+            await asyncio.to_thread(
+                pods.write_probe, pod.id, health=DOWN, last_error=error.message, latency_ms=None
+            )
+            return
+        if pod.health != UP:
+            LOG.info("Pod %s is up", pod.region_name)
+        await asyncio.to_thread(
+            pods.write_probe,
+            pod.id,
+            health=UP,
+            last_error="",
+            latency_ms=found.latency_ms,
+            endpoints=_if_new(found.endpoints, pod.endpoints),
+            # A service that is not required may be away just now: what it offered is kept.
+            versions=_if_new({**pod.versions, **found.versions}, pod.versions),
+        )
+
+    async def _probe_if_due(self, http: aiohttp.ClientSession, pod: Pod) -> None:
+        now = models.now()
+        recent = now - datetime.timedelta(seconds=CONF.pods.probe_interval * _RECENT)
+        try:
+            if await asyncio.to_thread(pods.claim_probe, pod.id, now, recent):
+                await self.probe(http, pod)
+        except Exception:
+            LOG.exception("Pod %s could not be probed", pod.region_name)
+
+    async def _read_catalogue(self) -> None:
+        rows = await asyncio.to_thread(pods.list_all)
+        self._catalogue = {
+            row.region_name: await asyncio.to_thread(self._identity.endpoints, row.region_name)
+            for row in rows
+        }
+
+    def _catalogue_interval(self, failure: Exception | None) -> float:
+        wanted: float = CONF.tricircle_identity.catalog_cache_seconds
+        return min(wanted, _KEYSTONE_RETRY) if failure else wanted
+
+    async def _every(
+        self, work: Callable[[], Awaitable[None]], seconds: Callable[[Exception | None], float]
+    ) -> None:
+        """Do ``work`` again and again, whatever becomes of it."""
+        while True:
+            failure: Exception | None = None
+            try:
+                await work()
+            except KeystoneFailed as error:
+                LOG.warning("%s", error)
+                failure = error
+            except Exception as error:
+                LOG.exception("Watching the pods failed; it is tried again")
+                failure = error
+            await asyncio.sleep(seconds(failure))
+
+
+async def _patiently(
+    http: aiohttp.ClientSession, region: str, catalogue: dict[str, str]
+) -> discovery.Found:
+    """Discover; one answer that is late says little on a busy pod, so a second one decides."""
+    try:
+        return await discovery.discover(http, region, catalogue)
+    except PodTimeout:
+        return await discovery.discover(http, region, catalogue)
+
+
+def _if_new(found: dict[str, _Value], known: dict[str, _Value]) -> dict[str, _Value] | None:
+    return found if found != known else None
