@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
-from multidict import MultiMapping
+from multidict import CIMultiDict, MultiMapping
 from oslo_context.context import RequestContext
 
 from tricircle.gateway.errors import Fault
@@ -20,7 +20,11 @@ Version = tuple[int, int]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """Who calls. ``environ`` is what keystonemiddleware tells about the token, WSGI style."""
+    """Who calls. ``environ`` is what keystonemiddleware tells about the token, WSGI style.
+
+    A ``restricted`` token (an application credential with access rules) is good for some methods
+    and paths only: calls of ours on the way must not be made with it.
+    """
 
     request_id: str
     global_id: str | None = None
@@ -32,6 +36,7 @@ class Context:
     project_name: str = ""
     project_domain_id: str = ""
     roles: tuple[str, ...] = ()
+    restricted: bool = False
     environ: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -64,6 +69,7 @@ class Call:
     match: Match
     context: Context
     version: Version | None
+    headers: CIMultiDict[str]  # the client's, without what it may not claim
     body: bytes
     root: str
     answer_headers: dict[str, str] = dataclasses.field(default_factory=dict)

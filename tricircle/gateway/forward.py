@@ -9,12 +9,15 @@ from multidict import CIMultiDict
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault, from_pod_error
+from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
 # What a client's request may tell a pod; all else ends here.
 _REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
 # What a pod's answer may tell a client; versions and request ids are set by the pipeline.
 _ANSWER_HEADERS = ("Content-Type", "Location", "Retry-After", "Warning", "Allow")
+_SAFE = ("GET", "HEAD", "OPTIONS")
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
 
 
@@ -33,9 +36,7 @@ async def forward(
     ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
     stand in for the client's own where given. Raises PodUnreachable, PodTimeout.
     """
-    headers = {
-        name: call.http.headers[name] for name in _REQUEST_HEADERS if name in call.http.headers
-    }
+    headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
     return await call.services.client.request(
         pod,
         call.service,
@@ -49,6 +50,29 @@ async def forward(
         version=call.version,
         deadline=deadline,
     )
+
+
+async def ask_any(call: Call, **instead: Any) -> PodResponse:
+    """Forward the call to one pod that answers, whichever: the answer is the same everywhere.
+
+    Raises Fault 503 when none answers, PodTimeout when a change may have been made in one.
+    """
+    services = call.services
+    # A pod thought away is asked last rather than never: the thought may be old.
+    pods = sorted(services.serving(), key=services.away)
+    failed: PodError | None = None
+    for pod in pods:
+        try:
+            return await forward(call, pod, **instead)
+        except PodTimeout as error:
+            if call.method not in _SAFE:
+                raise
+            failed = error
+        except PodUnreachable as error:
+            failed = error
+    if failed is None:
+        raise Fault(503, "There is no pod in use to answer this.")
+    raise from_pod_error(failed)
 
 
 def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.Response:

@@ -1,12 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which pod a resource lives: remembered, read from the routings, or asked of all pods."""
+"""In which pod a resource lives: remembered, read from the routings, or asked of all pods.
 
+The routing table is an index, not the truth. A pod's own 404 is the truth: then the other pods
+are asked, and the index is healed.
+"""
+
+import asyncio
+import dataclasses
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import routings
 from tricircle.gateway.call import Call
-from tricircle.pods.pod import Pod
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.forward import ask_any, forward
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import MAINTENANCE, Pod
+
+LOG = logging.getLogger(__name__)
 
 
-class RoutingCache:
-    """Where resources live, as this process saw it last. An index of an index: may be stale."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Resource:
+    path: str
+    missing: str
+
+
+_RESOURCES = {
+    "server": _Resource("/servers/{}", "Instance {} could not be found."),
+}
+
+
+async def ask(call: Call, resource_type: str, resource_id: str, **instead: Any) -> PodResponse:
+    """Forward the call to the pod that holds a resource, wherever it turns out to be.
+
+    ``instead`` is what ``forward`` takes. Raises Fault 404 and 503, PodUnreachable, PodTimeout.
+    """
+    if not _is_uuid(resource_id):
+        # No pod has it; any of them says so in its own words.
+        return await ask_any(call, **instead)
+    pod, remembered = await _find(call, resource_type, resource_id)
+    answer = await forward(call, pod, **instead)
+    if answer.status != 404 or not remembered:
+        return answer
+    if not await _is_gone(call, pod, resource_type, resource_id):
+        return answer
+    found, away = await _search(call, resource_type, resource_id, but=pod)
+    if found is not None:
+        LOG.info("%s %s is in pod %s now", resource_type, resource_id, found.region_name)
+        return await forward(call, found, **instead)
+    if not away:
+        await forget(call, resource_type, resource_id)
+    return answer
 
 
 async def find(call: Call, resource_type: str, resource_id: str) -> Pod:
@@ -14,16 +66,154 @@ async def find(call: Call, resource_type: str, resource_id: str) -> Pod:
 
     Raises Fault 404 as Nova words it when no pod has it, 503 when a pod that may have it is away.
     """
-    raise NotImplementedError
+    pod, _ = await _find(call, resource_type, resource_id)
+    return pod
+
+
+async def _find(call: Call, resource_type: str, resource_id: str) -> tuple[Pod, bool]:
+    """The pod, and whether that was remembered (then it may be stale) rather than asked."""
+    if (pod := await _recall(call, resource_type, resource_id)) is not None:
+        if pod.state == MAINTENANCE:
+            raise Fault(
+                503, f"Pod {pod.region_name}, which holds {resource_id}, is in maintenance."
+            )
+        return pod, True
+    found, away = await _search(call, resource_type, resource_id)
+    if found is not None:
+        return found, False
+    if away:
+        names = ", ".join(sorted(pod.region_name for pod in away))
+        raise Fault(
+            503,
+            f"No pod that answers has {resource_type} {resource_id}, but it may be in one "
+            f"that does not: {names}. Try again later.",
+            {"Retry-After": "5"},
+        )
+    raise Fault(404, _RESOURCES[resource_type].missing.format(resource_id))
 
 
 async def remember(
-    call: Call, resource_type: str, resource_id: str, pod: Pod, detail: dict[str, object]
+    call: Call,
+    resource_type: str,
+    resource_id: str,
+    pod: Pod,
+    detail: Mapping[str, Any] | None = None,
+    *,
+    project_id: str | None = None,
 ) -> None:
-    """Write down where a resource lives."""
-    raise NotImplementedError
+    """Write down where a resource lives, of the caller's project if none is given.
+
+    ``detail`` None leaves what is already written.
+    """
+    owner = project_id or call.context.project_id
+    await in_thread(routings.put, resource_type, resource_id, pod.id, owner, detail)
+    call.services.routings.put(resource_type, resource_id, pod.id)
 
 
 async def forget(call: Call, resource_type: str, resource_id: str) -> None:
     """The resource is gone: drop its routing."""
-    raise NotImplementedError
+    call.services.routings.drop(resource_type, resource_id)
+    await in_thread(routings.delete, resource_type, resource_id)
+
+
+async def _recall(call: Call, resource_type: str, resource_id: str) -> Pod | None:
+    services = call.services
+    pod_id = services.routings.get(resource_type, resource_id)
+    if pod_id is None:
+        row = await in_thread(routings.get, resource_type, resource_id)
+        if row is None:
+            return None
+        pod_id = row.pod_id
+        services.routings.put(resource_type, resource_id, pod_id)
+    return services.registry.get(pod_id)
+
+
+async def _search(
+    call: Call, resource_type: str, resource_id: str, but: Pod | None = None
+) -> tuple[Pod | None, list[Pod]]:
+    """Ask all pods at once, learn the answer: (the pod or None, the pods that did not say)."""
+    pods = [pod for pod in call.services.registry.all() if but is None or pod.id != but.id]
+    token = await _token(call)
+    answering = set(call.services.answering())
+    asked = [pod for pod in pods if pod in answering]
+    away = [pod for pod in pods if pod not in answering]
+    tasks = {
+        asyncio.ensure_future(_said(call, pod, resource_type, resource_id, token)): pod
+        for pod in asked
+    }
+    try:
+        for done in asyncio.as_completed(tasks):
+            pod, answer = await done
+            if answer is None:
+                away.append(pod)
+            elif answer.ok:
+                owner = answer.json()[resource_type].get("tenant_id")
+                await remember(call, resource_type, resource_id, pod, project_id=owner)
+                return pod, away
+        return None, away
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    pending = [task for task in tasks if not task.done()]
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+
+
+async def _said(
+    call: Call, pod: Pod, resource_type: str, resource_id: str, token: str
+) -> tuple[Pod, PodResponse | None]:
+    """What a pod says of a resource, as this caller may see it; None when it says nothing."""
+    try:
+        answer = await _look(call, pod, resource_type, resource_id, token)
+    except PodError as error:
+        LOG.warning("Looking for %s %s: %s", resource_type, resource_id, error)
+        return pod, None
+    if answer.status >= 500:
+        what = (resource_type, resource_id, pod.region_name, answer.status)
+        LOG.warning("Looking for %s %s: pod %s answered %d", *what)
+        return pod, None
+    return pod, answer
+
+
+async def _look(
+    call: Call, pod: Pod, resource_type: str, resource_id: str, token: str
+) -> PodResponse:
+    return await call.services.client.request(
+        pod,
+        call.service,
+        "GET",
+        call.on_pod(_RESOURCES[resource_type].path.format(quote(resource_id, safe=""))),
+        token=token,
+        request_id=call.context.upstream_id,
+        version=call.version,
+        deadline=CONF.gateway.list_deadline,
+    )
+
+
+async def _is_gone(call: Call, pod: Pod, resource_type: str, resource_id: str) -> bool:
+    """Whether a 404 means the resource itself, not a part of it."""
+    path = _RESOURCES[resource_type].path.format(resource_id)
+    if call.method == "GET" and call.path == path:
+        return True
+    try:
+        looked = await _look(call, pod, resource_type, resource_id, await _token(call))
+    except PodError:
+        return False
+    return looked.status == 404
+
+
+async def _token(call: Call) -> str:
+    """The user's token; ours when the user's is good only for the very call it came with."""
+    if call.context.restricted:
+        return await in_thread(call.services.identity.token)
+    return call.context.token
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which microversion a request is served at."""
+"""Which microversion a request is served at, and how answers tell it."""
 
 import dataclasses
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import microversion_parse
+from multidict import CIMultiDict
 
 from tricircle.gateway.errors import Fault
 
 Version = tuple[int, int]
+HEADER = "OpenStack-API-Version"
+LATEST = "latest"
 _NUMBER = re.compile(r"([1-9]\d*)\.([1-9]\d*|0)")
 
 
@@ -20,11 +27,34 @@ class Scheme:
 
     @property
     def header_names(self) -> tuple[str, ...]:
-        return ("OpenStack-API-Version", self.legacy) if self.legacy else ("OpenStack-API-Version",)
+        return (HEADER, self.legacy) if self.legacy else (HEADER,)
 
 
 COMPUTE = Scheme("compute", (2, 1), "X-OpenStack-Nova-API-Version")
 VOLUME = Scheme("volume", (3, 0))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Range:
+    """The microversions offered, both ends included."""
+
+    minimum: Version
+    maximum: Version
+
+    def __contains__(self, version: Version) -> bool:
+        return self.minimum <= version <= self.maximum
+
+
+class UnknownVersion(Fault):
+    """406. ``version`` is what was asked for."""
+
+    def __init__(self, version: Version, offered: Range) -> None:
+        super().__init__(
+            406,
+            f"Version {show(version)} is not supported by the API. Minimum is "
+            f"{show(offered.minimum)} and maximum is {show(offered.maximum)}.",
+        )
+        self.version = version
 
 
 def parse(text: str) -> Version:
@@ -39,3 +69,59 @@ def parse(text: str) -> Version:
 
 def show(version: Version) -> str:
     return f"{version[0]}.{version[1]}"
+
+
+def common(scheme: Scheme, ranges: Iterable[Mapping[str, Any]]) -> Range:
+    """What every one of ``ranges`` ({"min": "2.1", "max": "2.104"}) has.
+
+    Without any, or where they have nothing in common, only the service's minimum.
+    """
+    known = [(parse(one["min"]), parse(one["max"])) for one in ranges]
+    if not known:
+        return Range(scheme.minimum, scheme.minimum)
+    lowest, highest = max(low for low, _ in known), min(high for _, high in known)
+    return Range(lowest, highest) if lowest <= highest else Range(scheme.minimum, scheme.minimum)
+
+
+def negotiate(scheme: Scheme, headers: Mapping[str, str], offered: Range) -> Version:
+    """The version to serve a request at.
+
+    The modern header wins over the legacy one; without an entry for this service it is the
+    minimum; ``latest`` is the newest offered. Raises Fault 400 when malformed, UnknownVersion
+    (406) when not offered.
+    """
+    wanted = _wanted(scheme, headers)
+    if wanted is None:
+        return offered.minimum
+    if wanted in (LATEST, f"{scheme.minimum[0]}.{LATEST}"):
+        return offered.maximum
+    version = parse(wanted)
+    if version not in offered:
+        raise UnknownVersion(version, offered)
+    return version
+
+
+def _wanted(scheme: Scheme, headers: Mapping[str, str]) -> str | None:
+    folded = _folded(headers)
+    for entry in folded.get(HEADER.lower(), "").split(","):
+        # An entry is "<service> <version>": one word alone names no service to be ignored for.
+        if entry.strip() and len(entry.split()) == 1:
+            parse(f"'{entry.strip()}'")
+    legacy = [scheme.legacy] if scheme.legacy else None
+    wanted: str | None = microversion_parse.get_version(folded, scheme.service, legacy)
+    return wanted
+
+
+def _folded(headers: Mapping[str, str]) -> dict[str, str]:
+    pairs = list(headers.items())
+    folded: dict[str, str] = microversion_parse.fold_headers(pairs)
+    return folded
+
+
+def tell(scheme: Scheme, version: Version, headers: CIMultiDict[str]) -> None:
+    """Write the version served into an answer's headers, and what it varies by."""
+    headers[HEADER] = f"{scheme.service} {show(version)}"
+    if scheme.legacy:
+        headers[scheme.legacy] = show(version)
+    for name in scheme.header_names:
+        headers.add("Vary", name)

@@ -47,7 +47,6 @@ class Route:
     resource_type: str = "server"
     id_param: str = "id"
     last: tuple[int, int] | None = None
-    open: bool = False  # answered without a token
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

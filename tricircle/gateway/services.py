@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every request needs, made once a process."""
 
+import asyncio
 import dataclasses
-from typing import TYPE_CHECKING
 
+from tricircle.gateway.authentication import Authenticator
 from tricircle.gateway.client import PodClient
+from tricircle.gateway.memory import CursorCache, RoutingCache
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.pod import DOWN, MAINTENANCE, Pod
 from tricircle.pods.registry import Registry
-
-if TYPE_CHECKING:
-    from tricircle.gateway.authentication import Authenticator
-    from tricircle.gateway.lookup import RoutingCache
+from tricircle.scheduling.scheduler import Scheduler
 
 
 @dataclasses.dataclass(slots=True)
@@ -22,5 +22,21 @@ class Services:
     identity: ServiceIdentity
     breakers: Breakers
     client: PodClient
-    authenticator: "Authenticator"
-    routings: "RoutingCache"
+    authenticator: Authenticator
+    routings: RoutingCache
+    cursors: CursorCache
+    ready: bool = False  # the pods were read from the database at least once
+    scheduler: Scheduler | None = None  # made at the first create
+    tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies
+
+    def serving(self) -> list[Pod]:
+        """The pods that are in use: enabled or draining, whatever their health."""
+        return [pod for pod in self.registry.all() if pod.state != MAINTENANCE]
+
+    def away(self, pod: Pod) -> bool:
+        """Whether there is no use in asking a pod now: probed down, or left alone."""
+        return pod.health == DOWN or self.breakers[pod.id].open
+
+    def answering(self) -> list[Pod]:
+        """The pods in use that are worth asking now."""
+        return [pod for pod in self.serving() if not self.away(pod)]

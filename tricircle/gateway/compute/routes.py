@@ -24,8 +24,8 @@ def _server(method: str, path: str, handler: str | None = None) -> Route:
 
 ROUTES = (
     # The API itself
-    Route("GET", "/", LOCAL, "compute.versions:show", open=True),
-    Route("GET", "/versions/{id}", LOCAL, "compute.versions:show"),
+    Route("GET", "/", LOCAL, "compute.versions:show_version"),
+    Route("GET", "/versions/{id}", LOCAL, "compute.versions:show_version"),
     Route("GET", "/extensions", ANY),
     Route("GET", "/extensions/{id}", ANY),
     Route("GET", "/limits", SCATTERED, "compute.limits:show"),
@@ -167,11 +167,11 @@ ROUTES = (
     Route("DELETE", "/os-security-group-default-rules/{id}", ANY),
     Route("POST", "/os-tenant-networks", ANY),
     Route("DELETE", "/os-tenant-networks/{id}", ANY),
-    _server("GET", "/consoles"),
-    _server("POST", "/consoles"),
-    _server("GET", "/consoles/{id}"),
-    _server("DELETE", "/consoles/{id}"),
-    _server("GET", "/os-virtual-interfaces"),
+    Route("GET", _SERVER + "/consoles", ANY),
+    Route("POST", _SERVER + "/consoles", ANY),
+    Route("GET", _SERVER + "/consoles/{id}", ANY),
+    Route("DELETE", _SERVER + "/consoles/{id}", ANY),
+    Route("GET", _SERVER + "/os-virtual-interfaces", ANY),
     # Proxies to what is not the pod's own here (central Neutron, central Cinder): wait
     Route("GET", "/os-baremetal-nodes", LATER, last=_PROXIES),
     Route("POST", "/os-baremetal-nodes", LATER, last=_PROXIES),

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tricircle-gateway: the Compute API and the Admin API in front of all pods."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from oslo_log import log as logging
+
+from tricircle import conf
+from tricircle.conf import CONF
+from tricircle.gateway import server
+
+LOG = logging.getLogger(__name__)
+
+# A worker that dies at once is not started again faster than this (seconds).
+_RESTART_PAUSE = 1.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; with [gateway] workers above 1, in as many processes."""
+    conf.setup(sys.argv[1:] if argv is None else argv, prog="tricircle-gateway")
+    if CONF.gateway.workers == 1:
+        _work()
+        return 0
+    return _supervise(CONF.gateway.workers)
+
+
+def _work() -> None:
+    asyncio.run(server.serve())
+
+
+def _supervise(count: int) -> int:
+    """Keep ``count`` workers running; SIGTERM and SIGINT end them all, gracefully."""
+    workers: set[int] = set()
+    stopping = False
+
+    def stop(number: int, _: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for pid in workers:
+            os.kill(pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while workers or not stopping:
+        while len(workers) < count and not stopping:
+            workers.add(_fork())
+        pid, status = os.wait()
+        workers.discard(pid)
+        if not stopping:
+            LOG.error("Worker %d ended (%d); another is started", pid, status)
+            time.sleep(_RESTART_PAUSE)
+    return 0
+
+
+def _fork() -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    status = 1
+    try:
+        _work()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

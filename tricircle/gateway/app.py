@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline every request passes, in order, in one place."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from multidict import CIMultiDict
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway import cors, headers, microversion, ways
+from tricircle.gateway.authentication import Authenticator
+from tricircle.gateway.call import Call, Context
+from tricircle.gateway.client import PodClient
+from tricircle.gateway.compute import routes as compute_routes
+from tricircle.gateway.compute import versions as compute_versions
+from tricircle.gateway.errors import Fault, from_pod_error, render
+from tricircle.gateway.memory import CursorCache, RoutingCache
+from tricircle.gateway.routes import Handler, Match, Route, RouteTable
+from tricircle.gateway.services import Services
+from tricircle.pods.breaker import Breakers
+from tricircle.pods.errors import PodError
+from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.registry import Registry
+
+LOG = logging.getLogger(__name__)
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Api:
+    """One service's API: its name, its rows, and where and how they are offered.
+
+    ``base`` is the path of its version, "" for a service without versions; ``discovery`` answers
+    paths outside the version, and the version itself, without a token.
+    """
+
+    service: str
+    service_type: str
+    table: RouteTable
+    handlers: dict[Route, Handler]
+    base: str = ""
+    scheme: microversion.Scheme | None = None
+    offered: Callable[[Services], microversion.Range] | None = None
+    discovery: Callable[[Services, str, str], web.Response | None] | None = None
+    link_prefix: str = ""
+
+
+class Pipeline:
+    """Serves one API."""
+
+    def __init__(self, api: Api, services: Services) -> None:
+        self.api = api
+        self.services = services
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        request_id = headers.new_request_id()
+        version = self._version_told(request)
+        try:
+            response = await self._answer(request, request_id)
+        except Fault as fault:
+            response = render(fault, self.api.service)
+            if isinstance(fault, microversion.UnknownVersion):
+                version = fault.version
+        except PodError as error:
+            LOG.warning("%s %s %s: %s", request_id, request.method, request.path, error)
+            response = render(from_pod_error(error), self.api.service)
+        except web.HTTPRequestEntityTooLarge:
+            response = render(Fault(413, "Request is too large."), self.api.service)
+        except Exception:
+            LOG.exception("%s %s %s failed", request_id, request.method, request.path)
+            text = f"The gateway failed on this request. Tell the operator its id, {request_id}."
+            response = render(Fault(500, text), self.api.service)
+        self._finish(request, response, request_id, version)
+        return response
+
+    async def _answer(self, request: web.Request, request_id: str) -> web.Response:
+        if cors.is_preflight(request):
+            return cors.preflight(request)
+        if request.path == "/healthcheck":
+            return self._healthcheck(request)
+        cleaned = headers.strip(request.headers)
+        headers.refuse_smuggling(request)
+        root = self._root(request)
+        if self.api.discovery is not None:
+            found = self.api.discovery(self.services, root, request.rel_url.raw_path)
+            if found is not None:
+                return found
+        context = await self._authenticate(request, cleaned, request_id)
+        version = self._negotiate(cleaned)
+        match = self._match(request, context)
+        call = Call(
+            services=self.services,
+            http=request,
+            service=self.api.service,
+            match=match,
+            context=context,
+            version=version,
+            headers=cleaned,
+            body=await request.read(),
+            root=root,
+        )
+        response = await self.api.handlers[match.route](call)
+        response.headers.extend(call.answer_headers)
+        return response
+
+    def _healthcheck(self, request: web.Request) -> web.Response:
+        if request.method not in ("GET", "HEAD"):
+            raise Fault(405, "Only GET and HEAD are known here.", {"Allow": "GET, HEAD"})
+        if not self.services.ready:
+            return web.Response(status=503, text="The database was not read yet")
+        return web.Response(text="OK")
+
+    async def _authenticate(
+        self, request: web.Request, cleaned: CIMultiDict[str], request_id: str
+    ) -> Context:
+        caller = await self.services.authenticator.authenticate(
+            cleaned.get("X-Auth-Token", "").strip(),
+            self.api.service_type,
+            request.method,
+            request.rel_url.raw_path,
+        )
+        global_id = headers.global_request_id(request)
+        return dataclasses.replace(caller, request_id=request_id, global_id=global_id)
+
+    def _negotiate(self, cleaned: CIMultiDict[str]) -> microversion.Version | None:
+        if self.api.scheme is None or self.api.offered is None:
+            return None
+        return microversion.negotiate(self.api.scheme, cleaned, self.api.offered(self.services))
+
+    def _match(self, request: web.Request, context: Context) -> Match:
+        path = request.rel_url.raw_path.removeprefix(self.api.base)
+        match = self.api.table.match(request.method, path)
+        if match is None:
+            if self.api.scheme is None and (known := self.api.table.methods(path)):
+                allow = {"Allow": ", ".join(sorted(known))}
+                raise Fault(405, f"{request.method} is not known here.", allow)
+            # Nova's router knows no 405 either.
+            raise Fault(404, "The resource could not be found.")
+        if match.project_id and match.project_id != context.project_id:
+            raise Fault(
+                400,
+                f"Malformed request URL: URL's project_id '{match.project_id}' doesn't match "
+                f"Context's project_id '{context.project_id}'",
+            )
+        return match
+
+    def _version_told(self, request: web.Request) -> microversion.Version | None:
+        """The version in the answer's headers: as asked for, the lowest when that means nothing."""
+        if self.api.scheme is None or self.api.offered is None:
+            return None
+        offered = self.api.offered(self.services)
+        try:
+            return microversion.negotiate(self.api.scheme, request.headers, offered)
+        except Fault:
+            return offered.minimum
+
+    def _root(self, request: web.Request) -> str:
+        """Scheme, host and prefix as the client sees them."""
+        if CONF.gateway.public_endpoint:
+            return CONF.gateway.public_endpoint.rstrip("/") + self.api.link_prefix
+        scheme, host, prefix = request.scheme, request.host, ""
+        if CONF.gateway.enable_proxy_headers_parsing:
+            scheme = _first(request, "X-Forwarded-Proto") or scheme
+            host = _first(request, "X-Forwarded-Host") or host
+            prefix = _first(request, "X-Forwarded-Prefix").rstrip("/")
+        return f"{scheme}://{host}{prefix}{self.api.link_prefix}"
+
+    def _finish(
+        self,
+        request: web.Request,
+        response: web.Response,
+        request_id: str,
+        version: microversion.Version | None,
+    ) -> None:
+        response.headers["X-OpenStack-Request-ID"] = request_id
+        if self.api.scheme is not None:
+            response.headers[f"X-{self.api.service.capitalize()}-Request-ID"] = request_id
+            in_version = request.path.startswith(self.api.base)
+            if version is not None and in_version:
+                microversion.tell(self.api.scheme, version, response.headers)
+        cors.mark(request, response)
+
+
+def _first(request: web.Request, name: str) -> str:
+    """The first of the values proxies have put in a list: what the client itself asked for."""
+    return request.headers.get(name, "").split(",")[0].strip()
+
+
+def make_services() -> Services:
+    """The parts of a process, from ``CONF``. Nothing is asked of anybody yet."""
+    breakers = Breakers()
+    return Services(
+        registry=Registry(),
+        identity=ServiceIdentity(),
+        breakers=breakers,
+        client=PodClient(breakers),
+        authenticator=Authenticator(),
+        routings=RoutingCache(),
+        cursors=CursorCache(),
+    )
+
+
+def compute_api() -> Api:
+    """The Compute API at /v2.1."""
+    base = f"/{compute_versions.ID}"
+
+    def discovery(services: Services, root: str, path: str) -> web.Response | None:
+        if path == "/":
+            return compute_versions.versions(services, root)
+        if path in (base, f"{base}/"):
+            return compute_versions.version(services, root)
+        if not path.startswith(f"{base}/"):
+            return compute_versions.choices(services, root, path)
+        return None
+
+    table = RouteTable(compute_routes.ROUTES)
+    return Api(
+        service="compute",
+        service_type="compute",
+        table=table,
+        handlers={route: ways.handler(route) for route in table.routes},
+        base=base,
+        scheme=microversion.COMPUTE,
+        offered=compute_versions.offered,
+        discovery=discovery,
+        link_prefix=CONF.gateway.compute_link_prefix.rstrip("/"),
+    )
+
+
+def admin_api() -> Api:
+    """The Admin API at /tricircle/v1.0."""
+    from tricircle.gateway.admin import app as admin
+
+    table = RouteTable(admin.routes())
+    handlers = {route: ways.handler(route) for route in table.routes}
+    return Api(service="admin", service_type="tricircle", table=table, handlers=handlers)
+
+
+def make_compute_app(services: Services) -> web.Application:
+    """The Compute API as an aiohttp application."""
+    return _make_app(compute_api(), services)
+
+
+def make_admin_app(services: Services) -> web.Application:
+    """The Admin API as an aiohttp application."""
+    return _make_app(admin_api(), services)
+
+
+def _make_app(api: Api, services: Services) -> web.Application:
+    app = web.Application(client_max_size=CONF.gateway.max_request_body_size)
+    app[SERVICES] = services
+    pipeline: Any = Pipeline(api, services)
+    app.router.add_route("*", "/{path:.*}", pipeline)
+    return app

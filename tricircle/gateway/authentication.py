@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who calls: tokens validated by keystonemiddleware in a thread, believed for a short while."""
+
+import asyncio
+import collections
+import dataclasses
+import datetime
+import hashlib
+import time
+from typing import Any
+from wsgiref.util import setup_testing_defaults
+
+from keystoneauth1.exceptions import ClientException
+from keystonemiddleware import auth_token
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from tricircle.conf import CONF
+from tricircle.gateway.call import Context
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.threads import in_thread
+
+_MOST_TOKENS = 10_000
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Known:
+    context: Context
+    until: float  # time.monotonic()
+
+
+class Authenticator:
+    """Validates tokens; one a process, used by all its APIs."""
+
+    def __init__(self) -> None:
+        self._middleware: dict[str, Any] = {}
+        self._known: collections.OrderedDict[str, _Known] = collections.OrderedDict()
+        self._asking: dict[str, asyncio.Task[Context]] = {}
+
+    async def authenticate(self, token: str, service_type: str, method: str, path: str) -> Context:
+        """Who the token's bearer is (the request's ids are left for the caller to fill in).
+
+        ``service_type``, ``method`` and ``path`` matter for tokens restricted to some calls.
+        Raises Fault 401, and 503 when Keystone cannot be asked.
+        """
+        if not token:
+            raise _unauthorized()
+        key = hashlib.sha256(token.encode()).hexdigest()
+        known = self._known.get(key)
+        if known is not None and known.until > time.monotonic():
+            return known.context
+        if (asking := self._asking.get(key)) is not None:
+            context = await asyncio.shield(asking)
+            if not context.restricted:
+                return context
+        asking = asyncio.ensure_future(self._ask(key, token, service_type, method, path))
+        self._asking[key] = asking
+        # A client that goes away must not take the answer from others who wait for it.
+        return await asyncio.shield(asking)
+
+    async def _ask(
+        self, key: str, token: str, service_type: str, method: str, path: str
+    ) -> Context:
+        try:
+            context = await in_thread(self._validate, token, service_type, method, path)
+        finally:
+            self._asking.pop(key, None)
+        if not context.restricted:
+            self._remember(key, context)
+        return context
+
+    def _remember(self, key: str, context: Context) -> None:
+        expires = context.environ["keystone.token_info"]["token"]["expires_at"]
+        left = timeutils.normalize_time(timeutils.parse_isotime(expires)) - timeutils.utcnow()
+        seconds = min(CONF.gateway.token_cache_seconds, left / datetime.timedelta(seconds=1))
+        if seconds <= 0:
+            return
+        self._known[key] = _Known(context, time.monotonic() + seconds)
+        self._known.move_to_end(key)
+        while len(self._known) > _MOST_TOKENS:
+            self._known.popitem(last=False)
+
+    def _validate(self, token: str, service_type: str, method: str, path: str) -> Context:
+        environ: dict[str, Any] = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "HTTP_X_AUTH_TOKEN": token,
+        }
+        setup_testing_defaults(environ)
+        statuses: list[str] = []
+
+        def start_response(status: str, *_: Any) -> None:
+            statuses.append(status)
+
+        try:
+            self._for(service_type)(environ, start_response)
+        except ClientException as error:
+            LOG.error("Keystone cannot be asked about tokens: %s", error)
+            raise _away() from None
+        if statuses[0].startswith("401"):
+            raise _unauthorized()
+        if not statuses[0].startswith("200"):
+            LOG.error("Keystone cannot be asked about tokens: %s", statuses[0])
+            raise _away()
+        return _context(environ, token)
+
+    def _for(self, service_type: str) -> Any:
+        # Made at first use and in a thread: it may ask Keystone for its versions.
+        if service_type not in self._middleware:
+            self._middleware[service_type] = auth_token.AuthProtocol(_accept, _conf(service_type))
+        return self._middleware[service_type]
+
+
+def _accept(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """What stands behind the middleware: whoever comes here has a valid token."""
+    start_response("200 OK", [])
+    return []
+
+
+def _conf(service_type: str) -> dict[str, Any]:
+    identity = CONF.tricircle_identity
+    return {
+        "oslo_config_config": CONF,
+        "auth_section": "tricircle_identity",
+        "www_authenticate_uri": identity.www_authenticate_uri,
+        "interface": identity.interface,
+        "cafile": identity.cafile,
+        "insecure": identity.insecure,
+        "service_type": service_type,
+        "service_token_roles_required": True,
+        "delay_auth_decision": False,
+    }
+
+
+def _away() -> Fault:
+    return Fault(503, "The Keystone service is temporarily unavailable.", {"Retry-After": "5"})
+
+
+def _unauthorized() -> Fault:
+    uri = CONF.tricircle_identity.www_authenticate_uri
+    return Fault(
+        401,
+        "The request you have made requires authentication.",
+        {"WWW-Authenticate": f'Keystone uri="{uri}"'},
+    )
+
+
+def _context(environ: dict[str, Any], token: str) -> Context:
+    def told(name: str) -> str:
+        value: str = environ.get(f"HTTP_X_{name}", "")
+        return value
+
+    caller = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("HTTP_X_") or name == "keystone.token_info"
+    }
+    application = environ["keystone.token_info"]["token"].get("application_credential") or {}
+    return Context(
+        request_id="",
+        token=token,
+        user_id=told("USER_ID"),
+        user_name=told("USER_NAME"),
+        user_domain_id=told("USER_DOMAIN_ID"),
+        project_id=told("PROJECT_ID"),
+        project_name=told("PROJECT_NAME"),
+        project_domain_id=told("PROJECT_DOMAIN_ID"),
+        roles=tuple(role for role in told("ROLES").split(",") if role),
+        restricted=application.get("access_rules") is not None,
+        environ=caller,
+    )

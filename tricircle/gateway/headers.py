@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What headers of a request are believed, and what of them is refused."""
+
+import re
+import uuid
+
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from tricircle.gateway.errors import Fault
+
+# What keystonemiddleware writes for the application behind it; from a client it would be a lie.
+_IDENTITY = {
+    f"x-{prefix}{name}"
+    for prefix in ("", "service-")
+    for name in (
+        "catalog",
+        "domain-id",
+        "domain-name",
+        "identity-status",
+        "is-admin-project",
+        "project-domain-id",
+        "project-domain-name",
+        "project-id",
+        "project-name",
+        "role",
+        "roles",
+        "system-scope",
+        "tenant",
+        "tenant-id",
+        "tenant-name",
+        "token",
+        "user",
+        "user-domain-id",
+        "user-domain-name",
+        "user-id",
+        "user-name",
+    )
+} | {"openstack-system-scope", "x-service-catalog"}
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def refuse_smuggling(request: web.Request) -> None:
+    """Raise Fault 400 for a request whose end two servers could see at different places."""
+    headers = request.headers
+    if "Transfer-Encoding" in headers and "Content-Length" in headers:
+        raise Fault(400, "Content-Length and Transfer-Encoding exclude each other.")
+    if len(headers.getall("Content-Length", ())) > 1:
+        raise Fault(400, "Content-Length is given more than once.")
+    if len(headers.getall("Host", ())) > 1:
+        raise Fault(400, "Host is given more than once.")
+
+
+def strip(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """The headers of a client without identities it may not claim and hop-by-hop ones.
+
+    ``X-Auth-Token`` stays: it is proven, not believed.
+    """
+    named = {
+        name.strip().lower()
+        for value in headers.getall("Connection", ())
+        for name in value.split(",")
+    }
+    dropped = _IDENTITY | _HOP_BY_HOP | named
+    kept = [
+        (name, value)
+        for name, value in headers.items()
+        if name.lower().replace("_", "-") not in dropped
+    ]
+    return CIMultiDict(kept)
+
+
+def new_request_id() -> str:
+    return f"req-{uuid.uuid4()}"
+
+
+def global_request_id(request: web.Request) -> str | None:
+    """The id the caller gave its chain of requests, if it looks like one."""
+    value = request.headers.get("X-OpenStack-Request-ID", "")
+    return value if _REQUEST_ID.fullmatch(value) else None

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One gateway process: its APIs on their ports, and what runs beside them."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+
+from aiohttp import web
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway import threads
+from tricircle.gateway.app import make_admin_app, make_compute_app, make_services
+from tricircle.gateway.services import Services
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.health import Prober
+
+LOG = logging.getLogger(__name__)
+
+# The largest request line and header nginx, HAProxy and Apache let through is below this.
+_LONGEST_LINE = 32 * 1024
+# Seconds that requests under way have to end once the process is told to stop.
+_GRACE = 30.0
+
+
+async def serve(stop: asyncio.Event | None = None) -> None:
+    """Serve the APIs ``CONF`` names until ``stop`` is set, or SIGTERM or SIGINT comes."""
+    stop = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    services = make_services()
+    await refresh(services)
+    beside = [
+        asyncio.create_task(_keep_refreshing(services)),
+        asyncio.create_task(Prober(services.identity).run()),
+    ]
+    runners = [await _listen(make(services), port) for make, port in _apis() if port]
+    try:
+        await stop.wait()
+    finally:
+        LOG.info("Stopping")
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
+        for task in beside:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*beside, return_exceptions=True)
+        await services.client.close()
+        threads.shutdown()
+
+
+def _apis() -> list[tuple[Callable[[Services], web.Application], int]]:
+    return [
+        (make_compute_app, CONF.gateway.compute_port),
+        (make_admin_app, CONF.gateway.admin_port),
+    ]
+
+
+async def _listen(app: web.Application, port: int) -> web.AppRunner:
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handler_cancellation=False,
+        shutdown_timeout=_GRACE,
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
+    )
+    await runner.setup()
+    # The workers of one gateway, and the old and the new one during an upgrade, share the port.
+    await web.TCPSite(runner, CONF.gateway.listen, port, reuse_port=True).start()
+    LOG.info("Listening on %s port %d", CONF.gateway.listen, port)
+    return runner
+
+
+async def _keep_refreshing(services: Services) -> None:
+    while True:
+        await asyncio.sleep(CONF.pods.cache_seconds)
+        await refresh(services)
+
+
+async def refresh(services: Services) -> None:
+    """Read the pods from the database; what was known stays when that fails."""
+    try:
+        await in_thread(services.registry.refresh)
+        services.ready = True
+    except Exception as error:
+        LOG.error("The pods cannot be read from the database: %s", error)
