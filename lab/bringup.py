@@ -49,6 +49,8 @@ def up(lab: Lab, say: Callable[[str], None] | None = None) -> None:
 def _up(lab: Lab, say: Callable[[str], None]) -> None:
     say(f"lab {lab.name}: {len(lab.pods)} pods, network {lab.profile}, ports from {lab.base_port}")
     install(lab, say)
+    if not (lab.home / "lab.json").exists():
+        shutil.rmtree(lab.log, ignore_errors=True)  # an earlier lab's
     lab.save()
     _free_ports(lab)
     lab.clouds_yaml.write_text(yaml.safe_dump(ini.client_clouds(lab), sort_keys=False))

@@ -11,11 +11,42 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from lab import bringup, packages, pod, process, settings
+from lab import bringup, dataplane, packages, pod, process, settings, tricircle
 from lab.settings import REGION, Lab, LabError
 
 up = bringup.up
 down = bringup.down
+ping = dataplane.ping
+pod_kill = pod.kill
+pod_start = pod.start_and_wait
+pod_freeze = pod.freeze
+pod_thaw = pod.thaw
+
+
+def ensure_up(
+    name: str = settings.DEFAULT_NAME,
+    *,
+    profile: str | None = None,
+    releases: dict[str, str] | None = None,
+    with_tricircle: bool = False,
+) -> Lab:
+    """The lab of that name, brought up or mended; one that stands keeps its shape.
+
+    Raises LabError when it stands with another network than the ``profile`` asked for.
+    """
+    try:
+        lab = settings.load(name)
+    except LabError:
+        lab = settings.new(name, profile=profile or "ovn", releases=releases)
+    if profile and lab.profile != profile:
+        raise LabError(
+            f"lab {name!r} stands with network {lab.profile!r}, wanted is {profile!r}: "
+            "`lab down` first"
+        )
+    up(lab)
+    if with_tricircle:
+        tricircle.up(lab, bringup.Progress())
+    return lab
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -65,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
         help=f"an OpenStack series for one pod, of: {', '.join(packages.series())}",
     )
     one.add_argument("--external", default="pod1", help="the pod with the external network")
-    one.add_argument("--base-port", type=int)
+    one.add_argument("--base-port", type=int, help="first of a thousand TCP ports of the lab's own")
+    one.add_argument("--tricircle", action="store_true", help="and Tricircle over the pods")
     add("down", _down, "stop the lab and remove its state, except logs")
     add("status", _status, "what runs, and how much memory it takes")
     add("env", _env, "shell exports for the openstack client: eval $(lab env)").add_argument(
@@ -78,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
     one = add("pod", _pod, "faults of a pod's control plane: kill -9, start, freeze, thaw")
     one.add_argument("action", choices=("kill", "start", "freeze", "thaw"))
     one.add_argument("pod")
+    one = add("ping", _ping, "ping an address from inside a server")
+    one.add_argument("server", help="its id")
+    one.add_argument("address")
+    one.add_argument("--count", type=int, default=3)
+    one = add("exec", _exec, "run a command in a server's network")
+    one.add_argument("server", help="its id")
+    one.add_argument("words", nargs=argparse.REMAINDER, metavar="CMD")
     return parser
 
 
@@ -109,6 +148,8 @@ def _up(options: argparse.Namespace) -> None:
     if standing != lab:
         raise LabError(f"lab {lab.name!r} stands in another shape: `lab down` first")
     up(lab)
+    if options.tricircle:
+        tricircle.up(lab, bringup.Progress())
 
 
 def _down(options: argparse.Namespace) -> None:
@@ -174,7 +215,22 @@ def _pod(options: argparse.Namespace) -> None:
     lab = _lab(options)
     one = lab.pod(options.pod)
     if options.action == "start":
-        pod.start(lab, one)
-        pod.wait(lab, one)
+        pod.start_and_wait(lab, one)
     else:
         getattr(pod, options.action)(lab, one)
+
+
+def _ping(options: argparse.Namespace) -> int:
+    answered = ping(_lab(options), options.server, options.address, count=options.count)
+    print(f"{options.address} {'answers' if answered else 'does not answer'}")
+    return 0 if answered else 1
+
+
+def _exec(options: argparse.Namespace) -> int:
+    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if not words:
+        raise LabError("which command?")
+    done = dataplane.server_exec(_lab(options), options.server, words)
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode

@@ -34,6 +34,11 @@ def start(lab: Lab, pod: Pod) -> None:
         process.start(lab, daemon.name, daemon.argv, env=daemon.env)
 
 
+def start_and_wait(lab: Lab, pod: Pod) -> None:
+    start(lab, pod)
+    wait(lab, pod)
+
+
 def answers(url: str) -> bool:
     """Whether an HTTP server says anything sensible there."""
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from lab import ini, packages, process
 from lab.ini import Sections
 from lab.process import Daemon
-from lab.services import paste, program, wsgi
+from lab.services import paste, program
 from lab.settings import Lab, Pod
 
 #: Network without agents or packets: any port binds on any host.
@@ -112,20 +112,18 @@ def _workers(lab: Lab, pod: Pod) -> list[Daemon]:
     ]
 
 
-def together(lab: Lab, pod: Pod) -> list[Daemon]:
+def _api(lab: Lab, pod: Pod, name: str) -> Daemon:
     argv = [
         *(program(pod.release, "python"), packages.STOCK / "neutron_aio.py"),
         *("--port", pod.port("network")),
     ]
-    return [Daemon(f"{pod.key}-neutron", argv, environment(lab, pod)), *_workers(lab, pod)]
+    temporary = {"TMPDIR": str(lab.var / pod.key / "neutron" / "tmp")}
+    return Daemon(name, argv, environment(lab, pod) | temporary)
+
+
+def together(lab: Lab, pod: Pod) -> list[Daemon]:
+    return [_api(lab, pod, f"{pod.key}-neutron"), *_workers(lab, pod)]
 
 
 def apart(lab: Lab, pod: Pod) -> list[Daemon]:
-    api = wsgi(
-        f"{pod.key}-neutron-api",
-        "neutron.wsgi.api",
-        pod.port("network"),
-        environment(lab, pod),
-        release=pod.release,
-    )
-    return [api, *_workers(lab, pod)]
+    return [_api(lab, pod, f"{pod.key}-neutron-api"), *_workers(lab, pod)]

@@ -45,7 +45,6 @@ def main():
     from cinder.common import constants
     from oslo_config import cfg
     from oslo_privsep import priv_context
-
     from serving import serve_in_background
 
     conf = cfg.CONF

@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Neutron's API in one process. Configuration by OS_NEUTRON_CONFIG_DIR and _FILES.
+"""Neutron's API in one process. Configuration by OS_NEUTRON_CONFIG_DIR and
+_FILES; TMPDIR is emptied.
 
 Usage: neutron_aio.py --port PORT
 """
 
 import argparse
+import os
+import shutil
 import sys
 import time
+
+
+def fresh_temporary_folder():
+    """Neutron tells the first worker of a server by files named after the parent's pid. A daemon's
+    parent is always the same: without a folder of its own, pods and restarts would be mixed up."""
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+    os.makedirs(os.environ["TMPDIR"])
 
 
 def main():
@@ -15,11 +25,10 @@ def main():
     parser.add_argument("--port", type=int, required=True)
     port = parser.parse_args().port
     sys.argv[:] = ["neutron"]
-
-    from neutron.wsgi.api import application
+    fresh_temporary_folder()
 
     from neutron.notifiers import nova
-
+    from neutron.wsgi.api import application
     from serving import serve
 
     # Nova is told at once when a port is plugged; servers wait for that. Neutron's own least is 1 s.

@@ -36,7 +36,6 @@ def main():
     from nova.scheduler import rpcapi as scheduler_rpc
     from oslo_service import opts as service_opts
     from placement import wsgi as placement_wsgi
-
     from serving import serve_in_background
 
     serve_in_background(placement_wsgi.init_application(), options.placement_port, 6)
