@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Neutron users see: binding a port to a pod's name realizes it there.
+
+It makes real requests to that pod's Neutron, as the mechanism driver does, so a fault there is
+felt here.
+"""
+
+from typing import Any
+
+import aiohttp
+
+from tests.functional.fakes.http import Journal, LoopThread
+from tests.functional.fakes.keystone import Keystone, Token
+from tests.functional.fakes.neutron import Neutron, Object
+
+
+class CentralNeutron(Neutron):
+    """Neutron with pods for hosts. ``pods`` is {region name: base URL of its Neutron}."""
+
+    AGENT = "central-neutron"
+    """What its own calls to pods say as User-Agent."""
+
+    def __init__(self, thread: LoopThread, journal: Journal, keystone: Keystone) -> None:
+        super().__init__(thread, "central/network", journal, keystone)
+        self.pods: dict[str, str] = {}
+        self.bind_deadline = 1.0
+        self.unrealized: list[tuple[str, str]] = []
+        """Pod-side ports that are to go: (region, port id); tried again by ``reconcile``."""
+        self._http: aiohttp.ClientSession | None = None
+
+    async def _pod(self, region: str, method: str, path: str, body: Any = None) -> Any:
+        if self._http is None:
+            timeout = aiohttp.ClientTimeout(total=self.bind_deadline)
+            self._http = aiohttp.ClientSession(timeout=timeout)
+        headers = {
+            "X-Auth-Token": self.keystone.issue("tricircle").id,
+            "User-Agent": self.AGENT,
+        }
+        async with self._http.request(
+            method, f"{self.pods[region]}/v2.0{path}", json=body, headers=headers,
+            allow_redirects=False,
+        ) as answer:  # fmt: skip
+            if answer.status == 404 and method == "DELETE":
+                return None
+            answer.raise_for_status()
+            if answer.status >= 300:
+                raise ValueError(f"unexpected {answer.status}")
+            return await answer.json() if answer.status != 204 else None
+
+    def close(self) -> None:
+        if self._http is not None:
+            self.thread.run(self._http.close())
+        super().close()
+
+    async def after_change(
+        self, collection: str, item: Object | None, before: Object | None, token: Token
+    ) -> None:
+        if collection != "ports":
+            return
+        host = item["binding:host_id"] if item else ""
+        old = before["binding:host_id"] if before else ""
+        if host == old:
+            return
+        if before and before.get("binding:vif_details"):
+            details = before["binding:vif_details"]
+            self.unrealized.append((details["pod"], details["pod_port_id"]))
+        if item is not None:
+            item["binding:vif_type"] = "unbound"
+            item["binding:vif_details"] = {}
+            if host:
+                await self._bind(item, host)
+        await self.reconcile()
+
+    async def _bind(self, port: Object, host: str) -> None:
+        port["binding:vif_type"] = "binding_failed"
+        if host not in self.pods:
+            return
+        try:
+            port["binding:vif_details"] = await self._realize(port, host)
+            port["binding:vif_type"] = "other"
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+            return
+
+    async def _one(
+        self, host: str, collection: str, single: str, body: Object, marker: str
+    ) -> Object:
+        """Find the pod's object by its marker or make it."""
+        plural = collection.replace("-", "_")
+        found = (await self._pod(host, "GET", f"/{collection}?description={marker}"))[plural]
+        if found:
+            return found[0]
+        body = {single: {**body, "description": marker}}
+        return (await self._pod(host, "POST", f"/{collection}", body))[single]
+
+    async def _realize(self, port: Object, host: str) -> Object:
+        network = self.tables["networks"][port["network_id"]]
+        owner = {"project_id": port["project_id"]}
+        tenant = {"project_id": network["project_id"]}
+        there = await self._one(
+            host, "networks", "network",
+            {"name": network["name"], **tenant},
+            f"tricircle:{network['id']}",
+        )  # fmt: skip
+        fixed_ips = []
+        for ip in port["fixed_ips"]:
+            subnet = self.tables["subnets"][ip["subnet_id"]]
+            made = await self._one(
+                host, "subnets", "subnet",
+                {"network_id": there["id"], "cidr": subnet["cidr"], **tenant},
+                f"tricircle:{subnet['id']}",
+            )  # fmt: skip
+            fixed_ips.append({"subnet_id": made["id"], "ip_address": ip["ip_address"]})
+        groups = []
+        for group_id in port["security_groups"]:
+            group = self.tables["security-groups"][group_id]
+            if group["name"] == "default":
+                mine = (
+                    await self._pod(
+                        host,
+                        "GET",
+                        f"/security-groups?name=default&project_id={port['project_id']}",
+                    )
+                )["security_groups"]
+                groups += [one["id"] for one in mine[:1]]
+                continue
+            made = await self._one(
+                host, "security-groups", "security_group",
+                {"name": group["name"], **owner}, f"tricircle:{group_id}",
+            )  # fmt: skip
+            groups.append(made["id"])
+        body = {
+            "network_id": there["id"],
+            "fixed_ips": fixed_ips,
+            "mac_address": port["mac_address"],
+            **owner,
+            **({"security_groups": groups} if groups else {}),
+        }
+        made = await self._one(host, "ports", "port", body, f"tricircle:{port['id']}")
+        return {"pod": host, "pod_port_id": made["id"], "pod_network_id": there["id"]}
+
+    async def reconcile(self) -> None:
+        """Remove pod-side ports that are no longer wanted, as the reconciler would."""
+        left = []
+        for region, port_id in self.unrealized:
+            try:
+                await self._pod(region, "DELETE", f"/ports/{port_id}")
+            except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+                left.append((region, port_id))
+        self.unrealized = left
+
+    def settle(self) -> None:
+        """``reconcile`` from a test."""
+        self.thread.run(self.reconcile())

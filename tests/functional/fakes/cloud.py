@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keystone, central Neutron and pods put together."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from tests.functional.fakes.central import CentralNeutron
+from tests.functional.fakes.faults import Fault, Kind
+from tests.functional.fakes.http import FakeService, Journal, LoopThread, new_id
+from tests.functional.fakes.keystone import Keystone
+from tests.functional.fakes.neutron import Neutron
+from tests.functional.fakes.nova import Nova
+from tests.functional.fakes.placement import Placement
+
+REGION = "RegionOne"
+#: pod -> availability zone: two pods share a zone
+ZONES = {"pod1": "az1", "pod2": "az2", "pod3": "az1"}
+
+
+@dataclasses.dataclass
+class Pod:
+    """One fake OpenStack instance."""
+
+    region: str
+    nova: Nova
+    neutron: Neutron
+    placement: Placement
+
+    @property
+    def services(self) -> tuple[FakeService, ...]:
+        return (self.nova, self.neutron, self.placement)
+
+    def fail(self, kind: Kind, **more: Any) -> list[Fault]:
+        """The whole pod misbehaves."""
+        return [service.fail(kind, **more) for service in self.services]
+
+    def stop(self) -> None:
+        """The whole pod refuses connections."""
+        for service in self.services:
+            service.stop()
+
+    def start(self) -> None:
+        for service in self.services:
+            service.start()
+
+    def heal(self) -> None:
+        for service in self.services:
+            service.heal()
+
+
+class Cloud:
+    """Everything outside of Tricircle. Users: see ``_people``."""
+
+    def __init__(self, thread: LoopThread, zones: Mapping[str, str] = ZONES) -> None:
+        self.thread = thread
+        self.zones = dict(zones)
+        self.journal = Journal()
+        self.keystone = Keystone(thread, self.journal)
+        self.images: dict[str, dict[str, Any]] = {}
+        self.image_id = new_id()
+        self.images[self.image_id] = {"id": self.image_id, "name": "tiny"}
+        self.central = CentralNeutron(thread, self.journal, self.keystone)
+        self.pods: dict[str, Pod] = {}
+        self._people()
+        self.keystone.start()
+        self.central.start()
+        self.keystone.region(REGION)
+        self.keystone.endpoint(REGION, "network", self.central.url)
+        for region in zones:
+            self.add_pod(region)
+
+    def _people(self) -> None:
+        self.keystone.user("admin", "admin", "admin", "manager", "member", "reader")
+        self.keystone.user("tricircle", "service", "admin", "service")
+        self.keystone.user("member", "demo", "member", "reader")
+        self.keystone.user("reader", "demo", "reader")
+        self.keystone.user("other", "other", "member", "reader")
+
+    @property
+    def services(self) -> list[FakeService]:
+        return [
+            self.keystone,
+            self.central,
+            *(service for pod in self.pods.values() for service in pod.services),
+        ]
+
+    @property
+    def project_id(self) -> str:
+        """The project of ``member`` and ``reader``."""
+        return self.keystone.projects["demo"].id
+
+    def add_pod(self, region: str) -> Pod:
+        neutron = Neutron(self.thread, f"{region}/network", self.journal, self.keystone)
+        nova = Nova(
+            self.thread, f"{region}/compute", self.journal, self.keystone, neutron, self.images
+        )
+        placement = Placement(self.thread, f"{region}/placement", self.journal, self.keystone)
+        pod = self.pods[region] = Pod(region, nova, neutron, placement)
+        pod.start()
+        self.keystone.region(region, REGION)
+        self.keystone.endpoint(region, "compute", f"{nova.url}/v2.1")
+        self.keystone.endpoint(region, "network", neutron.url)
+        self.keystone.endpoint(region, "placement", placement.url)
+        self.central.pods[region] = neutron.url
+        nova.add_flavor("1", name="m1.nano")
+        return pod
+
+    def close(self) -> None:
+        for service in self.services:
+            service.close()

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a fake may misbehave."""
+
+import dataclasses
+import enum
+import re
+import threading
+from typing import Any
+
+
+class Kind(enum.Enum):
+    """``*_AFTER`` do the work first, so that the client cannot know whether it was done."""
+
+    HANG = "never answers"
+    HANG_AFTER = "does the work, never answers"
+    CUT = "closes the connection"
+    CUT_AFTER = "does the work, closes the connection"
+    TRUNCATED = "closes the connection inside the body"
+    TRUNCATED_AFTER = "does the work, closes the connection inside the body"
+    GARBAGE = "answers with a success and a body that is not JSON"
+    GARBAGE_AFTER = "does the work, answers with a body that is not JSON"
+    ERROR = "500"
+    UNAVAILABLE = "503"
+    QUOTA = "403, quota exceeded"
+    SLOW = "answers late"
+    REDIRECT = "307 to another place"
+
+
+AFTER = {Kind.HANG_AFTER, Kind.CUT_AFTER, Kind.TRUNCATED_AFTER, Kind.GARBAGE_AFTER}
+
+
+@dataclasses.dataclass
+class Fault:
+    """Strikes requests whose method and path (regex) fit: ``times`` of them after ``skip``."""
+
+    kind: Kind
+    method: str = ""
+    path: str = ""
+    skip: int = 0
+    times: int | None = None
+    seconds: float = 0.3
+    location: str = "http://127.0.0.1:9/"
+    agent: str = ""
+    """Only callers whose User-Agent holds this."""
+    struck: int = 0
+    hit: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+    def strikes(self, entry: Any) -> bool:
+        if self.method and entry.method != self.method:
+            return False
+        if not re.search(self.path, entry.path):
+            return False
+        if self.agent and self.agent not in entry.headers.get("User-Agent", ""):
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        if self.times is not None and self.struck >= self.times:
+            return False
+        self.struck += 1
+        self.hit.set()
+        return True

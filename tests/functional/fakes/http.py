@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all fake services share: a port, a dispatch table, the journal and the faults."""
+
+import asyncio
+import dataclasses
+import datetime
+import itertools
+import json
+import re
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from tests.functional.fakes.faults import AFTER, Fault, Kind
+
+T = TypeVar("T")
+Handler = Callable[..., Awaitable[web.Response] | web.Response]
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+class LoopThread:
+    """An event loop in a thread; ``run`` calls a coroutine there from any other thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="fakes", daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float = 20) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(5)
+        self.loop.close()
+
+
+@dataclasses.dataclass
+class Entry:
+    """One request a fake got. ``status`` is None until it is answered (or for ever)."""
+
+    number: int
+    service: str
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    status: int | None = None
+    worked: bool = False
+    """Whether the service did what was asked, answered or not."""
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body) if self.body else None
+
+    @property
+    def line(self) -> str:
+        return f"{self.service} {self.method} {self.path}"
+
+    @property
+    def is_probe(self) -> bool:
+        """Version documents: what probers and clients read before the real thing."""
+        return self.method == "GET" and re.fullmatch(r"(/v\d(\.\d+)?)?/?", self.path) is not None
+
+    def __repr__(self) -> str:
+        return f"<{self.number}: {self.line} {self.status}>"
+
+
+class Journal:
+    """Every request of every fake, in order of arrival; tests wait on it instead of sleeping."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.broken: list[BaseException] = []
+        """What went wrong inside the fakes themselves: a bug in a fake, not in what is tested."""
+        self._changed = threading.Condition()
+        self._numbers = itertools.count(1)
+
+    def arrived(self, service: str, request: web.Request, body: bytes) -> Entry:
+        with self._changed:
+            entry = Entry(
+                next(self._numbers),
+                service,
+                request.method,
+                request.path,
+                list(request.query.items()),
+                request.headers,
+                body,
+            )
+            self.entries.append(entry)
+            self._changed.notify_all()
+        return entry
+
+    def answered(self, entry: Entry, status: int) -> None:
+        with self._changed:
+            entry.status = status
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        with self._changed:
+            self.entries.clear()
+
+    def find(
+        self, service: str = "", method: str = "", path: str = "", probes: bool = False
+    ) -> list[Entry]:
+        """Entries of services beginning so, of this method, whose path matches (regex)."""
+        with self._changed:
+            return [
+                entry
+                for entry in self.entries
+                if entry.service.startswith(service)
+                and (not method or entry.method == method)
+                and re.search(path, entry.path)
+                and (probes or not entry.is_probe)
+            ]
+
+    def wait(self, condition: Callable[[], T], timeout: float = 10) -> T:
+        """Block until ``condition`` gives something true; it is tried after each change."""
+        with self._changed:
+            if not self._changed.wait_for(condition, timeout):
+                raise AssertionError(f"not within {timeout} s; calls: {self.entries}")
+            return condition()
+
+    async def until(self, condition: Callable[[], T], timeout: float = 10) -> T:
+        """The same, from an event loop."""
+        return await asyncio.to_thread(self.wait, condition, timeout)
+
+
+class Refusal(Exception):
+    """A service says no; each service puts it into its own envelope."""
+
+    def __init__(self, status: int, message: str, kind: str = "", **headers: str) -> None:
+        super().__init__(message)
+        self.status, self.message, self.kind, self.headers = status, message, kind, headers
+
+
+class Hangup(Exception):
+    """Close the connection without a word."""
+
+
+@dataclasses.dataclass
+class Exchange:
+    """A request inside a fake: what handlers get."""
+
+    http: web.Request
+    path: str
+    raw: bytes
+    entry: Entry
+    token: Any = None
+    version: tuple[int, int] = (0, 0)
+
+    @property
+    def query(self) -> Any:
+        return self.http.query
+
+    def json(self, key: str | None = None) -> Any:
+        """The decoded body, or the value of its one ``key``; 400 when it is not there."""
+        try:
+            body = json.loads(self.raw)
+        except ValueError:
+            raise Refusal(400, "Malformed request body") from None
+        if key is None:
+            return body
+        if not isinstance(body, dict) or not isinstance(body.get(key), dict):
+            raise Refusal(400, f"Unable to find '{key}' in request body")
+        return body[key]
+
+
+def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
+    """Mark a method of a FakeService as the handler of ``pattern``, like /servers/{id}."""
+
+    def mark(handler: Handler) -> Handler:
+        regex = re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", pattern) + "$")
+        routes = getattr(handler, "routes", [])
+        handler.routes = [*routes, (method, regex)]  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+class FakeService:
+    """One HTTP service on a port of 127.0.0.1 that stays the same over stop and start."""
+
+    def __init__(self, thread: LoopThread, name: str, journal: Journal) -> None:
+        self.thread, self.name, self.journal = thread, name, journal
+        self.faults: list[Fault] = []
+        self.port = 0
+        self._listener: asyncio.Server | None = None
+        self._runner: web.AppRunner | None = None
+        self._released = asyncio.Event()
+        self._routes = [
+            (verb, regex, getattr(self, name))
+            for name in dir(type(self))
+            for verb, regex in getattr(getattr(type(self), name), "routes", ())
+        ]
+        # A pattern that names more of its path is looked at first.
+        self._routes.sort(key=lambda found: found[1].groups)
+
+    # -- the port ----------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.thread.run(self._start())
+
+    async def _start(self) -> None:
+        if self._runner is None:
+            app = web.Application(client_max_size=64 << 20)
+            app.router.add_route("*", "/{path:.*}", self._serve)
+            self._runner = web.AppRunner(
+                app, access_log=None, handler_cancellation=True, shutdown_timeout=0
+            )
+            await self._runner.setup()
+        self._listener = await self.thread.loop.create_server(
+            self._runner.server, "127.0.0.1", self.port, reuse_address=True
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        """Refuse connections from now on and cut those that are open."""
+        self.thread.run(self._stop())
+
+    async def _stop(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        assert self._runner is not None
+        server = self._runner.server
+        for connection in list(server.connections) if server else []:
+            if connection.transport is not None:
+                connection.transport.abort()
+        self.release()
+
+    def close(self) -> None:
+        async def close() -> None:
+            await self._stop()
+            assert self._runner is not None
+            await self._runner.cleanup()
+
+        self.thread.run(close())
+
+    # -- faults ------------------------------------------------------------------------------
+
+    def fail(self, kind: Kind, method: str = "", path: str = "", **more: Any) -> Fault:
+        """Misbehave from now on; see ``Fault`` for what may be narrowed."""
+        fault = Fault(kind, method, path, **more)
+        self.faults.append(fault)
+        return fault
+
+    def heal(self) -> None:
+        """Behave well again; requests that hang are cut."""
+        self.faults.clear()
+        self.release()
+
+    def release(self) -> None:
+        def let_go() -> None:
+            self._released.set()
+            self._released = asyncio.Event()
+
+        self.thread.loop.call_soon_threadsafe(let_go)
+
+    # -- serving -----------------------------------------------------------------------------
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        entry = self.journal.arrived(self.name, request, body)
+        fault = next((fault for fault in self.faults if fault.strikes(entry)), None)
+        try:
+            if fault is not None and fault.kind not in AFTER:
+                early = await self._misbehave(fault, request)
+                if early is not None:
+                    self.journal.answered(entry, early.status)
+                    return early
+            response = await self._answer(Exchange(request, request.path, body, entry))
+            entry.worked = response.status < 400
+            if fault is not None and fault.kind in AFTER:
+                response = await self._misbehave(fault, request) or response
+        except Hangup:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        except Exception as error:
+            self.journal.broken.append(error)
+            raise
+        self.journal.answered(entry, response.status)
+        return response
+
+    async def _misbehave(self, fault: Fault, request: web.Request) -> web.Response | None:
+        match fault.kind:
+            case Kind.HANG | Kind.HANG_AFTER:
+                await self._released.wait()
+                raise Hangup
+            case Kind.CUT | Kind.CUT_AFTER:
+                raise Hangup
+            case Kind.SLOW:
+                await asyncio.sleep(fault.seconds)
+                return None
+            case Kind.GARBAGE | Kind.GARBAGE_AFTER:
+                return web.Response(
+                    body=b"<html>\x00\xff not what you asked for",
+                    status=200 if request.method == "GET" else 202,
+                    content_type="application/json",
+                )
+            case Kind.TRUNCATED | Kind.TRUNCATED_AFTER:
+                assert request.transport is not None
+                request.transport.write(
+                    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
+                    b'Content-Length: 4000\r\n\r\n{"server": {"id": "'
+                )
+                await asyncio.sleep(0)
+                request.transport.close()
+                raise Hangup
+            case Kind.REDIRECT:
+                return web.Response(status=307, headers={"Location": fault.location})
+            case Kind.QUOTA:
+                return self.refuse(Refusal(403, "Quota exceeded", "OverQuota"))
+            case Kind.ERROR:
+                return self.refuse(Refusal(500, "Unexpected API Error. <class 'Kaboom'>"))
+            case Kind.UNAVAILABLE:
+                return self.refuse(Refusal(503, "The service is not available"))
+            case _:
+                raise AssertionError(fault.kind)
+
+    async def _answer(self, exchange: Exchange) -> web.Response:
+        try:
+            return await self.answer(exchange)
+        except Refusal as refusal:
+            return self.refuse(refusal)
+
+    async def answer(self, exchange: Exchange) -> web.Response:
+        """Serve one request by the table; services override this to authenticate first."""
+        return await self.dispatch(exchange)
+
+    async def dispatch(self, exchange: Exchange) -> web.Response:
+        known = False
+        for method, regex, handler in self._routes:
+            found = regex.match(exchange.path)
+            if found is None:
+                continue
+            known = True
+            if method in (exchange.http.method, "*"):
+                answer = handler(exchange, **found.groupdict())
+                return await answer if isinstance(answer, Awaitable) else answer
+        raise Refusal(405 if known else 404, "The resource could not be found.")
+
+    def refuse(self, refusal: Refusal) -> web.Response:
+        raise NotImplementedError
+
+
+def reply(body: Any = None, status: int = 200, **headers: str) -> web.Response:
+    """A JSON answer; keyword names become header names with dashes."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is None:
+        return web.Response(status=status, headers=named)
+    return web.json_response(body, status=status, headers=named)

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Keystone: v3 tokens by password, application-less; projects, users, regions, catalogue."""
+
+import dataclasses
+import datetime
+import uuid
+from typing import Any
+
+from aiohttp import web
+
+from tests.functional.fakes.http import (
+    Exchange,
+    FakeService,
+    Journal,
+    LoopThread,
+    Refusal,
+    reply,
+    route,
+    utc_now,
+)
+
+DOMAIN = {"id": "default", "name": "Default"}
+INTERFACES = ("public", "internal", "admin")
+
+
+def _hex() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclasses.dataclass
+class User:
+    name: str
+    password: str
+    id: str = dataclasses.field(default_factory=_hex)
+
+
+@dataclasses.dataclass
+class Project:
+    name: str
+    id: str = dataclasses.field(default_factory=_hex)
+
+
+@dataclasses.dataclass
+class Token:
+    """``id`` is the secret; ``roles`` are names."""
+
+    user: User
+    project: Project | None
+    roles: tuple[str, ...]
+    id: str = dataclasses.field(default_factory=lambda: "gAAAA" + _hex() + _hex())
+    audit_id: str = dataclasses.field(default_factory=_hex)
+    issued_at: datetime.datetime = dataclasses.field(default_factory=utc_now)
+    expires_at: datetime.datetime = dataclasses.field(
+        default_factory=lambda: utc_now() + datetime.timedelta(hours=1)
+    )
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+    @property
+    def project_id(self) -> str:
+        return self.project.id if self.project else ""
+
+
+class Keystone(FakeService):
+    """Users and projects are made by ``user()``; regions and endpoints by ``endpoint()``."""
+
+    def __init__(self, thread: LoopThread, journal: Journal) -> None:
+        super().__init__(thread, "keystone", journal)
+        self.users: dict[str, User] = {}
+        self.projects: dict[str, Project] = {}
+        self.grants: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.tokens: dict[str, Token] = {}
+        self.regions: dict[str, str | None] = {}
+        self.services: dict[str, dict[str, Any]] = {}
+        self.endpoints: list[dict[str, Any]] = []
+
+    # -- what tests say ----------------------------------------------------------------------
+
+    def user(self, name: str, project: str, *roles: str, password: str = "secret") -> User:
+        user = self.users.setdefault(name, User(name, password))
+        found = self.projects.setdefault(project, Project(project))
+        self.grants[user.id, found.id] = roles
+        return user
+
+    def region(self, name: str, parent: str | None = None) -> None:
+        self.regions[name] = parent
+
+    def endpoint(self, region: str, service_type: str, url: str) -> None:
+        service = self.services.setdefault(
+            service_type,
+            {"id": _hex(), "type": service_type, "name": service_type, "enabled": True},
+        )
+        for interface in INTERFACES:
+            self.endpoints.append(
+                {
+                    "id": _hex(),
+                    "service_id": service["id"],
+                    "interface": interface,
+                    "region": region,
+                    "region_id": region,
+                    "url": url,
+                    "enabled": True,
+                }
+            )
+
+    def issue(self, name: str, project: str | None = None) -> Token:
+        """A token without asking over HTTP; the user's only project unless one is named."""
+        user = self.users[name]
+        for (user_id, project_id), roles in self.grants.items():
+            found = next(item for item in self.projects.values() if item.id == project_id)
+            if user_id == user.id and project in (None, found.name):
+                token = Token(user, found, roles)
+                self.tokens[token.id] = token
+                return token
+        raise AssertionError(f"{name} has no role in {project}")
+
+    def validate(self, token_id: str | None) -> Token | None:
+        token = self.tokens.get(token_id or "")
+        return token if token and token.expires_at > utc_now() else None
+
+    # -- the API -----------------------------------------------------------------------------
+
+    def refuse(self, refusal: Refusal) -> web.Response:
+        headers = {}
+        if refusal.status == 401:
+            headers["WWW-Authenticate"] = f'Keystone uri="{self.url}/v3"'
+        body = {"error": {"code": refusal.status, "message": refusal.message, "title": "No"}}
+        return web.json_response(body, status=refusal.status, headers=headers)
+
+    async def answer(self, exchange: Exchange) -> web.Response:
+        public = exchange.path.rstrip("/") in ("", "/v3") or (
+            exchange.path == "/v3/auth/tokens" and exchange.http.method == "POST"
+        )
+        exchange.token = self.validate(exchange.http.headers.get("X-Auth-Token"))
+        if not public and exchange.token is None:
+            raise Refusal(401, "The request you have made requires authentication.")
+        return await self.dispatch(exchange)
+
+    def _version(self) -> dict[str, Any]:
+        return {
+            "id": "v3.14",
+            "status": "stable",
+            "updated": "2020-04-07T00:00:00Z",
+            "links": [{"rel": "self", "href": f"{self.url}/v3/"}],
+            "media-types": [{"base": "application/json", "type": "application/vnd.x-v3+json"}],
+        }
+
+    @route("GET", "/")
+    def root(self, exchange: Exchange) -> web.Response:
+        return reply({"versions": {"values": [self._version()]}}, 300)
+
+    @route("GET", "/v3/?")
+    def version(self, exchange: Exchange) -> web.Response:
+        return reply({"version": self._version()})
+
+    @route("POST", "/v3/auth/tokens")
+    def authenticate(self, exchange: Exchange) -> web.Response:
+        auth = exchange.json("auth")
+        identity = auth["identity"]
+        if "password" in identity["methods"]:
+            given = identity["password"]["user"]
+            name = given.get("name", given.get("id"))
+            user = next((u for u in self.users.values() if name in (u.name, u.id)), None)
+            if user is None or user.password != given["password"]:
+                raise Refusal(401, "The request you have made requires authentication.")
+        else:
+            token = self.validate(identity["token"]["id"])
+            if token is None:
+                raise Refusal(401, "The request you have made requires authentication.")
+            user = token.user
+        wanted = auth.get("scope", {}).get("project")
+        project, roles = None, ()
+        if wanted:
+            name = wanted.get("name", wanted.get("id"))
+            project = next((p for p in self.projects.values() if name in (p.name, p.id)), None)
+            roles = self.grants.get((user.id, project.id), ()) if project else ()
+            if not roles:
+                raise Refusal(401, "The request you have made requires authentication.")
+        token = Token(user, project, roles)
+        self.tokens[token.id] = token
+        return reply(self._describe(token), 201, X_Subject_Token=token.id)
+
+    @route("GET", "/v3/auth/tokens")
+    def check(self, exchange: Exchange) -> web.Response:
+        subject = exchange.http.headers.get("X-Subject-Token", "")
+        token = self.validate(subject)
+        if token is None:
+            raise Refusal(404, "Could not find token.")
+        return reply(self._describe(token), 200, X_Subject_Token=subject)
+
+    @route("DELETE", "/v3/auth/tokens")
+    def revoke(self, exchange: Exchange) -> web.Response:
+        self.tokens.pop(exchange.http.headers.get("X-Subject-Token", ""), None)
+        return reply(None, 204)
+
+    def _describe(self, token: Token) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "methods": ["password"],
+            "user": {
+                "id": token.user.id,
+                "name": token.user.name,
+                "domain": DOMAIN,
+                "password_expires_at": None,
+            },
+            "audit_ids": [token.audit_id],
+            "issued_at": token.issued_at.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+            "expires_at": token.expires_at.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+        }
+        if token.project:
+            body["project"] = {
+                "id": token.project.id,
+                "name": token.project.name,
+                "domain": DOMAIN,
+            }
+            body["is_domain"] = False
+            body["roles"] = [{"id": f"role-{name}", "name": name} for name in token.roles]
+            body["catalog"] = self._catalog()
+        return {"token": body}
+
+    def _catalog(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": service["id"],
+                "type": service["type"],
+                "name": service["name"],
+                "endpoints": [
+                    {key: value for key, value in endpoint.items() if key != "service_id"}
+                    for endpoint in self.endpoints
+                    if endpoint["service_id"] == service["id"]
+                ],
+            }
+            for service in self.services.values()
+        ]
+
+    @route("GET", "/v3/auth/catalog")
+    def catalog(self, exchange: Exchange) -> web.Response:
+        return reply({"catalog": self._catalog(), "links": {}})
+
+    @route("GET", "/v3/auth/projects")
+    def own_projects(self, exchange: Exchange) -> web.Response:
+        mine = [p for p in self.projects.values() if (exchange.token.user.id, p.id) in self.grants]
+        return reply({"projects": [self._project(p) for p in mine], "links": {}})
+
+    def _listed(self, exchange: Exchange, name: str, items: list[dict[str, Any]]) -> web.Response:
+        wanted = {k: v for k, v in exchange.query.items() if k not in ("limit", "marker")}
+        kept = [item for item in items if all(item.get(k) == v for k, v in wanted.items())]
+        return reply({name: kept, "links": {"next": None, "self": self.url, "previous": None}})
+
+    def _region(self, name: str) -> dict[str, Any]:
+        if name not in self.regions:
+            raise Refusal(404, f"Could not find region: {name}.")
+        return {"id": name, "parent_region_id": self.regions[name], "description": "", "links": {}}
+
+    @route("GET", "/v3/regions")
+    def list_regions(self, exchange: Exchange) -> web.Response:
+        return self._listed(exchange, "regions", [self._region(name) for name in self.regions])
+
+    @route("GET", "/v3/regions/{name}")
+    def show_region(self, exchange: Exchange, name: str) -> web.Response:
+        return reply({"region": self._region(name)})
+
+    @route("GET", "/v3/services")
+    def list_services(self, exchange: Exchange) -> web.Response:
+        return self._listed(exchange, "services", list(self.services.values()))
+
+    @route("GET", "/v3/endpoints")
+    def list_endpoints(self, exchange: Exchange) -> web.Response:
+        return self._listed(exchange, "endpoints", self.endpoints)
+
+    @staticmethod
+    def _project(project: Project) -> dict[str, Any]:
+        return {
+            "id": project.id,
+            "name": project.name,
+            "domain_id": DOMAIN["id"],
+            "enabled": True,
+            "is_domain": False,
+            "parent_id": DOMAIN["id"],
+        }
+
+    @route("GET", "/v3/projects")
+    def list_projects(self, exchange: Exchange) -> web.Response:
+        projects = [self._project(project) for project in self.projects.values()]
+        return self._listed(exchange, "projects", projects)
+
+    @route("GET", "/v3/projects/{name}")
+    def show_project(self, exchange: Exchange, name: str) -> web.Response:
+        for project in self.projects.values():
+            if project.id == name:
+                return reply({"project": self._project(project)})
+        raise Refusal(404, f"Could not find project: {name}.")
+
+    @route("GET", "/v3/users")
+    def list_users(self, exchange: Exchange) -> web.Response:
+        users = [
+            {"id": user.id, "name": user.name, "domain_id": DOMAIN["id"], "enabled": True}
+            for user in self.users.values()
+        ]
+        return self._listed(exchange, "users", users)
