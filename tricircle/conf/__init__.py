@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from tricircle.conf import database, gateway, identity, pods, reconciler, scheduler
+from tricircle.conf import database, gateway, identity, pods, reconciler, scheduling
 
 CONF = cfg.CONF
-SECTIONS = (database, gateway, identity, pods, reconciler, scheduler)
+SECTIONS = (database, gateway, identity, pods, reconciler, scheduling)
 
 
 def register(conf: cfg.ConfigOpts = CONF) -> None:

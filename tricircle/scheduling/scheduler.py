@@ -38,10 +38,10 @@ class Scheduler:
 
     def __init__(self, facts: Facts) -> None:
         self.filters: list[tuple[str, Filter]] = _load(
-            "tricircle.scheduling.filters", CONF.scheduler.filters, facts
+            "tricircle.scheduling.filters", CONF.scheduling.filters, facts
         )
         self.weighers: list[tuple[str, Weigher]] = _load(
-            "tricircle.scheduling.weighers", CONF.scheduler.weighers, facts
+            "tricircle.scheduling.weighers", CONF.scheduling.weighers, facts
         )
 
     def candidates(self, pods: Sequence[Pod], request: Request) -> list[Pod]:

@@ -26,7 +26,7 @@ class Zone:
         if len(parts) > 3:
             raise BadZone("Invalid input received: Unable to parse availability_zone")
         name, host, node = (part or None for part in (*parts, "", "")[:3])
-        return cls(name or CONF.scheduler.default_availability_zone, host, node)
+        return cls(name or CONF.scheduling.default_availability_zone, host, node)
 
     @property
     def device_owner(self) -> str:

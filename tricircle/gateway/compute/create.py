@@ -108,7 +108,7 @@ async def _try_pods(
 ) -> Made:
     troubles: list[str] = []
     refusal: PodResponse | None = None
-    for pod in pods[: CONF.scheduler.max_attempts]:
+    for pod in pods[: CONF.scheduling.max_attempts]:
         try:
             owner = request.zone.device_owner
             bound = await nics.bind(call, ports, pod, creation_id, owner)

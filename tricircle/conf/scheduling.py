@@ -3,7 +3,7 @@
 
 from oslo_config import cfg
 
-GROUP = cfg.OptGroup("scheduler", title="Choosing a pod")
+GROUP = cfg.OptGroup("scheduling", title="Choosing a pod")
 
 OPTS = [
     cfg.StrOpt(
