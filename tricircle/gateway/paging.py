@@ -9,6 +9,7 @@ page after a marker needs no more than the marker's values and rank to find its 
 import asyncio
 import collections
 import dataclasses
+import functools
 import heapq
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
@@ -21,6 +22,7 @@ class MarkerLost(Exception):
     """A pod does not know the marker it was given."""
 
 
+@functools.total_ordering
 class _Descending:
     __slots__ = ("value",)
 
@@ -68,7 +70,7 @@ class Page:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Source:
-    """One pod's list. ``fetch(marker, limit)`` may raise MarkerLost and errors of the pod."""
+    """One pod's list. ``fetch(marker, limit)`` may raise MarkerLost."""
 
     id: str
     rank: str
@@ -144,12 +146,18 @@ class _Stream:
 
 
 async def merge(
-    sources: Sequence[Source], order: Order, limit: int, most: int, cursor: Cursor | None = None
+    sources: Sequence[Source],
+    order: Order,
+    limit: int,
+    most: int,
+    cursor: Cursor | None = None,
+    *,
+    tolerated: tuple[type[Exception], ...],
 ) -> Merged:
     """The first ``limit`` items of all sources after ``cursor``.
 
     At most a page of ``limit`` items a source is held (``most`` while a place is looked for). A
-    source that raises is left out from there on and reported in ``failed``.
+    source that raises one of ``tolerated`` is left out from there on and reported in ``failed``.
     """
     streams = [_Stream(source, order, limit) for source in sources]
     failed: dict[str, Exception] = {}
@@ -158,7 +166,7 @@ async def merge(
     )
     heap: list[tuple[Position, int, _Stream]] = []
     for index, (stream, outcome) in enumerate(zip(streams, begun, strict=True)):
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, tolerated):
             failed[stream.source.id] = outcome
         elif isinstance(outcome, BaseException):
             raise outcome
@@ -172,7 +180,7 @@ async def merge(
         taken.append((stream.source.id, stream.take()))
         try:
             left = len(taken) == limit or await stream.fill()
-        except Exception as error:
+        except tolerated as error:
             failed[stream.source.id], left = error, False
         if left and len(taken) < limit:
             heapq.heapreplace(heap, (stream.position(), index, stream))

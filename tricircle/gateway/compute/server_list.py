@@ -184,7 +184,9 @@ class _List:
         marker = self.call.query.get("marker")
         cursor = await self._cursor(marker, order) if marker is not None else None
         sources = [Source(pod.id, pod.region_name, self._fetcher(pod)) for pod in pods]
-        merged = await merge(sources, order, limit, CONF.gateway.max_limit, cursor)
+        merged = await merge(
+            sources, order, limit, CONF.gateway.max_limit, cursor, tolerated=(PodError, _Refused)
+        )
         if merged.end is not None:
             key = self._cursor_key(merged.items[-1][1]["id"])
             self.call.services.cursors.put(key, merged.end)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Merging and paging against the one big sorted list it stands for."""
+
+import dataclasses
+import itertools
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tricircle.gateway.paging import Cursor, Item, MarkerLost, Order, Page, Source, merge
+
+
+@dataclasses.dataclass
+class FakePod:
+    """A pod's list as Nova pages it: limit, its own most, marker, a next link when full."""
+
+    id: str
+    items: list[Item]
+    most: int
+    forgets: frozenset[str] = frozenset()
+    fails_after: int | None = None
+    fetches: int = 0
+    largest: int = 0
+
+    async def fetch(self, marker: str | None, limit: int) -> Page:
+        self.fetches += 1
+        if self.fails_after is not None and self.fetches > self.fails_after:
+            raise ConnectionError(self.id)
+        ids = [item["id"] for item in self.items]
+        if marker is not None and (marker not in ids or marker in self.forgets):
+            raise MarkerLost(marker)
+        begin = ids.index(marker) + 1 if marker is not None else 0
+        size = min(limit, self.most)
+        page = self.items[begin : begin + size]
+        self.largest = max(self.largest, len(page))
+        return Page(page, len(page) == size)
+
+    @property
+    def source(self) -> Source:
+        return Source(self.id, self.id, self.fetch)
+
+
+def order_of(descending: bool) -> Order:
+    return Order([(lambda item: item["name"], descending), (lambda item: item["created"], True)])
+
+
+def expected(pods: list[FakePod], order: Order) -> list[str]:
+    everything = [
+        ((order.key(item), pod.id, place), item["id"])
+        for pod in pods
+        for place, item in enumerate(pod.items)
+    ]
+    return [item_id for _, item_id in sorted(everything)]
+
+
+values = st.tuples(st.one_of(st.none(), st.sampled_from(["a", "B", "b", "c"])), st.integers(0, 3))
+
+
+@st.composite
+def pods_and_order(draw: Any) -> tuple[list[FakePod], Order]:
+    order = order_of(draw(st.booleans()))
+    counter = itertools.count()
+    pods = []
+    for index in range(draw(st.integers(1, 4))):
+        items = [
+            {"id": f"s{next(counter)}", "name": name, "created": created}
+            for name, created in draw(st.lists(values, max_size=12))
+        ]
+        items.sort(key=order.key)
+        pods.append(FakePod(f"pod{index}", items, draw(st.integers(1, 5))))
+    return pods, order
+
+
+async def all_pages(pods: list[FakePod], order: Order, limit: int, keep: list[bool]) -> list[str]:
+    """Every page in turn; where ``keep`` says so the cursor is forgotten, as by a restart."""
+    found: list[str] = []
+    cursor: Cursor | None = None
+    remembered = itertools.cycle(keep)
+    by_id = {item["id"]: (pod, item) for pod in pods for item in pod.items}
+    while True:
+        page = await merge([pod.source for pod in pods], order, limit, 1000, cursor, tolerated=())
+        assert not page.failed
+        if not page.items:
+            return found
+        assert len(page.items) <= limit
+        found += [item["id"] for _, item in page.items]
+        cursor = page.end
+        if not next(remembered):
+            pod, item = by_id[found[-1]]
+            cursor = Cursor((order.key(item), pod.id), {pod.id: item["id"]})
+
+
+@settings(max_examples=200, deadline=None)
+@given(pods_and_order(), st.integers(1, 6), st.lists(st.booleans(), min_size=1, max_size=4))
+async def test_pages_make_up_the_sorted_whole(
+    setup: tuple[list[FakePod], Order], limit: int, keep: list[bool]
+) -> None:
+    pods, order = setup
+    assert await all_pages(pods, order, limit, keep) == expected(pods, order)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pods_and_order(), st.integers(1, 6))
+async def test_without_visible_sort_values_every_item_comes_once(
+    setup: tuple[list[FakePod], Order], limit: int
+) -> None:
+    pods, _ = setup
+    everything = [item["id"] for pod in pods for item in pod.items]
+    assert await all_pages(pods, Order([]), limit, [True, False]) == everything
+
+
+async def test_a_marker_a_pod_has_lost_is_found_again_by_its_values() -> None:
+    order = order_of(descending=False)
+    pods = [
+        FakePod("pod1", [{"id": f"a{n}", "name": f"n{n}", "created": 0} for n in range(5)], 3),
+        FakePod("pod2", [{"id": f"b{n}", "name": f"n{n}", "created": 0} for n in range(5)], 3),
+    ]
+    first = await merge([pod.source for pod in pods], order, 4, 1000, tolerated=())
+    pods[0].forgets = frozenset({"a1"})
+    rest = await merge([pod.source for pod in pods], order, 10, 1000, first.end, tolerated=())
+    found = [item["id"] for _, item in (*first.items, *rest.items)]
+    assert found == expected(pods, order)
+
+
+async def test_a_pod_that_fails_between_pages_is_left_out_from_there() -> None:
+    order = order_of(descending=False)
+    names = ["n0", "n1", "n2", "n3"]
+    well = FakePod("pod1", [{"id": f"a{n}", "name": n, "created": 0} for n in names], 10)
+    sick = FakePod("pod2", [{"id": f"b{n}", "name": n, "created": 0} for n in names], 1)
+    sick.fails_after = 1
+    page = await merge([well.source, sick.source], order, 10, 1000, tolerated=(ConnectionError,))
+    assert [item["id"] for _, item in page.items] == ["an0", "bn0", "an1", "an2", "an3"]
+    assert set(page.failed) == {"pod2"}
+
+
+async def test_a_page_holds_no_more_than_its_limit_of_each_pod() -> None:
+    order = order_of(descending=False)
+    items = [{"id": f"s{n}", "name": f"{n:04}", "created": 0} for n in range(500)]
+    pod = FakePod("pod1", items, 1000)
+    page = await merge([pod.source], order, 7, 1000, tolerated=())
+    assert len(page.items) == 7
+    assert (pod.fetches, pod.largest) == (1, 7)
