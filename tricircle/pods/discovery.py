@@ -21,18 +21,22 @@ from tricircle.pods.errors import PodTimeout, PodUnreachable
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Service:
-    """How a service is found: its endpoint ends in ``suffix``, its version ids in ``major``."""
+    """How a service is found: its endpoint ends in ``suffix``, the id of its version begins with
+    ``major``, and ``document`` (below the endpoint without suffix) tells it to anyone.
+    """
 
     suffix: str
     major: str
+    document: str
     required: bool = True
 
 
 # The network service's endpoint has no version, as in the catalogue; the paths sent to it do.
 SERVICES = {
-    "compute": Service("/v2.1", "v2.1"),
-    "network": Service("", "v2"),
-    "volume": Service("/v3", "v3", required=False),
+    "compute": Service("/v2.1", "v2.1", "/v2.1/"),
+    "network": Service("", "v2", "/"),
+    # Cinder wants a token for /v3/.
+    "volume": Service("/v3", "v3", "/", required=False),
 }
 # A version, and after it perhaps a project id, at the end of an endpoint.
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/[^/]*)?$")
@@ -128,7 +132,8 @@ async def _ask(
     http: aiohttp.ClientSession, region: str, name: str, url: str, deadline: float | None
 ) -> tuple[dict[str, str], float]:
     """A service's versions, and the seconds it took to tell them."""
-    url += "/"
+    service = SERVICES[name]
+    url = url.removesuffix(service.suffix) + service.document
     where = f"its {name} API at {url}"
     began = time.monotonic()
     timeout = aiohttp.ClientTimeout(

@@ -29,7 +29,7 @@ class Cloud:
         self.answers: dict[str, Any] = {
             "/compute/v2.1/": COMPUTE,
             "/network/": NETWORK,
-            "/volume/v3/": VOLUME,
+            "/volume/": (300, VOLUME),
         }
         self.asked: list[str] = []
         app = web.Application()

@@ -106,7 +106,7 @@ async def test_no_endpoint_in_the_catalogue(cloud, http) -> None:
 
 
 async def test_a_service_not_required_may_be_away(cloud, http) -> None:
-    cloud.answers["/volume/v3/"] = (503, {})
+    cloud.answers["/volume/"] = (503, {})
     found = await discovery.discover(http, "Pod1", cloud.catalogue)
     assert "volume" in found.endpoints
     assert set(found.versions) == {"compute", "network"}

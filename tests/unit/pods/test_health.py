@@ -104,7 +104,7 @@ async def test_an_upgrade_is_noticed(cloud, http) -> None:
     pod_id = make_pod(cloud)
     await probe(http, pod_id)
     cloud.answers["/compute/v2.1/"] = {"version": {**COMPUTE["version"], "version": "2.110"}}
-    cloud.answers["/volume/v3/"] = (500, {})
+    cloud.answers["/volume/"] = (500, {})
     row = await probe(http, pod_id)
     assert row.versions["compute"]["max"] == "2.110"
     assert row.versions["volume"]["max"] == "3.71"
