@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from lab import ini
 from lab.ini import Sections
 from lab.services import cinder, neutron, nova, placement
 from lab.settings import Lab, Pod
@@ -14,8 +15,8 @@ def write(lab: Lab, pod: Pod) -> None:
     if lab.profile == "ovn" and pod.hosts:
         from lab import dataplane
 
-        network = dataplane.neutron_options(lab, pod)
-        hosts = {host: dataplane.nova_options(lab, pod, host) for host in pod.hosts}
+        network = ini.merge(dataplane.neutron_options(lab, pod))
+        hosts = {host: ini.merge(dataplane.nova_options(lab, pod, host)) for host in pod.hosts}
     placement.configure(lab, pod)
     nova.configure(lab, pod, hosts)
     neutron.configure(lab, pod, network)

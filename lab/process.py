@@ -21,7 +21,6 @@ from pathlib import Path
 from lab.settings import Lab, LabError
 
 MARKER = "TRICIRCLE_LAB_HOME"
-Argument = str | int | Path
 _children: list[subprocess.Popen[bytes]] = []
 
 
@@ -58,7 +57,7 @@ class Daemon:
     """What it takes to start one."""
 
     name: str
-    argv: Sequence[Argument]
+    argv: Sequence[object]
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -115,7 +114,7 @@ def environment(lab: Lab, extra: Mapping[str, str] | None = None) -> dict[str, s
 def start(
     lab: Lab,
     name: str,
-    argv: Sequence[Argument],
+    argv: Sequence[object],
     *,
     env: Mapping[str, str] | None = None,
     netns: str | None = None,
@@ -146,7 +145,7 @@ def start(
 
 
 def run(
-    argv: Sequence[Argument],
+    argv: Sequence[object],
     *,
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,

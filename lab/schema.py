@@ -8,7 +8,7 @@ result is kept as dumps beside the virtual environment, and every database is a 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def _folder(release: str) -> Path:
     return packages.venv(release) / "schema"
 
 
-def _in_parallel(calls: list[Callable[[], object]], workers: int) -> None:
+def _in_parallel(calls: Sequence[Callable[[], object]], workers: int) -> None:
     with ThreadPoolExecutor(workers) as pool:
         for future in [pool.submit(call) for call in calls]:
             future.result()

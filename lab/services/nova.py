@@ -94,17 +94,14 @@ def migrate(lab: Lab, pod: Pod) -> None:
 
 def cells(lab: Lab, pod: Pod) -> str:
     """SQL that declares the pod's two cells."""
+    cell0, cell1 = (lab.database_url(pod.database(name)) for name in ("nova_cell0", "nova_cell1"))
+    own = uuid.uuid5(uuid.NAMESPACE_DNS, f"{lab.name}.{pod.key}")
     rows = [
-        ("00000000-0000-0000-0000-000000000000", "cell0", "none:///", "nova_cell0"),
-        (
-            str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{lab.name}.{pod.key}")),
-            "cell1",
-            lab.transport_url(pod.key),
-            "nova_cell1",
-        ),
+        ("00000000-0000-0000-0000-000000000000", "cell0", "none:///", cell0),
+        (own, "cell1", lab.transport_url(pod.key), cell1),
     ]
     values = ", ".join(
-        f"(now(), '{cell}', '{name}', '{transport}', '{lab.database_url(pod.database(database))}', 0)"
+        f"(now(), '{cell}', '{name}', '{transport}', '{database}', 0)"
         for cell, name, transport, database in rows
     )
     return (

@@ -4,6 +4,7 @@
 Cinder itself can attach them (for images and backups) by its connector of type "local".
 """
 
+import contextlib
 import os
 import subprocess
 
@@ -51,10 +52,8 @@ class FileDriver(driver.CloneableImageVD, driver.MigrateVD, driver.BaseVD):
         self._grow(volume, volume.size)
 
     def delete_volume(self, volume):
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self.local_path(volume))
-        except FileNotFoundError:
-            pass
 
     def extend_volume(self, volume, new_size):
         self._grow(volume, new_size)

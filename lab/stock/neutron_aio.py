@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Neutron's API in one process. Configuration by OS_NEUTRON_CONFIG_DIR and
-_FILES; TMPDIR is emptied.
+"""Neutron's API in one process, configured by OS_NEUTRON_CONFIG_DIR and _FILES.
 
 Usage: neutron_aio.py --port PORT
 """
@@ -13,8 +12,8 @@ import time
 
 
 def fresh_temporary_folder():
-    """Neutron tells the first worker of a server by files named after the parent's pid. A daemon's
-    parent is always the same: without a folder of its own, pods and restarts would be mixed up."""
+    """Neutron tells the first worker of a server by files named after the parent's pid. A
+    daemon's parent is always the same: in one folder, pods and restarts would be mixed up."""
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os.makedirs(os.environ["TMPDIR"])
 
@@ -31,7 +30,7 @@ def main():
     from neutron.wsgi.api import application
     from serving import serve
 
-    # Nova is told at once when a port is plugged; servers wait for that. Neutron's own least is 1 s.
+    # Servers wait until Nova is told that their ports are plugged; Neutron's own least is 1 s.
     nova.Notifier.get_instance().batch_notifier.batch_interval = 0.05
     print(f"neutron is up after {time.monotonic() - begun:.1f} s", flush=True)
     serve(application, port)

@@ -12,7 +12,7 @@ from nova.virt import fake
 
 
 class FakeDriver(fake.FakeLiveMigrateDriver):
-    capabilities = dict(
+    capabilities = dict(  # noqa: RUF012
         fake.FakeLiveMigrateDriver.capabilities, supports_rescue=True, supports_bfv_rescue=True
     )
 
