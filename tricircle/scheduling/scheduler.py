@@ -31,7 +31,7 @@ class NoPodFits(NoPod):
 
 
 class Scheduler:
-    """Filters and weighers as ``[scheduler]`` names them. Blocks; call it in a thread.
+    """Filters and weighers as ``[scheduling]`` names them. Blocks; call it in a thread.
 
     Raises RuntimeError when a name has no entry point.
     """
@@ -95,7 +95,7 @@ class Scheduler:
 def _load(namespace: str, names: list[str], facts: Facts) -> list[tuple[str, Any]]:
     def missing(absent: set[str]) -> None:
         raise RuntimeError(
-            f"[scheduler] names what is not installed under {namespace}: {', '.join(absent)}"
+            f"[scheduling] names what is not installed under {namespace}: {', '.join(absent)}"
         )
 
     manager = NamedExtensionManager(
