@@ -36,14 +36,11 @@ def row_id(server_id: str) -> str:
 async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodResponse]]) -> PodResponse:
     """Let a pod delete a server by ``ask`` and see to what follows, in the background."""
     pod = await lookup.find(call, "server", server_id)
-    await _begin(call, server_id, pod)
-    answer: PodResponse | None = None
-    try:
-        answer = await ask()
-    finally:
-        # An answer that did not come may still be a delete: xjob looks.
-        if answer is not None and answer.status in (400, 401, 403, 409):
-            await in_thread(creations.end, row_id(server_id))
+    first = await _begin(call, server_id, pod)
+    # An answer that does not come may still be a delete: the row stays, and xjob looks.
+    answer = await ask()
+    if first and answer.status in (400, 401, 403, 409):
+        await in_thread(creations.end, row_id(server_id))
     if answer.ok:
         start(call.services, _follow(call, server_id, pod))
     elif answer.status == 404:
@@ -51,7 +48,8 @@ async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodRespons
     return answer
 
 
-async def _begin(call: Call, server_id: str, pod: Pod) -> None:
+async def _begin(call: Call, server_id: str, pod: Pod) -> bool:
+    """Whether nobody else is deleting it already."""
     routing = await in_thread(routings.get, "server", server_id)
     made = list(routing.detail.get("ports", ())) if routing is not None else []
     try:
@@ -64,7 +62,8 @@ async def _begin(call: Call, server_id: str, pod: Pod) -> None:
             row_id(server_id),
         )
     except db_exc.DBDuplicateEntry:
-        LOG.debug("Server %s is being deleted already", server_id)
+        return False
+    return True
 
 
 async def settle(call: Call, server_id: str) -> None:

@@ -18,6 +18,14 @@ _CANNOT_APPLY = (
 )
 
 
+class NotThere(Fault):
+    """A network or port named does not exist for the caller."""
+
+
+class Ambiguous(Fault):
+    """None was named and there are several."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class PlannedNic:
     """A NIC before it exists: ``port`` is the user's own, None when one is to be made."""
@@ -57,7 +65,7 @@ async def own_port(call: Call, port_id: str) -> dict[str, Any]:
         port = await central(call).show("ports", port_id, **user(call))
     except NeutronError as error:
         if error.status == 404:
-            raise Fault(400, f"Port id {port_id} could not be found.") from None
+            raise NotThere(400, f"Port id {port_id} could not be found.") from None
         raise
     if port["tenant_id"] != call.context.project_id:
         raise Fault(400, f"Port {port_id} not usable for instance.")
@@ -76,7 +84,7 @@ async def _wished(call: Call, wanted: Sequence[NetworkWish]) -> list[PlannedNic]
     if lost := [
         network_id for network_id in dict.fromkeys(requested) if network_id not in networks
     ]:
-        raise Fault(400, f"Network {', '.join(lost)} could not be found.")
+        raise NotThere(400, f"Network {', '.join(lost)} could not be found.")
     for network_id in requested:
         if not networks[network_id].get("subnets"):
             raise Fault(
@@ -96,7 +104,9 @@ async def _the_one(call: Call, auto: bool) -> list[dict[str, Any]]:
     """The only network there is for the project; none at all is right unless ``auto`` asks."""
     networks = await available(call, ready=auto)
     if len(networks) > 1:
-        raise Fault(409, "Multiple possible networks found, use a Network ID to be more specific.")
+        raise Ambiguous(
+            409, "Multiple possible networks found, use a Network ID to be more specific."
+        )
     if not networks and auto:
         return [await _allocated(call)]
     return networks

@@ -11,7 +11,7 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.networks import PlannedNic
+from tricircle.gateway.compute.networks import NotThere, PlannedNic
 from tricircle.gateway.compute.neutron import central, service, user
 from tricircle.gateway.errors import Fault
 from tricircle.pods.errors import PodError, PodTimeout
@@ -22,6 +22,10 @@ LOG = logging.getLogger(__name__)
 Done = TypeVar("Done")
 
 UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+
+
+class AddressTaken(Fault):
+    """The address wanted is another's."""
 
 
 class BindingFailed(PodError):
@@ -111,13 +115,13 @@ def _refused(error: NeutronError, network_id: str, fixed_ip: str | None) -> Faul
         case "IpAddressGenerationFailure":
             return Fault(400, f"No fixed IP addresses available for network: {network_id}")
         case "IpAddressInUse" | "IpAddressAlreadyAllocated":
-            return Fault(400, f"Fixed IP {fixed_ip} is already in use.")
+            return AddressTaken(400, f"Fixed IP {fixed_ip} is already in use.")
         case "InvalidIpForNetwork" | "InvalidIpForSubnet":
             return Fault(
                 400, f"Fixed IP {fixed_ip} is not a valid ip address for network {network_id}."
             )
         case "NetworkNotFound":
-            return Fault(400, f"Network {network_id} could not be found.")
+            return NotThere(400, f"Network {network_id} could not be found.")
     return Fault(400, error.message) if error.status in (404, 409) else error
 
 

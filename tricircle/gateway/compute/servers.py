@@ -9,8 +9,16 @@ from aiohttp import web
 
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import create as creation
-from tricircle.gateway.compute import deletion, groups, multiple, networks, security_groups
+from tricircle.gateway.compute import (
+    deletion,
+    groups,
+    multiple,
+    networks,
+    security_groups,
+    zones,
+)
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.request import CreateRequest, RefusedByNova, parse
 from tricircle.gateway.errors import Fault
@@ -101,7 +109,16 @@ async def action(call: Call) -> web.Response:
         raise Fault(501, f"{name} is not served across pods yet; use the network service.")
     if special := _ACTIONS.get(name):
         return await special(call, server_id, argument)
-    return reply(call, await lookup.ask(call, "server", server_id))
+    return _shown(call, await lookup.ask(call, "server", server_id))
+
+
+def _shown(call: Call, answer: PodResponse) -> web.Response:
+    """A rebuild answers with the server's document."""
+    if answer.status == 202 and b'"server"' in answer.body[:12]:
+        document = answer.json()
+        zones.show(answer.pod, document["server"])
+        return reply(call, answer, body=orjson.dumps(document))
+    return reply(call, answer)
 
 
 def _named(call: Call) -> tuple[str, Any]:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Availability zones: Tricircle's, each with what its pods have."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tricircle.gateway.call import Call
+from tricircle.gateway.errors import from_pod_error
+from tricircle.gateway.forward import reply
+from tricircle.gateway.scatter import gather
+from tricircle.pods.pod import Pod
+
+# Nova's own services are in a zone of this name; it is no zone for servers.
+_INTERNAL = "internal"
+
+Entry = dict[str, Any]
+
+
+async def list(call: Call) -> web.Response:
+    """GET /os-availability-zone."""
+    return await _answer(call)
+
+
+async def detail(call: Call) -> web.Response:
+    """GET /os-availability-zone/detail: with the hosts of every pod, for administrators."""
+    return await _answer(call)
+
+
+async def _answer(call: Call) -> web.Response:
+    pods = call.services.serving()
+    gathered = await gather(call, pods)
+    if refused := [answer for answer in gathered.answers if not answer.ok]:
+        return reply(call, refused[0])
+    if not gathered.answers and gathered.away:
+        raise from_pod_error(next(iter(gathered.away.values())))
+    zones: dict[str, Entry] = {pod.availability_zone: _empty(pod) for pod in pods}
+    for answer in gathered.good:
+        for told in answer.json()["availabilityZoneInfo"]:
+            _add(zones, answer.pod, told)
+    document = {"availabilityZoneInfo": [zones[name] for name in sorted(zones)]}
+    return web.Response(body=orjson.dumps(document), content_type="application/json")
+
+
+def _empty(pod: Pod) -> Entry:
+    return {
+        "zoneName": pod.availability_zone,
+        "zoneState": {"available": False},
+        "hosts": None,
+    }
+
+
+def _add(zones: dict[str, Entry], pod: Pod, told: Entry) -> None:
+    """Add what a pod tells of one of its zones to the zone it is for users."""
+    name = told["zoneName"]
+    if name == _INTERNAL:
+        zone = zones.setdefault(_INTERNAL, {**_empty(pod), "zoneName": _INTERNAL})
+    elif pod.pod_availability_zone in ("", name):
+        zone = zones[pod.availability_zone]
+    else:
+        return
+    if told["zoneState"]["available"] and (name == _INTERNAL or pod.takes_new):
+        zone["zoneState"] = {"available": True}
+    if told.get("hosts"):
+        hosts = zone["hosts"] or {}
+        for host, services in told["hosts"].items():
+            # Two pods may each have a host of one name.
+            hosts[host if host not in hosts else f"{host}@{pod.region_name}"] = services
+        zone["hosts"] = hosts

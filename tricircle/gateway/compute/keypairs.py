@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keypairs: a user's public keys, the same in every pod.
+
+A key that Nova makes is made once, by the first pod; only its public half goes to the others.
+"""
+
+from aiohttp import web
+
+from tricircle.gateway import mirror
+from tricircle.gateway.call import Call
+from tricircle.pods.definitions import keypair_key
+
+_KIND = "keypair"
+
+
+async def create(call: Call) -> web.Response:
+    """POST /os-keypairs."""
+    body = call.json()
+    keypair = body.get("keypair") if isinstance(body, dict) else None
+    if not isinstance(keypair, dict) or not isinstance(keypair.get("name"), str):
+        return await mirror.change(call, _KIND, None)
+    user_id = str(keypair.get("user_id") or call.context.user_id)
+    return await mirror.change(call, _KIND, keypair_key(user_id, keypair["name"].strip()))
+
+
+async def delete(call: Call) -> web.Response:
+    """DELETE /os-keypairs/{id}, of another user where ``user_id`` says so."""
+    user_id = call.query.get("user_id") or call.context.user_id
+    return await mirror.remove(call, _KIND, keypair_key(user_id, call.params["id"]))

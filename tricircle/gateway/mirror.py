@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Definitions that are the same in every pod: made, changed and removed through one, then in all.
+
+The first pod is asked with the user's own token: it proves his right, checks the request and
+writes the answer. What the pod then has is written down as the definition, together with the
+wish to have it in every pod; those that answer get it before the client has its reply, the
+others from xjob.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import definitions as store
+from tricircle.db.errors import NotFound
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault, from_pod_error
+from tricircle.gateway.forward import forward, reply
+from tricircle.gateway.threads import in_thread
+from tricircle.pods import definitions
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+_KINDS = {"flavors": "flavor", "os-keypairs": "keypair"}
+
+
+async def read(call: Call) -> web.Response:
+    """GET of what is mirrored: from a pod that has all of it."""
+    kind = _KINDS[call.path.split("/")[1]]
+    return reply(call, await _ask_first(call, lambda pod: forward(call, pod), kind))
+
+
+async def change(
+    call: Call,
+    kind: str,
+    key: str | None,
+    ask: Callable[[Pod], Awaitable[PodResponse]] | None = None,
+) -> web.Response:
+    """Let the first pod make or change a definition, and all have what it has then.
+
+    ``key`` names the definition; None when the request is too malformed to say.
+    """
+    answer = await _ask_first(call, ask or (lambda pod: forward(call, pod)), kind)
+    if key is None:
+        return reply(call, answer)
+    # What the pod has already and we have not written down (we died before, or it was there
+    # before us) is brought to all pods by the client's second try.
+    unknown = answer.status == 409 and await in_thread(store.get, kind, key) is None
+    if answer.ok or unknown:
+        await spread(call, kind, key, answer.pod)
+    return reply(call, answer)
+
+
+async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
+    """Write down what ``source`` has, and bring it to all other pods."""
+    try:
+        body = await _read(call, kind, key, source)
+    except PodError as error:
+        raise from_pod_error(error) from None
+    if body is None:
+        return
+    row = await in_thread(store.put, kind, key, body, {source.id: key})
+
+    async def realize(pod: Pod) -> None:
+        adapter = await _adapter(call, pod)
+        there = await in_thread(definitions.realize, kind, key, body, pod, adapter)
+        await in_thread(store.mark_realized, kind, key, row.revision, pod.id, there)
+
+    await _everywhere(call, source, f"{kind} {key}", realize)
+
+
+async def remove(call: Call, kind: str, key: str) -> web.Response:
+    """Let the first pod remove a definition, then all."""
+    answer = await _ask_first(call, lambda pod: forward(call, pod), kind)
+    known = await in_thread(store.get, kind, key)
+    if not answer.ok and not (answer.status == 404 and known is not None):
+        return reply(call, answer)
+    if known is None:
+        # It was there before us: it must go everywhere all the same, also where a pod is away.
+        await in_thread(store.put, kind, key, {})
+    try:
+        await in_thread(store.delete, kind, key, frozenset({answer.pod.id}))
+    except NotFound:
+        LOG.debug("%s %s was removed by another at the same time", kind, key)
+
+    async def take_away(pod: Pod) -> None:
+        await in_thread(definitions.remove, kind, key, pod, await _adapter(call, pod))
+        await in_thread(store.mark_gone, kind, key, pod.id)
+
+    await _everywhere(call, answer.pod, f"{kind} {key}", take_away)
+    return reply(call, answer)
+
+
+async def _ask_first(
+    call: Call, ask: Callable[[Pod], Awaitable[PodResponse]], kind: str
+) -> PodResponse:
+    """Ask the pods in turn, those that have everything first, until one answers.
+
+    A pod that fell silent may have made the change. That is no harm: all are to have it.
+    """
+    lacking = await in_thread(store.pods_lacking, kind)
+    services = call.services
+    pods = sorted(services.serving(), key=lambda pod: pod.region_name)
+    pods.sort(key=lambda pod: (services.away(pod), pod.id in lacking))
+    failed: PodError | None = None
+    for pod in pods:
+        try:
+            return await ask(pod)
+        except PodError as error:
+            LOG.warning("%s %s: %s", call.method, call.path, error)
+            failed = error
+    if failed is None:
+        raise Fault(503, "There is no pod in use to answer this.")
+    raise from_pod_error(failed)
+
+
+async def _everywhere(
+    call: Call, but: Pod, what: str, work: Callable[[Pod], Awaitable[None]]
+) -> None:
+    """Do ``work`` in all other pods that answer; what fails is left to xjob."""
+
+    async def one(pod: Pod) -> None:
+        try:
+            await work(pod)
+        except PodError as error:
+            LOG.warning("%s is not right in every pod yet: %s", what, error)
+
+    others = [pod for pod in call.services.answering() if pod.id != but.id]
+    done, late = (
+        await asyncio.wait(
+            [asyncio.ensure_future(one(pod)) for pod in others], timeout=CONF.gateway.list_deadline
+        )
+        if others
+        else (set(), set())
+    )
+    for task in late:
+        task.cancel()
+    for task in done:
+        task.result()
+
+
+async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body | None:
+    return await in_thread(definitions.read, kind, key, pod, await _adapter(call, pod))
+
+
+async def _adapter(call: Call, pod: Pod) -> definitions.Adapter:
+    return await in_thread(call.services.identity.adapter, pod, "compute")
