@@ -237,7 +237,13 @@ def admin_api() -> Api:
 
     table = RouteTable(admin.routes())
     handlers = {route: ways.handler(route) for route in table.routes}
-    return Api(service="admin", service_type="tricircle", table=table, handlers=handlers)
+    return Api(
+        service="admin",
+        service_type="tricircle",
+        table=table,
+        handlers=handlers,
+        discovery=admin.discovery,
+    )
 
 
 def make_compute_app(services: Services) -> web.Application:

@@ -154,7 +154,7 @@ def _context(environ: dict[str, Any], token: str) -> Context:
     caller = {
         name: value
         for name, value in environ.items()
-        if name.startswith("HTTP_X_") or name == "keystone.token_info"
+        if name.startswith(("HTTP_X_", "HTTP_OPENSTACK_SYSTEM_SCOPE", "keystone.token_info"))
     }
     application = environ["keystone.token_info"]["token"].get("application_credential") or {}
     return Context(

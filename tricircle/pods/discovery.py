@@ -106,7 +106,10 @@ async def discover(
     urls = endpoints(catalogue)
     for name, service in SERVICES.items():
         if service.required and name not in urls:
-            raise PodUnreachable(region, f"Keystone's catalogue has no {name} endpoint for it")
+            kind = CONF.tricircle_identity.interface
+            raise PodUnreachable(
+                region, f"Keystone's catalogue has no {kind} endpoint of its {name} service"
+            )
     asked = [name for name in SERVICES if name in urls]
     answers = await asyncio.gather(
         *(_ask(http, region, name, urls[name], deadline) for name in asked), return_exceptions=True

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what with the Admin API (oslo.policy). The default rules stand in code; an operator
+overrides them in ``policy.yaml``.
+"""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_context.context import RequestContext
+from oslo_policy import policy
+
+from tricircle.conf import CONF
+from tricircle.policies import base, bindings, pods, routings
+
+
+class Forbidden(Exception):
+    """The rule that says no; its text is for the user."""
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Every rule, as oslopolicy-sample-generator wants them."""
+    return [*base.BASE_RULES, *pods.RULES, *bindings.RULES, *routings.RULES]
+
+
+class Policies:
+    """The rules in force; made once a process. Blocks: it looks whether ``policy.yaml`` changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._enforcer: policy.Enforcer | None = None
+
+    def allows(
+        self, rule: str, context: RequestContext, target: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Whether ``rule`` lets the bearer of ``context`` do it to ``target``.
+
+        A token of the wrong scope is as one without the role.
+        """
+        # Enforcer reads the file again when it has changed, and does not expect company then.
+        with self._lock:
+            if self._enforcer is None:
+                self._enforcer = policy.Enforcer(CONF)
+                self._enforcer.suppress_deprecation_warnings = True
+                self._enforcer.register_defaults(list_rules())
+            try:
+                return bool(self._enforcer.authorize(rule, dict(target or {}), context))
+            except policy.InvalidScope:
+                return False
+
+    def check(
+        self, rule: str, context: RequestContext, target: Mapping[str, Any] | None = None
+    ) -> None:
+        """As ``allows``; raises Forbidden if it does not."""
+        if not self.allows(rule, context, target):
+            raise Forbidden(f"Policy doesn't allow {rule} to be performed.")

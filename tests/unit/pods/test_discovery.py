@@ -101,7 +101,7 @@ async def test_a_silent_service_is_a_timeout(cloud, http) -> None:
 
 async def test_no_endpoint_in_the_catalogue(cloud, http) -> None:
     catalogue = {"compute": cloud.catalogue["compute"]}
-    with pytest.raises(PodUnreachable, match="has no network endpoint"):
+    with pytest.raises(PodUnreachable, match="no internal endpoint of its network service"):
         await discovery.discover(http, "Pod1", catalogue)
 
 

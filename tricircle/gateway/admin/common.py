@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the resources of the Admin API share: authorization, bodies, pages."""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import jsonschema
+import orjson
+from aiohttp import web
+from oslo_utils import strutils
+
+from tricircle.conf import CONF
+from tricircle.db.errors import UnknownMarker
+from tricircle.gateway.call import Call
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.pod import Pod
+from tricircle.policies import Forbidden, Policies
+
+ROOT = "/tricircle/v1.0"
+_POLICIES = Policies()
+_Row = TypeVar("_Row")
+Schema = Mapping[str, Any]
+
+
+def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Any:
+    return web.Response(
+        status=status,
+        body=orjson.dumps(document),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def when(time: datetime.datetime | None) -> str | None:
+    """A time of the database as the API tells it."""
+    return None if time is None else time.isoformat(timespec="seconds") + "Z"
+
+
+async def authorize(call: Call, rule: str) -> None:
+    """Raises Fault 403 unless the caller may do what ``rule`` (without its prefix) is about."""
+    try:
+        await in_thread(_POLICIES.check, f"tricircle:{rule}", call.context.to_policy())
+    except Forbidden as error:
+        raise Fault(403, str(error)) from None
+
+
+async def visible_project(call: Call, resources: str, asked: str | None) -> str | None:
+    """The project to look at when a caller asks for one, or for all (None).
+
+    A caller who may not see every project sees the own one. Raises Fault 403 when another one is
+    asked for, or when nothing may be seen.
+    """
+    await authorize(call, f"{resources}:get")
+    policy_context = call.context.to_policy()
+    rule = f"tricircle:{resources}:get_all_projects"
+    if await in_thread(_POLICIES.allows, rule, policy_context):
+        return asked
+    own = call.context.project_id
+    if not own or asked not in (None, own):
+        raise Fault(403, f"Policy doesn't allow {rule} to be performed.")
+    return own
+
+
+def body(call: Call, key: str, schema: Schema) -> dict[str, Any]:
+    """What a body ``{key: {…}}`` holds, held against ``schema``. Raises Fault 400, readable."""
+    document = call.json()
+    whole = {
+        "type": "object",
+        "properties": {key: schema},
+        "required": [key],
+        "additionalProperties": False,
+    }
+    validator = jsonschema.Draft202012Validator(whole)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(document))
+    if error is not None:
+        where = ".".join(str(part) for part in error.absolute_path)
+        said = error.schema.get("description") if error.validator == "pattern" else None
+        text = f"{error.instance!r} {said}" if said else error.message
+        raise Fault(400, f"Invalid body{f': {where}' if where else ''}: {text}")
+    content: dict[str, Any] = document[key]
+    return content
+
+
+def flag(call: Call, name: str) -> bool:
+    """A boolean of the query; false when it is not there. Raises Fault 400."""
+    try:
+        return bool(strutils.bool_from_string(call.query.get(name, "false"), strict=True))
+    except ValueError:
+        raise Fault(400, f"The query parameter {name} must be true or false.") from None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """What a list was asked for: ``filters`` by name, at most ``limit`` items after ``marker``."""
+
+    filters: dict[str, str]
+    limit: int
+    marker: str | None
+
+
+def page(call: Call, filters: Iterable[str]) -> Page:
+    """The page a query asks for; ``filters`` are the names it may have. Raises Fault 400."""
+    allowed = {*filters, "limit", "marker"}
+    if unknown := sorted(set(call.query) - allowed):
+        known = ", ".join(sorted(allowed))
+        raise Fault(400, f"Unknown query parameter: {', '.join(unknown)}. Known are {known}.")
+    given = {name: call.query[name] for name in filters if name in call.query}
+    text = call.query.get("limit", str(CONF.gateway.max_limit))
+    if not text.isascii() or not text.isdigit():
+        raise Fault(400, f"limit must be a whole number that is not negative, not {text!r}.")
+    return Page(given, min(int(text), CONF.gateway.max_limit), call.query.get("marker"))
+
+
+async def listed(
+    call: Call,
+    name: str,
+    wanted: Page,
+    read: Callable[[Mapping[str, str], int, str | None], Sequence[_Row]],
+    filters: Mapping[str, str],
+    view: Callable[[_Row], dict[str, Any]],
+    marker_of: Callable[[_Row], str],
+) -> web.Response:
+    """One page of ``name``, with a link to the next one when there is more.
+
+    ``read`` is a query function (filters, limit, marker); it is asked for one row too many.
+    """
+    try:
+        rows = await in_thread(read, filters, wanted.limit + 1, wanted.marker)
+    except UnknownMarker:
+        raise Fault(400, f"Marker {wanted.marker} could not be found.") from None
+    shown = rows[: wanted.limit]
+    document: dict[str, Any] = {name: [view(row) for row in shown]}
+    if shown and len(rows) > len(shown):
+        query = [pair for pair in call.query.items() if pair[0] != "marker"]
+        query.append(("marker", marker_of(shown[-1])))
+        href = f"{call.root}{ROOT}/{name}?{urlencode(query)}"
+        document[f"{name}_links"] = [{"rel": "next", "href": href}]
+    return respond(document)
+
+
+def pod_filters(call: Call, filters: Mapping[str, str]) -> dict[str, str] | None:
+    """``filters`` with a region_name turned to its pod_id; None when they can match nothing."""
+    found = dict(filters)
+    region = found.pop("region_name", None)
+    if region is not None:
+        pod = call.services.registry.by_region(region)
+        if pod is None or found.get("pod_id", pod.id) != pod.id:
+            return None
+        found["pod_id"] = pod.id
+    return found
+
+
+def placed(call: Call, pod_id: str) -> dict[str, Any]:
+    """The part of a document that names a pod."""
+    pod: Pod | None = call.services.registry.get(pod_id)
+    return {"pod_id": pod_id, "region_name": pod.region_name if pod else None}

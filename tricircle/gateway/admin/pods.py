@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods: register, look at, change, forget."""
+
+from typing import Any
+
+from aiohttp import web
+
+from tricircle.conf import CONF
+from tricircle.db import models
+from tricircle.db import pods as table
+from tricircle.db.errors import Duplicate, InUse, NotFound
+from tricircle.gateway.admin.common import (
+    ROOT,
+    authorize,
+    body,
+    flag,
+    listed,
+    page,
+    respond,
+    when,
+)
+from tricircle.gateway.call import Call
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.threads import in_thread
+from tricircle.pods import discovery
+from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.identity import KeystoneFailed
+from tricircle.pods.pod import DRAINING, ENABLED, MAINTENANCE, UP
+
+_NAME = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "pattern": r"^\S(.*\S)?\Z",
+    "description": "must not begin or end with a space",
+}
+# Nova reads az:host:node from the zone a client asks for.
+_ZONE = {
+    **_NAME,
+    "pattern": r"^[^:\s]([^:]*[^:\s])?\Z",
+    "description": "must not hold a colon, nor begin or end with a space",
+}
+_CHANGEABLE: dict[str, Any] = {
+    "availability_zone": _ZONE,
+    "pod_availability_zone": {**_ZONE, "minLength": 0, "pattern": rf"^\Z|{_ZONE['pattern']}"},
+    "dc_name": {"type": "string", "maxLength": 255},
+    "state": {"type": "string", "enum": [ENABLED, DRAINING, MAINTENANCE]},
+}
+CREATE = {
+    "type": "object",
+    "properties": {"region_name": _NAME, **_CHANGEABLE},
+    "required": ["region_name", "availability_zone"],
+    "additionalProperties": False,
+}
+UPDATE = {
+    "type": "object",
+    "properties": _CHANGEABLE,
+    "minProperties": 1,
+    "additionalProperties": False,
+}
+FILTERS = ("region_name", "availability_zone", "dc_name", "state", "health")
+
+
+def view(pod: models.Pod) -> dict[str, Any]:
+    """A pod as the API tells it."""
+    return {
+        "id": pod.id,
+        "region_name": pod.region_name,
+        "availability_zone": pod.availability_zone,
+        "pod_availability_zone": pod.pod_availability_zone,
+        "dc_name": pod.dc_name,
+        "state": pod.state,
+        "health": {
+            "state": pod.health,
+            "last_error": pod.last_error,
+            "latency_ms": pod.latency_ms,
+            "probed_at": when(pod.probed_at),
+        },
+        "versions": pod.versions,
+        "endpoints": pod.endpoints,
+        "created_at": when(pod.created_at),
+        "updated_at": when(pod.updated_at),
+    }
+
+
+async def create(call: Call) -> web.Response:
+    await authorize(call, "pods:create")
+    values = body(call, "pod", CREATE)
+    region = values["region_name"]
+    if await in_thread(table.by_region, region) is not None:
+        raise _taken(region)
+    found = await _discover(call, region)
+    discovered = {
+        "endpoints": found.endpoints,
+        "versions": found.versions,
+        "health": UP,
+        "latency_ms": found.latency_ms,
+        "probed_at": models.now(),
+    }
+    try:
+        pod = await in_thread(table.create, {**values, **discovered})
+    except Duplicate:
+        raise _taken(region) from None
+    await in_thread(call.services.registry.refresh)
+    location = {"Location": f"{call.root}{ROOT}/pods/{pod.id}"}
+    return respond({"pod": view(pod)}, 201, location)
+
+
+async def list_pods(call: Call) -> web.Response:
+    await authorize(call, "pods:get")
+    wanted = page(call, FILTERS)
+    return await listed(call, "pods", wanted, table.page, wanted.filters, view, lambda pod: pod.id)
+
+
+async def show(call: Call) -> web.Response:
+    await authorize(call, "pods:get")
+    pod = await in_thread(table.get, call.params["id"])
+    if pod is None:
+        raise _unknown(call)
+    return respond({"pod": view(pod)})
+
+
+async def update(call: Call) -> web.Response:
+    await authorize(call, "pods:update")
+    values = body(call, "pod", UPDATE)
+    try:
+        pod = await in_thread(table.update, call.params["id"], values)
+    except NotFound:
+        raise _unknown(call) from None
+    await in_thread(call.services.registry.refresh)
+    return respond({"pod": view(pod)})
+
+
+async def delete(call: Call) -> web.Response:
+    await authorize(call, "pods:delete")
+    force = flag(call, "force")
+    try:
+        await in_thread(table.delete, call.params["id"], force)
+    except NotFound:
+        raise _unknown(call) from None
+    except InUse as error:
+        held = ", ".join(f"{name}: {number}" for name, number in error.counts.items())
+        raise Fault(
+            409,
+            f"Pod {call.params['id']} still holds resources ({held}). Remove them first, or "
+            "delete with force=true to forget them; what is in the pod itself stays.",
+        ) from None
+    await in_thread(call.services.registry.refresh)
+    return web.Response(status=204)
+
+
+async def _discover(call: Call, region: str) -> discovery.Found:
+    """What a region offers. Raises Fault 400 for a wrong name, 502 for a pod that is not there."""
+    own = CONF.tricircle_identity.region_name
+    identity = call.services.identity
+    try:
+        known = await in_thread(identity.regions)
+        if region == own or region not in known:
+            what = "the region users see, not a pod" if region == own else "no region of Keystone"
+            pods = ", ".join(sorted(known.keys() - {own})) or "none"
+            raise Fault(400, f"{region} is {what}. Known regions: {pods}.")
+        catalogue = await in_thread(identity.endpoints, region, fresh=True)
+    except KeystoneFailed as error:
+        raise Fault(503, f"{error}. Try again later.") from None
+    try:
+        async with discovery.client() as http:
+            return await discovery.discover(http, region, catalogue)
+    except PodUnreachable as error:
+        raise Fault(502, f"{error}. The pod was not registered.") from None
+
+
+def _taken(region: str) -> Fault:
+    return Fault(409, f"The region {region} is registered as a pod already.")
+
+
+def _unknown(call: Call) -> Fault:
+    return Fault(404, f"Pod {call.params['id']} could not be found.")
