@@ -209,36 +209,24 @@ class NetnsDriver(FakeDriver):
         self._guest(instance).shutdown()
         self._track(instance, power_state.SHUTDOWN)
 
-    def power_on(self, context, instance, network_info, block_device_info=None, **kwargs):
+    def power_on(self, context, instance, network_info, *args, **kwargs):
         guest = self._guest(instance)
         self.plug_vifs(instance, network_info)
         guest.boot(*self._banner(instance))
-        super().power_on(context, instance, network_info, block_device_info, **kwargs)
+        super().power_on(context, instance, network_info, *args, **kwargs)
 
-    def reboot(
-        self,
-        context,
-        instance,
-        network_info,
-        reboot_type,
-        block_device_info=None,
-        bad_volumes_callback=None,
-        accel_info=None,
-        share_info=None,
-    ):
+    def reboot(self, context, instance, network_info, reboot_type, *args, **kwargs):
         guest = self._guest(instance, must_exist=False)
         if guest.exists:
             guest.shutdown()
         elif reboot_type == "HARD":
             self._create(instance, guest, network_info, wait=False)
         self._track(instance, power_state.SHUTDOWN)
-        self.power_on(context, instance, network_info, block_device_info)
+        self.power_on(context, instance, network_info)
 
-    def resume_state_on_host_boot(
-        self, context, instance, network_info, share_info=None, block_device_info=None
-    ):
+    def resume_state_on_host_boot(self, context, instance, network_info, *args, **kwargs):
         if not self._guest(instance, must_exist=False).exists:
-            self.reboot(context, instance, network_info, "HARD", block_device_info)
+            self.reboot(context, instance, network_info, "HARD")
 
     def pause(self, instance):
         self._freeze(instance, power_state.PAUSED)
@@ -249,7 +237,7 @@ class NetnsDriver(FakeDriver):
     def suspend(self, context, instance):
         self._freeze(instance, power_state.SUSPENDED)
 
-    def resume(self, context, instance, network_info, block_device_info=None, share_info=None):
+    def resume(self, context, instance, network_info, *args, **kwargs):
         self._thaw(instance)
 
     def _freeze(self, instance, state):
