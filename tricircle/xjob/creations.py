@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finish what a gateway began and did not end: it died, or a pod fell silent.
+
+A row in ``creations`` says what was begun. Each kind is looked into here and either adopted
+(the pod has the server, so its ports and routing are given to it) or undone. Everything may be
+done twice: two workers at the same row do no harm. All here blocks.
+"""
+
+import datetime
+import re
+from collections.abc import Callable, Collection
+from typing import Any
+from urllib.parse import urlencode
+
+from keystoneauth1 import exceptions
+from keystoneauth1.adapter import Adapter
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import creations, models, routings
+from tricircle.pods.errors import PodError
+from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.pod import Pod
+from tricircle.pods.registry import Registry
+
+LOG = logging.getLogger(__name__)
+
+UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+_SKEW = datetime.timedelta(seconds=60)
+
+Port = dict[str, Any]
+
+
+class NotNow(Exception):
+    """What became of it cannot be said yet: the row stays."""
+
+
+class Creations:
+    """Looks into rows older than [reconciler] creation_grace."""
+
+    def __init__(self, registry: Registry, identity: ServiceIdentity) -> None:
+        self._registry = registry
+        self._identity = identity
+        self._finish: dict[str, Callable[[models.Creation], None]] = {
+            "server": self._server,
+            "server_deletion": self._server_deletion,
+            "interface": self._interface,
+            "interface_deletion": self._interface_deletion,
+        }
+
+    def run(self, older_than: float | None = None) -> int:
+        """Look into every stale row once; how many are ended now."""
+        grace = CONF.reconciler.creation_grace if older_than is None else older_than
+        return sum(self._one(row) for row in creations.stale(grace))
+
+    def _one(self, row: models.Creation) -> bool:
+        try:
+            self._finish[row.resource_type](row)
+        except (NotNow, PodError, KeystoneFailed, exceptions.ClientException) as error:
+            LOG.info("%s %s stays open: %s", row.resource_type, row.id, error)
+            return False
+        except Exception:
+            LOG.exception("%s %s could not be looked into", row.resource_type, row.id)
+            return False
+        creations.end(row.id)
+        return True
+
+    # A server that was being made
+
+    def _server(self, row: models.Creation) -> None:
+        ports = self._ports(row.id)
+        server_id, pod = self._holder(ports)
+        brought = row.detail.get("brought", ())
+        if server_id is not None and pod is not None:
+            made = [port["id"] for port in ports if port["id"] not in brought]
+            routings.put("server", server_id, pod.id, row.project_id)
+            routings.change_ports(server_id, add=made)
+            self._give(ports, server_id)
+            LOG.info("Server %s in pod %s is adopted", server_id, pod.region_name)
+            return
+        if pod is not None and self._is_building(row, pod):
+            raise NotNow(f"pod {pod.region_name} is building a server of that name")
+        self._release(ports, brought=brought)
+        LOG.info("The %d ports of creation %s are undone", len(ports), row.id)
+
+    def _holder(self, ports: list[Port]) -> tuple[str | None, Pod | None]:
+        """The server that holds a port in its pod, and that pod, as far as there are such."""
+        pod = None
+        for port in ports:
+            pod = self._pod_of(port) or pod
+            inside = self._in_pod(port)
+            if inside is not None and inside.get("device_id"):
+                return inside["device_id"], pod
+        return None, pod
+
+    def _is_building(self, row: models.Creation, pod: Pod) -> bool:
+        """Whether the server may be on its way still: then it will want its ports."""
+        query = {
+            "all_tenants": 1,
+            "project_id": row.project_id,
+            "name": f"^{re.escape(row.detail.get('name', ''))}$",
+            "status": "BUILD",
+        }
+        compute = self._identity.adapter(pod, "compute")
+        document = _document(compute.get(f"/servers/detail?{urlencode(query)}", raise_exc=False))
+        since = (row.created_at - _SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return any(server["created"] >= since for server in document["servers"])
+
+    # A server that was being deleted
+
+    def _server_deletion(self, row: models.Creation) -> None:
+        server_id = row.detail["server_id"]
+        server = self._server_in(row, server_id)
+        if server is not None:
+            state = (server["status"], server.get("OS-EXT-STS:task_state"))
+            if state[0] == "SOFT_DELETED" or state[1] in ("deleting", "soft-deleting"):
+                raise NotNow(f"server {server_id} is on its way out: {state}")
+            LOG.info("Server %s stays: its pod did not delete it", server_id)
+            return
+        self._release(self._ports(server_id), made=row.detail.get("ports", ()))
+        routings.delete("server", server_id)
+
+    def _server_in(self, row: models.Creation, server_id: str) -> dict[str, Any] | None:
+        compute = self._identity.adapter(self._pod(row), "compute")
+        document = _document(compute.get(f"/servers/{server_id}", raise_exc=False), missing=True)
+        return document and document["server"]
+
+    # An interface that was being attached or detached
+
+    def _interface(self, row: models.Creation) -> None:
+        ports = self._ports(row.id)
+        server_id, brought = row.detail["server_id"], row.detail.get("brought", ())
+        holder, _ = self._holder(ports)
+        if holder == server_id:
+            made = [port["id"] for port in ports if port["id"] not in brought]
+            routings.change_ports(server_id, add=made)
+            self._give(ports, server_id)
+        else:
+            self._release(ports, brought=brought)
+
+    def _interface_deletion(self, row: models.Creation) -> None:
+        detail = row.detail
+        pod = self._pod(row)
+        network = self._identity.adapter(pod, "network")
+        path = f"/v2.0/ports/{detail['pod_port_id']}"
+        inside = _document(network.get(path, raise_exc=False), missing=True)
+        if inside is not None and inside["port"].get("device_id") == detail["server_id"]:
+            LOG.info("Port %s stays: its pod did not detach it", detail["port_id"])
+            return
+        self._release_one(detail["port_id"], delete=detail["made"])
+        routings.change_ports(detail["server_id"], remove=[detail["port_id"]])
+
+    # Ports
+
+    def _ports(self, device_id: str) -> list[Port]:
+        answer = self._central().get(f"/v2.0/ports?device_id={device_id}", raise_exc=False)
+        found: list[Port] = _document(answer)["ports"]
+        return found
+
+    def _in_pod(self, port: Port) -> Port | None:
+        """What stands for a central port in the pod it is bound to; None for nothing."""
+        pod = self._pod_of(port)
+        inside = (port.get("binding:vif_details") or {}).get("pod_port_id")
+        if pod is None or inside is None:
+            return None
+        network = self._identity.adapter(pod, "network")
+        answer = network.get(f"/v2.0/ports/{inside}", raise_exc=False)
+        document = _document(answer, missing=True)
+        return document and document["port"]
+
+    def _pod_of(self, port: Port) -> Pod | None:
+        return self._registry.by_region(port.get("binding:host_id") or "")
+
+    def _pod(self, row: models.Creation) -> Pod:
+        pod = self._registry.get(row.pod_id or "")
+        if pod is None:
+            raise NotNow(f"its pod {row.pod_id} is not known")
+        return pod
+
+    def _give(self, ports: list[Port], server_id: str) -> None:
+        for port in ports:
+            self._update(port["id"], {"device_id": server_id})
+
+    def _release(
+        self,
+        ports: list[Port],
+        *,
+        made: Collection[str] | None = None,
+        brought: Collection[str] = (),
+    ) -> None:
+        """Delete the ports that were made, let the user have his own again."""
+        for port in ports:
+            was_made = port["id"] not in brought if made is None else port["id"] in made
+            self._release_one(port["id"], delete=was_made)
+
+    def _release_one(self, port_id: str, *, delete: bool) -> None:
+        if delete:
+            answer = self._central().delete(f"/v2.0/ports/{port_id}", raise_exc=False)
+            _document(answer, missing=True)
+        else:
+            self._update(port_id, UNBOUND)
+
+    def _update(self, port_id: str, values: dict[str, str]) -> None:
+        answer = self._central().put(
+            f"/v2.0/ports/{port_id}", json={"port": values}, raise_exc=False
+        )
+        _document(answer, missing=True)
+
+    def _central(self) -> Adapter:
+        return self._identity.central_network()
+
+
+def _document(answer: Any, missing: bool = False) -> Any:
+    """The answer's body; None for a 404 where ``missing`` is an answer. Raises NotNow."""
+    if answer.status_code == 404 and missing:
+        return None
+    if answer.status_code >= 300:
+        raise NotNow(f"{answer.url} answered {answer.status_code}")
+    return answer.json() if answer.content else None
