@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The functional bed: fake clouds, and Tricircle's real processes over them."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
+from tests.functional import bed
+from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.http import LoopThread
 
@@ -23,3 +27,18 @@ def cloud(fakes: LoopThread) -> Iterator[Cloud]:
     yield cloud
     cloud.close()
     assert cloud.journal.broken == []
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/tricircle.sqlite"
+
+
+@pytest_asyncio.fixture
+async def gateway(
+    cloud: Cloud, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Gateway]:
+    """A gateway over the three pods."""
+    bed.shorten(monkeypatch)
+    async with bed.running(cloud, tmp_path, database) as gateway:
+        yield gateway

@@ -66,6 +66,7 @@ class Cloud:
         self.keystone.start()
         self.central.start()
         self.keystone.region(REGION)
+        self.keystone.endpoint(REGION, "identity", f"{self.keystone.url}/v3")
         self.keystone.endpoint(REGION, "network", self.central.url)
         for region in zones:
             self.add_pod(region)
@@ -99,6 +100,7 @@ class Cloud:
         pod = self.pods[region] = Pod(region, nova, neutron, placement)
         pod.start()
         self.keystone.region(region, REGION)
+        self.keystone.endpoint(region, "identity", f"{self.keystone.url}/v3")
         self.keystone.endpoint(region, "compute", f"{nova.url}/v2.1")
         self.keystone.endpoint(region, "network", neutron.url)
         self.keystone.endpoint(region, "placement", placement.url)

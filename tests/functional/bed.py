@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's real applications over a fake cloud, and a client to call them with."""
+
+import asyncio
+import dataclasses
+import importlib.util
+import json
+import textwrap
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from tests.functional.fakes.cloud import Cloud
+from tricircle.conf import CONF
+from tricircle.db import models, pods, session
+from tricircle.gateway import app, server
+from tricircle.gateway.compute import deletion, unknown
+from tricircle.gateway.services import Services
+
+#: Deadlines short enough to be waited for, in seconds.
+LIST_DEADLINE = 1.0
+REQUEST_DEADLINE = 2.0
+
+Query = Mapping[str, str] | list[tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What the gateway answered; the body is read whole."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        """The text of an error, whatever its envelope is called."""
+        ((_, error),) = self.json.items()
+        return str(error["message"])
+
+    def ok(self, status: int | None = None) -> Any:
+        """The decoded body of an answer that must be a success (of that status)."""
+        assert self.status < 400, (self.status, self.body)
+        assert status in (None, self.status), (self.status, self.body)
+        return self.json if self.body else None
+
+
+def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> None:
+    """A configuration file for Tricircle's processes over ``cloud``."""
+    more = "\n".join(f"{name} = {value}" for name, value in gateway.items())
+    text = f"""
+    [tricircle_database]
+    connection = {database}
+    [gateway]
+    listen = 127.0.0.1
+    list_deadline = {LIST_DEADLINE}
+    request_deadline = {REQUEST_DEADLINE}
+    """
+    identity = f"""
+    [pods]
+    connect_deadline = 1
+    probe_interval = 0.2
+    probe_deadline = 1
+    cache_seconds = 0.1
+    breaker_failures = 3
+    breaker_seconds = 0.3
+    [reconciler]
+    call_deadline = 2
+    bind_deadline = 2
+    creation_grace = 1
+    poll_interval = 0.1
+    [tricircle_identity]
+    www_authenticate_uri = {cloud.keystone.url}/v3
+    auth_type = password
+    auth_url = {cloud.keystone.url}/v3
+    username = tricircle
+    password = secret
+    project_name = service
+    user_domain_id = default
+    project_domain_id = default
+    """
+    path.write_text(f"{textwrap.dedent(text)}\n{more}\n{textwrap.dedent(identity)}")
+
+
+def add_pods(cloud: Cloud) -> dict[str, str]:
+    """Write every fake pod to the Tricircle database, as up; gives {region: pod id}."""
+    made = {}
+    for region, zone in cloud.zones.items():
+        pod = cloud.pods[region]
+        row = pods.create(
+            {
+                "region_name": region,
+                "availability_zone": zone,
+                "pod_availability_zone": "nova",
+                "health": "up",
+                "endpoints": {
+                    "compute": f"{pod.nova.url}/v2.1",
+                    "network": pod.neutron.url,
+                    "placement": pod.placement.url,
+                },
+                "versions": {"compute": {"min": "2.1", "max": "2.104"}},
+            }
+        )
+        made[region] = row.id
+    return made
+
+
+class Gateway:
+    """A running gateway. ``pod_ids`` is {region: id}."""
+
+    def __init__(
+        self, cloud: Cloud, services: Services, compute: str, admin: str, pod_ids: dict[str, str]
+    ) -> None:
+        self.cloud, self.services, self.pod_ids = cloud, services, pod_ids
+        self.compute, self.admin = compute, admin
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        self._tokens: dict[str, str] = {}
+
+    def token(self, user: str) -> str:
+        if user not in self._tokens:
+            self._tokens[user] = self.cloud.keystone.issue(user).id
+        return self._tokens[user]
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        user: str | None = "member",
+        version: str | None = None,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        base: str | None = None,
+    ) -> Answer:
+        """One request to the Compute API; ``path`` is below /v2.1, ``user`` None: no token."""
+        sent = dict(headers or {})
+        if user is not None:
+            sent.setdefault("X-Auth-Token", self.token(user))
+        if version is not None:
+            sent.setdefault("OpenStack-API-Version", f"compute {version}")
+        url = (f"{self.compute}/v2.1" if base is None else base) + path
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        async with self.http.request(
+            method, url, data=data, params=query, headers=sent, allow_redirects=False
+        ) as answer:
+            return Answer(answer.status, answer.headers, await answer.read())
+
+    async def get(self, path: str, **more: Any) -> Answer:
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, body: Any, **more: Any) -> Answer:
+        return await self.call("POST", path, body, **more)
+
+    async def put(self, path: str, body: Any, **more: Any) -> Answer:
+        return await self.call("PUT", path, body, **more)
+
+    async def delete(self, path: str, **more: Any) -> Answer:
+        return await self.call("DELETE", path, **more)
+
+    async def manage(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        """One request to the Admin API, as admin unless said otherwise."""
+        more.setdefault("user", "admin")
+        return await self.call(method, path, body, base=f"{self.admin}/tricircle/v1.0", **more)
+
+    async def refresh(self) -> None:
+        """Read the pods from the database now."""
+        await server.refresh(self.services)
+
+    async def set_pod(self, region: str, **values: Any) -> None:
+        """Change a pod's row and see it."""
+        await asyncio.to_thread(pods.update, self.pod_ids[region], values)
+        await self.refresh()
+
+    async def idle(self, timeout: float = 10) -> None:
+        """Wait until what goes on after answers has ended."""
+        async with asyncio.timeout(timeout):
+            while self.services.tasks:
+                await asyncio.gather(*self.services.tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        await self.http.close()
+
+
+@asynccontextmanager
+async def running(
+    cloud: Cloud, tmp_path: Path, database: str, **options: Any
+) -> AsyncIterator[Gateway]:
+    """A gateway in this process and event loop, its database made, its pods known."""
+    path = tmp_path / "tricircle.conf"
+    write_config(path, cloud, database, **options)
+    session.reset()
+    CONF(["--config-file", str(path)], project="tricircle")
+    models.Base.metadata.create_all(session.engine())
+    pod_ids = add_pods(cloud)
+    services = app.make_services()
+    await server.refresh(services)
+    runners: list[web.AppRunner] = []
+    makers = [app.make_compute_app]
+    if importlib.util.find_spec("tricircle.gateway.admin.app"):
+        makers.append(app.make_admin_app)
+    for make in makers:
+        runners.append(await server._listen(make(services), 0))
+    urls = [f"http://127.0.0.1:{runner.addresses[0][1]}" for runner in runners]
+    compute, admin = urls[0], urls[-1]
+    gateway = Gateway(cloud, services, compute, admin, pod_ids)
+    try:
+        yield gateway
+    finally:
+        for service in cloud.services:
+            service.heal()
+        await gateway.close()
+        for task in list(services.tasks):
+            task.cancel()
+        await asyncio.gather(*services.tasks, return_exceptions=True)
+        for runner in runners:
+            await runner.cleanup()
+        await services.client.close()
+        session.reset()
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for lost answers, ended servers and the process's own end at the pace of fakes."""
+    look = unknown.look
+
+    async def soon(call: Any, pod: Any, sought: Any, patience: float) -> Any:
+        return await look(call, pod, sought, min(patience, 0.2))
+
+    monkeypatch.setattr(unknown, "look", soon)
+    monkeypatch.setattr(unknown, "_PAUSE", 0.05)
+    monkeypatch.setattr(server, "_GRACE", 1)
+    monkeypatch.setattr(deletion, "_PAUSES", [0.02] * 200)
