@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+
+from tricircle.db import bindings, creations, definitions, models, pods, routings, session
+from tricircle.db.errors import Duplicate, InUse, NotFound, UnknownMarker
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+def make(region: str = "Pod1", zone: str = "az1") -> models.Pod:
+    return pods.create({"region_name": region, "availability_zone": zone})
+
+
+def test_a_region_is_one_pod() -> None:
+    pod = make()
+    with pytest.raises(Duplicate, match="Pod1"):
+        make()
+    assert [row.id for row in pods.list_all()] == [pod.id]
+    assert pods.by_region("Pod1").id == pod.id
+    assert pods.by_region("pod1") is None
+
+
+def test_update() -> None:
+    pod = make()
+    changed = pods.update(pod.id, {"state": "draining"})
+    assert (changed.state, pods.get(pod.id).state) == ("draining", "draining")
+    assert changed.updated_at > pod.updated_at
+    with pytest.raises(NotFound):
+        pods.update("none", {"state": "draining"})
+
+
+def test_pages_hold_every_pod_once() -> None:
+    made = {make(f"Pod{number}").id for number in range(5)}
+    seen: list[str] = []
+    marker = None
+    while rows := pods.page(limit=2, marker=marker):
+        assert len(rows) <= 2
+        seen += [row.id for row in rows]
+        marker = seen[-1]
+    assert len(seen) == 5
+    assert set(seen) == made
+
+
+def test_page_filters_and_markers() -> None:
+    make("Pod1", "az1")
+    two = make("Pod2", "az2")
+    assert [row.id for row in pods.page({"availability_zone": "az2"})] == [two.id]
+    assert pods.page({"availability_zone": "az2"}, marker=two.id) == []
+    with pytest.raises(UnknownMarker):
+        pods.page(marker="none")
+
+
+def test_an_empty_pod_is_deleted_with_its_copies_of_definitions() -> None:
+    pod = make()
+    definitions.put("flavor", "1", {"ram": 64}, {pod.id: "1"})
+    pods.delete(pod.id)
+    assert pods.get(pod.id) is None
+    with session.read() as tx:
+        assert tx.query(models.Realization).count() == 0
+    assert definitions.get("flavor", "1") is not None
+    with pytest.raises(NotFound):
+        pods.delete(pod.id)
+
+
+def test_a_pod_in_use_is_kept_and_counts_are_told() -> None:
+    pod, other = make(), make("Pod2")
+    routings.put("server", "s1", pod.id, "p")
+    routings.put("server", "s2", pod.id, "p")
+    routings.put("volume", "v1", pod.id, "p")
+    routings.put("server", "s3", other.id, "p")
+    bindings.ensure("p", pod.id)
+    creations.begin("server", "p", pod.id)
+    with pytest.raises(InUse) as caught:
+        pods.delete(pod.id)
+    assert caught.value.counts == {"server": 2, "volume": 1, "binding": 1, "creation": 1}
+    assert pods.counts(pod.id) == caught.value.counts
+    pods.delete(pod.id, force=True)
+    assert pods.counts(pod.id) == {}
+    assert pods.counts(other.id) == {"server": 1}
+
+
+def test_deleting_the_last_pod_lets_go_of_deleted_definitions() -> None:
+    pod = make()
+    definitions.put("flavor", "1", {}, {pod.id: "1"})
+    definitions.delete("flavor", "1")
+    assert definitions.get_any("flavor", "1").deleted
+    pods.delete(pod.id)
+    assert definitions.get_any("flavor", "1") is None
