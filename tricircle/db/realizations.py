@@ -278,6 +278,10 @@ class Store:
             },
         )
 
+    def release(self, row: Row) -> bool:
+        """Free a row whose work is not finished; it stays dirty, its attempts are forgiven."""
+        return self._write(row, {"attempts": 0, "claimed_by": None, "claimed_until": None})
+
     def hurry(self, pod_id: str) -> None:
         """Try what was failing in a pod again now: the pod is back."""
         table = self.table

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One module for each resource type; a new type is a new module and a row in ``ADAPTERS``."""
+
+from tricircle.network.adapters.base import Adapter
+from tricircle.network.adapters.network import NetworkAdapter
+from tricircle.network.adapters.port import PortAdapter
+from tricircle.network.adapters.router import RouterAdapter
+from tricircle.network.adapters.security_group import SecurityGroupAdapter
+from tricircle.network.adapters.subnet import SubnetAdapter
+
+ADAPTERS: dict[str, Adapter] = {
+    adapter.resource_type: adapter
+    for adapter in (
+        NetworkAdapter(),
+        SecurityGroupAdapter(),
+        SubnetAdapter(),
+        RouterAdapter(),
+        PortAdapter(),
+    )
+}

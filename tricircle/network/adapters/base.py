@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the reconcile engine asks of a resource type, with what most types have in common.
+
+An adapter knows one type: what its copy in a pod must look like and how to make it so. It never
+decides when; that is the engine's.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from tricircle.db.realizations import Key
+from tricircle.network.central import Resource
+from tricircle.network.site import Site, marker
+
+
+class Adapter:
+    """One type of resource; a subclass names it and says what a copy must look like.
+
+    ``member`` and ``collection`` are Neutron's words in documents and paths. ``order`` sorts
+    work: what is made first has a low one and is removed last. Of a ``strict`` type a pod must
+    have the very last change before another object may lean on it there.
+    """
+
+    resource_type: ClassVar[str]
+    member: ClassVar[str]
+    collection: ClassVar[str]
+    order: ClassVar[int]
+    strict: ClassVar[bool] = False
+    # Attributes that cannot be changed, and lists whose order means something.
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    ordered: ClassVar[frozenset[str]] = frozenset()
+
+    def central(self, resource_id: str) -> Resource | None:
+        """The central resource, or None when it is gone."""
+        raise NotImplementedError
+
+    def depends(self, central: Resource) -> list[Key]:
+        """What must be right in the pod before the copy is made or changed."""
+        return []
+
+    def refers(self, site: Site, central: Resource) -> list[Key]:
+        """What must exist in the pod, however wrong, before ``settle``."""
+        return []
+
+    def body(self, site: Site, central: Resource) -> Resource:
+        """The copy's attributes as they must be; the marker is added by ``create``."""
+        raise NotImplementedError
+
+    def adopts(self, central: Resource) -> bool:
+        """Whether the pod may have had the object before us, so that ``find`` is asked first."""
+        return False
+
+    def find(self, site: Site, central: Resource | None, resource_id: str) -> Resource | None:
+        """The copy, found by its marker; ``central`` is None when it is looked for to delete."""
+        copies = site.neutron.list(self.collection, description=marker(resource_id))
+        return copies[0] if copies else None
+
+    def show(self, site: Site, pod_resource_id: str) -> Resource | None:
+        """The copy as the pod has it, or None when it is gone."""
+        document = site.neutron.find(f"/{self.collection}/{pod_resource_id}")
+        return None if document is None else self._inner(site, document)
+
+    def create(self, site: Site, central: Resource) -> Resource:
+        body = {**self.body(site, central), "description": marker(central["id"])}
+        answer = site.neutron.post(f"/{self.collection}", {self.member: body})
+        return self._inner(site, answer)
+
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        """Change what differs."""
+        if changes := self.differs(site, current, central):
+            path = f"/{self.collection}/{current['id']}"
+            site.neutron.put(path, {self.member: changes})
+
+    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
+        """The attributes to change, with the values they must have."""
+        wanted = self.body(site, central)
+        return {
+            name: value
+            for name, value in wanted.items()
+            if name not in self.fixed
+            and name != "project_id"
+            and not same(value, current.get(name), name in self.ordered)
+        }
+
+    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+        """What takes more than the object itself: a group's rules, a router's interfaces."""
+
+    def delete(self, site: Site, pod_resource_id: str) -> None:
+        site.neutron.delete(f"/{self.collection}/{pod_resource_id}")
+
+    def forget(self, site: Site, resource_id: str) -> None:
+        """The copy is gone from the pod: drop what was kept centrally for it."""
+
+    def _inner(self, site: Site, document: Mapping[str, Any]) -> Resource:
+        inner = document.get(self.member)
+        if not isinstance(inner, dict) or not isinstance(inner.get("id"), str):
+            from tricircle.pods.errors import PodUnreachable
+
+            raise PodUnreachable(site.pod.region_name, f"it answered without a {self.member}")
+        return inner
+
+
+def same(wanted: Any, current: Any, ordered: bool = False) -> bool:
+    """Whether two attribute values mean the same: lists in any order unless it matters."""
+    if isinstance(wanted, list) and isinstance(current, list) and not ordered:
+        return sorted(map(_canonical, wanted)) == sorted(map(_canonical, current))
+    return bool((wanted or None) == (current or None)) if _empty(wanted) else wanted == current
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == "" or value == []
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports of servers (and whatever else is bound in a pod)."""
+
+from typing import Any
+
+from tricircle.db.realizations import Key
+from tricircle.network import central as central_neutron
+from tricircle.network.adapters.base import Adapter
+from tricircle.network.central import Resource
+from tricircle.network.site import Site
+from tricircle.pods.errors import PodRefused
+
+# A change to any of these reaches the pod; owner, device and host are the pod's Nova's to set.
+ATTRIBUTES = (
+    "name",
+    "admin_state_up",
+    "fixed_ips",
+    "mac_address",
+    "security_groups",
+    "allowed_address_pairs",
+    "port_security_enabled",
+    "dns_name",
+    "extra_dhcp_opts",
+)
+
+
+class PortAdapter(Adapter):
+    """The copy has the central port's MAC and addresses and belongs to its project."""
+
+    resource_type = "port"
+    member = "port"
+    collection = "ports"
+    order = 50
+    fixed = frozenset({"network_id", "binding:vnic_type"})
+
+    def central(self, resource_id: str) -> Resource | None:
+        return central_neutron.found(central_neutron.core().get_port, resource_id)
+
+    def depends(self, central: Resource) -> list[Key]:
+        subnets = central_neutron.subnets_of(central["network_id"])
+        return [
+            Key("network", central["network_id"]),
+            *(Key("subnet", subnet["id"]) for subnet in subnets),
+            *(Key("security_group", group) for group in central["security_groups"]),
+        ]
+
+    def body(self, site: Site, central: Resource) -> Resource:
+        groups = central["security_groups"]
+        body: Resource = {
+            "network_id": site.id("network", central["network_id"]),
+            "project_id": central["project_id"],
+            "name": central["name"],
+            "admin_state_up": central["admin_state_up"],
+            "mac_address": central["mac_address"],
+            "fixed_ips": self._addresses(site, central),
+            "security_groups": sorted(site.ids("security_group", groups).values()),
+        }
+        if (vnic := central.get("binding:vnic_type", "normal")) != "normal":
+            body["binding:vnic_type"] = vnic
+        body.update(self._extras(site, central))
+        return body
+
+    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(site, current, central)
+        if "fixed_ips" in changes and _covered(changes["fixed_ips"], current["fixed_ips"]):
+            del changes["fixed_ips"]
+        return changes
+
+    def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
+        fixed = central["fixed_ips"]
+        there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
+        subnets = {
+            subnet["id"]: subnet for subnet in central_neutron.subnets_of(central["network_id"])
+        }
+        addresses = []
+        for ip in fixed:
+            address = {"subnet_id": there[ip["subnet_id"]]}
+            # Neutron refuses a named address there; the same MAC makes the same one.
+            if not central_neutron.takes_own_address(subnets[ip["subnet_id"]]):
+                address["ip_address"] = ip["ip_address"]
+            addresses.append(address)
+        return addresses
+
+    def _extras(self, site: Site, central: Resource) -> Resource:
+        """Attributes of extensions a pod may lack. Raises PodRefused when that would matter."""
+        extras: Resource = {}
+        for extension, name, harmless in (
+            ("port-security", "port_security_enabled", True),
+            ("allowed-address-pairs", "allowed_address_pairs", []),
+            ("extra_dhcp_opt", "extra_dhcp_opts", []),
+            ("dns-integration", "dns_name", ""),
+        ):
+            value = central.get(name, harmless)
+            if site.neutron.has(extension):
+                extras[name] = value
+            elif value != harmless:
+                raise PodRefused(
+                    site.pod.region_name,
+                    501,
+                    f"its Neutron lacks the extension {extension}, so the port {central['id']} "
+                    f"cannot have {name}",
+                )
+        return extras
+
+
+def _covered(wanted: list[Any], current: list[Any]) -> bool:
+    """Whether the addresses there are the wanted ones (one without an address: any there)."""
+    pairs = {(ip["subnet_id"], ip["ip_address"]) for ip in current}
+    subnets = {subnet for subnet, _ in pairs}
+    return len(wanted) == len(current) and all(
+        (ip["subnet_id"], ip["ip_address"]) in pairs
+        if "ip_address" in ip
+        else ip["subnet_id"] in subnets
+        for ip in wanted
+    )

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods show as agents: ``openstack network agent list`` tells which are alive."""
+
+import datetime
+
+from neutron.objects import agent as agent_objects
+from neutron_lib.db import api as db_api
+from oslo_config import cfg
+from oslo_utils import timeutils
+
+from tricircle.network import central
+from tricircle.pods import pod as pods
+from tricircle.pods.pod import Pod
+
+AGENT_TYPE = "Tricircle pod"
+
+
+def report(pod: Pod) -> None:
+    """Write how the pod is: a heartbeat, or when it is down, that its last is long ago."""
+    context = central.admin()
+    state = {
+        "agent_type": AGENT_TYPE,
+        "binary": "tricircle-xjob",
+        "host": pod.region_name,
+        "topic": "N/A",
+        "availability_zone": pod.availability_zone,
+        "configurations": {
+            "pod_id": pod.id,
+            "state": pod.state,
+            "health": pod.health,
+            "dc_name": pod.dc_name,
+            "last_error": pod.last_error,
+        },
+    }
+    core = central.core()
+    core.create_or_update_agent(context, state)
+    if pod.health == pods.DOWN:
+        _bury(context, pod)
+
+
+def forget(region_name: str) -> None:
+    """The pod is registered no more."""
+    context = central.admin()
+    agent_objects.Agent.delete_objects(context, agent_type=AGENT_TYPE, host=region_name)
+
+
+def reported() -> set[str]:
+    """Region names of the pods that show as agents."""
+    found = agent_objects.Agent.get_objects(central.admin(), agent_type=AGENT_TYPE)
+    return {agent.host for agent in found}
+
+
+def _bury(context: object, pod: Pod) -> None:
+    old = datetime.timedelta(seconds=cfg.CONF.agent_down_time + 1)
+    with db_api.CONTEXT_WRITER.using(context):
+        agent_objects.Agent.update_objects(
+            context,
+            {"heartbeat_timestamp": timeutils.utcnow() - old},
+            agent_type=AGENT_TYPE,
+            host=pod.region_name,
+        )

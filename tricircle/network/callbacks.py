@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ML2 does not tell its drivers: changes of security groups, their rules, and routers.
+
+All run inside the transaction of the change.
+"""
+
+from typing import Any
+
+from neutron_lib.callbacks import events, registry, resources
+
+from tricircle.db.realizations import Key
+from tricircle.network import outbox
+
+
+def _group_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    outbox.changed(payload.context, Key("security_group", payload.resource_id))
+
+
+def _group_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    outbox.unwanted(payload.context, Key("security_group", payload.resource_id))
+
+
+def _rule_created(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    group_id = payload.latest_state["security_group_id"]
+    outbox.changed(payload.context, Key("security_group", group_id))
+
+
+def _rule_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    group_id = payload.metadata["security_group_id"]
+    outbox.changed(payload.context, Key("security_group", group_id))
+
+
+def _router_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    outbox.changed(payload.context, Key("router", payload.resource_id))
+
+
+def _router_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    outbox.unwanted(payload.context, Key("router", payload.resource_id))
+
+
+_CALLBACKS = (
+    (_group_changed, resources.SECURITY_GROUP, events.PRECOMMIT_UPDATE),
+    (_group_deleted, resources.SECURITY_GROUP, events.PRECOMMIT_DELETE),
+    (_rule_created, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_CREATE),
+    (_rule_deleted, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_DELETE),
+    (_router_changed, resources.ROUTER, events.PRECOMMIT_UPDATE),
+    (_router_deleted, resources.ROUTER, events.PRECOMMIT_DELETE),
+)
+
+
+def subscribe() -> None:
+    for callback, resource, event in _CALLBACKS:
+        registry.subscribe(callback, resource, event, cancellable=True)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ML2 mechanism driver: to central Neutron, a pod is what a hypervisor is to other drivers."""
+
+from typing import Any
+
+from neutron_lib import constants
+from neutron_lib.api.definitions import portbindings
+from neutron_lib.callbacks import events, registry, resources
+from neutron_lib.plugins import directory
+from neutron_lib.plugins.ml2 import api
+from oslo_log import log
+
+from tricircle.conf import CONF
+from tricircle.db.realizations import Key
+from tricircle.network import callbacks, outbox, runtime, zones
+from tricircle.network.adapters.port import ATTRIBUTES
+from tricircle.network.central import ROUTER_INTERFACES
+from tricircle.network.deadline import Deadline, DeadlinePassed
+from tricircle.network.engine import ClaimLost
+from tricircle.network.site import NotYet
+from tricircle.pods import pod as pods
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import Pod
+
+LOG = log.getLogger(__name__)
+
+_REFUSED = "_tricircle_refused"
+
+
+class TricircleMechanismDriver(api.MechanismDriver):
+    """Binds ports whose host is a pod's region name; writes the outbox for everything else."""
+
+    def initialize(self) -> None:
+        callbacks.subscribe()
+        registry.subscribe(_spawned, resources.PROCESS, events.BEFORE_SPAWN)
+
+    @property
+    def connectivity(self) -> str:
+        return str(portbindings.CONNECTIVITY_L2)
+
+    def bind_port(self, context: Any) -> None:
+        """Have the port in its pod; no transaction is open. The reason of a failure is kept in
+        the row's ``last_error``, in the log and in ``binding:vif_details``.
+        """
+        port, host = context.current, context.host
+        pod = runtime.get().registry.fresh().by_region(host)
+        if pod is None:
+            return
+        # ML2 tries a failed binding ten times at once; one try, bounded in time, is enough here.
+        refused = getattr(context.plugin_context, _REFUSED, {})
+        reason = refused.get((port["id"], host)) or _unfit(pod, context) or _bind(pod, context)
+        if reason:
+            if (port["id"], host) not in refused:
+                LOG.error("Port %s is not bound in pod %s: %s", port["id"], host, reason)
+            setattr(context.plugin_context, _REFUSED, {**refused, (port["id"], host): reason})
+            details = {"pod": host, "reason": reason}
+            context.set_binding(None, portbindings.VIF_TYPE_BINDING_FAILED, details)
+
+    def update_network_precommit(self, context: Any) -> None:
+        outbox.changed(context.plugin_context, Key("network", context.current["id"]))
+
+    def delete_network_precommit(self, context: Any) -> None:
+        outbox.unwanted(context.plugin_context, Key("network", context.current["id"]))
+
+    def create_subnet_precommit(self, context: Any) -> None:
+        subnet = context.current
+        outbox.wanted_where(
+            context.plugin_context,
+            Key("subnet", subnet["id"]),
+            Key("network", subnet["network_id"]),
+            subnet["project_id"],
+        )
+
+    def update_subnet_precommit(self, context: Any) -> None:
+        outbox.changed(context.plugin_context, Key("subnet", context.current["id"]))
+
+    def delete_subnet_precommit(self, context: Any) -> None:
+        outbox.unwanted(context.plugin_context, Key("subnet", context.current["id"]))
+
+    def create_port_precommit(self, context: Any) -> None:
+        port = context.current
+        if port["device_owner"] in ROUTER_INTERFACES:
+            _router_reaches(context.plugin_context, port)
+
+    def update_port_precommit(self, context: Any) -> None:
+        port, before, key = context.current, context.original, Key("port", context.current["id"])
+        if context.host != context.original_host or not context.host:
+            pod = runtime.get().registry.by_region(context.host) if context.host else None
+            outbox.unwanted_but_in(context.plugin_context, key, pod.id if pod else None)
+        if any(port.get(name) != before.get(name) for name in ATTRIBUTES):
+            outbox.changed(context.plugin_context, key)
+        for owner in {port["device_id"], before["device_id"]}:
+            if port["device_owner"] in ROUTER_INTERFACES and owner:
+                outbox.changed(context.plugin_context, Key("router", owner))
+        if port["device_owner"] in ROUTER_INTERFACES:
+            _router_reaches(context.plugin_context, port)
+
+    def delete_port_precommit(self, context: Any) -> None:
+        port = context.current
+        outbox.unwanted(context.plugin_context, Key("port", port["id"]))
+        if port["device_owner"] in ROUTER_INTERFACES:
+            outbox.changed(context.plugin_context, Key("router", port["device_id"]))
+
+
+def _spawned(resource: str, event: str, trigger: Any, payload: Any = None) -> None:
+    """The plugins are loaded, no request has been served yet."""
+    zones.install(directory.get_plugin())
+
+
+def _router_reaches(context: Any, interface: dict[str, Any]) -> None:
+    """A router has an interface on a network: it is wanted in every pod that has the network."""
+    outbox.wanted_where(
+        context,
+        Key("router", interface["device_id"]),
+        Key("network", interface["network_id"]),
+        interface["project_id"],
+    )
+
+
+def _unfit(pod: Pod, context: Any) -> str:
+    """Why a port must not be in this pod; empty if it may."""
+    network = context.network.current
+    hints = network.get("availability_zone_hints") or []
+    if hints and pod.availability_zone not in hints and pod.region_name not in hints:
+        return f"Network {network['id']} is bound to {', '.join(hints)}, where the pod is not"
+    if pod.state == pods.MAINTENANCE:
+        return "The pod is under maintenance"
+    if not context.segments_to_bind:
+        return f"Network {network['id']} has no segment"
+    kind = context.segments_to_bind[0][api.NETWORK_TYPE]
+    if kind != constants.TYPE_LOCAL:
+        return f"Networks of type {kind} are not realized in pods; use a local network"
+    return ""
+
+
+def _bind(pod: Pod, context: Any) -> str:
+    """Make the port in the pod and set the binding. Why it failed; empty when it did not."""
+    port = context.current
+    engine = runtime.get().engine
+    try:
+        engine.store.transact(
+            lambda tx: outbox.wanted_for_port(runtime.SessionOnly(tx), port, pod.id)
+        )
+        site = engine.site(pod, Deadline(CONF.reconciler.bind_deadline))
+        pod_port_id = engine.bring(site, Key("port", port["id"]))
+        if not pod_port_id:
+            return "The port has been deleted meanwhile"
+        details = {
+            "pod": pod.region_name,
+            "pod_port_id": pod_port_id,
+            "pod_network_id": site.id("network", port["network_id"]),
+        }
+    except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
+        return str(error)
+    except Exception as error:
+        LOG.exception("Port %s in pod %s", port["id"], pod.region_name)
+        return f"{type(error).__name__}: {error}"
+    context.set_binding(
+        context.segments_to_bind[0][api.ID],
+        portbindings.VIF_TYPE_OTHER,
+        details,
+        status=constants.PORT_STATUS_DOWN,
+    )
+    return ""

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a pod have what a row of the realizations wants: the one way, for binding and for xjob.
+
+A row is claimed, the pod is made to match, the row is marked. Whoever dies on the way leaves a row
+that is still dirty and a claim that runs out; the next one finds what was made by its marker. The
+engine knows no resource type by name.
+"""
+
+from collections.abc import Mapping
+
+from oslo_log import log
+
+from tricircle.conf import CONF
+from tricircle.db import realizations
+from tricircle.db.realizations import Key, Row, Store
+from tricircle.network.adapters.base import Adapter
+from tricircle.network.central import Resource
+from tricircle.network.deadline import Deadline, DeadlinePassed
+from tricircle.network.podneutron import PodNeutrons
+from tricircle.network.site import NotYet, Site
+from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
+from tricircle.pods.pod import Pod
+
+LOG = log.getLogger(__name__)
+
+_POLL = 0.05
+_SOON = 0.5
+
+
+class ClaimLost(Exception):
+    """The work took longer than its claim; another worker has the row now."""
+
+
+class Engine:
+    """Thread-safe; keeps no state of its own."""
+
+    def __init__(
+        self, store: Store, neutrons: PodNeutrons, adapters: Mapping[str, Adapter]
+    ) -> None:
+        self.store = store
+        self._neutrons = neutrons
+        self._adapters = adapters
+
+    def site(self, pod: Pod, deadline: Deadline) -> Site:
+        return Site(self._neutrons.of(pod, deadline), self.store)
+
+    def order(self, row: Row) -> int:
+        """Sorts work: makes first what others lean on, removes it last."""
+        order = self._adapters[row.resource_type].order
+        return 1000 - order if row.absent else order
+
+    def work(self, pod: Pod, row_id: str) -> bool:
+        """Do what one dirty row wants, if nobody else does. False: another has it, or it failed.
+
+        Never raises for what a pod or a resource does wrong: the reason is kept in the row.
+        """
+        row = self.store.claim(row_id)
+        if row is None:
+            return False
+        try:
+            self._claimed(self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75)), row)
+        except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
+            LOG.warning("%s in pod %s: %s", _name(row), pod.region_name, error)
+            return False
+        except Exception:
+            LOG.exception("%s in pod %s", _name(row), pod.region_name)
+            return False
+        return True
+
+    def bring(self, site: Site, key: Key) -> str:
+        """See to it that a resource is in the pod as it should be; its id there.
+
+        Works on it, or waits for whoever does. Raises PodError, NotYet, DeadlinePassed, ClaimLost.
+        """
+        while True:
+            row = self._row(site, key)
+            if row.next_try_at is None and row.pod_resource_id is not None:
+                return row.pod_resource_id
+            claimed = self.store.claim(row.id)
+            if claimed is not None:
+                try:
+                    return self._claimed(site, claimed)
+                except (PodError, NotYet):
+                    known = claimed.realized_revision is not None and claimed.pod_resource_id
+                    if self._adapters[key.resource_type].strict or not known:
+                        raise
+                    # An older state is good enough to lean on; the reason is kept in the row.
+                    return str(claimed.pod_resource_id)
+            site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
+
+    def exist(self, site: Site, key: Key) -> None:
+        """See to it that a resource is in the pod, be it not finished yet."""
+        while True:
+            row = self._row(site, key)
+            if row.pod_resource_id is not None:
+                return
+            claimed = self.store.claim(row.id)
+            if claimed is not None:
+                adapter = self._adapters[key.resource_type]
+                with _Reasons(self.store, claimed, site.pod):
+                    central = self._central(adapter, claimed)
+                    if central is None:
+                        raise NotYet(f"The {key} is being deleted")
+                    self._present(site, adapter, claimed, central)
+                self.store.release(claimed)
+                return
+            site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
+
+    def _row(self, site: Site, key: Key) -> Row:
+        """The row of a resource that is wanted in the pod; made if there is none."""
+        row = self.store.get(key, site.pod.id)
+        if row is None or row.absent:
+            table, pod_id = self.store.table, site.pod.id
+            self.store.transact(lambda tx: realizations.ensure(tx, table, key, pod_id, None))
+            row = self.store.get(key, pod_id)
+        if row is None:
+            raise NotYet(f"The {key} is being deleted")
+        return row
+
+    def _claimed(self, site: Site, row: Row) -> str:
+        """Do what a claimed row wants. The id in the pod; empty when it was removed."""
+        adapter = self._adapters[row.resource_type]
+        with _Reasons(self.store, row, site.pod):
+            central = None if row.absent else self._central(adapter, row)
+            if central is None:
+                self._remove(site, adapter, row)
+                return ""
+            for key in adapter.depends(central):
+                self.bring(site, key)
+            current = self._present(site, adapter, row, central)
+            for key in adapter.refers(site, central):
+                self.exist(site, key)
+            adapter.settle(site, current, central)
+            if not self.store.realized(row, current["id"]):
+                raise ClaimLost(f"The work on the {_name(row)} took too long")
+            return str(current["id"])
+
+    def _central(self, adapter: Adapter, row: Row) -> Resource | None:
+        """The central resource; when it is gone without a word, the row turns into a removal."""
+        central = adapter.central(row.resource_id)
+        if central is None and not row.absent:
+            key = Key(row.resource_type, row.resource_id)
+            self.store.transact(
+                lambda tx: realizations.retire(tx, self.store.table, key, [row.pod_id])
+            )
+        return central
+
+    def _present(self, site: Site, adapter: Adapter, row: Row, central: Resource) -> Resource:
+        """Have the object in the pod, as it should be; what the pod says of it."""
+        current = None
+        if row.pod_resource_id is not None:
+            current = adapter.show(site, row.pod_resource_id)
+        elif row.attempts > 1 or adapter.adopts(central):
+            current = adapter.find(site, central, row.resource_id)
+        if current is None:
+            current = adapter.create(site, central)
+        else:
+            adapter.update(site, current, central)
+        if current["id"] != row.pod_resource_id and not self.store.created(row, current["id"]):
+            raise ClaimLost(f"The work on the {_name(row)} took too long")
+        return current
+
+    def _remove(self, site: Site, adapter: Adapter, row: Row) -> None:
+        pod_resource_id = row.pod_resource_id
+        if pod_resource_id is None and row.attempts > 1:
+            found = adapter.find(site, None, row.resource_id)
+            pod_resource_id = found["id"] if found else None
+        if pod_resource_id is not None:
+            adapter.delete(site, pod_resource_id)
+        adapter.forget(site, row.resource_id)
+        self.store.gone(row)
+
+
+class _Reasons:
+    """Keeps in the row why its work failed, and frees it."""
+
+    def __init__(self, store: Store, row: Row, pod: Pod) -> None:
+        self._store, self._row, self._pod = store, row, pod
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, ClaimLost):
+            text = str(error) if isinstance(error, PodError | NotYet | DeadlinePassed) else ""
+            text = text or f"Pod {self._pod.region_name}: {type(error).__name__}: {error}"
+            self._store.failed(self._row, text, _delay(self._row, error))
+
+
+def _delay(row: Row, error: Exception) -> float | None:
+    """Seconds until the next try, when that is not the usual backoff."""
+    if isinstance(error, NotYet):
+        return _SOON
+    if isinstance(error, PodRefused) and error.status == 409 and row.absent and row.attempts < 20:
+        return _SOON  # what uses it is about to go
+    if isinstance(error, PodUnreachable):
+        return min(CONF.reconciler.backoff_most, realizations.backoff(min(row.attempts, 5)))
+    return None
+
+
+def _name(row: Row) -> Key:
+    return Key(row.resource_type, row.resource_id)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a change in central Neutron makes dirty, written in the very transaction of the change.
+
+Every function takes Neutron's request context, inside its transaction.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from neutron.db import models_v2
+from neutron.db.models import securitygroup as sg_models
+
+from tricircle.db import realizations
+from tricircle.db.realizations import Key
+from tricircle.network.central import ROUTER_INTERFACES
+from tricircle.network.models import Realization
+
+
+def changed(context: Any, key: Key) -> None:
+    """The resource has changed: wherever it is, it must be looked at."""
+    realizations.touch(context.session, Realization, key)
+
+
+def unwanted(context: Any, key: Key, pod_ids: list[str] | None = None) -> None:
+    """The resource must go from these pods, or from all."""
+    realizations.retire(context.session, Realization, key, pod_ids)
+
+
+def unwanted_but_in(context: Any, key: Key, pod_id: str | None) -> None:
+    """The resource must go from every pod but one."""
+    session = context.session
+    others = [p for p in realizations.pods_with(session, Realization, key) if p != pod_id]
+    if others:
+        realizations.retire(session, Realization, key, others)
+
+
+def wanted_where(context: Any, key: Key, other: Key, project_id: str | None) -> None:
+    """The resource is wanted in every pod that ``other`` is wanted in."""
+    for pod_id in realizations.pods_with(context.session, Realization, other):
+        if not realizations.ensure(context.session, Realization, key, pod_id, project_id):
+            realizations.touch(context.session, Realization, key, [pod_id])
+
+
+def wanted_for_port(context: Any, port: dict[str, Any], pod_id: str) -> None:
+    """A port is bound in a pod: it is wanted there with all it stands on.
+
+    The network's row is locked by this, so that nobody finds at the same moment that the pod needs
+    the network no longer. The routers of the network come after the port, by xjob.
+    """
+    session, network_id, project_id = context.session, port["network_id"], port["project_id"]
+    is_new = _ensure(session, Key("network", network_id), pod_id, project_id)
+    subnets = session.scalars(
+        sa.select(models_v2.Subnet.id).where(models_v2.Subnet.network_id == network_id)
+    )
+    for subnet_id in sorted(subnets):
+        _ensure(session, Key("subnet", subnet_id), pod_id, project_id)
+    for group_id in sorted(port["security_groups"]):
+        _ensure(session, Key("security_group", group_id), pod_id, project_id)
+    _ensure(session, Key("port", port["id"]), pod_id, project_id)
+    for router_id in sorted(routers_of(session, network_id)):
+        key = Key("router", router_id)
+        if not _ensure(session, key, pod_id, project_id) and is_new:
+            realizations.touch(session, Realization, key, [pod_id])
+
+
+def routers_of(session: Any, network_id: str) -> set[str]:
+    """Ids of the routers joined to a network."""
+    port = models_v2.Port
+    query = sa.select(port.device_id).where(
+        port.network_id == network_id, port.device_owner.in_(ROUTER_INTERFACES)
+    )
+    return set(session.scalars(query))
+
+
+def ports_in(session: Any, pod_id: str, network_id: str | None = None) -> Any:
+    """Query: ids of the central ports wanted in a pod, of one network or of all."""
+    row, port = Realization, models_v2.Port
+    query = (
+        sa.select(port.id)
+        .join(row, sa.and_(row.resource_type == "port", row.resource_id == port.id))
+        .where(row.pod_id == pod_id, row.absent.is_(False))
+    )
+    return query if network_id is None else query.where(port.network_id == network_id)
+
+
+def groups_of_ports(session: Any, pod_id: str) -> set[str]:
+    """Ids of the security groups that ports wanted in a pod are in."""
+    binding = sg_models.SecurityGroupPortBinding
+    ports = ports_in(session, pod_id).subquery()
+    query = sa.select(binding.security_group_id).join(ports, ports.c.id == binding.port_id)
+    return set(session.scalars(query.distinct()))
+
+
+def _ensure(session: Any, key: Key, pod_id: str, project_id: str | None) -> bool:
+    return realizations.ensure(session, Realization, key, pod_id, project_id)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Neutron of one pod, spoken to by REST as Tricircle's service user."""
+
+import threading
+import time
+from typing import Any
+
+from keystoneauth1 import exceptions as ks_exc
+
+from tricircle.conf import CONF
+from tricircle.network.deadline import Deadline
+from tricircle.pods.breaker import Breakers
+from tricircle.pods.errors import PodRefused, PodTimeout, PodUnreachable
+from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.pod import Pod
+
+_EXTENSIONS_KEPT = 300.0
+
+
+class PodNeutrons:
+    """Makes ``PodNeutron``s; keeps what is known of the pods. Thread-safe."""
+
+    def __init__(self, identity: ServiceIdentity, breakers: Breakers | None = None) -> None:
+        self.identity = identity
+        self.breakers = breakers or Breakers()
+        self._extensions: dict[str, tuple[float, frozenset[str]]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, pod: Pod, deadline: Deadline) -> "PodNeutron":
+        return PodNeutron(self, pod, deadline)
+
+    def kept_extensions(self, pod_id: str) -> frozenset[str] | None:
+        with self._lock:
+            read_at, aliases = self._extensions.get(pod_id, (float("-inf"), frozenset()))
+        return aliases if time.monotonic() - read_at < _EXTENSIONS_KEPT else None
+
+    def keep_extensions(self, pod_id: str, aliases: frozenset[str]) -> None:
+        with self._lock:
+            self._extensions[pod_id] = (time.monotonic(), aliases)
+
+
+class PodNeutron:
+    """Calls to a pod's Neutron that share a deadline; paths are below /v2.0.
+
+    Every method raises PodTimeout, PodUnreachable (no connection, no token, an answer that is not
+    JSON, the pod is being left alone) or PodRefused (any 4xx or 5xx).
+    """
+
+    def __init__(self, neutrons: PodNeutrons, pod: Pod, deadline: Deadline) -> None:
+        self.pod = pod
+        self.deadline = deadline
+        self._neutrons = neutrons
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._call("GET", path, params=query or None)
+
+    def list(self, collection: str, **query: Any) -> list[dict[str, Any]]:
+        """All objects of a collection that match ``query``."""
+        found = self.get(f"/{collection}", **query).get(collection.replace("-", "_"))
+        if not isinstance(found, list):
+            raise PodUnreachable(self.pod.region_name, f"its list of {collection} is no list")
+        return found
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """An object's document, or None when the pod does not have it."""
+        try:
+            return self.get(path)
+        except PodRefused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._call("POST", path, json=body)
+
+    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._call("PUT", path, json=body)
+
+    def delete(self, path: str) -> None:
+        """Delete an object; one that is gone already is fine."""
+        try:
+            self._call("DELETE", path)
+        except PodRefused as error:
+            if error.status != 404:
+                raise
+
+    def has(self, extension: str) -> bool:
+        """Whether the pod's Neutron offers an API extension, by alias."""
+        aliases = self._neutrons.kept_extensions(self.pod.id)
+        if aliases is None:
+            found = self.list("extensions", fields="alias")
+            aliases = frozenset(str(item.get("alias")) for item in found)
+            self._neutrons.keep_extensions(self.pod.id, aliases)
+        return extension in aliases
+
+    def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        region = self.pod.region_name
+        breaker = self._neutrons.breakers[self.pod.id]
+        seconds = min(CONF.reconciler.call_deadline, self.deadline.remaining(f"pod {region}"))
+        if not breaker.allow():
+            raise PodUnreachable(region, "it failed repeatedly and is left alone for a moment")
+        try:
+            adapter = self._neutrons.identity.adapter(self.pod, "network", seconds)
+            answer = adapter.request(f"/v2.0{path}", method, raise_exc=False, **more)
+        except (ks_exc.ConnectTimeout, ks_exc.RequestTimeout) as error:
+            breaker.failure()
+            raise PodTimeout(
+                region, f"its Neutron did not answer {method} {path} within {seconds:.0f} s"
+            ) from error
+        except (ks_exc.ClientException, KeystoneFailed) as error:
+            breaker.failure()
+            raise PodUnreachable(region, f"{method} {path} failed: {error}") from error
+        breaker.success()
+        return self._read(method, path, answer)
+
+    def _read(self, method: str, path: str, answer: Any) -> dict[str, Any]:
+        region, status = self.pod.region_name, answer.status_code
+        try:
+            document = answer.json() if answer.content else {}
+        except ValueError:
+            document = None
+        if status >= 300:
+            raise PodRefused(region, status, f"{method} {path}: {_reason(document)}")
+        if not isinstance(document, dict):
+            raise PodUnreachable(region, f"{method} {path} was answered with no JSON object")
+        return document
+
+
+def _reason(document: Any) -> str:
+    """Neutron's own words for an error, if these are."""
+    try:
+        error = document["NeutronError"]
+        return str(error["message"]) if isinstance(error, dict) else str(error)
+    except (TypeError, KeyError):
+        return "no reason given"

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A pod at work: its Neutron, and which object there is which central resource."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from tricircle.db.realizations import Key, Store
+from tricircle.network.deadline import Deadline
+from tricircle.network.podneutron import PodNeutron
+from tricircle.pods.pod import Pod
+
+
+class NotYet(Exception):
+    """Something that must be in the pod first is not there; try again soon."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    neutron: PodNeutron
+    store: Store
+
+    @property
+    def pod(self) -> Pod:
+        return self.neutron.pod
+
+    @property
+    def deadline(self) -> Deadline:
+        return self.neutron.deadline
+
+    def ids(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
+        """{central id: id in this pod}. Raises NotYet when one is not in the pod."""
+        wanted = set(ids)
+        found = self.store.mapped(resource_type, wanted, self.pod.id)
+        if missing := wanted - found.keys():
+            first = Key(resource_type, min(missing))
+            raise NotYet(f"Pod {self.pod.region_name}: the {first} is not there yet")
+        return found
+
+    def id(self, resource_type: str, resource_id: str) -> str:
+        return self.ids(resource_type, [resource_id])[resource_id]
+
+
+def marker(resource_id: str) -> str:
+    """The description that tells whose copy an object in a pod is."""
+    return f"tricircle:{resource_id}"

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Port status comes back from the pods."""
+
+import sqlalchemy as sa
+from oslo_log import log
+
+from tricircle.network import central
+from tricircle.network.site import Site
+
+LOG = log.getLogger(__name__)
+
+# What a pod may say of a port that central Neutron says too.
+_KNOWN = {"ACTIVE", "DOWN", "BUILD", "ERROR"}
+
+
+def bring_back(site: Site) -> int:
+    """Take over the status of every port in a pod by one list; how many have changed."""
+    table = site.store.table
+    query = sa.select(table.resource_id, table.pod_resource_id).where(
+        table.resource_type == "port",
+        table.pod_id == site.pod.id,
+        table.absent.is_(False),
+        table.pod_resource_id.is_not(None),
+    )
+    ours = dict(site.store.transact(lambda tx: tx.execute(query).tuples().all()))
+    if not ours:
+        return 0
+    there = {
+        port.get("id"): port.get("status")
+        for port in site.neutron.list("ports", fields=["id", "status"])
+    }
+    core, context = central.core(), central.admin()
+    known = {
+        port["id"]: port["status"]
+        for port in core.get_ports(context, filters={"id": list(ours)}, fields=["id", "status"])
+    }
+    changed = {
+        port_id: there[pod_port_id]
+        for port_id, pod_port_id in ours.items()
+        if there.get(pod_port_id) in _KNOWN
+        and port_id in known
+        and known[port_id] != there[pod_port_id]
+    }
+    for port_id, status in changed.items():
+        core.update_port_status(context, port_id, status, site.pod.region_name)
+    return len(changed)
