@@ -146,7 +146,7 @@ def down(lab: Lab, say: Callable[[str], None] | None = None) -> None:
     """Stop everything and remove all state but the logs. Raises LabError."""
     say = say or Progress()
     with only_one(lab):
-        process.stop_all(lab)
+        process.stop_all(lab, timeout=3)  # nothing to save: the state goes too
         if lab.profile == "ovn":
             from lab import dataplane
 

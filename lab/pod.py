@@ -63,7 +63,10 @@ def wait(lab: Lab, pod: Pod, timeout: float = 180) -> None:
             lab,
             name,
         )
-    process.wait_for(f"{pod.region}'s services", lambda: _services_up(lab, pod), timeout)
+    compute = next(name for name in running if name.startswith(f"{pod.key}-nova"))
+    process.wait_for(
+        f"{pod.region}'s services", lambda: _services_up(lab, pod), timeout, lab, compute
+    )
 
 
 def _services_up(lab: Lab, pod: Pod) -> bool:

@@ -33,7 +33,6 @@ def _base(lab: Lab, pod: Pod) -> Sections:
             max_concurrent_builds=10,
             running_deleted_instance_poll_interval=0,
         ),
-        "api": {"auth_strategy": "keystone"},
         "api_database": ini.database(lab, pod.database("nova_api")),
         "database": ini.database(lab, pod.database("nova_cell1")),
         "keystone_authtoken": ini.authtoken(lab, "nova"),

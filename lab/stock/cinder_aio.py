@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All of a pod's Cinder (API, scheduler, volume, backup) in one process, on native threads.
+"""All of a pod's Cinder (API, scheduler, volume, backup) in one process, on native threads
+where the release can.
 
 Usage: cinder_aio.py --config FILE --port PORT
 """
@@ -30,10 +31,16 @@ def main():
     os.environ["OS_CINDER_DISABLE_EVENTLET_PATCHING"] = "true"
     sys.argv[:] = ["cinder", "--config-file", options.config]
 
-    from cinder import monkey_patch
+    try:
+        from cinder import monkey_patch
+    except ImportError:
+        # Until 2025.1 Cinder's services know eventlet only.
+        import eventlet
 
-    monkey_patch.patch()
-    without_thread_pool()
+        eventlet.monkey_patch()
+    else:
+        monkey_patch.patch()
+        without_thread_pool()
 
     from cinder.wsgi import wsgi
 

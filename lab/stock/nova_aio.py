@@ -5,6 +5,8 @@ Usage: nova_aio.py --config FILE --port PORT --placement-port PORT HOST...
 """
 
 import argparse
+import contextlib
+import inspect
 import sys
 import threading
 import time
@@ -22,7 +24,9 @@ def main():
 
     from nova import monkey_patch
 
-    monkey_patch.patch(backend="threading")
+    if hasattr(monkey_patch, "patch"):
+        monkey_patch.patch(backend="threading")
+    # Until 2025.1 importing it was all, and made the process run on eventlet.
 
     import nova.conf
     import nova_virt_path  # noqa: F401
@@ -34,14 +38,18 @@ def main():
     from nova.conductor import rpcapi as conductor_rpc
     from nova.objects import host_mapping
     from nova.scheduler import rpcapi as scheduler_rpc
-    from oslo_service import opts as service_opts
     from placement import wsgi as placement_wsgi
     from serving import serve_in_background
 
     serve_in_background(placement_wsgi.init_application(), options.placement_port, 6)
     objects.register_all()
-    api = wsgi_app.init_application("osapi_compute", "nova-api-os-compute")
-    service_opts.register_service_opts(nova.conf.CONF)
+    names = ("osapi_compute", "nova-api-os-compute")
+    wanted = len(inspect.signature(wsgi_app.init_application).parameters)
+    api = wsgi_app.init_application(*names[:wanted])
+    with contextlib.suppress(ImportError):  # earlier releases register them by themselves
+        from oslo_service import opts as service_opts
+
+        service_opts.register_service_opts(nova.conf.CONF)
     os_brick.setup(nova.conf.CONF)
     os_vif.initialize()
     objects.Service.enable_min_version_cache()
@@ -56,15 +64,12 @@ def main():
 
     start("nova-conductor", topic=conductor_rpc.RPC_TOPIC)
     start("nova-scheduler", topic=scheduler_rpc.RPC_TOPIC)
+    alternative = getattr(compute_rpc, "RPC_TOPIC_ALT", None)  # since 2026
+    topics = {"topic_alt": alternative} if alternative else {}
     for host in options.hosts:
         # The driver and the resource tracker ask the configuration for the host's name.
         nova.conf.CONF.set_override("host", host)
-        start(
-            "nova-compute",
-            host=host,
-            topic=compute_rpc.RPC_TOPIC,
-            topic_alt=compute_rpc.RPC_TOPIC_ALT,
-        )
+        start("nova-compute", host=host, topic=compute_rpc.RPC_TOPIC, **topics)
     host_mapping.discover_hosts(context.get_admin_context())
     print(f"nova is up after {time.monotonic() - begun:.1f} s", flush=True)
     threading.Event().wait()
