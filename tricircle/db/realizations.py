@@ -30,6 +30,7 @@ from tricircle.db.models import RealizationColumns, new_id, now
 Table = type[RealizationColumns]
 Row = RealizationColumns
 Transaction = Callable[[], contextlib.AbstractContextManager[Session]]
+Work = Callable[[Session], Any]
 
 _RETRIED = (db_exc.DBDeadlock, db_exc.DBConnectionError, db_exc.DBDuplicateEntry)
 _QUIET = {"synchronize_session": False}
@@ -138,7 +139,7 @@ class Store:
         self.table = table
         self._transaction = transaction
 
-    def transact(self, function: Callable[[Session], Any]) -> Any:
+    def transact(self, function: Work) -> Any:
         """Run ``function`` in a transaction, again when the database asks for it."""
         retry = api.wrap_db_retry(
             max_retries=10,

@@ -9,6 +9,7 @@ belong to no project, so only an administrator sees them and they cost no quota.
 
 import contextlib
 import uuid
+from typing import Any
 
 from neutron_lib import constants
 from neutron_lib import exceptions as n_exc
@@ -52,7 +53,7 @@ def release(subnet_id: str, pod_id: str) -> None:
         core.delete_port(central.admin(), reserving, l3_port_check=False)
 
 
-def _reserve(core: Resource, subnet: Resource, pod_id: str, reserving: str) -> Resource:
+def _reserve(core: Any, subnet: Resource, pod_id: str, reserving: str) -> Resource:
     body = {
         "network_id": subnet["network_id"],
         "project_id": "",

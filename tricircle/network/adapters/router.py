@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routers: in each pod a copy that joins those of the router's networks that are there."""
 
-import netaddr
+import ipaddress
+from collections.abc import Iterable
 
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter, same
@@ -108,16 +109,16 @@ class RouterAdapter(Adapter):
         site.neutron.put(path, {"port_id": port["id"]})
 
 
-def _reachable(routes: list[Resource], ports: "object") -> list[Resource]:
+def _reachable(routes: list[Resource], ports: Iterable[Resource]) -> list[Resource]:
     """The user's routes whose next hop is on a network the router has in the pod."""
     core = central_neutron.core()
-    subnet_ids = {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]}  # type: ignore[attr-defined]
+    subnet_ids = {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]}
     if not routes or not subnet_ids:
         return []
     found = core.get_subnets(central_neutron.admin(), filters={"id": list(subnet_ids)})
-    ranges = [netaddr.IPNetwork(subnet["cidr"]) for subnet in found]
+    ranges = [ipaddress.ip_network(subnet["cidr"]) for subnet in found]
     return [
         route
         for route in routes
-        if any(netaddr.IPAddress(route["nexthop"]) in cidr for cidr in ranges)
+        if any(ipaddress.ip_address(route["nexthop"]) in cidr for cidr in ranges)
     ]

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a pod needs of networks, subnets, security groups and routers; the rest is to go.
+
+All is needed because of ports: a port needs its network with the subnets, its groups, and the
+groups their rules name; a network needs the routers joined to it.
+"""
+
+import sqlalchemy as sa
+from neutron.db import models_v2
+from neutron.db.models import securitygroup as sg_models
+from sqlalchemy.orm import Session
+
+from tricircle.db import realizations
+from tricircle.db.realizations import Key, Store
+from tricircle.network import outbox
+from tricircle.network.central import ROUTER_INTERFACES
+
+# What goes when nothing needs it; a port is wanted for its own sake.
+KINDS = ("router", "subnet", "network", "security_group")
+
+
+def sweep(store: Store, pod_id: str) -> int:
+    """Mark as unwanted what nothing in the pod needs any more; how many."""
+    table = store.table
+    present = sa.select(table.resource_type, table.resource_id).where(
+        table.pod_id == pod_id, table.absent.is_(False), table.resource_type.in_(KINDS)
+    )
+
+    def look(tx: Session) -> list[Key]:
+        found = [Key(*row) for row in tx.execute(present).tuples()]
+        needed = of(tx, pod_id) if found else set()
+        return [key for key in found if key not in needed]
+
+    surplus: list[Key] = store.transact(look)
+    return sum(store.transact(_retiring(store, key, pod_id)) for key in surplus)
+
+
+def of(tx: Session, pod_id: str) -> set[Key]:
+    """Everything the ports in a pod need there."""
+    port, subnet = models_v2.Port, models_v2.Subnet
+    networks = set(
+        tx.scalars(
+            sa.select(port.network_id).where(port.id.in_(outbox.ports_in(tx, pod_id))).distinct()
+        )
+    )
+    subnets = tx.scalars(sa.select(subnet.id).where(subnet.network_id.in_(networks)))
+    routers = tx.scalars(
+        sa.select(port.device_id)
+        .where(port.network_id.in_(networks), port.device_owner.in_(ROUTER_INTERFACES))
+        .distinct()
+    )
+    groups = _with_named(tx, outbox.groups_of_ports(tx, pod_id))
+    return {
+        *(Key("network", one) for one in networks),
+        *(Key("subnet", one) for one in subnets),
+        *(Key("router", one) for one in routers),
+        *(Key("security_group", one) for one in groups),
+    }
+
+
+def _with_named(tx: Session, groups: set[str]) -> set[str]:
+    """The groups, with those their rules name, and so on."""
+    rule = sg_models.SecurityGroupRule
+    known, newest = set(groups), set(groups)
+    while newest:
+        named = tx.scalars(
+            sa.select(rule.remote_group_id)
+            .where(rule.security_group_id.in_(newest), rule.remote_group_id.is_not(None))
+            .distinct()
+        )
+        newest = set(named) - known
+        known |= newest
+    return known
+
+
+def _retiring(store: Store, key: Key, pod_id: str) -> realizations.Work:
+    """A transaction that retires a row, if even now that it is locked nothing needs it.
+
+    Whoever binds a port locks the rows of what it needs before it commits the port's own: either
+    it has committed when the lock is ours and the port is seen, or it finds the row retired.
+    """
+    table = store.table
+
+    def retire(tx: Session) -> int:
+        lock = (
+            sa.select(table.id)
+            .where(
+                table.resource_type == key.resource_type,
+                table.resource_id == key.resource_id,
+                table.pod_id == pod_id,
+            )
+            .with_for_update()
+        )
+        tx.execute(lock)
+        if key in of(tx, pod_id):
+            return 0
+        if key.resource_type == "network":
+            for router_id in outbox.routers_of(tx, key.resource_id):
+                realizations.touch(tx, table, Key("router", router_id), [pod_id])
+        return realizations.retire(tx, table, key, [pod_id])
+
+    return retire

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Something done again and again in a thread of its own, whatever goes wrong in between."""
+
+import threading
+from collections.abc import Callable
+
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+
+LOG = logging.getLogger(__name__)
+
+_PATIENCE = 5.0
+
+
+class Loop:
+    """Calls ``work`` every ``interval()`` seconds, sooner when woken, until it is stopped."""
+
+    def __init__(self, name: str, work: Callable[[], object], interval: Callable[[], float]):
+        self.name = name
+        self._work = work
+        self._interval = interval
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ask it to end after what it is doing now."""
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the end; whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            pause = self._interval()
+            self._wake.clear()
+            try:
+                self._work()
+            except (db_exc.DBError, db_exc.CantStartEngineError) as error:
+                LOG.warning("%s: the database failed, will go on: %s", self.name, error)
+                pause = max(pause, _PATIENCE)
+            except Exception:
+                LOG.exception("%s failed, will go on", self.name)
+                pause = max(pause, _PATIENCE)
+            self._wake.wait(pause)

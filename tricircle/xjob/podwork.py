@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All the work on one pod, in threads of its own: a slow pod delays no other."""
+
+import concurrent.futures
+import threading
+import time
+
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.network import needs, status
+from tricircle.network.adapters import ADAPTERS
+from tricircle.network.deadline import Deadline
+from tricircle.network.runtime import Runtime
+from tricircle.pods import pod as pods
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import Pod
+from tricircle.xjob.definitions import Definitions
+from tricircle.xjob.loop import Loop
+
+LOG = logging.getLogger(__name__)
+
+
+class PodWork:
+    """Reconciles, mirrors and watches a pod from ``start()`` until ``stop()``."""
+
+    def __init__(self, runtime: Runtime, pod_id: str, name: str) -> None:
+        self.pod_id = pod_id
+        self._runtime = runtime
+        self._definitions = Definitions(runtime.identity)
+        self._was_away = False
+        self._at_work: set[str] = set()
+        self._lock = threading.Lock()
+        self._workers = concurrent.futures.ThreadPoolExecutor(
+            CONF.reconciler.threads_per_pod, f"{name}-worker"
+        )
+        poll, watch = self._poll_interval, self._status_interval
+        self._network = Loop(f"{name}-network", self._reconcile, poll)
+        self._loops = [
+            self._network,
+            Loop(f"{name}-definitions", self._mirror, poll),
+            Loop(f"{name}-needs", self._sweep, watch),
+            Loop(f"{name}-status", self._watch, watch),
+        ]
+
+    def start(self) -> None:
+        for loop in self._loops:
+            loop.start()
+
+    def wake(self) -> None:
+        """There is work: do not wait for the next look."""
+        self._network.wake()
+
+    def stop(self) -> None:
+        for loop in self._loops:
+            loop.stop()
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    def join(self, seconds: float) -> bool:
+        """Wait until what was begun is ended; whether it is."""
+        until = time.monotonic() + seconds
+        ended = [loop.join(max(0.0, until - time.monotonic())) for loop in self._loops]
+        while self._at_work and time.monotonic() < until:
+            time.sleep(0.05)
+        return all(ended) and not self._at_work
+
+    @staticmethod
+    def _poll_interval() -> float:
+        return float(CONF.reconciler.poll_interval)
+
+    @staticmethod
+    def _status_interval() -> float:
+        return float(CONF.reconciler.status_interval)
+
+    def _pod(self) -> Pod | None:
+        """The pod, if it is to be worked on now."""
+        pod = self._runtime.registry.fresh().get(self.pod_id)
+        if pod is None or pod.state == pods.MAINTENANCE or pod.health == pods.DOWN:
+            return None
+        return pod
+
+    def _reconcile(self) -> None:
+        """Hand due rows to the workers; each comes back here when it is done."""
+        pod = self._pod()
+        if pod is None:
+            self._was_away = True
+            return
+        engine = self._runtime.engine
+        if self._was_away:
+            self._was_away = False
+            engine.store.hurry(pod.id)
+        room = CONF.reconciler.threads_per_pod * 4
+        rows = engine.store.due(pod.id, room, tuple(ADAPTERS))
+        for row in sorted(rows, key=engine.order):
+            with self._lock:
+                if row.id in self._at_work or len(self._at_work) >= room:
+                    continue
+                self._at_work.add(row.id)
+            self._workers.submit(self._one, pod, row.id)
+
+    def _one(self, pod: Pod, row_id: str) -> None:
+        try:
+            done = self._runtime.engine.work(pod, row_id)
+        except Exception:
+            LOG.exception("A realization in pod %s could not be worked on", pod.region_name)
+            done = False
+        with self._lock:
+            self._at_work.discard(row_id)
+            idle = not self._at_work
+        if done and idle:
+            self._network.wake()
+
+    def _mirror(self) -> None:
+        if (pod := self._pod()) is not None:
+            self._definitions.run(pod)
+
+    def _sweep(self) -> None:
+        if needs.sweep(self._runtime.engine.store, self.pod_id):
+            self._network.wake()
+
+    def _watch(self) -> None:
+        pod = self._pod()
+        if pod is None:
+            return
+        try:
+            status.bring_back(
+                self._runtime.engine.site(pod, Deadline(CONF.reconciler.call_deadline))
+            )
+        except PodError as error:
+            LOG.info("The port status of %s is not known: %s", pod.region_name, error)
