@@ -21,6 +21,7 @@ from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
 
 _MOST_TOKENS = 10_000
+_CACHE = "tricircle.token_cache"
 LOG = logging.getLogger(__name__)
 
 
@@ -86,6 +87,7 @@ class Authenticator:
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
             "HTTP_X_AUTH_TOKEN": token,
+            _CACHE: _NoCache(),
         }
         setup_testing_defaults(environ)
         statuses: list[str] = []
@@ -118,9 +120,23 @@ def _accept(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return []
 
 
+class _NoCache:
+    """What keystonemiddleware gets to remember tokens in, unless memcached is configured.
+
+    Its own memory would believe a revoked token longer than [gateway] token_cache_seconds.
+    """
+
+    def get(self, key: str) -> None:
+        return None
+
+    def set(self, key: str, value: bytes, time: int = 0) -> None:
+        return None
+
+
 def _conf(service_type: str) -> dict[str, Any]:
     identity = CONF.tricircle_identity
-    return {
+    cache = {} if CONF.keystone_authtoken.memcached_servers else {"cache": _CACHE}
+    return cache | {
         "oslo_config_config": CONF,
         "auth_section": "tricircle_identity",
         "www_authenticate_uri": identity.www_authenticate_uri,

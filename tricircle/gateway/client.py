@@ -64,26 +64,26 @@ class PodClient:
 
     def __init__(self, breakers: Breakers) -> None:
         self._breakers = breakers
-        self._sessions: aiohttp.ClientSession | None = None
+        self._open: aiohttp.ClientSession | None = None
 
     def _session(self) -> aiohttp.ClientSession:
-        if self._sessions is None or self._sessions.closed:
+        if self._open is None or self._open.closed:
             connector = aiohttp.TCPConnector(
                 limit=0,
                 limit_per_host=CONF.pods.connections_per_pod,
                 keepalive_timeout=_KEEPALIVE_SECONDS,
             )
-            self._sessions = aiohttp.ClientSession(
+            self._open = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=True,
                 headers={"User-Agent": "tricircle-gateway"},
             )
-        return self._sessions
+        return self._open
 
     async def close(self) -> None:
-        if self._sessions is not None:
-            await self._sessions.close()
+        if self._open is not None:
+            await self._open.close()
 
     async def request(
         self,
@@ -145,7 +145,14 @@ class PodClient:
         )
         try:
             async with self._session().request(
-                method, url, headers=headers, data=data, timeout=timeout, allow_redirects=False
+                method,
+                url,
+                headers=headers,
+                data=data,
+                timeout=timeout,
+                allow_redirects=False,
+                # A PUT without a body has no type; Nova refuses the one aiohttp would name.
+                skip_auto_headers=("Content-Type",),
             ) as response:
                 return PodResponse(pod, response.status, response.headers, await response.read())
         except aiohttp.ConnectionTimeoutError:

@@ -110,12 +110,8 @@ class RouteTable:
 
     def _match(self, method: str, segments: list[str], project: str | None) -> Match | None:
         for node, values in self._walk(self._root, segments, ()):
-            # As webob does, a HEAD is a GET without its body.
-            row = node.methods.get(method) or (
-                node.methods.get("GET") if method == "HEAD" else None
-            )
-            if row:
-                route, names = row
+            if method in node.methods:
+                route, names = node.methods[method]
                 params = dict(zip(names, values, strict=True))
                 return Match(route, params, project, "".join(f"/{part}" for part in segments))
         return None
