@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,6 +80,14 @@ def record(lab: Lab, name: str, pid: int) -> None:
     partial.replace(_record_path(lab, name))
 
 
+def _recorded(lab: Lab, name: str) -> dict[str, int] | None:
+    try:
+        data: dict[str, int] = json.loads(_record_path(lab, name).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return data
+
+
 def names(lab: Lab) -> list[str]:
     """All recorded daemons, alive or not."""
     return sorted(path.stem for path in lab.run.glob("*.json"))
@@ -86,12 +95,9 @@ def names(lab: Lab) -> list[str]:
 
 def alive(lab: Lab, name: str) -> int | None:
     """The daemon's pid, or None when it is not running."""
-    try:
-        data = json.loads(_record_path(lab, name).read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    found = stat(data["pid"])
-    return found.pid if found and found.start == data["start"] else None
+    data = _recorded(lab, name)
+    found = stat(data["pid"]) if data else None
+    return found.pid if data and found and found.start == data["start"] else None
 
 
 def forget(lab: Lab, name: str) -> None:
@@ -125,6 +131,7 @@ def start(
     """
     if pid := alive(lab, name):
         return pid
+    stop(lab, [name])  # children that a dead one left hold its ports and files
     lab.log.mkdir(parents=True, exist_ok=True)
     command = [str(part) for part in argv]
     if netns:
@@ -206,13 +213,24 @@ def wait_for(
         time.sleep(0.2)
 
 
+def accepts(path: Path) -> bool:
+    """Whether somebody listens on that Unix socket (after a crash the file alone is still there)."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 # -- stopping ----------------------------------------------------------------------------------
 
 
 def members(lab: Lab, name: str) -> list[int]:
-    """The daemon and everything in its session."""
-    pid = alive(lab, name)
-    return [found.pid for found in processes() if found.session == pid] if pid else []
+    """The daemon and everything in its session, which may have outlived it."""
+    data = _recorded(lab, name)
+    if data is None:
+        return []
+    leader = stat(data["pid"])
+    if leader and leader.start != data["start"]:
+        return []  # the number is somebody else's by now
+    return [found.pid for found in processes() if found.session == data["pid"]]
 
 
 def send(lab: Lab, name: str, number: int) -> int:
