@@ -7,6 +7,7 @@ reaches into them.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import urllib.error
 import urllib.request
@@ -69,7 +70,7 @@ def neutron_sections(lab: Lab) -> Sections:
     return {
         "DEFAULT": {
             "core_plugin": "ml2",
-            "service_plugins": "tricircle-router,qos,segments,auto_allocate,trunk",
+            "service_plugins": "tricircle-router,segments,auto_allocate",
             "auth_strategy": "keystone",
             "transport_url": "fake:///",
             "rpc_workers": 0,
@@ -139,18 +140,26 @@ def start(lab: Lab, name: str) -> None:
     config = config_file(lab)
     neutron = neutron_config_file(lab)
     if name == CENTRAL:
+        # Neutron tells the first of its workers by files in TMPDIR named after the parent's pid.
+        temporary = lab.var / "central" / "tmp"
+        if process.alive(lab, CENTRAL) is None:
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
         process.start(
             lab,
             CENTRAL,
             [
-                _bin("waitress-serve"),
-                f"--listen={ADDRESS}:{lab.port('central-network')}",
-                "--threads=16",
-                "neutron.wsgi.api:application",
+                sys.executable,
+                Path(__file__).parent / "stock" / "wsgi_api.py",
+                "neutron.wsgi.api",
+                lab.port("central-network"),
             ],
             env={
                 "OS_NEUTRON_CONFIG_DIR": str(neutron.parent),
                 "OS_NEUTRON_CONFIG_FILES": neutron.name,
+                # uWSGI would tell how many processes serve the API; here it is one.
+                "ASGI_WORKERS": "1",
+                "TMPDIR": str(temporary),
             },
         )
     elif name == GATEWAY:
