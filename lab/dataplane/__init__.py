@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lab's data plane: real packets between servers, on one machine.
 
-Order: ``physical_up``, ``pod_up`` per pod, then the pod's Neutron and Nova with the options given here. All may be
-repeated; ``down`` removes everything, whatever state a crash left.
+Order: ``physical_up``, ``pod_up`` per pod, then the pod's Neutron and Nova with the options given
+here. All may be repeated; ``down`` removes everything, whatever state a crash left.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def pod_up(lab: Lab, pod: Pod) -> None:
 
 
 def down(lab: Lab) -> None:
-    """Remove all namespaces (with the processes in them) and state. Stop the lab's daemons first."""
+    """Remove all namespaces, the processes in them, and state. Stop the lab's daemons first."""
     for name in netns.names(lab.netns_prefix):
         netns.delete(name)
     for folder in (

@@ -85,7 +85,7 @@ def without_offload(name: str, links: Iterable[str]) -> None:
 
 
 def without_ipv6(name: str) -> None:
-    """Keep a namespace of switches silent: its own interfaces then say nothing on the networks they carry."""
+    """Keep a namespace of switches silent on the networks it carries."""
     run(
         ["ip", "netns", "exec", name, "sysctl", "-q", "-w"]
         + [f"net.ipv6.conf.{which}.disable_ipv6=1" for which in ("all", "default")]
@@ -109,10 +109,7 @@ def add_cable(name: str, link: str, switch_netns: str, plug: str, switch: str) -
     """Connect ``link`` in one namespace to a switch in another."""
     if has_link(name, link):
         return
-    run(
-        ["ip", "-n", name, "link", "add", link, "type", "veth"]
-        + ["peer", "name", plug, "netns", switch_netns]
-    )
+    ip(name, [f"link add {link} type veth peer name {plug} netns {switch_netns}"])
     ip(switch_netns, [f"link set {plug} master {switch} up"])
     ip(name, [f"link set {link} up"])
     without_offload(name, [link])

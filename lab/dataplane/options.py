@@ -55,7 +55,7 @@ def neutron_options(lab: Lab, pod: Pod) -> Sections:
 
 
 def nova_options(lab: Lab, pod: Pod, host: str) -> Sections:
-    """The virt driver. Alike for all hosts of a pod: the driver finds its host's settings by name."""
+    """The virt driver. Alike for all hosts: the driver finds its host's settings by name."""
     return {
         "DEFAULT": {
             "compute_driver": "nova_netns.NetnsDriver",

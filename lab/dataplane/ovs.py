@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open vSwitch and OVN daemons: a pod's central databases, and a chassis per compute host.
 
-The kernel of a test machine has no openvswitch module, so the switches run their userspace datapath.
+A test machine's kernel has no openvswitch module: the switches run their userspace datapath.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ OVN_SCHEMAS = {
     "sb": SCHEMAS / "ovn" / "ovn-sb.ovsschema",
 }
 START_SECONDS = 20
-DHCP_SCRIPT = Path(__file__).parent.parent / "stock" / "nova_netns_dhcp.sh"
 
 
 def _logging(lab: Lab, name: str) -> list[str]:
@@ -52,17 +51,21 @@ def central_up(lab: Lab, pod: Pod) -> None:
     process.start(
         lab,
         server,
-        ["ovsdb-server", *_logging(lab, server), f"--unixctl={socket.parent}/ovsdb.ctl"]
-        + [f"--remote=punix:{socket}", *map(str, files)],
+        [
+            *("ovsdb-server", *_logging(lab, server), f"--unixctl={socket.parent}/ovsdb.ctl"),
+            *(f"--remote=punix:{socket}", *files),
+        ],
     )
-    process.wait_for(f"{server}", socket.exists, START_SECONDS, lab, server)
+    process.wait_for(f"{server}", lambda: process.accepts(socket), START_SECONDS, lab, server)
     process.run(["ovn-nbctl", f"--db={connection}", "init"])
     process.run(["ovn-sbctl", f"--db={connection}", "init"])
     process.start(
         lab,
         northd,
-        ["ovn-northd", *_logging(lab, northd), f"--unixctl={socket.parent}/northd.ctl"]
-        + [f"--ovnnb-db={connection}", f"--ovnsb-db={connection}"],
+        [
+            *("ovn-northd", *_logging(lab, northd), f"--unixctl={socket.parent}/northd.ctl"),
+            *(f"--ovnnb-db={connection}", f"--ovnsb-db={connection}"),
+        ],
     )
 
 
@@ -90,8 +93,9 @@ def _start(host: Host, program: str, *arguments: str) -> None:
 def host_up(host: Host) -> None:
     """The host's namespace, its cables, its switch and its OVN controller."""
     new = netns.add(host.netns)
-    if new:  # ports of a switch that went with its namespace
-        host.ovsdb_file.unlink(missing_ok=True)
+    if new:  # what is left is of a switch that went with its namespace
+        for left in (host.ovsdb_file, *host.lab.log.glob(f"{host.name}-ov*.log")):
+            left.unlink(missing_ok=True)
     netns.without_ipv6(host.netns)
     for switch in host.switches:
         netns.add_cable(
@@ -102,7 +106,7 @@ def host_up(host: Host) -> None:
     _start(host, "ovsdb-server", f"--remote=punix:{host.ovsdb_socket}", str(host.ovsdb_file))
     process.wait_for(
         f"{host.name}'s OVS database",
-        host.ovsdb_socket.exists,
+        lambda: process.accepts(host.ovsdb_socket),
         START_SECONDS,
         host.lab,
         host.daemon("ovsdb-server"),
@@ -158,16 +162,16 @@ def chassis(host: Host) -> list[str]:
 
 
 def _without_zero_snat(host: Host) -> None:
-    """Keep OVN from asking for "all-zero SNAT", before its controller looks at what the datapath can do.
+    """Keep OVN from using "all-zero SNAT"; call it before the controller looks at the datapath.
 
-    Debian 12's OVS 3.1.0 aborts (conntrack.c: conn->conn_type == CT_CONN_TYPE_DEFAULT) when a connection committed
-    that way is tried again after it timed out, as a TCP connection to a silent address is. Without the feature OVN
-    commits connections plainly and the faulty code is never reached.
+    Debian 12's OVS 3.1.0 aborts (conntrack.c: conn->conn_type == CT_CONN_TYPE_DEFAULT) when a
+    connection committed that way is tried again after it timed out, as a TCP connection to a silent
+    address is. Without the feature OVN commits connections plainly and the faulty code is never
+    reached.
     """
-    process.run(
-        ["ovs-appctl", f"--target={host.rundir}/ovs-vswitchd.ctl", "dpif/set-dp-features"]
-        + [topology.INTEGRATION_BRIDGE, "ct_zero_snat", "false"]
-    )
+    target = f"--target={host.rundir}/ovs-vswitchd.ctl"
+    feature = ("dpif/set-dp-features", topology.INTEGRATION_BRIDGE, "ct_zero_snat", "false")
+    process.run(["ovs-appctl", target, *feature])
 
 
 def _write_settings(host: Host) -> None:
@@ -180,7 +184,6 @@ def _write_settings(host: Host) -> None:
                 "ovsdb": f"unix:{host.ovsdb_socket}",
                 "server_prefix": topology.server_prefix(host.lab, host.name),
                 "servers": str(host.servers_dir),
-                "dhcp_script": str(DHCP_SCRIPT),
             },
             indent=2,
         )
@@ -205,9 +208,6 @@ def pod_up(lab: Lab, pod: Pod) -> None:
 
 def registered(lab: Lab, pod: Pod) -> set[str]:
     """Names of the pod's chassis that have reported themselves."""
-    return set(
-        process.run(
-            ["ovn-sbctl", f"--db={topology.ovn_connection(lab, pod)}", "--bare"]
-            + ["--columns=name", "list", "Chassis"]
-        ).split()
-    )
+    database = f"--db={topology.ovn_connection(lab, pod)}"
+    out = process.run(["ovn-sbctl", database, "--bare", "--columns=name", "list", "Chassis"])
+    return set(out.split())

@@ -11,7 +11,8 @@ from lab.settings import Lab, LabError
 
 
 def find(lab: Lab, server_id: str) -> str:
-    """The server's namespace. While a server moves between hosts it has two: the one with links up is meant.
+    """The server's namespace. While a server moves between hosts it has two: the one that has
+    addresses is meant.
 
     Raises LabError when there is none.
     """
@@ -34,8 +35,10 @@ def _running(name: str) -> bool:
 def server_exec(
     lab: Lab, server_id: str, argv: Sequence[str], *, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in the server's network; returns its exit code and output. Raises LabError when there is no such
-    server or the command does not end."""
+    """Run a command in the server's network; returns its exit code and output.
+
+    Raises LabError when there is no such server or the command does not end.
+    """
     return _exec(find(lab, server_id), argv, timeout)
 
 
@@ -61,8 +64,11 @@ def _exec(name: str, argv: Sequence[str], timeout: float) -> subprocess.Complete
 
 
 def ping(lab: Lab, server_id: str, address: str, *, count: int = 3, tries: int = 10) -> bool:
-    """Whether ``count`` pings in a row from the server are answered. A new path may lose its first packets (address
-    resolution), so single pings are tried first, one a second, ``tries`` of them at most."""
+    """Whether ``count`` pings in a row from the server are answered.
+
+    A new path may lose its first packets (address resolution), so single pings are tried first, one
+    a second, ``tries`` of them at most.
+    """
     name = find(lab, server_id)
     for _ in range(tries):
         if _exec(name, ["ping", "-n", "-c", "1", "-W", "1", address], 10).returncode == 0:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names and addresses of the data plane: all of them follow from the lab, none is kept anywhere.
 
-One namespace, *physical*, holds the switches that a data centre has in common (plain Linux bridges). Each compute host
-is a namespace cabled to them, with an Open vSwitch of its own. One more namespace, *outside*, is the world beyond the
-external network. Each server is a namespace too.
+One namespace, *physical*, holds the switches that a data centre has in common (plain Linux
+bridges). Each compute host is a namespace cabled to them, with an Open vSwitch of its own. One more
+namespace, *outside*, is the world beyond the external network. Each server is a namespace too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.settings import Lab, Pod
 
-#: Switches of the physical namespace: the VLAN network of all pods, the external network, the hosts' tunnels.
+#: Switches of the physical namespace: the pods' VLANs, the external network, the hosts' tunnels.
 PHYSNET = "physnet1"
 EXTERN = "extern"
 TUNNEL = "tunnel"

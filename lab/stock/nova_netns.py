@@ -19,6 +19,7 @@ from . import nova_netns_guest as guests
 from .nova_fake import FakeDriver
 from .nova_netns_switch import Switch
 
+STATEFUL = "dhcpv6-stateful"
 LOG = logging.getLogger(__name__)
 CONF = nova.conf.CONF
 CONF.register_opts(
@@ -161,12 +162,14 @@ class NetnsDriver(FakeDriver):
             raise exception.VirtualInterfacePlugException(
                 f"port {vif['id']} is not bound to a network of host {self._host} ({vif['type']})"
             )
+        subnets = vif["network"]["subnets"]
         guest.add_nic(
             vif["id"],
             wanted.vif_name,
             vif["address"],
             vif["network"].get_meta("mtu") or 1500,
-            _stateful_v6(vif),
+            dhcp=any(subnet["version"] == 4 for subnet in subnets),
+            dhcp6=any(subnet.get_meta("ipv6_address_mode") == STATEFUL for subnet in subnets),
         )
         self._switch.plug(wanted, os_vif_util.nova_to_osvif_instance(instance))
         self._interfaces[vif["id"]] = vif
@@ -347,10 +350,3 @@ class NetnsDriver(FakeDriver):
         self._track(instance, power_state.RUNNING)
         flavor = instance.flavor
         self.resources.claim(vcpus=flavor.vcpus, mem=flavor.memory_mb, disk=flavor.root_gb)
-
-
-def _stateful_v6(vif):
-    return any(
-        subnet.get_meta("ipv6_address_mode") == "dhcpv6-stateful"
-        for subnet in vif["network"]["subnets"]
-    )

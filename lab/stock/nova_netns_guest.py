@@ -18,6 +18,8 @@ import signal
 import subprocess
 import time
 
+SCRIPT = pathlib.Path(__file__).with_name("nova_netns_dhcp.sh")
+SCRIPT6 = pathlib.Path(__file__).with_name("nova_netns_dhcp6.sh")
 NETNS = pathlib.Path("/run/netns")
 RUNNING, PAUSED, SHUTDOWN, SUSPENDED = 1, 3, 4, 7  # as nova.compute.power_state counts
 
@@ -30,7 +32,6 @@ class HostSettings:
     ovsdb: str
     server_prefix: str
     servers: str
-    dhcp_script: str
 
     @classmethod
     def load(cls, folder, host):
@@ -68,6 +69,9 @@ class Guest:
         if not (NETNS / self.netns).exists():
             run("ip", "netns", "add", self.netns)
         ip(self.netns, "link set lo up")
+        # Neutron sees to it that addresses are unique; looking for duplicates costs a second.
+        settings = [f"net.ipv6.conf.{which}.accept_dad=0" for which in ("all", "default")]
+        run("ip", "netns", "exec", self.netns, "sysctl", "-q", "-w", *settings)
         self.save({"name": name, "state": SHUTDOWN, "nics": {}})
 
     def destroy(self):
@@ -95,7 +99,7 @@ class Guest:
 
     # -- NICs --------------------------------------------------------------------------------------
 
-    def add_nic(self, port, tap, mac, mtu, dhcp6):
+    def add_nic(self, port, tap, mac, mtu, dhcp=True, dhcp6=False):
         """The veth pair; its guest end stays down until the server runs. May be repeated."""
         state = self.load()
         if port in state["nics"]:
@@ -104,32 +108,14 @@ class Guest:
         eth = next(f"eth{n}" for n in range(len(used) + 1) if f"eth{n}" not in used)
         with contextlib.suppress(subprocess.CalledProcessError):
             run("ip", "-n", self.host.netns, "link", "delete", tap)  # a leftover
-        run(
-            "ip",
-            "-n",
-            self.netns,
-            "link",
-            "add",
-            eth,
-            "address",
-            mac,
-            "mtu",
-            str(mtu),
-            "type",
-            "veth",
-            "peer",
-            "name",
-            tap,
-            "mtu",
-            str(mtu),
-            "netns",
-            self.host.netns,
-        )
+        peer = f"peer name {tap} mtu {mtu} netns {self.host.netns}"
+        ip(self.netns, f"link add {eth} address {mac} mtu {mtu} type veth {peer}")
         # The userspace switch passes frames on as they are: checksums must be right in them.
         for netns, link in ((self.netns, eth), (self.host.netns, tap)):
             run("ip", "netns", "exec", netns, "ethtool", "-K", link, "tx", "off")
         ip(self.host.netns, f"link set {tap} up")
-        state["nics"][port] = {"eth": eth, "tap": tap, "mac": mac, "mtu": mtu, "dhcp6": dhcp6}
+        state["nics"][port] = {"eth": eth, "tap": tap, "mac": mac, "mtu": mtu}
+        state["nics"][port] |= {"dhcp": dhcp, "dhcp6": dhcp6}
         self.save(state)
         if state["state"] == RUNNING:
             self._log(f"{eth}: new NIC {mac}")
@@ -188,43 +174,17 @@ class Guest:
         eth = nic["eth"]
         self._kill(eth)
         ip(self.netns, f"link set {eth} up")
-        self._log(f"{eth}: {nic['mac']} up, asking for an address")
-        # Stays to renew the lease; asks every second until there is one.
-        self._daemon(
-            "busybox",
-            "udhcpc",
-            "-f",
-            "-i",
-            eth,
-            "-t",
-            "10",
-            "-T",
-            "1",
-            "-A",
-            "1",
-            "-O",
-            "mtu",
-            "-O",
-            "staticroutes",
-            "-O",
-            "search",
-            "-x",
-            f"hostname:{self.load()['name'][:60]}",
-            "-s",
-            self.host.dhcp_script,
-        )
+        self._log(f"{eth}: {nic['mac']} up")
+        if nic["dhcp"]:
+            # Stays to renew the lease. Until there is one: ten tries a second apart, and again.
+            options = ["-t", "10", "-T", "1", "-A", "5", "-O", "mtu", "-O", "staticroutes"]
+            name = f"hostname:{self.load()['name'][:60]}"
+            self._daemon("busybox", "udhcpc", "-f", "-i", eth, *options, "-x", name, "-s", SCRIPT)
         if nic["dhcp6"]:
-            self._daemon(
-                "dhclient",
-                "-6",
-                "-d",
-                "-v",
-                "-lf",
-                f"{self.folder}/{eth}.leases6",
-                "-pf",
-                f"{self.folder}/{eth}.pid6",
-                eth,
-            )
+            files = ["-lf", self.folder / f"{eth}.leases6", "-pf", self.folder / f"{eth}.pid6"]
+            # It gives up while the link-local address is not there yet.
+            again = 'until dhclient -6 -d -q "$@"; do sleep 0.2; done'
+            self._daemon("sh", "-c", again, "dhclient", "-sf", SCRIPT6, *files, eth)
 
     def _daemon(self, *argv):
         with open(self.console, "ab") as output:
