@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from oslo_context.context import RequestContext
-from oslo_policy import policy
+from oslo_policy import opts, policy
 
 from tricircle.conf import CONF
 from tricircle.policies import base, bindings, pods, routings
+
+opts.set_defaults(CONF)
 
 
 class Forbidden(Exception):
