@@ -174,6 +174,18 @@ class Store:
         found: dict[str, str] = self.transact(lambda tx: dict(tx.execute(query).tuples().all()))
         return found
 
+    def wanted(self, resource_type: str, ids: Iterable[str], pod_id: str) -> set[str]:
+        """Those of the resources that are wanted in a pod."""
+        among = list(ids)
+        query = sa.select(self.table.resource_id).where(
+            self.table.resource_type == resource_type,
+            self.table.resource_id.in_(among),
+            self.table.pod_id == pod_id,
+            self.table.absent.is_(False),
+        )
+        found: set[str] = self.transact(lambda tx: set(tx.scalars(query))) if among else set()
+        return found
+
     def due(self, pod_id: str, limit: int, kinds: Collection[str] | None = None) -> list[Row]:
         """Rows of a pod to work on now, the longest waiting first."""
         moment = now()

@@ -125,7 +125,7 @@ class Engine:
             if central is None:
                 self._remove(site, adapter, row)
                 return ""
-            for key in adapter.depends(central):
+            for key in adapter.depends(site, central):
                 self.bring(site, key)
             current = self._present(site, adapter, row, central)
             for key in adapter.refers(site, central):

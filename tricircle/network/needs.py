@@ -16,7 +16,8 @@ from tricircle.network import outbox
 from tricircle.network.central import ROUTER_INTERFACES
 
 # What goes when nothing needs it; a port is wanted for its own sake.
-KINDS = ("router", "subnet", "network", "security_group")
+# A network goes before its subnets: then its routers leave it and do not ask for them again.
+KINDS = ("router", "network", "subnet", "security_group")
 
 
 def sweep(store: Store, pod_id: str) -> int:
@@ -29,7 +30,8 @@ def sweep(store: Store, pod_id: str) -> int:
     def look(tx: Session) -> list[Key]:
         found = [Key(*row) for row in tx.execute(present).tuples()]
         needed = of(tx, pod_id) if found else set()
-        return [key for key in found if key not in needed]
+        surplus = [key for key in found if key not in needed]
+        return sorted(surplus, key=lambda key: KINDS.index(key.resource_type))
 
     surplus: list[Key] = store.transact(look)
     return sum(store.transact(_retiring(store, key, pod_id)) for key in surplus)

@@ -35,7 +35,7 @@ class Adapter:
         """The central resource, or None when it is gone."""
         raise NotImplementedError
 
-    def depends(self, central: Resource) -> list[Key]:
+    def depends(self, site: Site, central: Resource) -> list[Key]:
         """What must be right in the pod before the copy is made or changed."""
         return []
 

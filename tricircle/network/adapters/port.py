@@ -36,7 +36,7 @@ class PortAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_port, resource_id)
 
-    def depends(self, central: Resource) -> list[Key]:
+    def depends(self, site: Site, central: Resource) -> list[Key]:
         subnets = central_neutron.subnets_of(central["network_id"])
         return [
             Key("network", central["network_id"]),

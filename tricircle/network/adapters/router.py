@@ -4,6 +4,7 @@
 import ipaddress
 from collections.abc import Iterable
 
+from tricircle.db.realizations import Key
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter, same
 from tricircle.network.central import Resource
@@ -19,6 +20,10 @@ class RouterAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         plugin = central_neutron.routers()
         return None if plugin is None else central_neutron.found(plugin.get_router, resource_id)
+
+    def depends(self, site: Site, central: Resource) -> list[Key]:
+        ports = self._interfaces(site, central).values()
+        return [Key("subnet", ip["subnet_id"]) for port in ports for ip in port["fixed_ips"]]
 
     def body(self, site: Site, central: Resource) -> Resource:
         return {
@@ -57,14 +62,14 @@ class RouterAdapter(Adapter):
         super().delete(site, pod_resource_id)
 
     def _interfaces(self, site: Site, central: Resource) -> dict[str, Resource]:
-        """{marker: central interface port} of the networks that are in the pod."""
+        """{marker: central interface port} of the networks that are wanted in the pod."""
         ports = central_neutron.interfaces_of(central["id"])
-        subnets = {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]}
-        there = site.store.mapped("subnet", subnets, site.pod.id)
+        networks = {port["network_id"] for port in ports}
+        wanted = site.store.wanted("network", networks, site.pod.id)
         return {
             marker(port["id"]): port
             for port in ports
-            if port["fixed_ips"] and all(ip["subnet_id"] in there for ip in port["fixed_ips"])
+            if port["fixed_ips"] and port["network_id"] in wanted
         }
 
     def _joined(self, site: Site, router_id: str) -> dict[str, Resource]:

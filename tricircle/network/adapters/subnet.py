@@ -22,7 +22,7 @@ class SubnetAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_subnet, resource_id)
 
-    def depends(self, central: Resource) -> list[Key]:
+    def depends(self, site: Site, central: Resource) -> list[Key]:
         return [Key("network", central["network_id"])]
 
     def body(self, site: Site, central: Resource) -> Resource:
