@@ -51,8 +51,8 @@ demo: setup ## Two real clouds as one, with the stock openstack client (8 minute
 	$(RUN) python -m lab.demo
 
 samples: setup ## Write docs/samples/ anew from the code
-	$(RUN) oslo-config-generator --namespace tricircle --output-file docs/samples/tricircle.conf.sample
-	$(RUN) oslopolicy-sample-generator --namespace tricircle --output-file docs/samples/policy.yaml.sample
+	$(RUN) oslo-config-generator --config-file etc/config-generator.conf
+	$(RUN) oslopolicy-sample-generator --config-file etc/policy-generator.conf
 
 clean: ## Remove what the tools left
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
