@@ -162,10 +162,10 @@ async def _bind(call: Call, nic: Nic, pod: Pod, device_id: str, device_owner: st
         ) from None
     bound = BoundPort.of(port)
     if bound is None:
+        reason = (port.get("binding:vif_details") or {}).get("reason")
         raise BindingFailed(
             pod.region_name,
-            f"port {nic.port_id} was not bound ({port.get('binding:vif_type')}); central "
-            "Neutron's log says why.",
+            f"port {nic.port_id} could not be bound: {reason or 'central Neutron does not say why'}",
         )
     return bound
 
