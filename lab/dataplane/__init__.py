@@ -15,6 +15,7 @@ from lab.dataplane.options import neutron_options, nova_options
 from lab.dataplane.servers import ping, server_exec
 from lab.settings import Lab, Pod
 
+DAEMONS = ("-ovs-vswitchd", "-ovsdb-server", "-ovn-controller", "-ovn-northd", "-ovn-ovsdb")
 #: A failed assertion, and the monitor's word on a daemon that died of whatever.
 CRASH = re.compile(r"\|EMER\||\(monitor\).* died, killed")
 
@@ -76,7 +77,7 @@ def check(lab: Lab) -> list[str]:
     """Crashes of switches and OVN daemons: the lines of their logs that say so."""
     found = []
     for path in sorted(lab.log.glob("*.log")):
-        if not path.stem.endswith(("-ovs-vswitchd", "-ovn-controller", "-ovn-northd", "-ovsdb")):
+        if not path.stem.endswith(DAEMONS):
             continue
         with open(path, errors="replace") as lines:
             found += [f"{path.name}: {line.rstrip()}" for line in lines if CRASH.search(line)]

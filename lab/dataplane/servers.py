@@ -16,7 +16,10 @@ def find(lab: Lab, server_id: str) -> str:
 
     Raises LabError when there is none.
     """
-    found = [name for name in netns.names(lab.netns_prefix) if name.endswith(f".{server_id}")]
+    wanted = [
+        topology.server_prefix(lab, host) + server_id for pod in lab.pods for host in pod.hosts
+    ]
+    found = [name for name in netns.names(lab.netns_prefix) if name in wanted]
     if not found:
         raise LabError(f"no server {server_id!r} runs on a host of lab {lab.name!r} (give its id)")
     running = [name for name in found if _running(name)]
