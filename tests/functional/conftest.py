@@ -9,12 +9,14 @@ import pytest_asyncio
 
 from tests.functional import bed
 from tests.functional.bed import Gateway
+from tests.functional.fakes import schemas
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.http import LoopThread
 
 
 @pytest.fixture(scope="session")
 def fakes() -> Iterator[LoopThread]:
+    schemas.preload()
     thread = LoopThread()
     yield thread
     thread.close()

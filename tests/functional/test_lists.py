@@ -16,7 +16,7 @@ from tests.functional.fakes.nova import Nova
 from tests.functional.fakes.servers_api import Server
 
 START = datetime.datetime(2026, 11, 1, 12, 0, 0)
-NAMES = ["web", "db", "Web", "cache", "ab", "a-b"]
+NAMES = ["web", "db", "Web", "cache", "a_b", "ab", "a-b", "WEB_1"]
 
 
 def fill(cloud: Cloud, count: int = 23, seed: int = 1) -> list[Server]:
@@ -104,6 +104,13 @@ QUERIES: list[list[tuple[str, str]]] = [
     [("image", "nothing")],
     [("all_tenants", "0")],
 ]
+ORDERS: list[list[tuple[str, str]]] = [
+    [],
+    [("sort_key", "display_name"), ("sort_dir", "asc")],
+    [("sort_key", "launched_at"), ("sort_dir", "desc")],
+    [("sort_key", "vm_state")],
+    [("name", "b")],
+]
 BAD_QUERIES: list[list[tuple[str, str]]] = [
     [("limit", "-1")],
     [("limit", "x")],
@@ -154,9 +161,7 @@ async def pages(gateway: Gateway, path: str, query: list[tuple[str, str]]) -> li
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["same-gateway", "another-gateway"])
-@pytest.mark.parametrize("order", [[], [("sort_key", "display_name"), ("sort_dir", "asc")],
-                                   [("sort_key", "launched_at"), ("sort_dir", "desc")],
-                                   [("sort_key", "vm_state")], [("name", "b")]], ids=str)  # fmt: skip
+@pytest.mark.parametrize("order", ORDERS, ids=str)
 @pytest.mark.parametrize("limit", [1, 4, 23])
 async def test_pages_make_the_whole(
     gateway: Gateway,

@@ -161,6 +161,8 @@ class Server:
         value = getattr(self, SORT_KEYS[key])
         if isinstance(value, datetime.datetime):
             value = value.replace(microsecond=0)
+        elif isinstance(value, str):
+            value = value.upper()  # as MariaDB's utf8mb3_general_ci compares
         return (value is not None, value)
 
 
@@ -508,7 +510,7 @@ class Servers(FakeService):
                 400, f"Invalid input for query parameters limit. Value: {text}. '{text}' does "
                 "not match '^[0-9]*$'",
             )  # fmt: skip
-        return min(int(text) or self.max_limit, self.max_limit)
+        return min(int(text), self.max_limit)
 
     def _page(self, exchange: Exchange) -> list[Server]:
         found = self._filtered(exchange)
