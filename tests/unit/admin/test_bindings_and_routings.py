@@ -2,7 +2,7 @@
 import pytest
 
 from tests.unit.admin.conftest import PROJECT, ROOT
-from tricircle.db import bindings, routings
+from tricircle.db import bindings, pods, routings
 
 OTHER = "e" * 32
 BINDINGS, ROUTINGS = f"{ROOT}/bindings", f"{ROOT}/routings"
@@ -122,3 +122,14 @@ async def test_routings_in_pages(api) -> None:
         path = links[0]["href"].removeprefix(base) if links else None
     assert len(seen) == len(keys)
     assert set(seen) == keys
+
+
+async def test_a_pod_that_another_process_registered_is_known(api) -> None:
+    pod = pods.create({"region_name": "Pod5", "availability_zone": "az"})
+    wanted = {"binding": {"project_id": PROJECT, "pod_id": pod.id}}
+    _, document = await api("POST", BINDINGS, wanted)
+    assert document["binding"]["region_name"] == "Pod5"
+    other = pods.create({"region_name": "Pod6", "availability_zone": "az"})
+    routings.put("server", "s", other.id, PROJECT)
+    _, document = await api("GET", f"{ROUTINGS}?region_name=Pod6")
+    assert [item["region_name"] for item in document["routings"]] == ["Pod6"]

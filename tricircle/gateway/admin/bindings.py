@@ -13,6 +13,7 @@ from tricircle.gateway.admin.common import (
     ROOT,
     authorize,
     body,
+    know_pods,
     listed,
     page,
     placed,
@@ -64,6 +65,7 @@ async def create(call: Call) -> web.Response:
         raise Fault(400, f"Pod {pod_id} could not be found.") from None
     except Duplicate:
         raise Fault(409, f"Project {project_id} is bound to pod {pod_id} already.") from None
+    await know_pods(call, [binding.pod_id])
     location = {"Location": f"{call.root}{ROOT}/bindings/{binding.id}"}
     return respond({"binding": _view(call, binding)}, 201, location)
 
@@ -71,7 +73,7 @@ async def create(call: Call) -> web.Response:
 async def list_bindings(call: Call) -> web.Response:
     wanted = page(call, FILTERS)
     project_id = await visible_project(call, "bindings", wanted.filters.get("project_id"))
-    filters = pod_filters(call, wanted.filters)
+    filters = await pod_filters(wanted.filters)
     if filters is None:
         return respond({"bindings": []})
     if project_id is not None:
@@ -92,6 +94,7 @@ async def show(call: Call) -> web.Response:
     binding = await in_thread(table.get, call.params["id"])
     if binding is None or project_id not in (None, binding.project_id):
         raise _unknown(call)
+    await know_pods(call, [binding.pod_id])
     return respond({"binding": _view(call, binding)})
 
 

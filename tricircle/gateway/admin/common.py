@@ -13,11 +13,11 @@ from aiohttp import web
 from oslo_utils import strutils
 
 from tricircle.conf import CONF
+from tricircle.db import pods
 from tricircle.db.errors import UnknownMarker
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.pods.pod import Pod
 from tricircle.policies import Forbidden, Policies
 
 ROOT = "/tricircle/v1.0"
@@ -133,6 +133,7 @@ async def listed(
     except UnknownMarker:
         raise Fault(400, f"Marker {wanted.marker} could not be found.") from None
     shown = rows[: wanted.limit]
+    await know_pods(call, {row.pod_id for row in shown if hasattr(row, "pod_id")})
     document: dict[str, Any] = {name: [view(row) for row in shown]}
     if shown and len(rows) > len(shown):
         query = [pair for pair in call.query.items() if pair[0] != "marker"]
@@ -142,19 +143,26 @@ async def listed(
     return respond(document)
 
 
-def pod_filters(call: Call, filters: Mapping[str, str]) -> dict[str, str] | None:
+async def pod_filters(filters: Mapping[str, str]) -> dict[str, str] | None:
     """``filters`` with a region_name turned to its pod_id; None when they can match nothing."""
     found = dict(filters)
     region = found.pop("region_name", None)
     if region is not None:
-        pod = call.services.registry.by_region(region)
+        pod = await in_thread(pods.by_region, region)
         if pod is None or found.get("pod_id", pod.id) != pod.id:
             return None
         found["pod_id"] = pod.id
     return found
 
 
+async def know_pods(call: Call, pod_ids: Iterable[str]) -> None:
+    """Make sure ``placed`` knows these pods: another process may have registered one just now."""
+    registry = call.services.registry
+    if any(registry.get(pod_id) is None for pod_id in pod_ids):
+        await in_thread(registry.refresh)
+
+
 def placed(call: Call, pod_id: str) -> dict[str, Any]:
     """The part of a document that names a pod."""
-    pod: Pod | None = call.services.registry.get(pod_id)
+    pod = call.services.registry.get(pod_id)
     return {"pod_id": pod_id, "region_name": pod.region_name if pod else None}

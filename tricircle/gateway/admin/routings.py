@@ -8,6 +8,7 @@ from aiohttp import web
 from tricircle.db import models
 from tricircle.db import routings as table
 from tricircle.gateway.admin.common import (
+    know_pods,
     listed,
     page,
     placed,
@@ -36,7 +37,7 @@ def _view(call: Call, routing: models.Routing) -> dict[str, Any]:
 async def list_routings(call: Call) -> web.Response:
     wanted = page(call, FILTERS)
     project_id = await visible_project(call, "routings", wanted.filters.get("project_id"))
-    filters = pod_filters(call, wanted.filters)
+    filters = await pod_filters(wanted.filters)
     if filters is None:
         return respond({"routings": []})
     if project_id is not None:
@@ -67,4 +68,5 @@ async def show(call: Call) -> web.Response:
     if len(found) > 1:
         kinds = ", ".join(routing.resource_type for routing in found)
         raise Fault(409, f"Several types have this id ({kinds}): name one with resource_type.")
+    await know_pods(call, [found[0].pod_id])
     return respond({"routing": _view(call, found[0])})
