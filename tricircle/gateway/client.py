@@ -37,10 +37,10 @@ class PodResponse:
     def ok(self) -> bool:
         return self.status < 400
 
-    def json(self) -> Any:
-        """The body. Raises PodUnreachable when it is not JSON: the pod is not what it should be."""
+    def json(self, body: bytes | None = None) -> Any:
+        """The body, or what was made of it. Raises PodUnreachable when it is not JSON."""
         try:
-            return orjson.loads(self.body)
+            return orjson.loads(self.body if body is None else body)
         except orjson.JSONDecodeError:
             raise PodUnreachable(
                 self.pod.region_name, f"answered {self.status} with a body that is not JSON."

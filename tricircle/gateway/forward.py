@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
+from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
@@ -33,9 +34,14 @@ async def forward(
 ) -> PodResponse:
     """Ask ``pod`` what the client asked us, with the client's token and microversion.
 
+    A pod the last probe found down is not asked: the next probe is soon enough to find it back.
     ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
     stand in for the client's own where given. Raises PodUnreachable, PodTimeout.
     """
+    if call.services.down(pod):
+        raise PodUnreachable(pod.region_name, f"is down ({pod.last_error.rstrip('.')}).")
+    if deadline is None and (method or call.method) in _SAFE:
+        deadline = CONF.gateway.list_deadline
     headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
     return await call.services.client.request(
         pod,

@@ -42,8 +42,8 @@ class _Descending:
 class Order:
     """What items are sorted by: (value of an item, whether descending), most important first.
 
-    None sorts below everything, as in MariaDB and SQLite; text without regard to case, as
-    MariaDB collates.
+    None sorts below everything, as in MariaDB and SQLite; text as MariaDB's general collation
+    has it, which compares capitals.
     """
 
     fields: Sequence[tuple[Callable[[Item], Any], bool]]
@@ -54,7 +54,7 @@ class Order:
 
 def _comparable(value: Any, descending: bool) -> Any:
     if isinstance(value, str):
-        value = value.casefold()
+        value = value.upper()
     # The type's name keeps values of different types comparable.
     plain = (0, "", 0) if value is None else (1, type(value).__name__, value)
     return _Descending(plain) if descending else plain

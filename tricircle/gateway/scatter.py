@@ -35,8 +35,8 @@ class Gathered:
 async def gather(call: Call, pods: Iterable[Pod], **instead: Any) -> Gathered:
     """Forward the call to all ``pods`` at once, each with [gateway] list_deadline seconds.
 
-    ``instead`` is what ``forward`` takes. A pod that cannot be reached or answers 5xx is away;
-    any other answer is an answer. Never raises for a pod.
+    ``instead`` is what ``forward`` takes. A pod that cannot be reached, answers 5xx or sends us
+    elsewhere is away; any other answer is an answer. Never raises for a pod.
     """
     asked = list(pods)
     outcomes = await asyncio.gather(*(ask(call, pod, **instead) for pod in asked))
@@ -52,7 +52,7 @@ async def ask(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
         answer = await forward(call, pod, **{"deadline": CONF.gateway.list_deadline, **instead})
     except PodError as error:
         return error
-    if answer.status >= 500:
+    if answer.status >= 500 or 300 <= answer.status < 400:
         return PodRefused(pod.region_name, answer.status, answer.message(), answer.body)
     return answer
 

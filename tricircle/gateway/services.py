@@ -4,6 +4,8 @@
 import asyncio
 import dataclasses
 
+from tricircle.conf import CONF
+from tricircle.db.models import now
 from tricircle.gateway.authentication import Authenticator
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.memory import CursorCache, RoutingCache
@@ -12,6 +14,9 @@ from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import DOWN, MAINTENANCE, Pod
 from tricircle.pods.registry import Registry
 from tricircle.scheduling.scheduler import Scheduler
+
+# A probe is believed until this many more should have been made.
+_PROBES = 5
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,9 +38,16 @@ class Services:
         """The pods that are in use: enabled or draining, whatever their health."""
         return [pod for pod in self.registry.all() if pod.state != MAINTENANCE]
 
+    def down(self, pod: Pod) -> bool:
+        """Whether a recent probe found a pod down."""
+        if pod.health != DOWN or pod.probed_at is None:
+            return False
+        age = (now() - pod.probed_at).total_seconds()
+        return age < _PROBES * CONF.pods.probe_interval + CONF.pods.probe_deadline
+
     def away(self, pod: Pod) -> bool:
-        """Whether there is no use in asking a pod now: probed down, or left alone."""
-        return pod.health == DOWN or self.breakers[pod.id].open
+        """Whether there is no use in asking a pod now: down, or left alone after failures."""
+        return self.down(pod) or self.breakers[pod.id].open
 
     def answering(self) -> list[Pod]:
         """The pods in use that are worth asking now."""

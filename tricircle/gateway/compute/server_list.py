@@ -6,6 +6,7 @@ and the brief list is cut out of them.
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -163,19 +164,19 @@ class _List:
         return urlencode(kept)
 
     def _order(self) -> Order:
-        """Nova's: the keys asked for, then created_at, in the first direction given."""
-        keys = [key.strip() for key in self.call.query.getall("sort_key", [])]
-        directions = [one.strip() for one in self.call.query.getall("sort_dir", [])]
-        first = directions[0] if directions else "desc"
-        keys = keys or ["created_at"]
-        directions += [first] * (len(keys) - len(directions))
-        if "created_at" not in keys:
-            keys.append("created_at")
-            directions.append(first)
+        """Nova's over its cells: the keys asked for, then the id, which every pod sorts by too."""
+        keys = [key.strip() for key in self.call.query.getall("sort_key", [])] or ["created_at"]
+        directions = [one.strip() for one in self.call.query.getall("sort_dir", [])] or ["desc"]
+        directions += [directions[0]] * (len(keys) - len(directions))
+        if "uuid" not in keys:
+            keys.append("uuid")
+            directions.append("asc")
         if not self.sortable:
             return Order([])
-        pairs = zip(keys, directions, strict=False)
-        return Order([(_value(key), way == "desc") for key, way in pairs if key in _SHOWN])
+        pairs = list(zip(keys, directions, strict=False))
+        # Beyond a key that no document shows, only the pods know the order.
+        seen = itertools.takewhile(lambda pair: pair[0] in _SHOWN, pairs)
+        return Order([(_value(key), way == "desc") for key, way in seen])
 
     # How pods are asked
 
@@ -204,8 +205,9 @@ class _List:
                 if answer.status == 400 and marker is not None and marker in answer.message():
                     raise MarkerLost(marker)
                 raise _Refused(answer)
-            body = rewrite_links(self.call, pod, answer.body)
-            document = orjson.loads(body)
+            document = answer.json(rewrite_links(self.call, pod, answer.body))
+            if not isinstance(document, dict) or not isinstance(document.get("servers"), list):
+                raise PodUnreachable(pod.region_name, "answered something that is no server list.")
             return Page(document["servers"], "servers_links" in document)
 
         return fetch
