@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from lab import bringup, dataplane, packages, pod, process, settings, tricircle
+from lab import bringup, dataplane, packages, pod, process, settings, tempest, tricircle
 from lab.settings import REGION, Lab, LabError
 
 up = bringup.up
@@ -107,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("daemon", nargs="?", help="which; without it they are listed")
     one.add_argument("-f", "--follow", action="store_true")
     one.add_argument("-n", "--lines", type=int, default=50)
+    one = add("tempest", _tempest, "run OpenStack's official tests against a region")
+    one.add_argument("regex", help="which tests, e.g. tempest.api.network")
+    one.add_argument("--region", default=REGION)
+    one.add_argument("--exclude", default="", metavar="REGEX")
+    one.add_argument("--concurrency", type=int, default=2)
     one = add("pod", _pod, "faults of a pod's control plane: kill -9, start, freeze, thaw")
     one.add_argument("action", choices=("kill", "start", "freeze", "thaw"))
     one.add_argument("pod")
@@ -209,6 +214,16 @@ def _logs(options: argparse.Namespace) -> int:
         raise LabError(f"no log of {options.daemon!r}; `lab logs` lists them")
     follow = ["-F"] if options.follow else []
     return subprocess.call(["tail", "-n", str(options.lines), *follow, str(path)])
+
+
+def _tempest(options: argparse.Namespace) -> int:
+    return tempest.run(
+        _lab(options),
+        options.region,
+        options.regex,
+        exclude=options.exclude,
+        concurrency=options.concurrency,
+    )
 
 
 def _pod(options: argparse.Namespace) -> None:

@@ -107,14 +107,19 @@ def forget(lab: Lab, name: str) -> None:
 # -- starting ----------------------------------------------------------------------------------
 
 
-def environment(lab: Lab, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The caller's environment without its OpenStack and Python settings, marked as this lab's."""
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The caller's environment without its OpenStack and Python settings."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("OS_", "PYTHON", "VIRTUAL_ENV", "UV_"))
     }
-    return kept | {MARKER: str(lab.home), "MALLOC_ARENA_MAX": "2"} | dict(extra or {})
+    return kept | dict(extra or {})
+
+
+def environment(lab: Lab, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of the lab's own processes, marked as this lab's."""
+    return clean_environment({MARKER: str(lab.home), "MALLOC_ARENA_MAX": "2"} | dict(extra or {}))
 
 
 def start(
@@ -214,7 +219,7 @@ def wait_for(
 
 
 def accepts(path: Path) -> bool:
-    """Whether somebody listens on that Unix socket (after a crash the file alone is still there)."""
+    """Whether somebody listens on that Unix socket (after a crash the file alone stays)."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
 
