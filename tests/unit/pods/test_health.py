@@ -136,7 +136,9 @@ async def test_run_survives_keystone_being_away(cloud) -> None:
 async def test_a_region_that_left_the_catalogue(cloud) -> None:
     pod_id = make_pod(cloud)
     task = asyncio.create_task(Prober(Keystone({})).run())
-    await _until(lambda: "catalogue has no internal endpoint of its compute" in read(pod_id).last_error)
+    await _until(
+        lambda: "catalogue has no internal endpoint of its compute" in read(pod_id).last_error
+    )
     task.cancel()
 
 
