@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which pods are left, in which order, and what is said when none is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from keystoneauth1 import exceptions
+
+from tricircle.db import bindings, pods, routings
+from tricircle.pods.breaker import Breakers
+from tricircle.pods.pod import Pod
+from tricircle.scheduling.request import Facts, Network, Request
+from tricircle.scheduling.scheduler import NoPodFits, Scheduler, UnknownZone
+from tricircle.scheduling.zones import Zone
+
+pytestmark = pytest.mark.usefixtures("db")
+
+
+class Answer:
+    def __init__(self, document: Any) -> None:
+        self.document = document
+
+    def json(self) -> Any:
+        return self.document
+
+
+class Identity:
+    """Adapters that answer for a service of a pod with a document, or raise."""
+
+    def __init__(self, answers: Mapping[tuple[str, str], Any] | None = None) -> None:
+        self.answers = dict(answers or {})
+        self.asked: list[tuple[str, str]] = []
+
+    def adapter(self, pod: Pod, service: str) -> "Identity":
+        self.last = (pod.region_name, service)
+        bound = Identity(self.answers)
+        bound.last, bound.asked = self.last, self.asked
+        return bound
+
+    def get(self, path: str, **_: Any) -> Answer:
+        self.asked.append(self.last)
+        answer = self.answers.get(self.last)
+        if answer is None:
+            raise exceptions.ConnectFailure("nobody there")
+        return Answer(answer)
+
+
+def placement(capacity: int, used: int) -> dict[str, Any]:
+    amounts = {"capacity": capacity, "used": used}
+    return {"provider_summaries": {"rp": {"resources": {"VCPU": amounts, "MEMORY_MB": amounts}}}}
+
+
+def stored(region: str, zone: str, **values: Any) -> Pod:
+    return Pod.from_row(
+        pods.create({"region_name": region, "availability_zone": zone, "health": "up", **values})
+    )
+
+
+def scheduler(identity: Any = None, breakers: Breakers | None = None) -> Scheduler:
+    return Scheduler(Facts(identity or Identity(), breakers or Breakers()))
+
+
+def names(found: list[Pod]) -> list[str]:
+    return [pod.region_name for pod in found]
+
+
+def test_only_pods_of_the_zone_are_left() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az2")]
+    assert names(scheduler().candidates(all_pods, Request("p", Zone("az2")))) == ["Pod2"]
+
+
+def test_without_a_zone_any_pod_will_do() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az2")]
+    assert len(scheduler().candidates(all_pods, Request("p"))) == 2
+
+
+def test_an_unknown_zone_is_named_as_nova_does() -> None:
+    with pytest.raises(UnknownZone, match=r"^The requested availability zone is not available$"):
+        scheduler().candidates([stored("Pod1", "az1")], Request("p", Zone("az9")))
+
+
+@pytest.mark.parametrize("values", [{"state": "draining"}, {"health": "down"}])
+def test_a_pod_out_of_use_is_left_out_for_now(values: dict[str, str]) -> None:
+    all_pods = [stored("Pod1", "az1", **values), stored("Pod2", "az1")]
+    assert names(scheduler().candidates(all_pods, Request("p"))) == ["Pod2"]
+    with pytest.raises(NoPodFits, match="Pod1") as caught:
+        scheduler().candidates(all_pods[:1], Request("p"))
+    assert caught.value.temporary
+
+
+def test_a_pod_left_alone_by_its_breaker_is_left_out() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    breakers = Breakers()
+    for _ in range(3):
+        breakers[all_pods[0].id].failure()
+    assert names(scheduler(breakers=breakers).candidates(all_pods, Request("p"))) == ["Pod2"]
+
+
+def test_a_server_goes_where_its_volume_is() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az2")]
+    routings.put("volume", "v1", all_pods[1].id, "p")
+    request = Request("p", needs=(("volume", "v1"), ("volume", "nobody knows")))
+    assert names(scheduler().candidates(all_pods, request)) == ["Pod2"]
+
+
+def test_every_pod_and_why_it_does_not_fit_is_told() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az2")]
+    routings.put("volume", "v1", all_pods[1].id, "p")
+    with pytest.raises(NoPodFits) as caught:
+        scheduler().candidates(all_pods, Request("p", Zone("az1"), (("volume", "v1"),)))
+    assert str(caught.value) == (
+        "No pod can take the server: Pod1 volume v1 is elsewhere; "
+        "Pod2 is in availability zone az2, not az1."
+    )
+    assert not caught.value.temporary
+
+
+def test_a_bound_port_holds_the_server_to_its_pod() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    assert names(scheduler().candidates(all_pods, Request("p", pods=("Pod2",)))) == ["Pod2"]
+
+
+@pytest.mark.parametrize("hint", ["az2", "Pod2"])
+def test_a_network_held_to_a_zone_or_pod_holds_the_server_too(hint: str) -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az2")]
+    request = Request("p", networks=(Network("n1"), Network("n2", (hint,))))
+    assert names(scheduler().candidates(all_pods, request)) == ["Pod2"]
+
+
+def test_the_pod_a_project_uses_comes_first() -> None:
+    all_pods = [stored(f"Pod{number}", "az1") for number in range(1, 5)]
+    bindings.ensure("p", all_pods[2].id)
+    for _ in range(5):
+        assert names(scheduler().candidates(all_pods, Request("p")))[0] == "Pod3"
+
+
+def test_the_emptier_pod_comes_first() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    identity = Identity(
+        {
+            ("Pod1", "placement"): placement(100, 90),
+            ("Pod2", "placement"): placement(100, 10),
+        }
+    )
+    chosen = scheduler(identity)
+    for _ in range(5):
+        assert names(chosen.candidates(all_pods, Request("p"))) == ["Pod2", "Pod1"]
+    # Asked once, then believed for some seconds.
+    assert sorted(identity.asked) == [("Pod1", "placement"), ("Pod2", "placement")]
+
+
+def test_nova_is_asked_where_placement_does_not_answer() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    full = {"memory_mb": 10, "memory_mb_used": 10, "vcpus": 4, "vcpus_used": 0}
+    identity = Identity(
+        {
+            ("Pod1", "compute"): {"hypervisor_statistics": full},
+            ("Pod2", "placement"): placement(100, 50),
+        }
+    )
+    assert names(scheduler(identity).candidates(all_pods, Request("p"))) == ["Pod2", "Pod1"]
+
+
+def test_a_pod_that_does_not_tell_stands_in_the_middle() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1"), stored("Pod3", "az1")]
+    identity = Identity(
+        {
+            ("Pod1", "placement"): placement(100, 100),
+            ("Pod3", "placement"): placement(100, 0),
+        }
+    )
+    found = names(scheduler(identity).candidates(all_pods, Request("p")))
+    assert found == ["Pod3", "Pod2", "Pod1"]
+
+
+def test_an_unknown_plugin_is_told_at_the_start() -> None:
+    from tricircle.conf import CONF
+
+    CONF.set_override("filters", ["enabled", "nonsense"], group="scheduling")
+    try:
+        with pytest.raises(RuntimeError, match="nonsense"):
+            scheduler()
+    finally:
+        CONF.clear_override("filters", group="scheduling")
