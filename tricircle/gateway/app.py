@@ -11,7 +11,8 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.gateway import cors, headers, microversion, ways
-from tricircle.gateway.authentication import Authenticator
+from tricircle.gateway.admin import app as admin
+from tricircle.gateway.authentication import Authenticator, challenge
 from tricircle.gateway.call import Call, Context
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.compute import routes as compute_routes
@@ -177,6 +178,8 @@ class Pipeline:
         version: microversion.Version | None,
     ) -> None:
         response.headers["X-OpenStack-Request-ID"] = request_id
+        if response.status == 401:
+            response.headers["WWW-Authenticate"] = challenge()
         if self.api.scheme is not None:
             response.headers[f"X-{self.api.service.capitalize()}-Request-ID"] = request_id
             in_version = request.path.startswith(self.api.base)
@@ -233,8 +236,6 @@ def compute_api() -> Api:
 
 def admin_api() -> Api:
     """The Admin API at /tricircle/v1.0."""
-    from tricircle.gateway.admin import app as admin
-
     table = RouteTable(admin.routes())
     handlers = {route: ways.handler(route) for route in table.routes}
     return Api(

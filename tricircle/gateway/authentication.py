@@ -153,13 +153,13 @@ def _away() -> Fault:
     return Fault(503, "The Keystone service is temporarily unavailable.", {"Retry-After": "5"})
 
 
+def challenge() -> str:
+    """What WWW-Authenticate tells: where tokens come from."""
+    return f'Keystone uri="{CONF.tricircle_identity.www_authenticate_uri}"'
+
+
 def _unauthorized() -> Fault:
-    uri = CONF.tricircle_identity.www_authenticate_uri
-    return Fault(
-        401,
-        "The request you have made requires authentication.",
-        {"WWW-Authenticate": f'Keystone uri="{uri}"'},
-    )
+    return Fault(401, "The request you have made requires authentication.")
 
 
 def _context(environ: dict[str, Any], token: str) -> Context:

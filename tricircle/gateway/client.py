@@ -2,6 +2,7 @@
 """The HTTP client toward pods: pooled connections, a deadline on every call, a breaker per pod."""
 
 import dataclasses
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,6 +73,7 @@ class PodClient:
                 limit=0,
                 limit_per_host=CONF.pods.connections_per_pod,
                 keepalive_timeout=_KEEPALIVE_SECONDS,
+                ssl=_trust(),
             )
             self._open = aiohttp.ClientSession(
                 connector=connector,
@@ -165,6 +167,14 @@ class PodClient:
             raise PodTimeout(
                 pod.region_name, f"the connection broke ({type(error).__name__})."
             ) from None
+
+
+def _trust() -> ssl.SSLContext | bool:
+    """The certificates pods are believed by: the same as Keystone."""
+    identity = CONF.tricircle_identity
+    if identity.insecure:
+        return False
+    return ssl.create_default_context(cafile=identity.cafile) if identity.cafile else True
 
 
 def _set_version(headers: CIMultiDict[str], service: str, version: tuple[int, int]) -> None:

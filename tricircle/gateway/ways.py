@@ -5,15 +5,12 @@ import importlib
 from typing import cast
 
 from aiohttp import web
-from oslo_log import log as logging
 
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply
 from tricircle.gateway.routes import Handler, Route, Way
-
-LOG = logging.getLogger(__name__)
 
 
 async def routed(call: Call) -> web.Response:
@@ -46,10 +43,6 @@ def handler(route: Route) -> Handler:
     """
     if isinstance(route.handler, str):
         module, _, function = route.handler.partition(":")
-        try:
-            found = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
-        except (ImportError, AttributeError) as error:
-            LOG.error("%s %s: %s", route.method, route.path, error)
-            return later
+        found = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
         return cast(Handler, found)
     return route.handler or _DEFAULTS[route.way]

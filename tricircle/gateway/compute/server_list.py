@@ -103,7 +103,8 @@ class _List:
         if not limit or not call.services.serving():
             return reply(call, await ask_any(call))
         pods = self._pods()
-        asked = [pod for pod in pods if not call.services.away(pod)]
+        answering = call.services.answering()
+        asked = [pod for pod in pods if pod in answering]
         away: set[Pod] = set(pods) - set(asked)
         merged = await self._merge(asked, limit)
         by_id = {pod.id: pod for pod in pods}
@@ -112,6 +113,8 @@ class _List:
             refusals = [one for one in merged.failed.values() if isinstance(one, _Refused)]
             if refusals:
                 return reply(call, refusals[0].answer)
+        for source, item in merged.items:
+            call.services.routings.put("server", item["id"], source)
         servers = [self._shown(by_id[source], item) for source, item in merged.items]
         if away and self._takes_partial_records():
             servers = await self._partial_records(away, limit - len(servers)) + servers
@@ -141,8 +144,8 @@ class _List:
         return min(int(text), CONF.gateway.max_limit) if text.isdecimal() else None
 
     def _pods(self) -> list[Pod]:
-        """The pods in use whose zone the filter lets through."""
-        pods = sorted(self.call.services.serving(), key=lambda pod: pod.region_name)
+        """The pods whose zone the filter lets through, those in maintenance too: they are away."""
+        pods = sorted(self.call.services.registry.all(), key=lambda pod: pod.region_name)
         if not self._filters_zone():
             return pods
         wanted = [_pattern(value) for value in self.call.query.getall("availability_zone")]
