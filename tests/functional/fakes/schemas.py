@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import jsonschema
+from oslo_config import cfg
 
 from tests.functional.fakes.http import Refusal
 
@@ -34,12 +36,15 @@ CREATE = {
 }
 _PACKAGES = ("api", "api.openstack", "api.openstack.compute", "api.openstack.compute.schemas",
              "api.validation", "objects")  # fmt: skip
+#: What the schemas take from Nova's objects.
+_VALUES = {"objects.instance": {"MAX_TAG_COUNT": 50}, "objects.tag": {"MAX_TAG_LENGTH": 60}}
 
 
 @contextmanager
 def _hollow_packages() -> Iterator[None]:
-    """Nova's packages without what they import: the schemas need none of it, and it takes seconds.
+    """Nova's packages without what they import: the schemas need none of it.
 
+    It would take seconds, and register Nova's options beside Neutron's of the same names.
     Everything of Nova is forgotten afterwards, for tests that want the real thing.
     """
     spec = importlib.util.find_spec("nova")
@@ -53,6 +58,10 @@ def _hollow_packages() -> Iterator[None]:
             package = types.ModuleType(f"nova.{name}")
             package.__path__ = [str(Path(spec.origin).parent.joinpath(*name.split(".")))]
             sys.modules[package.__name__] = package
+        for name, values in _VALUES.items():
+            module = types.ModuleType(f"nova.{name}")
+            vars(module).update(values)
+            sys.modules[module.__name__] = module
         yield
     finally:
         for name in [name for name in sys.modules if name.startswith("nova.")]:
@@ -62,7 +71,9 @@ def _hollow_packages() -> Iterator[None]:
 
 @functools.cache
 def _schemas() -> Any:
-    with warnings.catch_warnings(), _hollow_packages():
+    # Nova's options are kept out of the process's: Neutron has some of the same names.
+    apart = mock.patch.object(cfg, "CONF", cfg.ConfigOpts())
+    with warnings.catch_warnings(), _hollow_packages(), apart:
         warnings.simplefilter("ignore")
         return importlib.import_module("nova.api.openstack.compute.schemas.servers")
 

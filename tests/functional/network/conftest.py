@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Central Neutron, the stock one, loaded in this process over fake pods.
+
+Its plugins are loaded once; each test begins with empty tables and pods of its own.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from neutron import manager
+from neutron.api import extensions
+from neutron.common import config as neutron_config
+from neutron.db.migration.models import head  # noqa: F401  (every model)
+from neutron_lib.api import attributes
+from neutron_lib.db import api as db_api
+from neutron_lib.db import model_base
+
+from tests.functional import bed
+from tests.functional.fakes.cloud import Cloud
+from tests.functional.network.stage import Stage
+from tricircle.conf import CONF
+from tricircle.db import models, session
+from tricircle.network import models as network_models  # noqa: F401  (our table)
+from tricircle.network import runtime
+
+NEUTRON = """
+[DEFAULT]
+core_plugin = ml2
+service_plugins = tricircle-router
+transport_url = fake:///
+rpc_workers = 0
+notify_nova_on_port_status_changes = false
+notify_nova_on_port_data_changes = false
+enable_traditional_dhcp = false
+state_path = {folder}
+[oslo_concurrency]
+lock_path = {folder}
+[database]
+connection = sqlite:///{folder}/neutron.sqlite
+[ml2]
+type_drivers = local,vlan
+project_network_types = local
+mechanism_drivers = tricircle
+extension_drivers = port_security
+[ml2_type_vlan]
+network_vlan_ranges = physnet1:200:299
+"""
+
+
+@pytest.fixture(scope="session")
+def neutron_config_text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return textwrap.dedent(NEUTRON.format(folder=tmp_path_factory.mktemp("central")))
+
+
+@pytest.fixture(scope="session")
+def plugins(neutron_config_text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Stock Neutron's plugins, and its tables in SQLite."""
+    path = tmp_path_factory.mktemp("config") / "neutron.conf"
+    path.write_text(neutron_config_text)
+    neutron_config.register_common_config_options()
+    neutron_config.init(["--config-file", str(path)], prog="neutron-api")
+    with db_api.CONTEXT_WRITER.using(_admin()) as tx:
+        model_base.BASEV2.metadata.create_all(tx.get_bind())
+    manager.init()
+    known = extensions.PluginAwareExtensionManager.get_instance()
+    known.extend_resources("2.0", attributes.RESOURCES)
+
+
+@pytest.fixture
+def stage(
+    plugins: None, neutron_config_text: str, cloud: Cloud, tmp_path: Path, database: str
+) -> Iterator[Stage]:
+    """Central Neutron with nothing in it, over three fresh pods."""
+    path = tmp_path / "neutron.conf"
+    bed.write_config(path, cloud, database)
+    path.write_text(neutron_config_text + path.read_text().replace("[DEFAULT]", ""))
+    session.reset()
+    CONF(["--config-file", str(path)], project="neutron")
+    CONF.set_override("backoff_first", 0.05, group="reconciler")
+    models.Base.metadata.create_all(session.engine())
+    pod_ids = bed.add_pods(cloud)
+    runtime.use(None)
+    _empty()
+    yield Stage(cloud, pod_ids)
+    CONF.clear_override("backoff_first", group="reconciler")
+    runtime.use(None)
+    session.reset()
+
+
+def _admin() -> Any:
+    from tricircle.network import central
+
+    return central.admin()
+
+
+def _empty() -> None:
+    with db_api.CONTEXT_WRITER.using(_admin()) as tx:
+        tx.execute(sa.text("PRAGMA foreign_keys=OFF"))
+        for table in reversed(model_base.BASEV2.metadata.sorted_tables):
+            if "allocations" not in table.name or table.name.startswith("ip"):
+                tx.execute(table.delete())

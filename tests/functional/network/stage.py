@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests do with central Neutron and the pods, in words."""
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from neutron_lib import context as n_context
+from neutron_lib.api import attributes
+from neutron_lib.plugins import constants, directory
+
+from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.neutron import Neutron
+from tricircle.db.models import now
+from tricircle.db.realizations import Key, Row
+from tricircle.network import models, needs, runtime
+from tricircle.network.site import marker
+
+Object = dict[str, Any]
+PROJECT = "0123456789abcdef0123456789abcdef"
+
+
+class Stage:
+    """Central Neutron's plugins over a fake cloud."""
+
+    def __init__(self, cloud: Cloud, pod_ids: dict[str, str]) -> None:
+        self.cloud, self.pod_ids = cloud, pod_ids
+        self.core = directory.get_plugin()
+        self.l3 = directory.get_plugin(constants.L3)
+        self.context = n_context.Context("user", PROJECT, is_admin=False)
+        self.admin = n_context.get_admin_context()
+
+    # -- the user ----------------------------------------------------------------------------
+
+    def make(self, kind: str, **values: Any) -> Object:
+        """Make a resource as the user's request would."""
+        plural = f"{kind}s"
+        body = {"project_id": PROJECT, "tenant_id": PROJECT, **values}
+        known = attributes.AttributeInfo(attributes.RESOURCES[plural])
+        known.fill_post_defaults(body)
+        known.convert_values(body)
+        plugin = self.l3 if kind == "router" else self.core
+        made: Object = getattr(plugin, f"create_{kind}")(self._context(), {kind: body})
+        return made
+
+    def change(self, kind: str, resource_id: str, **values: Any) -> Object:
+        plugin = self.l3 if kind == "router" else self.core
+        changed: Object = getattr(plugin, f"update_{kind}")(
+            self._context(), resource_id, {kind: values}
+        )
+        return changed
+
+    def delete(self, kind: str, resource_id: str) -> None:
+        plugin = self.l3 if kind == "router" else self.core
+        getattr(plugin, f"delete_{kind}")(self._context(), resource_id)
+
+    def network(self, cidr: str = "10.0.0.0/24", **more: Any) -> tuple[Object, Object]:
+        """A network with one subnet."""
+        network = self.make("network", name="net", **more)
+        return network, self.subnet(network, cidr)
+
+    def subnet(self, network: Object, cidr: str, **more: Any) -> Object:
+        version = 6 if ":" in cidr else 4
+        return self.make(
+            "subnet", network_id=network["id"], cidr=cidr, ip_version=version, name="sub", **more
+        )
+
+    def port(self, network: Object, **more: Any) -> Object:
+        return self.make("port", network_id=network["id"], name="port", **more)
+
+    def bind(self, port: Object, host: str) -> Object:
+        """What the gateway asks for, as an administrator."""
+        changed: Object = self.core.update_port(
+            self._context(admin=True), port["id"], {"port": {"binding:host_id": host}}
+        )
+        return changed
+
+    def bound(self, network: Object, host: str, **more: Any) -> Object:
+        port = self.bind(self.port(network, **more), host)
+        assert port["binding:vif_type"] == "other", port["binding:vif_details"]
+        return port
+
+    # -- the reconciler ----------------------------------------------------------------------
+
+    def reconcile(self, *regions: str, sweep: bool = True) -> None:
+        """What xjob does, until nothing is left to do at once."""
+        running = runtime.get()
+        for _ in range(20):
+            done = 0
+            for region in regions or self.pod_ids:
+                pod = running.registry.fresh().by_region(region)
+                assert pod is not None
+                if sweep:
+                    done += needs.sweep(running.engine.store, pod.id)
+                due = running.engine.store.due(pod.id, 100)
+                for row in sorted(due, key=running.engine.order):
+                    done += running.engine.work(pod, row.id)
+            if not done and not self.pending(*regions):
+                return
+            time.sleep(0.02)
+
+    def pending(self, *regions: str) -> list[Row]:
+        """Rows with work to do at once."""
+        store = runtime.get().engine.store
+        ids = [self.pod_ids[region] for region in regions or self.pod_ids]
+        return [row for pod_id in ids for row in store.due(pod_id, 100)]
+
+    def forget_claims(self) -> None:
+        """Let time pass: claims of the dead run out, waits are over."""
+        table = models.Realization
+        runtime.get().engine.store.transact(
+            lambda tx: tx.execute(
+                sa.update(table)
+                .where(sa.or_(table.next_try_at.is_not(None), table.claimed_by.is_not(None)))
+                .values(claimed_until=None, next_try_at=now())
+            )
+        )
+
+    def row(self, kind: str, resource_id: str, region: str) -> Row | None:
+        return runtime.get().engine.store.get(Key(kind, resource_id), self.pod_ids[region])
+
+    def rows(self) -> list[Row]:
+        query = sa.select(models.Realization)
+        found: list[Row] = runtime.get().engine.store.transact(lambda tx: list(tx.scalars(query)))
+        return found
+
+    # -- the pods ----------------------------------------------------------------------------
+
+    def neutron(self, region: str) -> Neutron:
+        return self.cloud.pods[region].neutron
+
+    def copies(self, region: str, collection: str, resource_id: str | None = None) -> list[Object]:
+        """Objects with our marker in a pod: of one resource, or all."""
+        return [
+            item
+            for item in self.neutron(region).tables[collection].values()
+            if (
+                item["description"] == marker(resource_id)
+                if resource_id
+                else item["description"].startswith("tricircle:")
+            )
+        ]
+
+    def copy(self, region: str, collection: str, resource_id: str) -> Object:
+        (found,) = self.copies(region, collection, resource_id)
+        return found
+
+    def empty(self, region: str) -> bool:
+        """Whether nothing of ours is in a pod."""
+        return not any(self.copies(region, name) for name in self.neutron(region).tables)
+
+    def _context(self, admin: bool = False) -> Any:
+        return n_context.get_admin_context() if admin else n_context.Context("user", PROJECT)

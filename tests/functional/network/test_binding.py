@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A port is bound: pods get what it stands on."""
+
+from tests.functional.network.stage import PROJECT, Stage
+
+
+def test_a_port_and_all_it_stands_on(stage: Stage) -> None:
+    network, subnet = stage.network()
+    port = stage.bound(network, "pod1")
+
+    assert port["status"] == "DOWN"
+    there = stage.copy("pod1", "ports", port["id"])
+    assert port["binding:vif_details"]["pod"] == "pod1"
+    assert port["binding:vif_details"]["pod_port_id"] == there["id"]
+    assert port["binding:vif_details"]["pod_network_id"] == there["network_id"]
+    assert there["mac_address"] == port["mac_address"]
+    assert there["project_id"] == PROJECT
+    assert there["device_owner"] == there["device_id"] == ""
+    assert stage.copy("pod1", "networks", network["id"])["name"] == "net"
+    subnet_there = stage.copy("pod1", "subnets", subnet["id"])
+    assert there["fixed_ips"] == [
+        {"subnet_id": subnet_there["id"], "ip_address": port["fixed_ips"][0]["ip_address"]}
+    ]
+    assert stage.empty("pod2")
+    assert stage.pending() == []
+
+
+def test_no_address_is_given_out_twice(stage: Stage) -> None:
+    network, subnet = stage.network("10.0.0.0/28")
+    ports = [stage.bound(network, region) for region in ("pod1", "pod2", "pod1")]
+
+    pools = [
+        pool
+        for region in ("pod1", "pod2")
+        for pool in stage.copy(region, "subnets", subnet["id"])["allocation_pools"]
+    ]
+    reserved = {pool["start"] for pool in pools}
+    assert all(pool["start"] == pool["end"] for pool in pools)
+    assert len(reserved) == 2
+    assert not reserved & {port["fixed_ips"][0]["ip_address"] for port in ports}
+
+
+def test_the_second_port_costs_one_call(stage: Stage) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    stage.cloud.journal.clear()
+    stage.bound(network, "pod1")
+
+    calls = stage.cloud.journal.find("pod1/network")
+    assert [(call.method, call.path) for call in calls] == [("POST", "/v2.0/ports")]
+
+
+def test_an_unknown_host_is_not_ours(stage: Stage) -> None:
+    network, _ = stage.network()
+    port = stage.bind(stage.port(network), "compute-1")
+    assert port["binding:vif_type"] == "binding_failed"
+    assert stage.rows() == []
