@@ -157,12 +157,15 @@ def _up(options: argparse.Namespace) -> None:
         tricircle.up(lab, bringup.Progress())
 
 
-def _down(options: argparse.Namespace) -> None:
+def _down(options: argparse.Namespace) -> int:
+    crashed = False
     try:
         lab = _lab(options)
+        crashed = _crashes(lab)
     except LabError:
         lab = settings.new(options.name)  # whatever a crash left
     down(lab)
+    return 1 if crashed else 0
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -180,7 +183,15 @@ def _status(options: argparse.Namespace) -> int:
         state = f"pid {pids[0]:<8} {memory >> 10:5d} MB" if pids else "DEAD"
         print(f"  {name:32} {state}")
     print(f"  {'all together':32} {'':12} {total >> 10:5d} MB")
-    return 1 if dead else 0
+    return 1 if dead or _crashes(lab) else 0
+
+
+def _crashes(lab: Lab) -> bool:
+    """Whether a switch or OVN daemon crashed, also one that was restarted; says so."""
+    found = dataplane.check(lab)
+    for line in found:
+        print(f"CRASH {line}", file=sys.stderr)
+    return bool(found)
 
 
 def _memory(pid: int) -> int:
@@ -217,13 +228,15 @@ def _logs(options: argparse.Namespace) -> int:
 
 
 def _tempest(options: argparse.Namespace) -> int:
-    return tempest.run(
-        _lab(options),
+    lab = _lab(options)
+    failed = tempest.run(
+        lab,
         options.region,
         options.regex,
         exclude=options.exclude,
         concurrency=options.concurrency,
     )
+    return 1 if _crashes(lab) else failed
 
 
 def _pod(options: argparse.Namespace) -> None:

@@ -98,9 +98,11 @@ def _workers(lab: Lab, pod: Pod) -> list[Daemon]:
     """What Neutron runs beside its API for the network it has."""
     names = []
     if lab.daemons:
-        names += ["neutron-rpc-server", "neutron-periodic-workers"]
+        names += ["neutron-periodic-workers"]
     if lab.profile == "ovn":
         names += ["neutron-ovn-maintenance-worker"]
+    elif lab.daemons:
+        names += ["neutron-rpc-server"]  # OVN has no agents that would call it
     config = ["--config-file", _config(lab, pod)]
     return [
         Daemon(

@@ -137,7 +137,7 @@ def apart(lab: Lab, pod: Pod) -> list[Daemon]:
             f"{pod.key}-nova-api",
             "nova.wsgi.osapi_compute",
             pod.port("compute"),
-            env,
+            env | {"OS_NOVA_DISABLE_EVENTLET_PATCHING": "true"},
             release=pod.release,
         )
     ]
