@@ -6,6 +6,7 @@ import datetime
 import random
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -61,9 +62,9 @@ async def from_one(gateway: Gateway, nova: Nova, path: str, **more: Any) -> Answ
     return await gateway.get(path, base=f"{nova.url}/v2.1", **more)
 
 
-def plain(document: Any, *, links: bool = True) -> Any:
+def plain(document: Any) -> Any:
     """A list without what legitimately differs: hosts in links, the zone users know."""
-    for server in document["servers"]:
+    for server in document.get("servers", []):
         server.pop("links")
         server.pop("OS-EXT-AZ:availability_zone", None)
         for name in ("image", "flavor"):
@@ -73,7 +74,7 @@ def plain(document: Any, *, links: bool = True) -> Any:
         (link,) = document["servers_links"]
         path = re.sub(r"http://[^/]+", "", link["href"])
         head, _, query = path.partition("?")
-        document["servers_links"] = [link["rel"], head, sorted(query.split("&"))]
+        document["servers_links"] = [link["rel"], head, sorted(parse_qsl(query))]
     return document
 
 
@@ -132,7 +133,8 @@ async def test_as_one_nova(
     for version in ("2.90",) if path == "/servers" else ("2.90", "2.1"):
         ours = await gateway.get(path, query=query, version=version)
         theirs = await from_one(gateway, one_nova, path, query=query, version=version)
-        assert (ours.status, plain(ours.ok())) == (theirs.status, plain(theirs.ok()))
+        assert ours.status == theirs.status
+        assert plain(ours.json) == plain(theirs.json)
 
 
 @pytest.mark.parametrize("query", BAD_QUERIES, ids=str)
