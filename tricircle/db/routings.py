@@ -61,6 +61,17 @@ def put(
 
 
 @retried
+def change_ports(resource_id: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+    """Note central ports made for a server, or gone again; harmless when it has no routing."""
+    with session.write() as tx:
+        row = tx.get(models.Routing, ("server", resource_id), with_for_update=True)
+        if row is not None:
+            ports = [port for port in row.detail.get("ports", ()) if port not in remove]
+            ports += [port for port in add if port not in ports]
+            row.detail = {**row.detail, "ports": ports}
+
+
+@retried
 def delete(resource_type: str, resource_id: str) -> None:
     """Forget where a resource lives; harmless when nothing is known."""
     with session.write() as tx:

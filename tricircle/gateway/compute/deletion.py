@@ -39,12 +39,10 @@ async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodRespons
     first = await _begin(call, server_id, pod)
     # An answer that does not come may still be a delete: the row stays, and xjob looks.
     answer = await ask()
-    if first and answer.status in (400, 401, 403, 409):
-        await in_thread(creations.end, row_id(server_id))
     if answer.ok:
-        start(call.services, _follow(call, server_id, pod))
-    elif answer.status == 404:
-        await settle(call, server_id)
+        start(call.services, _follow(call, server_id))
+    elif answer.status < 500 and not await settle(call, server_id) and first:
+        await in_thread(creations.end, row_id(server_id))
     return answer
 
 
@@ -66,38 +64,46 @@ async def _begin(call: Call, server_id: str, pod: Pod) -> bool:
     return True
 
 
-async def settle(call: Call, server_id: str) -> None:
-    """A pod says that a server is no more: if we were waiting for that, finish now.
+async def settle(call: Call, server_id: str) -> bool:
+    """If a server that was being deleted is gone, finish; whether there is nothing left to do.
 
-    Called before a client is told, so that what he deletes next (the network) is free.
+    Called before a client is told that it is gone, so that what he deletes next (the network) is
+    free. A 404 to somebody is no proof, it may be another's server: the pod is asked as ourselves.
     """
     row = await in_thread(creations.get, row_id(server_id))
     if row is None:
-        return
+        return True
+    pod = call.services.registry.get(row.pod_id or "")
+    if pod is None or not await _is_gone(call, server_id, pod):
+        return False
     made = set(row.detail.get("ports", ()))
     if not await nics.release(call, server_id, lambda port: port in made):
-        return
+        return False
     await lookup.forget(call, "server", server_id)
     await in_thread(creations.end, row.id)
     LOG.info("Server %s is gone, with %d ports made for it", server_id, len(made))
+    return True
 
 
-async def _follow(call: Call, server_id: str, pod: Pod) -> None:
+async def _follow(call: Call, server_id: str) -> None:
     """Wait for the server's end in its pod; xjob goes on when this takes too long."""
     for pause in _PAUSES:
         await asyncio.sleep(pause)
-        try:
-            answer = await call.services.client.request(
-                pod,
-                "compute",
-                "GET",
-                f"/servers/{server_id}",
-                token=await in_thread(call.services.identity.token),
-                request_id=call.context.upstream_id,
-            )
-        except PodError as error:
-            LOG.info("Whether server %s is gone is not known yet: %s", server_id, error)
-            continue
-        if answer.status == 404:
-            await settle(call, server_id)
+        if await settle(call, server_id):
             return
+
+
+async def _is_gone(call: Call, server_id: str, pod: Pod) -> bool:
+    try:
+        answer = await call.services.client.request(
+            pod,
+            "compute",
+            "GET",
+            f"/servers/{server_id}",
+            token=await in_thread(call.services.identity.token),
+            request_id=call.context.upstream_id,
+        )
+    except PodError as error:
+        LOG.info("Whether server %s is gone is not known yet: %s", server_id, error)
+        return False
+    return answer.status == 404
