@@ -22,6 +22,8 @@ OVN_SCHEMAS = {
     "sb": SCHEMAS / "ovn" / "ovn-sb.ovsschema",
 }
 START_SECONDS = 20
+SWITCH = "ovs-vswitchd"
+CONTROLLER = "ovn-controller"
 
 
 def _logging(lab: Lab, name: str) -> list[str]:
@@ -57,8 +59,8 @@ def central_up(lab: Lab, pod: Pod) -> None:
         ],
     )
     process.wait_for(f"{server}", lambda: process.accepts(socket), START_SECONDS, lab, server)
-    process.run(["ovn-nbctl", f"--db={connection}", "init"])
-    process.run(["ovn-sbctl", f"--db={connection}", "init"])
+    process.run(["ovn-nbctl", f"--timeout={START_SECONDS}", f"--db={connection}", "init"])
+    process.run(["ovn-sbctl", f"--timeout={START_SECONDS}", f"--db={connection}", "init"])
     process.start(
         lab,
         northd,
@@ -112,9 +114,13 @@ def host_up(host: Host) -> None:
         host.daemon("ovsdb-server"),
     )
     vsctl(host, "--no-wait", "init")
+    if process.alive(host.lab, host.daemon(SWITCH)) is None:
+        # What the last switch could do is not what this one will: let its controller look again.
+        process.stop(host.lab, [host.daemon(CONTROLLER)])
+        vsctl(host, "--no-wait", "clear", "Open_vSwitch", ".", "datapaths")
     # --monitor restarts a crashed switch at once; `check` reports the crash all the same.
-    control = f"--unixctl={host.rundir}/ovs-vswitchd.ctl"
-    _start(host, "ovs-vswitchd", "--monitor", control, f"unix:{host.ovsdb_socket}")
+    control = f"--unixctl={host.rundir}/{SWITCH}.ctl"
+    _start(host, SWITCH, "--monitor", control, f"unix:{host.ovsdb_socket}")
     vsctl(host, *bridges(host), *chassis(host))
     netns.ip(
         host.netns,
@@ -124,7 +130,7 @@ def host_up(host: Host) -> None:
         ],
     )
     _without_zero_snat(host)
-    _start(host, "ovn-controller", f"unix:{host.ovsdb_socket}")
+    _start(host, CONTROLLER, f"unix:{host.ovsdb_socket}")
     _write_settings(host)
 
 
@@ -169,7 +175,7 @@ def _without_zero_snat(host: Host) -> None:
     address is. Without the feature OVN commits connections plainly and the faulty code is never
     reached.
     """
-    target = f"--target={host.rundir}/ovs-vswitchd.ctl"
+    target = f"--target={host.rundir}/{SWITCH}.ctl"
     feature = ("dpif/set-dp-features", topology.INTEGRATION_BRIDGE, "ct_zero_snat", "false")
     process.run(["ovs-appctl", target, *feature])
 
