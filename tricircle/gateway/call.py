@@ -51,7 +51,10 @@ class Context:
 
     def to_policy(self) -> RequestContext:
         """The context oslo.policy's Enforcer takes as credentials."""
-        return RequestContext.from_environ(dict(self.environ), request_id=self.request_id)
+        # Kept out of the thread's own place, from where any later line of the log would take it.
+        return RequestContext.from_environ(
+            dict(self.environ), request_id=self.request_id, overwrite=False
+        )
 
 
 @dataclasses.dataclass(slots=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of servers: every pod's, merged as Nova merges its cells'.
 
-Only documents of ``servers/detail`` hold what servers are sorted by, so pods are asked for those
-and the brief list is cut out of them.
+Only documents of ``servers/detail`` hold what servers are sorted by, so mostly pods are asked for
+those and the brief list is cut out of them.
 """
 
 import dataclasses
@@ -67,7 +67,7 @@ _SHOWN = {
     "uuid": "id",
     "vm_state": "OS-EXT-STS:vm_state",
 }
-_BRIEF = ("id", "name")
+_BRIEF = {"uuid", "display_name"}
 
 
 class _Refused(Exception):
@@ -166,9 +166,12 @@ class _List:
             kept.append(("marker", marker))
         return urlencode(kept)
 
+    def _keys(self) -> list[str]:
+        return [key.strip() for key in self.call.query.getall("sort_key", [])] or ["created_at"]
+
     def _order(self) -> Order:
         """Nova's over its cells: the keys asked for, then the id, which every pod sorts by too."""
-        keys = [key.strip() for key in self.call.query.getall("sort_key", [])] or ["created_at"]
+        keys = self._keys()
         directions = [one.strip() for one in self.call.query.getall("sort_dir", [])] or ["desc"]
         directions += [directions[0]] * (len(keys) - len(directions))
         if "uuid" not in keys:
@@ -197,7 +200,8 @@ class _List:
         return merged
 
     def _fetcher(self, pod: Pod) -> Callable[[str | None, int], Any]:
-        path = "/servers/detail" if self.detailed or self.sortable else "/servers"
+        brief = not self.detailed and (not self.sortable or _BRIEF.issuperset(self._keys()))
+        path = "/servers" if brief else "/servers/detail"
 
         async def fetch(marker: str | None, limit: int) -> Page:
             query = self._query(marker, limit)
@@ -254,8 +258,8 @@ class _List:
         if self.detailed:
             return zones.show(pod, item)
         # Nova's own partial records have a status and no name.
-        fields = _BRIEF if "name" in item else ("id", "status")
-        return {name: item[name] for name in (*fields, "links") if name in item}
+        second = "name" if "name" in item else "status"
+        return {name: item[name] for name in ("id", second, "links")}
 
     def _next(self, marker: str) -> str:
         """Nova's next link: the request's parameters in order of their names, marker replaced."""
