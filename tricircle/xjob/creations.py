@@ -27,6 +27,9 @@ LOG = logging.getLogger(__name__)
 
 UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
 _SKEW = datetime.timedelta(seconds=60)
+# Nova clears a server's task before the server is out of its answers: one that looks at rest
+# right after its DELETE is not yet one that stays.
+_STAYS_AFTER = datetime.timedelta(minutes=10)
 
 Port = dict[str, Any]
 
@@ -113,7 +116,9 @@ class Creations:
         server = self._server_in(row, server_id)
         if server is not None:
             state = (server["status"], server.get("OS-EXT-STS:task_state"))
-            if state[0] == "SOFT_DELETED" or state[1] in ("deleting", "soft-deleting"):
+            leaving = state[0] in ("DELETED", "SOFT_DELETED")
+            leaving = leaving or state[1] in ("deleting", "soft-deleting")
+            if leaving or models.now() - row.created_at < _STAYS_AFTER:
                 raise NotNow(f"server {server_id} is on its way out: {state}")
             LOG.info("Server %s stays: its pod did not delete it", server_id)
             return
