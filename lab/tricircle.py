@@ -70,7 +70,7 @@ def neutron_sections(lab: Lab) -> Sections:
     return {
         "DEFAULT": {
             "core_plugin": "ml2",
-            "service_plugins": "tricircle-router,segments,auto_allocate",
+            "service_plugins": "tricircle-router,auto_allocate",
             "auth_strategy": "keystone",
             "transport_url": "fake:///",
             "rpc_workers": 0,
