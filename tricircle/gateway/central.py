@@ -110,7 +110,7 @@ class Central:
             body=body,
             deadline=deadline,
         )
-        if answer.status >= 400:
+        if answer.status >= 300:  # a redirect is no answer either
             raise _refusal(answer.status, answer.body and answer.json())
         return answer.json() if answer.body else None
 

@@ -150,6 +150,8 @@ class Creations:
         path = f"/v2.0/ports/{detail['pod_port_id']}"
         inside = _document(network.get(path, raise_exc=False), missing=True)
         if inside is not None and inside["port"].get("device_id") == detail["server_id"]:
+            if models.now() - row.created_at < _STAYS_AFTER:
+                raise NotNow(f"port {detail['port_id']} is on its way out")
             LOG.info("Port %s stays: its pod did not detach it", detail["port_id"])
             return
         self._release_one(detail["port_id"], delete=detail["made"])

@@ -22,7 +22,7 @@ from tricircle.gateway.compute.request import CreateRequest, toward_pod
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import forward
 from tricircle.gateway.threads import in_thread
-from tricircle.pods.errors import PodError, PodTimeout
+from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
@@ -159,8 +159,11 @@ async def _in_pod(
             raise Refused(answer) from None
     if not answer.ok:
         raise Refused(answer)
-    # Asked for a reservation id, Nova tells no server: it is learned at its first use.
-    return Made(answer.json().get("server", {}).get("id", ""), pod, answer)
+    try:
+        # Asked for a reservation id, Nova tells no server: it is learned at its first use.
+        return Made(answer.json().get("server", {}).get("id", ""), pod, answer)
+    except PodUnreachable as error:
+        return await _found(call, pod, sought, f"{error}")
 
 
 async def _found(

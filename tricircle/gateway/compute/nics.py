@@ -165,7 +165,7 @@ async def _bind(call: Call, nic: Nic, pod: Pod, device_id: str, device_owner: st
         reason = (port.get("binding:vif_details") or {}).get("reason")
         raise BindingFailed(
             pod.region_name,
-            f"port {nic.port_id} could not be bound: {reason or 'central Neutron does not say why'}",
+            f"port {nic.port_id} could not be bound: {reason or 'no reason given'}",
         )
     return bound
 
