@@ -66,6 +66,9 @@ class Switch:
         vif.port_profile.datapath_type = DATAPATH
         # libvirt would make the port itself; where there is none, os-vif does it when asked to.
         vif.port_profile.create_port = True
+        # The device is there: os-vif would make one of that name in this process's namespace.
+        if "create_tap" in vif.port_profile.fields:
+            vif.port_profile.create_tap = False
         self._plugin.plug(vif, instance_info)
 
     def unplug(self, tap):
