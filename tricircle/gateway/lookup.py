@@ -7,6 +7,7 @@ are asked, and the index is healed.
 
 import asyncio
 import dataclasses
+import importlib
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,10 +32,13 @@ LOG = logging.getLogger(__name__)
 class _Resource:
     path: str
     missing: str
+    vanished: str  # "module:function" below tricircle.gateway: is it gone, and what goes with it
 
 
 _RESOURCES = {
-    "server": _Resource("/servers/{}", "Instance {} could not be found."),
+    "server": _Resource(
+        "/servers/{}", "Instance {} could not be found.", "compute.deletion:vanished"
+    ),
 }
 
 
@@ -57,7 +61,7 @@ async def ask(call: Call, resource_type: str, resource_id: str, **instead: Any) 
         LOG.info("%s %s is in pod %s now", resource_type, resource_id, found.region_name)
         return await forward(call, found, **instead)
     if not away:
-        await forget(call, resource_type, resource_id)
+        await _vanished(call, pod, resource_type, resource_id)
     return answer
 
 
@@ -116,6 +120,13 @@ async def forget(call: Call, resource_type: str, resource_id: str) -> None:
     await in_thread(routings.delete, resource_type, resource_id)
 
 
+async def _vanished(call: Call, pod: Pod, resource_type: str, resource_id: str) -> None:
+    """No pod shows a resource to this caller: let what knows its type see, and tidy up."""
+    module, _, function = _RESOURCES[resource_type].vanished.partition(":")
+    tidy = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
+    await tidy(call, resource_id, pod)
+
+
 async def _recall(call: Call, resource_type: str, resource_id: str) -> Pod | None:
     services = call.services
     pod_id = services.routings.get(resource_type, resource_id)
@@ -146,8 +157,8 @@ async def _search(
             pod, answer = await done
             if answer is None:
                 away.append(pod)
-            elif answer.ok:
-                owner = answer.json()[resource_type].get("tenant_id")
+            elif answer:
+                owner = answer.get("tenant_id")
                 await remember(call, resource_type, resource_id, pod, project_id=owner)
                 return pod, away
         return None, away
@@ -164,18 +175,24 @@ async def _cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
 
 async def _said(
     call: Call, pod: Pod, resource_type: str, resource_id: str, token: str
-) -> tuple[Pod, PodResponse | None]:
-    """What a pod says of a resource, as this caller may see it; None when it says nothing."""
+) -> tuple[Pod, dict[str, Any] | None]:
+    """A pod's document of a resource as this caller may see it.
+
+    Empty when the pod has none to show, None when it does not say.
+    """
     try:
         answer = await _look(call, pod, resource_type, resource_id, token)
+        if 400 <= answer.status < 500:
+            return pod, {}
+        document = answer.json() if answer.status == 200 else None
     except PodError as error:
         LOG.warning("Looking for %s %s: %s", resource_type, resource_id, error)
         return pod, None
-    if answer.status >= 500:
-        what = (resource_type, resource_id, pod.region_name, answer.status)
-        LOG.warning("Looking for %s %s: pod %s answered %d", *what)
-        return pod, None
-    return pod, answer
+    if isinstance(document, dict) and isinstance(document.get(resource_type), dict):
+        return pod, document[resource_type]
+    what = (resource_type, resource_id, pod.region_name, answer.status)
+    LOG.warning("Looking for %s %s: pod %s answered %d", *what)
+    return pod, None
 
 
 async def _look(

@@ -85,6 +85,13 @@ async def settle(call: Call, server_id: str) -> bool:
     return True
 
 
+async def vanished(call: Call, server_id: str, pod: Pod) -> None:
+    """A pod shows a server no more, though no delete came this way: what was made for it goes."""
+    if await _is_gone(call, server_id, pod):
+        await _begin(call, server_id, pod)
+        await settle(call, server_id)
+
+
 async def _follow(call: Call, server_id: str) -> None:
     """Wait for the server's end in its pod; xjob goes on when this takes too long."""
     for pause in _PAUSES:
