@@ -61,13 +61,12 @@ class Prober:
     async def probe(self, http: aiohttp.ClientSession, pod: Pod) -> None:
         """Probe a pod now and write what was found."""
         catalogue = self._catalogue.get(pod.region_name, pod.endpoints)
-        try:
-            found = await _patiently(http, pod.region_name, catalogue)
-        except PodUnreachable as error:
+        found = await _look(http, pod, catalogue)
+        if isinstance(found, PodUnreachable):
             if pod.health != DOWN:
-                LOG.warning("%s", error)
+                LOG.warning("%s", found)
             await asyncio.to_thread(
-                pods.write_probe, pod.id, health=DOWN, last_error=error.message, latency_ms=None
+                pods.write_probe, pod.id, health=DOWN, last_error=found.message, latency_ms=None
             )
             return
         if pod.health != UP:
@@ -120,14 +119,24 @@ class Prober:
             await asyncio.sleep(seconds(failure))
 
 
-async def _patiently(
-    http: aiohttp.ClientSession, region: str, catalogue: dict[str, str]
-) -> discovery.Found:
-    """Discover; one answer that is late says little on a busy pod, so a second one decides."""
+async def _look(
+    http: aiohttp.ClientSession, pod: Pod, catalogue: dict[str, str]
+) -> discovery.Found | PodUnreachable:
+    """What discovery finds, or why it found nothing.
+
+    One answer that is late says little about a busy pod: if it was up, a second one decides.
+    """
     try:
-        return await discovery.discover(http, region, catalogue)
-    except PodTimeout:
-        return await discovery.discover(http, region, catalogue)
+        return await discovery.discover(http, pod.region_name, catalogue)
+    except PodTimeout as error:
+        if pod.health == DOWN:
+            return error
+    except PodUnreachable as error:
+        return error
+    try:
+        return await discovery.discover(http, pod.region_name, catalogue)
+    except PodUnreachable as error:
+        return error
 
 
 def _if_new(found: dict[str, _Value], known: dict[str, _Value]) -> dict[str, _Value] | None:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from oslo_context.context import RequestContext
 from oslo_policy import opts, policy
 
 from tricircle.conf import CONF
@@ -33,9 +32,9 @@ class Policies:
         self._enforcer: policy.Enforcer | None = None
 
     def allows(
-        self, rule: str, context: RequestContext, target: Mapping[str, Any] | None = None
+        self, rule: str, credentials: Mapping[str, Any], target: Mapping[str, Any] | None = None
     ) -> bool:
-        """Whether ``rule`` lets the bearer of ``context`` do it to ``target``.
+        """Whether ``rule`` lets the bearer of ``credentials`` do it to ``target``.
 
         A token of the wrong scope is as one without the role.
         """
@@ -46,13 +45,13 @@ class Policies:
                 self._enforcer.suppress_deprecation_warnings = True
                 self._enforcer.register_defaults(list_rules())
             try:
-                return bool(self._enforcer.authorize(rule, dict(target or {}), context))
+                return bool(self._enforcer.authorize(rule, dict(target or {}), dict(credentials)))
             except policy.InvalidScope:
                 return False
 
     def check(
-        self, rule: str, context: RequestContext, target: Mapping[str, Any] | None = None
+        self, rule: str, credentials: Mapping[str, Any], target: Mapping[str, Any] | None = None
     ) -> None:
         """As ``allows``; raises Forbidden if it does not."""
-        if not self.allows(rule, context, target):
+        if not self.allows(rule, credentials, target):
             raise Forbidden(f"Policy doesn't allow {rule} to be performed.")

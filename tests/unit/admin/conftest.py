@@ -27,12 +27,14 @@ PROJECT = "d" * 32
 
 def caller(*roles: str, project: str = PROJECT, system: bool = False) -> Context:
     """Who a token belongs to, as keystonemiddleware tells it."""
-    environ = {"HTTP_X_ROLES": ",".join(roles), "HTTP_X_USER_ID": "u", "HTTP_X_PROJECT_ID": project}
-    if system:
-        environ |= {"HTTP_OPENSTACK_SYSTEM_SCOPE": "all"}
-        del environ["HTTP_X_PROJECT_ID"]
-        project = ""
-    return Context(request_id="", project_id=project, roles=roles, environ=environ)
+    environ = {"HTTP_OPENSTACK_SYSTEM_SCOPE": "all"} if system else {}
+    return Context(
+        request_id="",
+        user_id="u",
+        project_id="" if system else project,
+        roles=roles,
+        environ=environ,
+    )
 
 
 CALLERS = {

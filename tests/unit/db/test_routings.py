@@ -31,6 +31,16 @@ def test_putting_again_moves_it_and_keeps_what_is_not_said() -> None:
     assert (found.project_id, found.detail) == ("q", {})
 
 
+def test_ports_of_a_server_come_and_go() -> None:
+    pod = make()
+    routings.change_ports("s", ["a"])
+    assert routings.get("server", "s") is None
+    routings.put("server", "s", pod.id, "p", {"ports": ["a"], "other": 1})
+    routings.change_ports("s", ["b", "a"])
+    routings.change_ports("s", remove=["a", "x"])
+    assert routings.get("server", "s").detail == {"ports": ["b"], "other": 1}
+
+
 def test_a_pod_that_is_gone_gets_no_routing() -> None:
     routings.put("server", "s", "gone", "p")
     assert routings.get("server", "s") is None

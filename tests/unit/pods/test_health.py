@@ -98,6 +98,9 @@ async def test_one_late_answer_is_forgiven_two_are_not(cloud, http) -> None:
     row = await probe(http, pod_id)
     assert row.health == "down"
     assert "did not answer within 0.3 s" in row.last_error
+    asked = cloud.asked.count("/network/")
+    assert (await probe(http, pod_id)).health == "down"
+    assert cloud.asked.count("/network/") == asked + 1, "one that is down is asked but once"
 
 
 async def test_an_upgrade_is_noticed(cloud, http) -> None:

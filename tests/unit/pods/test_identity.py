@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from keystoneauth1 import loading
 from keystoneauth1.exceptions import ClientException
 
 from tricircle.conf import CONF
@@ -142,6 +143,9 @@ def identity(site: Site, tmp_path) -> Iterator[ServiceIdentity]:
     CONF(["--config-file", str(config)], project="tricircle")
     yield ServiceIdentity()
     CONF.reset()
+    # Options of the plugin the file named: other tests' configuration has none to give.
+    for option in loading.get_auth_plugin_conf_options("password"):
+        CONF.unregister_opt(option, group="tricircle_identity")
 
 
 def pod(site: Site) -> Pod:

@@ -55,9 +55,8 @@ async def visible_project(call: Call, resources: str, asked: str | None) -> str 
     asked for, or when nothing may be seen.
     """
     await authorize(call, f"{resources}:get")
-    policy_context = call.context.to_policy()
     rule = f"tricircle:{resources}:get_all_projects"
-    if await in_thread(_POLICIES.allows, rule, policy_context):
+    if await in_thread(_POLICIES.allows, rule, call.context.to_policy()):
         return asked
     own = call.context.project_id
     if not own or asked not in (None, own):
