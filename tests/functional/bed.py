@@ -219,8 +219,7 @@ async def running(
     try:
         yield gateway
     finally:
-        for service in cloud.services:
-            service.heal()
+        cloud.heal()
         await gateway.close()
         for task in list(services.tasks):
             task.cancel()

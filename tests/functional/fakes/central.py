@@ -25,7 +25,7 @@ class CentralNeutron(Neutron):
         self.pods: dict[str, str] = {}
         self.bind_deadline = 1.0
         self.unrealized: list[tuple[str, str]] = []
-        """Pod-side ports that are to go: (region, port id); tried again by ``reconcile``."""
+        """Ports whose pod-side copies are to go: (region, central id); see ``reconcile``."""
         self._http: aiohttp.ClientSession | None = None
 
     async def _pod(self, region: str, method: str, path: str, body: Any = None) -> Any:
@@ -61,9 +61,8 @@ class CentralNeutron(Neutron):
         old = before["binding:host_id"] if before else ""
         if host == old:
             return
-        if before and before.get("binding:vif_details"):
-            details = before["binding:vif_details"]
-            self.unrealized.append((details["pod"], details["pod_port_id"]))
+        if before and old:
+            self.unrealized.append((old, before["id"]))
         if item is not None:
             item["binding:vif_type"] = "unbound"
             item["binding:vif_details"] = {}
@@ -79,7 +78,7 @@ class CentralNeutron(Neutron):
             port["binding:vif_details"] = await self._realize(port, host)
             port["binding:vif_type"] = "other"
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
-            return
+            self.unrealized.append((host, port["id"]))
 
     async def _one(
         self, host: str, collection: str, single: str, body: Object, marker: str
@@ -140,13 +139,17 @@ class CentralNeutron(Neutron):
 
     async def reconcile(self) -> None:
         """Remove pod-side ports that are no longer wanted, as the reconciler would."""
-        left = []
-        for region, port_id in self.unrealized:
+        wanted, self.unrealized = self.unrealized, []
+        for region, central_id in wanted:
+            port = self.tables["ports"].get(central_id)
+            if port and port["binding:host_id"] == region and port["binding:vif_details"]:
+                continue
             try:
-                await self._pod(region, "DELETE", f"/ports/{port_id}")
+                found = await self._pod(region, "GET", f"/ports?description=tricircle:{central_id}")
+                for inside in found["ports"]:
+                    await self._pod(region, "DELETE", f"/ports/{inside['id']}")
             except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
-                left.append((region, port_id))
-        self.unrealized = left
+                self.unrealized.append((region, central_id))
 
     def settle(self) -> None:
         """``reconcile`` from a test."""

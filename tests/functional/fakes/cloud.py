@@ -108,6 +108,18 @@ class Cloud:
         nova.add_flavor("1", name="m1.nano")
         return pod
 
+    def fail_call(self, number: int, kind: Kind) -> Fault:
+        """The ``number``-th call from now on, to whichever service but Keystone, goes wrong."""
+        fault = Fault(kind, skip=number - 1, times=1)
+        for service in self.services:
+            if service is not self.keystone:
+                service.faults.append(fault)
+        return fault
+
+    def heal(self) -> None:
+        for service in self.services:
+            service.heal()
+
     def close(self) -> None:
         for service in self.services:
             service.close()

@@ -214,7 +214,8 @@ class Neutron(FakeService):
     def index(self, exchange: Exchange, collection: str) -> web.Response:
         table = self._table(collection)
         if collection.startswith("security"):
-            self._default_group(exchange.token.project_id)
+            named = exchange.query.get("project_id") or exchange.query.get("tenant_id")
+            self._default_group(named or exchange.token.project_id)
         found = [o for o in table.values() if self._visible(collection, o, exchange.token)]
         for key in set(exchange.query) - NOT_FILTERS:
             wanted = exchange.query.getall(key)
