@@ -65,7 +65,7 @@ def vif():
         address="fa:16:3e:a3:b9:3a",
         network=objects.network.Network(id=SERVER, bridge="br-int", mtu=1442),
         plugin="ovs",
-        vif_name="tap9998d1ff-5c",
+        vif_name="tapunit-test",
         port_profile=profile,
     )
 
@@ -73,7 +73,7 @@ def vif():
 def test_a_port_is_plugged_as_for_libvirt_without_touching_a_device(database, vif):
     switch = nova_netns_switch.Switch("unix:/run/x/db.sock")
     switch.plug(vif, objects.instance_info.InstanceInfo(uuid=SERVER, name="server"))
-    assert database.named("add_port") == [(("br-int", "tap9998d1ff-5c"), {})]
+    assert database.named("add_port") == [(("br-int", "tapunit-test"), {})]
     (ids,) = [
         dict(args[2:])["external_ids"]
         for args, _ in database.named("db_set")
@@ -89,12 +89,12 @@ def test_the_bridge_keeps_its_datapath_and_the_switch_sets_the_mtu(database, vif
     switch = nova_netns_switch.Switch("unix:/run/x/db.sock")
     switch.plug(vif, objects.instance_info.InstanceInfo(uuid=SERVER, name="server"))
     assert {kwargs["datapath_type"] for _, kwargs in database.named("add_br")} == {"netdev"}
-    assert (("Interface", "tap9998d1ff-5c", ("mtu_request", 1442)), {}) in database.named("db_set")
+    assert (("Interface", "tapunit-test", ("mtu_request", 1442)), {}) in database.named("db_set")
     assert not database.named("db_create"), "no queue of the kernel for a userspace port"
 
 
 def test_unplugging_takes_the_port_only(database, vif):
-    nova_netns_switch.Switch("unix:/run/x/db.sock").unplug("tap9998d1ff-5c")
+    nova_netns_switch.Switch("unix:/run/x/db.sock").unplug("tapunit-test")
     ((args, kwargs),) = database.named("del_port")
-    assert args == ("tap9998d1ff-5c",)
+    assert args == ("tapunit-test",)
     assert kwargs == {"bridge": "br-int", "if_exists": True}
