@@ -47,7 +47,7 @@ class Services:
 
     def away(self, pod: Pod) -> bool:
         """Whether there is no use in asking a pod now: down, or left alone after failures."""
-        return self.down(pod) or self.breakers[pod.id].open
+        return self.down(pod) or self.breakers[pod.id].resting
 
     def answering(self) -> list[Pod]:
         """The pods in use that are worth asking now."""

@@ -46,6 +46,13 @@ class Breaker:
         with self._lock:
             return self._failures >= CONF.pods.breaker_failures
 
+    @property
+    def resting(self) -> bool:
+        """Whether a call made now would be refused: open, and no trial is due yet."""
+        with self._lock:
+            failing = self._failures >= CONF.pods.breaker_failures
+            return failing and self._clock() < self._next_trial
+
 
 class Breakers:
     """The breakers of a process: ``breakers[pod.id]`` is made at first use."""

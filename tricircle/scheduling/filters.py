@@ -43,7 +43,7 @@ class HealthyFilter(Filter):
         return {
             pod.id: "does not answer"
             for pod in pods
-            if pod.health == DOWN or self.facts.breakers[pod.id].open
+            if pod.health == DOWN or self.facts.breakers[pod.id].resting
         }
 
 

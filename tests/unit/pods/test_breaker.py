@@ -80,3 +80,12 @@ def test_pods_do_not_share_one() -> None:
     assert breakers["a"] is breakers["a"]
     assert not breakers["a"].allow()
     assert breakers["b"].allow()
+
+
+def test_rests_until_a_trial_is_due(breaker: Breaker, clock: Clock) -> None:
+    assert not breaker.resting
+    _fail(breaker)
+    assert breaker.resting
+    clock.now += CONF.pods.breaker_seconds
+    assert breaker.open
+    assert not breaker.resting
