@@ -5,12 +5,13 @@ import asyncio
 import dataclasses
 import uuid
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import bindings, creations, definitions
+from tricircle.db import bindings, creations
 from tricircle.db.errors import NotFound
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
@@ -108,13 +109,17 @@ async def _try_pods(
 ) -> Made:
     troubles: list[str] = []
     refusal: PodResponse | None = None
+    missing: str | None = None
     for pod in pods[: CONF.scheduling.max_attempts]:
         try:
+            if missing is not None and not await _has(call, pod, missing):
+                continue
             owner = request.zone.device_owner
             bound = await nics.bind(call, ports, pod, creation_id, owner)
             made = await _in_pod(call, request, pod, ports, bound)
         except Refused as error:
-            if not await _another_may_take_it(error.answer):
+            missing = _missing(request, error.answer)
+            if missing is None and not _another_may_take_it(error.answer):
                 raise
             refusal = refusal or error.answer
             troubles.append(f"{pod.region_name}: {error.answer.message()}")
@@ -185,18 +190,27 @@ async def _found(
     return Made(found.server_id, pod, found.answer)
 
 
-async def _another_may_take_it(answer: PodResponse) -> bool:
+def _another_may_take_it(answer: PodResponse) -> bool:
     """Whether a refusal is for lack of room or quota, or the pod's own failure."""
-    if answer.status >= 500:
-        return True
-    message = answer.message().lower()
-    if answer.status == 403:
-        return "exceeded" in message
-    if answer.status == 400 and ("flavor" in message or "key_name" in message):
-        # A definition that has not reached the pod yet is no mistake of the user.
-        kind = "flavor" if "flavor" in message else "keypair"
-        return answer.pod.id in await in_thread(definitions.pods_lacking, kind)
-    return False
+    return answer.status >= 500 or (answer.status == 403 and "exceeded" in answer.message().lower())
+
+
+def _missing(request: CreateRequest, answer: PodResponse) -> str | None:
+    """The path of the flavor or keypair that a pod refuses the request for lack of.
+
+    It may not have reached that pod yet, or never have been made through us.
+    """
+    message = answer.message() if answer.status == 400 else ""
+    if message.startswith("Flavor ") and message.endswith("could not be found."):
+        flavor = str(request.server.get("flavorRef", "")).rpartition("/")[2]
+        return f"/flavors/{quote(flavor, safe='')}"
+    if message == "Invalid key_name provided.":
+        return f"/os-keypairs/{quote(str(request.server.get('key_name')), safe='')}"
+    return None
+
+
+async def _has(call: Call, pod: Pod, path: str) -> bool:
+    return (await forward(call, pod, method="GET", path=path, body=b"", query="")).ok
 
 
 async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id: str) -> None:
