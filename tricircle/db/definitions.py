@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import models, session
 from tricircle.db.errors import NotFound
-from tricircle.db.transaction import retried
+from tricircle.db.transaction import retried, retried_if_overtaken
 
 _Definition, _Realization = models.Definition, models.Realization
 
@@ -41,7 +41,7 @@ def list_all(kind: str | None = None) -> list[models.Definition]:
         return list(tx.scalars(query.order_by(_Definition.kind, _Definition.key)))
 
 
-@retried
+@retried_if_overtaken
 def put(
     kind: str, key: str, body: Mapping[str, Any], realized: Mapping[str, str | None] | None = None
 ) -> models.Definition:
@@ -123,7 +123,7 @@ def pods_lacking(kind: str) -> set[str]:
         return set(tx.scalars(query.distinct()))
 
 
-@retried
+@retried_if_overtaken
 def heal() -> int:
     """Make the (definition, pod) rows that are missing; how many.
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import definitions, models, pages, routings, session
 from tricircle.db.errors import Duplicate, InUse, NotFound
-from tricircle.db.transaction import retried
+from tricircle.db.transaction import retried, retried_if_overtaken
 
 
 def list_all() -> list[models.Pod]:
@@ -40,21 +40,21 @@ def by_region(region_name: str) -> models.Pod | None:
         return tx.scalar(sa.select(models.Pod).where(models.Pod.region_name == region_name))
 
 
-@retried
+@retried_if_overtaken
 def create(values: Mapping[str, Any]) -> models.Pod:
     """Insert a pod, and with it what makes every existing definition wanted there.
 
     ``values`` are columns of ``models.Pod``. Raises Duplicate when the region is a pod already.
     """
-    try:
-        with session.write() as tx:
-            pod = models.Pod(**values)
-            tx.add(pod)
+    with session.write() as tx:
+        pod = models.Pod(**values)
+        tx.add(pod)
+        try:
             tx.flush()
-            definitions.fill(tx)
-            return pod
-    except db_exc.DBDuplicateEntry:
-        raise Duplicate(values["region_name"]) from None
+        except db_exc.DBDuplicateEntry:
+            raise Duplicate(values["region_name"]) from None
+        definitions.fill(tx)
+        return pod
 
 
 @retried

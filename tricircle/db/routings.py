@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import models, session
 from tricircle.db.errors import UnknownMarker
-from tricircle.db.transaction import retried
+from tricircle.db.transaction import retried, retried_if_overtaken
 
 
 def get(resource_type: str, resource_id: str) -> models.Routing | None:
@@ -25,7 +25,7 @@ def find(resource_id: str) -> list[models.Routing]:
         return list(tx.scalars(query.order_by(models.Routing.resource_type)))
 
 
-@retried
+@retried_if_overtaken
 def put(
     resource_type: str,
     resource_id: str,
@@ -52,10 +52,6 @@ def put(
                 return
             for name, value in values.items():
                 setattr(row, name, value)
-    except db_exc.DBDuplicateEntry:
-        # Somebody learned the same id at the same moment: the row is there to be updated now.
-        with session.write() as tx:
-            tx.execute(sa.update(models.Routing).filter_by(**key).values(**values))
     except db_exc.DBReferenceError:
         return
 

@@ -124,3 +124,12 @@ def test_keys_differ_by_case() -> None:
     definitions.put("keypair", "u/Key", {"n": 1})
     definitions.put("keypair", "u/key", {"n": 2})
     assert definitions.get("keypair", "u/Key").body == {"n": 1}
+
+
+def test_two_make_the_same_one_at_once(blind) -> None:
+    pod = make()
+    definitions.put("flavor", "1", {"by": "them"}, {pod.id: "f"})
+    with blind("scalar"):
+        assert definitions.put("flavor", "1", {"by": "us"}).revision == 2
+    assert definitions.get("flavor", "1").body == {"by": "us"}
+    assert rows()[pod.id].wanted_revision == 2

@@ -46,13 +46,12 @@ def test_a_pod_that_is_gone_gets_no_routing() -> None:
     assert routings.get("server", "s") is None
 
 
-def test_two_learn_the_same_id_at_once(monkeypatch) -> None:
+def test_two_learn_the_same_id_at_once(blind) -> None:
     """Our look saw nothing, and the other one's row is there when ours is inserted."""
     pod, other = make("Pod1"), make("Pod2")
     routings.put("server", "s", other.id, "theirs", {"ports": ["x"]})
-    monkeypatch.setattr(sa.orm.Session, "get", lambda *_, **__: None)
-    routings.put("server", "s", pod.id, "ours")
-    monkeypatch.undo()
+    with blind("get"):
+        routings.put("server", "s", pod.id, "ours")
     found = routings.get("server", "s")
     assert (found.pod_id, found.project_id, found.detail) == (pod.id, "ours", {"ports": ["x"]})
     with session.read() as tx:
