@@ -102,7 +102,9 @@ class PodClient:
         version: tuple[int, int] | None = None,
         deadline: float | None = None,
     ) -> PodResponse:
-        """Ask ``pod``; any HTTP status is an answer, redirects included.
+        """Ask ``pod``; any HTTP status but a redirect is an answer.
+
+        A redirect is neither followed nor told: whoever followed it would take the token along.
 
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
@@ -156,6 +158,10 @@ class PodClient:
                 # A PUT without a body has no type; Nova refuses the one aiohttp would name.
                 skip_auto_headers=("Content-Type",),
             ) as response:
+                if 300 <= response.status < 400:
+                    raise PodUnreachable(
+                        pod.region_name, f"answered with a redirect (HTTP {response.status})."
+                    )
                 return PodResponse(pod, response.status, response.headers, await response.read())
         except aiohttp.ConnectionTimeoutError:
             raise PodUnreachable(pod.region_name, "no connection could be made in time.") from None

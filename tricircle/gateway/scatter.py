@@ -35,15 +35,25 @@ class Gathered:
 async def gather(call: Call, pods: Iterable[Pod], **instead: Any) -> Gathered:
     """Forward the call to all ``pods`` at once, each with [gateway] list_deadline seconds.
 
-    ``instead`` is what ``forward`` takes. A pod that cannot be reached, answers 5xx or sends us
-    elsewhere is away; any other answer is an answer. Never raises for a pod.
+    ``instead`` is what ``forward`` takes. A pod that cannot be reached, answers 5xx or says
+    something that is no JSON document is away; any other answer is one. Never raises for a pod.
     """
     asked = list(pods)
-    outcomes = await asyncio.gather(*(ask(call, pod, **instead) for pod in asked))
+    outcomes = await asyncio.gather(*(_document(call, pod, **instead) for pod in asked))
     answers = [one for one in outcomes if isinstance(one, PodResponse)]
     away = {pod: one for pod, one in zip(asked, outcomes, strict=True) if isinstance(one, PodError)}
     tell_away(call, away)
     return Gathered(answers, away)
+
+
+async def _document(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
+    answer = await ask(call, pod, **instead)
+    if isinstance(answer, PodResponse) and answer.ok:
+        try:
+            answer.json()
+        except PodError as error:
+            return error
+    return answer
 
 
 async def ask(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
