@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lab.settings import Lab, LabError
@@ -222,6 +222,16 @@ def accepts(path: Path) -> bool:
     """Whether somebody listens on that Unix socket (after a crash the file alone stays)."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(path)) == 0
+
+
+@contextlib.contextmanager
+def ended_with(child: subprocess.Popen[str]) -> Iterator[None]:
+    """A child that leads a session does not outlive the block, nor does what it started."""
+    try:
+        yield
+    finally:
+        if child.poll() is None:
+            _end([found.pid for found in processes() if found.session == child.pid], 3)
 
 
 # -- stopping ----------------------------------------------------------------------------------

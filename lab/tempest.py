@@ -305,7 +305,9 @@ def _stream(argv: list[str], folder: Path) -> list[Result]:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            start_new_session=True,
         ) as child,
+        process.ended_with(child),
     ):
         for line in child.stdout or ():
             log.write(line)

@@ -51,7 +51,11 @@ def _base(lab: Lab, pod: Pod) -> Sections:
         "oslo_concurrency": {"lock_path": lab.var / "lock" / pod.key / "nova"},
         "oslo_messaging_rabbit": ini.MESSAGING,
         "conductor": {"workers": 1},
-        "scheduler": {"workers": 1, "discover_hosts_in_cells_interval": 10},
+        # One process finds its hosts by itself when it starts.
+        "scheduler": {
+            "workers": 1,
+            "discover_hosts_in_cells_interval": 10 if lab.daemons else -1,
+        },
         "vnc": {"enabled": False},
         "filter_scheduler": {"track_instance_changes": False},
         # Room for tests; a cloud's own limits are set where a test wants them.

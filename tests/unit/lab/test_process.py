@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,3 +169,17 @@ def test_a_socket_without_a_listener_does_not_accept(tmp_path: Path) -> None:
         assert process.accepts(path)
     assert path.exists()
     assert not process.accepts(path)
+
+
+def test_a_foreground_command_does_not_outlive_its_block() -> None:
+    child = subprocess.Popen(
+        shell("sleep 60 & sleep 60"), start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+
+    def session() -> list[int]:
+        return [found.pid for found in process.processes() if found.session == child.pid]
+
+    process.wait_for("the child", lambda: len(session()) == 3, 5)
+    with pytest.raises(KeyboardInterrupt), child, process.ended_with(child):
+        raise KeyboardInterrupt
+    assert session() == []
