@@ -5,8 +5,11 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
+from logging import INFO, LogRecord
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
@@ -57,6 +60,16 @@ def _apis() -> list[tuple[Callable[[Services], web.Application], int]]:
     ]
 
 
+def _quote_nothing(record: LogRecord) -> bool:
+    """A request that cannot be parsed is logged without the text of it: it may hold a token."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = INFO, "INFO"
+        record.msg, record.args = "A malformed request was refused (%s)", (type(error).__name__,)
+        record.exc_info = record.exc_text = None
+    return True
+
+
 async def _listen(app: web.Application, port: int) -> web.AppRunner:
     runner = web.AppRunner(
         app,
@@ -66,6 +79,7 @@ async def _listen(app: web.Application, port: int) -> web.AppRunner:
         max_line_size=_LONGEST_LINE,
         max_field_size=_LONGEST_LINE,
     )
+    server_logger.addFilter(_quote_nothing)
     await runner.setup()
     # The workers of one gateway, and the old and the new one during an upgrade, share the port.
     await web.TCPSite(runner, CONF.gateway.listen, port, reuse_port=True).start()
