@@ -7,7 +7,6 @@ Its plugins are loaded once; each test begins with empty tables and pods of its 
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from neutron import manager
 from neutron.api import extensions
 from neutron.common import config as neutron_config
 from neutron.db.migration.models import head  # noqa: F401  (every model)
+from neutron.objects.securitygroup_default_rules import SecurityGroupDefaultRule
 from neutron_lib.api import attributes
 from neutron_lib.db import api as db_api
 from neutron_lib.db import model_base
@@ -24,8 +24,8 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.network.stage import Stage
 from tricircle.conf import CONF
 from tricircle.db import models, session
+from tricircle.network import central, runtime
 from tricircle.network import models as network_models  # noqa: F401  (our table)
-from tricircle.network import runtime
 
 NEUTRON = """
 [DEFAULT]
@@ -37,6 +37,8 @@ notify_nova_on_port_status_changes = false
 notify_nova_on_port_data_changes = false
 enable_traditional_dhcp = false
 state_path = {folder}
+[placement]
+auth_section = tricircle_identity
 [oslo_concurrency]
 lock_path = {folder}
 [database]
@@ -49,6 +51,17 @@ extension_drivers = port_security
 [ml2_type_vlan]
 network_vlan_ranges = physnet1:200:299
 """
+
+OVERRIDES = {"backoff_first": 0.05, "bind_deadline": 40, "call_deadline": 5, "claim_seconds": 60}
+RULES = (
+    {"direction": "egress", "used_in_default_sg": True, "used_in_non_default_sg": True},
+    {
+        "direction": "ingress",
+        "remote_group_id": "PARENT",
+        "used_in_default_sg": True,
+        "used_in_non_default_sg": False,
+    },
+)
 
 
 @pytest.fixture(scope="session")
@@ -63,11 +76,12 @@ def plugins(neutron_config_text: str, tmp_path_factory: pytest.TempPathFactory) 
     path.write_text(neutron_config_text)
     neutron_config.register_common_config_options()
     neutron_config.init(["--config-file", str(path)], prog="neutron-api")
-    with db_api.CONTEXT_WRITER.using(_admin()) as tx:
+    with db_api.CONTEXT_WRITER.using(central.admin()) as tx:
         model_base.BASEV2.metadata.create_all(tx.get_bind())
     manager.init()
     known = extensions.PluginAwareExtensionManager.get_instance()
     known.extend_resources("2.0", attributes.RESOURCES)
+    known.get_resources()
 
 
 @pytest.fixture
@@ -80,26 +94,26 @@ def stage(
     path.write_text(neutron_config_text + path.read_text().replace("[DEFAULT]", ""))
     session.reset()
     CONF(["--config-file", str(path)], project="neutron")
-    CONF.set_override("backoff_first", 0.05, group="reconciler")
+    for name, value in OVERRIDES.items():
+        CONF.set_override(name, value, group="reconciler")
     models.Base.metadata.create_all(session.engine())
     pod_ids = bed.add_pods(cloud)
     runtime.use(None)
     _empty()
     yield Stage(cloud, pod_ids)
-    CONF.clear_override("backoff_first", group="reconciler")
+    for name in OVERRIDES:
+        CONF.clear_override(name, group="reconciler")
     runtime.use(None)
     session.reset()
 
 
-def _admin() -> Any:
-    from tricircle.network import central
-
-    return central.admin()
-
-
 def _empty() -> None:
-    with db_api.CONTEXT_WRITER.using(_admin()) as tx:
+    with db_api.CONTEXT_WRITER.using(central.admin()) as tx:
         tx.execute(sa.text("PRAGMA foreign_keys=OFF"))
         for table in reversed(model_base.BASEV2.metadata.sorted_tables):
             if "allocations" not in table.name or table.name.startswith("ip"):
                 tx.execute(table.delete())
+    # What a new group has: rows Neutron's migrations make.
+    for rule in RULES:
+        for ethertype in ("IPv4", "IPv6"):
+            SecurityGroupDefaultRule(central.admin(), ethertype=ethertype, **rule).create()

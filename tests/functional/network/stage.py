@@ -27,7 +27,7 @@ class Stage:
         self.cloud, self.pod_ids = cloud, pod_ids
         self.core = directory.get_plugin()
         self.l3 = directory.get_plugin(constants.L3)
-        self.context = n_context.Context("user", PROJECT, is_admin=False)
+        self.context = self._context()
         self.admin = n_context.get_admin_context()
 
     # -- the user ----------------------------------------------------------------------------
@@ -150,4 +150,8 @@ class Stage:
         return not any(self.copies(region, name) for name in self.neutron(region).tables)
 
     def _context(self, admin: bool = False) -> Any:
-        return n_context.get_admin_context() if admin else n_context.Context("user", PROJECT)
+        return (
+            n_context.get_admin_context()
+            if admin
+            else n_context.Context("user", PROJECT, roles=["member", "reader"])
+        )

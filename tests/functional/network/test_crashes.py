@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whoever works dies at any step: nothing is lost, nothing is made twice."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.functional.fakes.faults import Kind
+from tests.functional.network.stage import Object, Stage
+from tricircle.db.realizations import Store
+from tricircle.network.podneutron import PodNeutron
+
+
+class Dies(BaseException):
+    """The process ends here: nothing after this line is done."""
+
+
+class Killer:
+    """Kills at the n-th step: every call to a pod and every write of a row is two steps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left: int | None = None
+        for cls, name in (
+            (PodNeutron, "_call"),
+            (Store, "claim"),
+            (Store, "created"),
+            (Store, "realized"),
+            (Store, "gone"),
+            (Store, "release"),
+        ):
+            monkeypatch.setattr(cls, name, self._wrapped(getattr(cls, name)))
+
+    def _wrapped(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **more: Any) -> Any:
+            self._step()
+            result = function(*args, **more)
+            self._step()
+            return result
+
+        return call
+
+    def _step(self) -> None:
+        if self.left is not None:
+            if self.left == 0:
+                raise Dies
+            self.left -= 1
+
+    def dies(self, step: int, work: Callable[[], object]) -> bool:
+        """Whether the work died at that step, counted from zero; False: it ended before."""
+        self.left = step
+        try:
+            work()
+        except Dies:
+            return True
+        finally:
+            self.left = None
+        return False
+
+
+@pytest.fixture
+def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
+    return Killer(monkeypatch)
+
+
+def _nothing_doubled(stage: Stage, region: str) -> None:
+    for collection in ("networks", "subnets", "ports", "routers", "security-groups"):
+        marks = [item["description"] for item in stage.copies(region, collection)]
+        assert len(marks) == len(set(marks)), collection
+
+
+def _whole(stage: Stage, region: str, port: Object) -> None:
+    """The port and what it stands on are in the pod, once each, and the rows say so."""
+    _nothing_doubled(stage, region)
+    there = stage.copy(region, "ports", port["id"])
+    assert there["network_id"] == stage.copy(region, "networks", port["network_id"])["id"]
+    (group,) = port["security_groups"]
+    group_there = stage.copy(region, "security-groups", group)
+    assert there["security_groups"] == [group_there["id"]]
+    rules = [
+        rule
+        for rule in stage.neutron(region).tables["security-group-rules"].values()
+        if rule["security_group_id"] == group_there["id"]
+    ]
+    assert len(rules) == 4
+    for row in stage.rows():
+        assert row.realized_revision == row.wanted_revision
+        assert row.claimed_by is None
+        assert row.next_try_at is None
+
+
+def test_a_binding_dies_at_each_step(stage: Stage, killer: Killer) -> None:
+    for step in itertools.count():
+        network, _ = stage.network(f"10.{step}.0.0/24")
+        port = stage.port(network)
+        died = killer.dies(step, lambda port=port: stage.bind(port, "pod1"))
+        stage.forget_claims()
+        stage.reconcile("pod1")
+        _whole(stage, "pod1", port)
+        # The gateway asks again and gets the same port.
+        bound = stage.bind(port, "pod1")
+        assert bound["binding:vif_type"] == "other"
+        there = stage.copy("pod1", "ports", port["id"])
+        assert bound["binding:vif_details"]["pod_port_id"] == there["id"]
+        stage.delete("port", port["id"])
+        stage.reconcile("pod1")
+        assert stage.empty("pod1")
+        if not died:
+            assert step > 15
+            return
+
+
+def test_a_removal_dies_at_each_step(stage: Stage, killer: Killer) -> None:
+    for step in itertools.count():
+        network, _ = stage.network(f"10.{step}.0.0/24")
+        port = stage.bound(network, "pod1")
+        stage.delete("port", port["id"])
+        died = killer.dies(step, lambda: stage.reconcile("pod1"))
+        stage.forget_claims()
+        stage.reconcile("pod1")
+        assert stage.empty("pod1")
+        assert stage.rows() == []
+        if not died:
+            assert step > 8
+            return
+
+
+def test_an_update_dies_at_each_step(stage: Stage, killer: Killer) -> None:
+    network, subnet = stage.network()
+    port = stage.bound(network, "pod1")
+    router = stage.make("router", name="r")
+    stage.l3.add_router_interface(stage.context, router["id"], {"subnet_id": subnet["id"]})
+    for step in itertools.count():
+        name = f"name {step}"
+        stage.change("network", network["id"], name=name)
+        stage.change("port", port["id"], name=name)
+        stage.change("router", router["id"], name=name)
+        died = killer.dies(step, lambda: stage.reconcile("pod1"))
+        stage.forget_claims()
+        stage.reconcile("pod1")
+        _whole(stage, "pod1", port)
+        assert stage.copy("pod1", "networks", network["id"])["name"] == name
+        assert stage.copy("pod1", "ports", port["id"])["name"] == name
+        there = stage.copy("pod1", "routers", router["id"])
+        assert there["name"] == name
+        assert len(stage.neutron("pod1").ports(device_id=there["id"])) == 1
+        if not died:
+            assert step > 8
+            return
+
+
+@pytest.mark.parametrize("kind", [Kind.CUT_AFTER, Kind.GARBAGE_AFTER, Kind.TRUNCATED_AFTER])
+@pytest.mark.parametrize("collection", ["networks", "subnets", "security-groups", "ports"])
+def test_an_answer_is_lost(stage: Stage, kind: Kind, collection: str) -> None:
+    network, _ = stage.network()
+    group = stage.make("security_group", name="web", description="")
+    port = stage.port(network, security_groups=[group["id"]])
+    stage.neutron("pod1").fail(kind, method="POST", path=f"/{collection}$", times=1)
+    stage.bind(port, "pod1")
+    stage.forget_claims()
+    stage.reconcile("pod1")
+    _nothing_doubled(stage, "pod1")
+    assert stage.copy("pod1", "ports", port["id"])
+    assert stage.bind(port, "pod1")["binding:vif_type"] == "other"
+
+
+def test_a_change_during_the_work_is_not_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    stage.change("network", network["id"], name="first")
+    realized = Store.realized
+
+    def slowly(self: Store, *args: Any) -> bool:
+        monkeypatch.setattr(Store, "realized", realized)
+        stage.change("network", network["id"], name="second")
+        return realized(self, *args)
+
+    monkeypatch.setattr(Store, "realized", slowly)
+    stage.reconcile("pod1")
+    assert stage.copy("pod1", "networks", network["id"])["name"] == "second"
+
+
+def test_what_is_deleted_behind_our_back_comes_back_with_the_next_change(stage: Stage) -> None:
+    network, _ = stage.network()
+    group = stage.make("security_group", name="web", description="")
+    port = stage.bound(network, "pod1", security_groups=[group["id"]])
+    there = stage.copy("pod1", "ports", port["id"])
+    del stage.neutron("pod1").tables["ports"][there["id"]]
+    stage.change("port", port["id"], name="again")
+    stage.reconcile("pod1")
+    assert stage.copy("pod1", "ports", port["id"])["name"] == "again"
