@@ -35,6 +35,7 @@ _TITLES = {
     413: "Request Entity Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",
+    502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
