@@ -243,6 +243,11 @@ def pod_body(pod: Pod) -> dict[str, str]:
 
 def up(lab: Lab, say: Say = print) -> None:
     """Bring Tricircle up over pods that are up; harmless when it is up already."""
+    if all(process.alive(lab, name) for name in PROCESSES):
+        wait(lab)
+        register_pods(lab)
+        say("Tricircle is up already")
+        return
     configure(lab)
     say("Tricircle: databases")
     process.run(
