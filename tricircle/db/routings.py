@@ -79,7 +79,10 @@ def delete(resource_type: str, resource_id: str) -> None:
 
 
 def counts(pod_id: str) -> dict[str, int]:
-    """{resource type: number of routings to a pod}, types that have none left out."""
+    """{resource type: number of routings to a pod}, types that have none left out.
+
+    A reservation is no resource, only a name for servers, which are counted.
+    """
     with session.read() as tx:
         return count(tx, pod_id)
 

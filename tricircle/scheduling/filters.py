@@ -71,10 +71,10 @@ class PlacedResourcesFilter(Filter):
                     reasons.setdefault(
                         pod.id, f"{resource_type.replace('_', ' ')} {resource_id} is elsewhere"
                     )
-        for region in request.pods:
+        for what, region in request.held:
             for pod in pods:
                 if pod.region_name != region:
-                    reasons.setdefault(pod.id, f"a port is bound in {region}")
+                    reasons.setdefault(pod.id, f"{what} is in {region}")
         return reasons
 
 

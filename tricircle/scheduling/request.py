@@ -23,15 +23,16 @@ class Network:
 class Request:
     """A resource without a pod.
 
-    ``needs`` are (resource type, id) that must live in the same pod, ``pods`` are region names
-    it is already held to (a port bound there), ``what`` names the resource in messages.
+    ``needs`` are (resource type, id) that must live in the same pod, ``held`` are
+    (what holds it, region name) where that is known otherwise (a port bound there), ``what``
+    names the resource in messages.
     """
 
     project_id: str
     zone: Zone = dataclasses.field(default_factory=Zone)
     needs: tuple[tuple[str, str], ...] = ()
     networks: tuple[Network, ...] = ()
-    pods: tuple[str, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
     what: str = "server"
 
 

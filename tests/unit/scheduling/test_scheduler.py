@@ -118,7 +118,9 @@ def test_every_pod_and_why_it_does_not_fit_is_told() -> None:
 
 def test_a_bound_port_holds_the_server_to_its_pod() -> None:
     all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
-    assert names(scheduler().candidates(all_pods, Request("p", pods=("Pod2",)))) == ["Pod2"]
+    assert names(scheduler().candidates(all_pods, Request("p", held=(("port p1", "Pod2"),)))) == [
+        "Pod2"
+    ]
 
 
 @pytest.mark.parametrize("hint", ["az2", "Pod2"])

@@ -12,10 +12,9 @@ import orjson
 from aiohttp import web
 from oslo_log import log as logging
 
-from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import create as creation
-from tricircle.gateway.compute import deletion
+from tricircle.gateway.compute import deletion, reservations
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.request import CreateRequest
 from tricircle.gateway.errors import Fault
@@ -84,18 +83,12 @@ async def _undo(call: Call, made: creation.Made) -> None:
 
 
 async def _reservation(call: Call, made: Sequence[creation.Made]) -> web.Response:
-    """The first server's reservation id stands for all; the others' are kept with it."""
-    ids = await asyncio.gather(*(_reservation_id(call, one) for one in made))
-    detail = {"servers": [one.server_id for one in made], "also": list(ids[1:])}
-    await lookup.remember(
-        call,
-        "reservation",
-        ids[0],
-        made[0].pod,
-        project_id=call.context.project_id,
-        detail=detail,
-    )
-    return web.json_response({"reservation_id": ids[0]}, status=made[0].answer.status)
+    """The first server's reservation id stands for all."""
+    reservation_id = await _reservation_id(call, made[0])
+    if len(made) > 1:
+        servers = [one.server_id for one in made]
+        await reservations.remember(call, reservation_id, servers, made[0].pod)
+    return web.json_response({"reservation_id": reservation_id}, status=made[0].answer.status)
 
 
 async def _reservation_id(call: Call, made: creation.Made) -> str:

@@ -21,7 +21,7 @@ from tricircle.db import routings
 from tricircle.gateway import lookup, scatter
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute import zones
+from tricircle.gateway.compute import reservations, zones
 from tricircle.gateway.compute.versions import ID
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
@@ -80,12 +80,16 @@ class _Refused(Exception):
 
 async def brief(call: Call) -> web.Response:
     """GET /servers."""
+    if (found := await reservations.listed(call, detailed=False)) is not None:
+        return found
     # A token good for this path only cannot ask for the details: pods are then listed in turn.
     return await _List(call, detailed=False, sortable=not call.context.restricted).answer()
 
 
 async def detail(call: Call) -> web.Response:
     """GET /servers/detail."""
+    if (found := await reservations.listed(call, detailed=True)) is not None:
+        return found
     return await _List(call, detailed=True, sortable=True).answer()
 
 

@@ -16,6 +16,7 @@ from tricircle.gateway.compute import (
     groups,
     multiple,
     networks,
+    placed,
     security_groups,
     zones,
 )
@@ -69,13 +70,16 @@ async def candidates(call: Call, wanted: CreateRequest, planned: list[PlannedNic
     if services.scheduler is None:
         facts = Facts(services.identity, services.breakers)
         services.scheduler = await in_thread(Scheduler, facts)
-    bound = [nic.port.get("binding:host_id") for nic in planned if nic.port is not None]
+    held = await placed.find(call, wanted.needs)
+    for nic in planned:
+        if nic.port is not None and (host := nic.port.get("binding:host_id")):
+            held.append((f"port {nic.port['id']}", host))
     request = Request(
         project_id=call.context.project_id,
         zone=wanted.zone,
         needs=wanted.needs,
         networks=tuple(nic.placement for nic in planned),
-        pods=tuple(host for host in bound if host),
+        held=tuple(held),
     )
     try:
         return await in_thread(services.scheduler.candidates, services.registry.all(), request)
