@@ -39,6 +39,14 @@ ROUTES = (
     Route("PUT", "/servers/{id}", ROUTED, "compute.server:show"),
     Route("DELETE", "/servers/{id}", ROUTED, "compute.servers:delete"),
     Route("POST", "/servers/{id}/action", ROUTED, "compute.servers:action"),
+    # Servers by the older name of those that boot from a volume
+    Route("GET", "/os-volumes_boot", SCATTERED, "compute.server_list:brief"),
+    Route("POST", "/os-volumes_boot", SCHEDULED, "compute.servers:create"),
+    Route("GET", "/os-volumes_boot/detail", SCATTERED, "compute.server_list:detail"),
+    Route("GET", "/os-volumes_boot/{id}", ROUTED, "compute.server:show"),
+    Route("PUT", "/os-volumes_boot/{id}", ROUTED, "compute.server:show"),
+    Route("DELETE", "/os-volumes_boot/{id}", ROUTED, "compute.servers:delete"),
+    Route("POST", "/os-volumes_boot/{id}/action", ROUTED, "compute.servers:action"),
     # One server's parts
     _server("GET", "/diagnostics"),
     _server("GET", "/ips"),
@@ -204,14 +212,6 @@ ROUTES = (
     Route("GET", "/os-volumes/detail", LATER, last=_PROXIES),
     Route("GET", "/os-volumes/{id}", LATER, last=_PROXIES),
     Route("DELETE", "/os-volumes/{id}", LATER, last=_PROXIES),
-    # Older ways to boot from a volume: the same as /servers
-    Route("GET", "/os-volumes_boot", LATER),
-    Route("POST", "/os-volumes_boot", LATER),
-    Route("GET", "/os-volumes_boot/detail", LATER),
-    Route("GET", "/os-volumes_boot/{id}", LATER),
-    Route("PUT", "/os-volumes_boot/{id}", LATER),
-    Route("DELETE", "/os-volumes_boot/{id}", LATER),
-    Route("POST", "/os-volumes_boot/{id}/action", LATER),
     # The operator's side of Nova, and what spans pods: wait
     Route("GET", "/os-aggregates", LATER),
     Route("POST", "/os-aggregates", LATER),
