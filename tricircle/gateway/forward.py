@@ -8,6 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from tricircle.conf import CONF
+from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
@@ -43,6 +44,8 @@ async def forward(
     if deadline is None and (method or call.method) in _SAFE:
         deadline = CONF.gateway.list_deadline
     headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
+    if path is not None or method is not None:
+        headers |= await restricted.beside(call)
     return await call.services.client.request(
         pod,
         call.service,

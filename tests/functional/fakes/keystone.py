@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from aiohttp import web
+from keystonemiddleware.auth_token import _path_matches
 
 from tests.functional.fakes.http import (
     Exchange,
@@ -47,6 +48,8 @@ class Token:
     user: User
     project: Project | None
     roles: tuple[str, ...]
+    access_rules: list[dict[str, str]] | None = None
+    """What an application credential is restricted to: [{service, method, path}]."""
     id: str = dataclasses.field(default_factory=lambda: "gAAAA" + _hex() + _hex())
     audit_id: str = dataclasses.field(default_factory=_hex)
     issued_at: datetime.datetime = dataclasses.field(default_factory=utc_now)
@@ -119,6 +122,25 @@ class Keystone(FakeService):
     def validate(self, token_id: str | None) -> Token | None:
         token = self.tokens.get(token_id or "")
         return token if token and token.expires_at > utc_now() else None
+
+    def admit(self, http: web.Request, service: str) -> Token:
+        """What a service's middleware does: the caller's token, good for this very request.
+
+        A valid service token beside it lifts the restriction: the user calls through a service.
+        """
+        token = self.validate(http.headers.get("X-Auth-Token"))
+        allowed = token is not None and (
+            token.access_rules is None
+            or self.validate(http.headers.get("X-Service-Token")) is not None
+            or any(
+                (rule["service"], rule["method"]) == (service, http.method)
+                and _path_matches(http.path, rule["path"])
+                for rule in token.access_rules
+            )
+        )
+        if token is None or not allowed:
+            raise Refusal(401, "The request you have made requires authentication.")
+        return token
 
     # -- the API -----------------------------------------------------------------------------
 
@@ -217,6 +239,13 @@ class Keystone(FakeService):
             body["is_domain"] = False
             body["roles"] = [{"id": f"role-{name}", "name": name} for name in token.roles]
             body["catalog"] = self._catalog()
+        if token.access_rules is not None:
+            body["application_credential"] = {
+                "id": "restricted",
+                "name": "restricted",
+                "restricted": True,
+                "access_rules": token.access_rules,
+            }
         return {"token": body}
 
     def _catalog(self) -> list[dict[str, Any]]:

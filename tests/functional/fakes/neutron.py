@@ -173,9 +173,7 @@ class Neutron(FakeService):
     async def answer(self, exchange: Exchange) -> web.Response:
         if exchange.path in ("/", "/v2.0", "/v2.0/"):
             return self._discovery(exchange)
-        exchange.token = self.keystone.validate(exchange.http.headers.get("X-Auth-Token"))
-        if exchange.token is None:
-            raise Refusal(401, "The request you have made requires authentication.")
+        exchange.token = self.keystone.admit(exchange.http, "network")
         response = await self.dispatch(exchange)
         response.headers["X-Openstack-Request-Id"] = f"req-{new_id()}"
         return response

@@ -90,9 +90,7 @@ class Nova(Servers, Definitions, Surroundings):
     async def _answer_versioned(self, exchange: Exchange) -> web.Response:
         if re.fullmatch(r"/|/v2(\.\d)?/?", exchange.path):
             return await self.dispatch(exchange)
-        exchange.token = self.keystone.validate(exchange.http.headers.get("X-Auth-Token"))
-        if exchange.token is None:
-            raise Refusal(401, "The request you have made requires authentication.")
+        exchange.token = self.keystone.admit(exchange.http, "compute")
         exchange.version = self._version(exchange)
         found = re.match(r"/v2(?:\.1)?(/.*)", exchange.path)
         if found is None:

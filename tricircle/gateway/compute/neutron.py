@@ -13,7 +13,8 @@ class Caller(TypedDict):
 
 
 def central(call: Call) -> Central:
-    return Central(call.services.client, call.services.identity)
+    services = call.services
+    return Central(services.client, services.identity, call.context.restricted)
 
 
 def user(call: Call) -> Caller:

@@ -11,6 +11,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import routings
+from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError
@@ -52,6 +53,7 @@ async def _has(call: Call, pod: Pod, kind: str, item: str) -> bool:
             "GET",
             f"/{call.context.project_id}/{_COLLECTIONS[kind]}/{quote(item, safe='')}",
             token=call.context.token,
+            headers=await restricted.beside(call),
             request_id=call.context.upstream_id,
             deadline=CONF.gateway.list_deadline,
         )

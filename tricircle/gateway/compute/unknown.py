@@ -13,6 +13,7 @@ import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from tricircle.db import routings
+from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.request import CreateRequest
@@ -109,6 +110,7 @@ async def _ask(call: Call, pod: Pod, path: str, query: str = "") -> PodResponse:
         "GET",
         call.on_pod(path),
         token=call.context.token,
+        headers=await restricted.beside(call),
         request_id=call.context.upstream_id,
         version=call.version,
         query=query,
