@@ -35,6 +35,14 @@ def begin(
 
 
 @retried
+def touch(creation_id: str) -> None:
+    """Say that it is still worked on, so that it does not grow stale."""
+    with session.write() as tx:
+        query = sa.update(models.Creation).where(models.Creation.id == creation_id)
+        tx.execute(query.values(created_at=models.now()))
+
+
+@retried
 def add_port(creation_id: str, port_id: str) -> None:
     """Note a central port made for the create; twice is as once. Raises NotFound."""
     with session.write() as tx:
@@ -79,7 +87,7 @@ def end(creation_id: str) -> None:
 
 
 def stale(older_than: float, limit: int | None = None) -> list[models.Creation]:
-    """Creations begun more than ``older_than`` seconds ago, oldest first."""
+    """Creations begun or touched last more than ``older_than`` seconds ago, oldest first."""
     before = models.now() - datetime.timedelta(seconds=older_than)
     query = sa.select(models.Creation).where(models.Creation.created_at < before)
     with session.read() as tx:

@@ -101,6 +101,7 @@ class Creation(Base):
     """A create that was begun and is not known to have ended: what to look into after a crash.
 
     ``ports`` are ids of the central ports made for it; the row is gone once its routing stands.
+    ``created_at`` is renewed for as long as a gateway works on it.
     """
 
     __tablename__ = "creations"

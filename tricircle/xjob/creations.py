@@ -106,7 +106,8 @@ class Creations:
         }
         compute = self._identity.adapter(pod, "compute")
         document = _document(compute.get(f"/servers/detail?{urlencode(query)}", raise_exc=False))
-        since = (row.created_at - _SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
+        began = datetime.datetime.fromisoformat(row.detail["began"])
+        since = (began - _SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
         return any(server["created"] >= since for server in document["servers"])
 
     # A server that was being deleted

@@ -129,7 +129,9 @@ def age(row_id: str, **ago: float) -> None:
 
 
 def begun(**detail: Any) -> str:
-    return creations.begin("server", "p", detail={"name": "one", "brought": [], **detail})
+    began = models.now().isoformat()
+    known = {"name": "one", "brought": [], "began": began}
+    return creations.begin("server", "p", detail={**known, **detail})
 
 
 def test_a_server_the_pod_has_is_adopted(world: World, pod_id: str) -> None:

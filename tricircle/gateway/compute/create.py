@@ -2,6 +2,7 @@
 """Make one server: its ports, the pod that takes it, and what is left if it fails."""
 
 import asyncio
+import contextlib
 import dataclasses
 import uuid
 from collections.abc import Sequence
@@ -11,12 +12,13 @@ from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import bindings, creations
+from tricircle.db import bindings, creations, models
 from tricircle.db.errors import NotFound
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics, unknown
+from tricircle.gateway.compute.background import at_work
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.nics import BoundPort, Nic
 from tricircle.gateway.compute.request import CreateRequest, toward_pod
@@ -69,7 +71,8 @@ async def one(
     brought = [nic.port["id"] for nic in planned if nic.port is not None]
     if planned:
         # Without a NIC there is nothing of ours to undo: the pod's server is found by its id.
-        detail = {"name": request.name, "brought": brought}
+        began = models.now().isoformat()
+        detail = {"name": request.name, "brought": brought, "began": began}
         await in_thread(
             creations.begin, "server", call.context.project_id, None, detail, creation_id
         )
@@ -89,7 +92,24 @@ async def _settled(
     creation_id: str,
     brought: Sequence[str],
 ) -> Made:
-    """``_try_pods`` and then either the routing or the undoing."""
+    """``_try_pods`` and then either the routing or the undoing, and xjob kept off meanwhile."""
+    async with contextlib.AsyncExitStack() as stack:
+        if planned:
+            await stack.enter_async_context(at_work(creation_id))
+        return await _made_or_undone(
+            call, request, planned, security_groups, pods, creation_id, brought
+        )
+
+
+async def _made_or_undone(
+    call: Call,
+    request: CreateRequest,
+    planned: Sequence[PlannedNic],
+    security_groups: Sequence[str],
+    pods: Sequence[Pod],
+    creation_id: str,
+    brought: Sequence[str],
+) -> Made:
     try:
         owner = request.zone.device_owner
         ports = await nics.make(call, planned, security_groups, creation_id, owner)

@@ -15,6 +15,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.central import NeutronError
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import detaching, networks, nics
+from tricircle.gateway.compute.background import at_work
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.neutron import central, service
 from tricircle.gateway.compute.nics import BoundPort, Nic
@@ -147,10 +148,17 @@ async def _plan(call: Call, wish: NetworkWish) -> PlannedNic:
 async def _attach(call: Call, server_id: str, pod: Pod, planned: PlannedNic) -> web.Response:
     """Make the port, bind it, plug it in; nothing is left of it when that fails."""
     creation_id = str(uuid.uuid4())
-    brought = planned.port is not None
     detail = {"server_id": server_id, "brought": [planned.port["id"]] if planned.port else []}
     project = call.context.project_id
     await in_thread(creations.begin, "interface", project, pod.id, detail, creation_id)
+    async with at_work(creation_id):
+        return await _plugged_or_undone(call, server_id, pod, planned, creation_id)
+
+
+async def _plugged_or_undone(
+    call: Call, server_id: str, pod: Pod, planned: PlannedNic, creation_id: str
+) -> web.Response:
+    brought = planned.port is not None
     owner = Zone(pod.availability_zone).device_owner
     try:
         [nic] = await nics.make(call, [planned], (), creation_id, owner)
