@@ -16,7 +16,7 @@ from lab.settings import Lab, LabError
 
 LOCKS = Path(__file__).resolve().parent / "locks"
 STOCK = Path(__file__).resolve().parent / "stock"
-BASE = ("mariadb-server", "memcached", "qemu-utils", "iproute2")
+BASE = ("mariadb-server", "memcached", "qemu-utils", "iproute2", "procps", "netbase")
 OVN = (
     "openvswitch-switch",
     "ovn-central",
