@@ -303,6 +303,11 @@ class Store:
             lambda tx: tx.execute(query.values(next_try_at=now()).execution_options(**_QUIET))
         )
 
+    def forget_pod(self, pod_id: str) -> None:
+        """Drop all rows of a pod that is no pod of ours any more."""
+        query = sa.delete(self.table).where(self.table.pod_id == pod_id)
+        self.transact(lambda tx: tx.execute(query.execution_options(**_QUIET)))
+
     def _write(self, row: Row, values: dict[str, Any]) -> bool:
         query = (
             sa.update(self.table)

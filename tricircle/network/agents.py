@@ -2,6 +2,7 @@
 """Pods show as agents: ``openstack network agent list`` tells which are alive."""
 
 import datetime
+import json
 
 from neutron.objects import agent as agent_objects
 from neutron_lib.db import api as db_api
@@ -18,24 +19,25 @@ AGENT_TYPE = "Tricircle pod"
 def report(pod: Pod) -> None:
     """Write how the pod is: a heartbeat, or when it is down, that its last is long ago."""
     context = central.admin()
+    told = {
+        "pod_id": pod.id,
+        "state": pod.state,
+        "health": pod.health,
+        "dc_name": pod.dc_name,
+        "last_error": pod.last_error,
+    }
+    if pod.health == pods.DOWN and pod.region_name in reported():
+        _bury(context, pod.region_name, told)
+        return
     state = {
         "agent_type": AGENT_TYPE,
         "binary": "tricircle-xjob",
         "host": pod.region_name,
         "topic": "N/A",
         "availability_zone": pod.availability_zone,
-        "configurations": {
-            "pod_id": pod.id,
-            "state": pod.state,
-            "health": pod.health,
-            "dc_name": pod.dc_name,
-            "last_error": pod.last_error,
-        },
+        "configurations": told,
     }
-    core = central.core()
-    core.create_or_update_agent(context, state)
-    if pod.health == pods.DOWN:
-        _bury(context, pod)
+    central.core().create_or_update_agent(context, state)
 
 
 def forget(region_name: str) -> None:
@@ -50,12 +52,11 @@ def reported() -> set[str]:
     return {agent.host for agent in found}
 
 
-def _bury(context: object, pod: Pod) -> None:
+def _bury(context: object, region_name: str, told: dict[str, str]) -> None:
     old = datetime.timedelta(seconds=cfg.CONF.agent_down_time + 1)
+    values = {
+        "heartbeat_timestamp": timeutils.utcnow() - old,
+        "configurations": json.dumps(told),
+    }
     with db_api.CONTEXT_WRITER.using(context):
-        agent_objects.Agent.update_objects(
-            context,
-            {"heartbeat_timestamp": timeutils.utcnow() - old},
-            agent_type=AGENT_TYPE,
-            host=pod.region_name,
-        )
+        agent_objects.Agent.update_objects(context, values, agent_type=AGENT_TYPE, host=region_name)

@@ -25,6 +25,8 @@ LOG = log.getLogger(__name__)
 
 _POLL = 0.05
 _SOON = 0.5
+# Tries to remove something that is in use still, before it is a failure like any other.
+_PATIENT = 10
 
 
 class ClaimLost(Exception):
@@ -60,7 +62,9 @@ class Engine:
         try:
             self._claimed(self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75)), row)
         except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
-            LOG.warning("%s in pod %s: %s", _name(row), pod.region_name, error)
+            # At first, something in use is only something that has to wait for its turn.
+            level = log.DEBUG if _in_use(row, error) and row.attempts < _PATIENT else log.WARNING
+            LOG.log(level, "%s: %s", _name(row), error)
             return False
         except Exception:
             LOG.exception("%s in pod %s", _name(row), pod.region_name)
@@ -191,11 +195,16 @@ def _delay(row: Row, error: Exception) -> float | None:
     """Seconds until the next try, when that is not the usual backoff."""
     if isinstance(error, NotYet):
         return _SOON
-    if isinstance(error, PodRefused) and error.status == 409 and row.absent and row.attempts < 20:
-        return _SOON  # what uses it is about to go
+    if _in_use(row, error) and row.attempts < _PATIENT:
+        return _SOON
     if isinstance(error, PodUnreachable):
         return min(CONF.reconciler.backoff_most, realizations.backoff(min(row.attempts, 5)))
     return None
+
+
+def _in_use(row: Row, error: Exception) -> bool:
+    """Whether a removal was refused because of something that is about to be removed too."""
+    return row.absent and isinstance(error, PodRefused) and error.status == 409
 
 
 def _name(row: Row) -> Key:

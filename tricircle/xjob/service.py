@@ -59,7 +59,9 @@ class Service:
             self._pods[pod_id] = work
             work.start()
         for pod_id in self._pods.keys() - pods.keys():
+            LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
             self._pods.pop(pod_id).stop()
+            self._runtime.engine.store.forget_pod(pod_id)
 
     def _report(self) -> None:
         pods = self._runtime.registry.fresh().all()

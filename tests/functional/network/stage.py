@@ -11,9 +11,11 @@ from neutron_lib.plugins import constants, directory
 
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.neutron import Neutron
+from tricircle.db import realizations
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
-from tricircle.network import models, needs, runtime
+from tricircle.network import models, needs, outbox, runtime
+from tricircle.network.deadline import Deadline
 from tricircle.network.site import marker
 
 Object = dict[str, Any]
@@ -98,6 +100,30 @@ class Stage:
             if not done and not self.pending(*regions):
                 return
             time.sleep(0.02)
+
+    def realize(self, port: Object, region: str) -> str:
+        """What binding a port does for its pod, without ML2 around it."""
+        running = runtime.get()
+        pod = running.registry.fresh().by_region(region)
+        assert pod is not None
+        engine = running.engine
+        engine.store.transact(
+            lambda tx: outbox.wanted_for_port(runtime.SessionOnly(tx), port, pod.id)
+        )
+        return engine.bring(engine.site(pod, Deadline(40)), Key("port", port["id"]))
+
+    def withdraw(self, port: Object, region: str) -> None:
+        """What unbinding a port does."""
+        key, pod_ids = Key("port", port["id"]), [self.pod_ids[region]]
+        runtime.get().engine.store.transact(
+            lambda tx: realizations.retire(tx, models.Realization, key, pod_ids)
+        )
+
+    def touch(self, kind: str, resource_id: str) -> None:
+        """Mark a resource as changed."""
+        runtime.get().engine.store.transact(
+            lambda tx: realizations.touch(tx, models.Realization, Key(kind, resource_id))
+        )
 
     def pending(self, *regions: str) -> list[Row]:
         """Rows with work to do at once."""

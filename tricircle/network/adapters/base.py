@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from tricircle.db.realizations import Key
 from tricircle.network.central import Resource
 from tricircle.network.site import Site, marker
+from tricircle.pods.errors import PodUnreachable
 
 
 class Adapter:
@@ -95,8 +96,6 @@ class Adapter:
     def _inner(self, site: Site, document: Mapping[str, Any]) -> Resource:
         inner = document.get(self.member)
         if not isinstance(inner, dict) or not isinstance(inner.get("id"), str):
-            from tricircle.pods.errors import PodUnreachable
-
             raise PodUnreachable(site.pod.region_name, f"it answered without a {self.member}")
         return inner
 

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""xjob as a whole: its threads over stock Neutron's plugins and fake pods."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.functional.network.stage import Object, Stage
+from tricircle.network import agents, runtime
+from tricircle.xjob.service import Service
+
+
+def wait(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+@pytest.fixture
+def service(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setattr("tricircle.xjob.service._AGENT_INTERVAL", 0.5)
+    service = Service(runtime.get())
+    service.start()
+    yield service
+    assert service.stop(20)
+
+
+def status(stage: Stage, port: Object) -> str:
+    return str(stage.core.get_port(stage.admin, port["id"])["status"])
+
+
+def alive(stage: Stage) -> dict[str, bool]:
+    found = stage.core.get_agents(stage.admin, {"agent_type": [agents.AGENT_TYPE]})
+    return {agent["host"]: agent["alive"] for agent in found}
+
+
+def test_changes_statuses_and_agents(stage: Stage, service: Service) -> None:
+    network, _ = stage.network()
+    port = stage.bound(network, "pod1")
+    stage.copy("pod1", "ports", port["id"])["status"] = "ACTIVE"
+    wait(lambda: status(stage, port) == "ACTIVE")
+    stage.copy("pod1", "ports", port["id"])["status"] = "DOWN"
+    wait(lambda: status(stage, port) == "DOWN")
+
+    stage.change("network", network["id"], name="new")
+    wait(lambda: stage.copy("pod1", "networks", network["id"])["name"] == "new")
+    wait(lambda: alive(stage) == {"pod1": True, "pod2": True, "pod3": True})
+
+    stage.delete("port", port["id"])
+    wait(lambda: stage.empty("pod1") and not stage.rows())
+
+
+def test_a_pod_is_away(stage: Stage, service: Service) -> None:
+    network, _ = stage.network()
+    for region in ("pod1", "pod2"):
+        stage.bound(network, region)
+    stage.cloud.pods["pod1"].stop()
+    wait(lambda: alive(stage).get("pod1") is False)
+
+    refused = stage.bind(stage.port(network), "pod1")
+    assert refused["binding:vif_type"] == "binding_failed"
+    assert "pod1" in refused["binding:vif_details"]["reason"]
+    stage.change("network", network["id"], name="meanwhile")
+    wait(lambda: stage.copy("pod2", "networks", network["id"])["name"] == "meanwhile")
+    assert stage.copy("pod1", "networks", network["id"])["name"] == "net"
+
+    stage.cloud.pods["pod1"].start()
+    wait(lambda: stage.copy("pod1", "networks", network["id"])["name"] == "meanwhile")
+    wait(lambda: alive(stage)["pod1"])
+    wait(lambda: not [row for row in stage.rows() if row.next_try_at])
