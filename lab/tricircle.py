@@ -58,7 +58,7 @@ def tricircle_sections(lab: Lab) -> Sections:
             # A pod of the lab that is frozen holds a list up for this long, no longer.
             "list_deadline": 8,
         },
-        "pods": {"probe_interval": 2, "probe_deadline": 3},
+        "pods": {"probe_interval": 2},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
     }
 
