@@ -177,11 +177,13 @@ class Pipeline:
         request_id: str,
         version: microversion.Version | None,
     ) -> None:
-        response.headers["X-OpenStack-Request-ID"] = request_id
+        told = response.headers.setdefault(headers.REQUEST_ID, request_id)
+        if told != request_id:
+            response.headers["X-Tricircle-Request-ID"] = request_id
         if response.status == 401:
             response.headers["WWW-Authenticate"] = challenge()
         if self.api.scheme is not None:
-            response.headers[f"X-{self.api.service.capitalize()}-Request-ID"] = request_id
+            response.headers[f"X-{self.api.service.capitalize()}-Request-ID"] = told
             in_version = request.path.startswith(self.api.base)
             if version is not None and in_version:
                 microversion.tell(self.api.scheme, version, response.headers)

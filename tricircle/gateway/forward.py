@@ -12,6 +12,7 @@ from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
+from tricircle.gateway.headers import REQUEST_ID, is_request_id
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -85,8 +86,13 @@ async def ask_any(call: Call, **instead: Any) -> PodResponse:
 
 
 def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.Response:
-    """The client's response: the pod's, its links turned to our host."""
+    """The client's response: the pod's, its links turned to our host.
+
+    It has the pod's own request id: the pod's instance actions are known by that.
+    """
     headers: CIMultiDict[str] = CIMultiDict()
+    if is_request_id(request_id := answer.headers.get(REQUEST_ID, "")):
+        headers[REQUEST_ID] = request_id
     for name in _ANSWER_HEADERS:
         for value in answer.headers.getall(name, ()):
             headers.add(name, value)

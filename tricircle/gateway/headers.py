@@ -48,6 +48,7 @@ _HOP_BY_HOP = {
     "transfer-encoding",
     "upgrade",
 }
+REQUEST_ID = "X-OpenStack-Request-ID"
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -85,7 +86,11 @@ def new_request_id() -> str:
     return f"req-{uuid.uuid4()}"
 
 
+def is_request_id(text: str) -> bool:
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
 def global_request_id(request: web.Request) -> str | None:
     """The id the caller gave its chain of requests, if it looks like one."""
-    value = request.headers.get("X-OpenStack-Request-ID", "")
-    return value if _REQUEST_ID.fullmatch(value) else None
+    value = request.headers.get(REQUEST_ID, "")
+    return value if is_request_id(value) else None

@@ -160,6 +160,8 @@ class Exchange:
     entry: Entry
     token: Any = None
     version: tuple[int, int] = (0, 0)
+    #: a service's own id of the request, whatever the caller calls it
+    request_id: str = dataclasses.field(default_factory=lambda: f"req-{new_id()}")
 
     @property
     def query(self) -> Any:

@@ -276,6 +276,14 @@ class Neutron(FakeService):
         single = RESOURCES[collection][0]
         values = exchange.json(single)
         self._check_rights(collection, values, exchange.token, item)
+        match = exchange.http.headers.get("If-Match")
+        if match not in (None, f"revision_number={item['revision_number']}"):
+            raise Refusal(
+                412,
+                f"Constrained to {match.removeprefix('revision_number=')}, but current revision "
+                f"is {item['revision_number']}",
+                "RevisionNumberConstraintFailed",
+            )
         unknown = set(values) - set(RESOURCES[collection][1]) - {"description"}
         if unknown:
             raise Refusal(400, f"Unrecognized attribute(s) '{', '.join(sorted(unknown))}'")

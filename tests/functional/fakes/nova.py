@@ -16,7 +16,6 @@ from tests.functional.fakes.http import (
     Journal,
     LoopThread,
     Refusal,
-    new_id,
     reply,
     route,
 )
@@ -73,13 +72,12 @@ class Nova(Servers, Definitions, Surroundings):
         return web.json_response(body, status=refusal.status, headers=headers)
 
     async def answer(self, exchange: Exchange) -> web.Response:
-        request_id = f"req-{new_id()}"
         try:
             response = await self._answer_versioned(exchange)
         except Refusal as refusal:
             response = self.refuse(refusal)
-        response.headers["x-openstack-request-id"] = request_id
-        response.headers["x-compute-request-id"] = request_id
+        response.headers["x-openstack-request-id"] = exchange.request_id
+        response.headers["x-compute-request-id"] = exchange.request_id
         if exchange.version != (0, 0):
             shown = "{}.{}".format(*exchange.version)
             response.headers[MODERN] = f"compute {shown}"

@@ -292,7 +292,7 @@ class Servers(FakeService):
     def _action(name: str, exchange: Exchange) -> Object:
         return {
             "action": name,
-            "request_id": exchange.http.headers.get("X-OpenStack-Request-ID", f"req-{new_id()}"),
+            "request_id": exchange.request_id,
             "user_id": exchange.token.user.id,
             "project_id": exchange.token.project_id,
             "start_time": utc_now().isoformat(),

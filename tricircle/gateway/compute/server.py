@@ -7,7 +7,7 @@ from urllib.parse import quote
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import lookup
+from tricircle.gateway import lookup, scatter
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import deletion, zones
 from tricircle.gateway.errors import Fault
@@ -25,6 +25,22 @@ async def show(call: Call) -> web.Response:
     document = answer.json()
     zones.show(answer.pod, document["server"])
     return reply(call, answer, body=orjson.dumps(document))
+
+
+async def actions(call: Call) -> web.Response:
+    """GET /servers/{server_id}/os-instance-actions…: from 2.21 also of a server that is gone.
+
+    No routing knows that one any more, but the pod it was in still tells.
+    """
+    try:
+        return reply(call, await lookup.ask(call, "server", call.params["server_id"]))
+    except Fault as fault:
+        if fault.status != 404:
+            raise
+        told = await scatter.gather(call, call.services.answering())
+        if not told.good:
+            raise
+        return reply(call, told.good[0])
 
 
 async def _toward_pod(call: Call) -> Any:
