@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     add("env", _env, "shell exports for the openstack client: eval $(lab env)").add_argument(
         "user", nargs="?", default="admin", choices=("admin", "demo", "demo2", "reader")
     )
+    add("check", lambda options: _crashes(_lab(options)), "fail if a switch or OVN daemon crashed")
     one = add("logs", _logs, "show logs")
     one.add_argument("daemon", nargs="?", help="which; without it they are listed")
     one.add_argument("-f", "--follow", action="store_true")

@@ -27,6 +27,15 @@ def start_memcached(lab: Lab) -> None:
     process.wait_for("memcached", lambda: listening(port), 20, lab, "memcached")
 
 
+#: Debian's MariaDB 10.11 may crash while it drops a temporary table of a client that was killed;
+#: it recovers in a second when somebody starts it again.
+RESTARTING = (
+    "sh",
+    "-c",
+    'for attempt in 1 2 3 4 5 6 7 8 9; do "$@" && exit; sleep 0.3; done; exit 1',
+    "restarting",
+)
+
 # -- MariaDB -------------------------------------------------------------------------------------
 
 
@@ -79,7 +88,7 @@ def start_mariadb(lab: Lab) -> None:
         --innodb-file-per-table=0 --innodb-log-file-size=64M --innodb-stats-persistent=0
         --performance-schema=OFF --max-connections=800 --character-set-server=utf8mb3
         --max-allowed-packet=64M --skip-name-resolve"""
-    process.start(lab, "mariadb", argv.split())
+    process.start(lab, "mariadb", [*RESTARTING, *argv.split()])
     if fresh:
         client = ["mariadb", "-S", lab.mysql_socket, "-u", "root"]
         process.wait_for(
