@@ -534,6 +534,19 @@ async def test_instance_actions_know_the_request(gateway: Gateway, cloud: Cloud)
     assert shown["instanceAction"]["action"] == "os-stop"
 
 
+async def test_actions_of_a_server_that_is_gone(gateway: Gateway, cloud: Cloud) -> None:
+    server = cloud.pods["pod3"].nova.add_server("one")
+    path = f"/servers/{server.id}"
+    (await gateway.post(f"{path}/action", {"os-stop": None})).ok(202)
+    server.deleted = True
+    assert (await gateway.get(path)).status == 404
+    told = (await gateway.get(f"{path}/os-instance-actions", version="2.21")).ok()
+    assert [action["action"] for action in told["instanceActions"]] == ["os-stop"]
+    assert (await gateway.get(f"{path}/os-instance-actions", version="2.20")).status == 404
+    by_others = await gateway.get(f"{path}/os-instance-actions", version="2.21", user="other")
+    assert by_others.status == 404
+
+
 async def test_interfaces(gateway: Gateway, cloud: Cloud) -> None:
     network = cloud.central.network(cloud.project_id)
     other = cloud.central.network(cloud.project_id, "other", "10.7.0.0/24")

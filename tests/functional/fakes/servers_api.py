@@ -640,11 +640,11 @@ class Servers(FakeService):
 
     # -- one server --------------------------------------------------------------------------
 
-    def _server(self, server_id: str, exchange: Exchange) -> Server:
+    def _server(self, server_id: str, exchange: Exchange, *, gone_too: bool = False) -> Server:
         server = self.servers.get(server_id)
         token: Token = exchange.token
         foreign = server and server.project_id != token.project_id and not token.is_admin
-        if server is None or server.deleted or foreign:
+        if server is None or (server.deleted and not gone_too) or foreign:
             raise Refusal(404, f"Instance {server_id} could not be found.")
         return server
 
@@ -842,13 +842,15 @@ class Servers(FakeService):
 
     @route("GET", "/servers/{server_id}/os-instance-actions")
     def instance_actions(self, exchange: Exchange, server_id: str) -> web.Response:
-        actions = reversed(self._server(server_id, exchange).actions)
+        server = self._server(server_id, exchange, gone_too=exchange.version >= (2, 21))
+        actions = reversed(server.actions)
         shown = [{**action, "instance_uuid": server_id} for action in actions]
         return reply({"instanceActions": shown})
 
     @route("GET", "/servers/{server_id}/os-instance-actions/{request_id}")
     def instance_action(self, exchange: Exchange, server_id: str, request_id: str) -> web.Response:
-        for action in self._server(server_id, exchange).actions:
+        server = self._server(server_id, exchange, gone_too=exchange.version >= (2, 21))
+        for action in server.actions:
             if action["request_id"] == request_id:
                 return reply({"instanceAction": {**action, "instance_uuid": server_id,
                                                  "events": []}})  # fmt: skip
