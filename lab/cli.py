@@ -88,11 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         one.set_defaults(command=command)
         return one
 
-    one = add("up", _up, "bring the lab up, or what is missing of it")
-    one.add_argument("--pods", type=int, default=2)
-    one.add_argument("--hosts", type=int, default=2, help="compute hosts in each pod")
-    one.add_argument("--profile", choices=settings.PROFILES, default="ovn", help="network")
-    one.add_argument("--daemons", action="store_true", help="separate daemons over RabbitMQ")
+    one = add("up", _up, "bring the lab up, or what is missing of one that stands")
+    one.add_argument("--pods", type=int, help="how many (2)")
+    one.add_argument("--hosts", type=int, help="compute hosts in each pod (2)")
+    one.add_argument("--profile", choices=settings.PROFILES, help="network (ovn)")
+    one.add_argument(
+        "--daemons", action="store_true", default=None, help="separate daemons over RabbitMQ"
+    )
     one.add_argument(
         "--release",
         action="append",
@@ -100,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POD=SERIES",
         help=f"an OpenStack series for one pod, of: {', '.join(packages.series())}",
     )
-    one.add_argument("--external", default="pod1", help="the pod with the external network")
+    one.add_argument("--external", help="the pod with the external network (pod1)")
     one.add_argument("--base-port", type=int, help="first of a thousand TCP ports of the lab's own")
     one.add_argument("--tricircle", action="store_true", help="and Tricircle over the pods")
     add("down", _down, "stop the lab and remove its state, except logs")
@@ -141,23 +143,25 @@ def _up(options: argparse.Namespace) -> None:
     except ValueError:
         raise LabError("--release is POD=SERIES") from None
     for release in releases.values():
-        packages.venv(release)
-    lab = settings.new(
-        options.name,
-        pods=options.pods,
-        hosts=options.hosts,
-        profile=options.profile,
-        daemons=options.daemons,
-        releases=releases,
-        external=options.external,
-        base_port=options.base_port,
-    )
+        packages.venv(release)  # says so when there is no such series
+    wishes = {
+        "pods": options.pods,
+        "hosts": options.hosts,
+        "profile": options.profile,
+        "daemons": options.daemons,
+        "releases": releases or None,
+        "external": options.external,
+        "base_port": options.base_port,
+    }
+    given = {name: wish for name, wish in wishes.items() if wish is not None}
     try:
         standing = settings.load(options.name)
     except LabError:
-        standing = lab
-    if standing != lab:
-        raise LabError(f"lab {lab.name!r} stands in another shape: `lab down` first")
+        lab = settings.new(options.name, **given)
+    else:
+        lab = settings.new(options.name, **(settings.shape(standing) | given))
+        if lab != standing:
+            raise LabError(f"lab {lab.name!r} stands in another shape: `lab down` first")
     up(lab)
     if options.tricircle:
         tricircle.up(lab, bringup.Progress())

@@ -13,6 +13,7 @@ import os
 import tempfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 ADDRESS = "127.0.0.1"
 #: Services listen on the loopback only, so one well-known password serves them all.
@@ -245,6 +246,19 @@ def new(
         lab.pod(wanted).release = release
     lab.pod(external)
     return lab
+
+
+def shape(lab: Lab) -> dict[str, Any]:
+    """The arguments of `new` that make this lab."""
+    return {
+        "pods": len(lab.pods),
+        "hosts": len(lab.pods[0].hosts),
+        "profile": lab.profile,
+        "daemons": lab.daemons,
+        "releases": {pod.key: pod.release for pod in lab.pods},
+        "external": next(pod.key for pod in lab.pods if pod.external),
+        "base_port": lab.base_port,
+    }
 
 
 def load(name: str = DEFAULT_NAME) -> Lab:

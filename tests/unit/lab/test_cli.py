@@ -33,11 +33,13 @@ def test_up_describes_the_lab_that_was_asked_for(brought_up: list[Lab]) -> None:
 def test_a_second_up_must_want_the_same(
     brought_up: list[Lab], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert cli.main(["up", "--profile", "fake", "--pods", "3"]) == 0
     assert cli.main(["up", "--profile", "fake"]) == 0
-    assert cli.main(["up", "--profile", "fake"]) == 0
+    assert cli.main(["up"]) == 0  # what is not said stays as it stands
+    assert brought_up[0] == brought_up[1] == brought_up[2]
     assert cli.main(["up", "--profile", "ovn"]) == 1
     assert "lab down" in capsys.readouterr().err
-    assert len(brought_up) == 2
+    assert len(brought_up) == 3
 
 
 @pytest.mark.parametrize("release", ["pod2", "pod2=1999.1", "pod9=2025.1"])

@@ -21,6 +21,11 @@ def test_what_is_saved_is_loaded() -> None:
     assert settings.load("two") == lab
 
 
+def test_a_labs_shape_makes_it_again() -> None:
+    lab = settings.new(pods=3, hosts=1, daemons=True, releases={"pod3": "2025.1"}, external="pod2")
+    assert settings.new(lab.name, **settings.shape(lab)) == lab
+
+
 def test_no_lab_says_what_to_do() -> None:
     with pytest.raises(LabError, match="lab up"):
         settings.load("none")
