@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls to central Neutron, as the user or as the service user."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,9 @@ from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
+
+# An object is no longer at the revision that was named.
+CHANGED = "RevisionNumberConstraintFailed"
 
 _ID = "central"
 _OF_THE_USER = (400, 401, 403, 404, 409)
@@ -72,12 +76,25 @@ class Central:
         *,
         token: str | None,
         request_id: str,
+        revision: int | None = None,
         deadline: float | None = None,
     ) -> dict[str, Any]:
-        wrapped = {_singular(collection): body}
+        """Change an object; only while it is at ``revision`` (its ``revision_number``) if given.
+
+        Raises NeutronError of the kind CHANGED when it is not.
+        """
         path = f"/{collection}/{item}"
+        headers = {} if revision is None else {"If-Match": f"revision_number={revision}"}
         return _only(
-            await self._ask("PUT", path, token, request_id, body=wrapped, deadline=deadline)
+            await self._ask(
+                "PUT",
+                path,
+                token,
+                request_id,
+                body={_singular(collection): body},
+                headers=headers,
+                deadline=deadline,
+            )
         )
 
     async def delete(
@@ -99,25 +116,31 @@ class Central:
         *,
         query: str | None = None,
         body: Any = None,
+        headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Any:
         region = await in_thread(self._region)
         ours = ""
         if token is None or self._restricted:
             ours = await in_thread(self._identity.token)
+        sent = dict(headers or {})
+        if token is not None and self._restricted:
+            # The user's rights decide; that he calls through us breaks none of his token's rules.
+            sent["X-Service-Token"] = ours
         answer = await self._client.request(
             region,
             "network",
             method,
             f"/v2.0{path}",
             token=ours if token is None else token,
-            # The user's rights decide; that he calls through us is no breach of his token's rules.
-            headers={"X-Service-Token": ours} if token and self._restricted else None,
+            headers=sent,
             request_id=request_id,
             query=query,
             body=body,
             deadline=deadline,
         )
+        if answer.status == 412:  # in whatever envelope
+            raise NeutronError(412, CHANGED, answer.message())
         if answer.status >= 300:  # a redirect is no answer either
             raise _refusal(answer.status, answer.body and answer.json())
         return answer.json() if answer.body else None

@@ -113,7 +113,7 @@ async def _made_or_undone(
     try:
         owner = request.zone.device_owner
         ports = await nics.make(call, planned, security_groups, creation_id, owner)
-        made = await _try_pods(call, request, ports, pods, creation_id)
+        made = await _try_pods(call, request, ports, pods)
     except _LeftOpen as error:
         raise error.fault from None
     except BaseException:
@@ -125,7 +125,7 @@ async def _made_or_undone(
 
 
 async def _try_pods(
-    call: Call, request: CreateRequest, ports: Sequence[Nic], pods: Sequence[Pod], creation_id: str
+    call: Call, request: CreateRequest, ports: Sequence[Nic], pods: Sequence[Pod]
 ) -> Made:
     troubles: list[str] = []
     refusal: PodResponse | None = None
@@ -134,8 +134,7 @@ async def _try_pods(
         try:
             if missing is not None and not await _has(call, pod, missing):
                 continue
-            owner = request.zone.device_owner
-            bound = await nics.bind(call, ports, pod, creation_id, owner)
+            bound = await nics.bind(call, ports, pod)
             made = await _in_pod(call, request, pod, ports, bound)
         except Refused as error:
             missing = _missing(request, error.answer)

@@ -162,7 +162,7 @@ async def _plugged_or_undone(
     owner = Zone(pod.availability_zone).device_owner
     try:
         [nic] = await nics.make(call, [planned], (), creation_id, owner)
-        [bound] = await nics.bind(call, [nic], pod, creation_id, owner)
+        [bound] = await nics.bind(call, [nic], pod)
         answer = await _plug(call, pod, nic, bound)
     except PodTimeout as error:
         # It may be plugged in: xjob looks, and keeps or undoes it.

@@ -10,7 +10,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.gateway.call import Call
-from tricircle.gateway.central import NeutronError
+from tricircle.gateway.central import CHANGED, NeutronError
 from tricircle.gateway.compute.networks import NotThere, PlannedNic
 from tricircle.gateway.compute.neutron import central, service, user
 from tricircle.gateway.errors import Fault
@@ -21,6 +21,8 @@ LOG = logging.getLogger(__name__)
 
 Done = TypeVar("Done")
 
+# Tries to take a port while other things of it change.
+_CLAIMS = 5
 UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
 
 
@@ -71,7 +73,7 @@ async def make(
     device_id: str,
     device_owner: str,
 ) -> list[Nic]:
-    """Make the ports a server lacks, as the user, in order; a brought port is left as it is.
+    """Make the ports a server lacks, as the user, in order, and take those he brought.
 
     Every port made has ``device_id`` from its first moment, so that none can be lost.
     Raises Fault as Nova words it.
@@ -89,6 +91,7 @@ async def _one(
     device_owner: str,
 ) -> Nic:
     if nic.port is not None:
+        await _claim(call, nic.port, device_id, device_owner)
         return Nic(nic.port["id"], nic.port["network_id"], True, nic.tag)
     body: dict[str, Any] = {
         "network_id": nic.network["id"],
@@ -105,6 +108,27 @@ async def _one(
     except NeutronError as error:
         raise _refused(error, nic.network["id"], nic.fixed_ip) from None
     return Nic(port["id"], nic.network["id"], False, nic.tag)
+
+
+async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner: str) -> None:
+    """Take a port the user brought, unless another request was faster. Raises Fault 409."""
+    neutron = central(call)
+    body = {"device_id": device_id, "device_owner": device_owner}
+    for _ in range(_CLAIMS):
+        try:
+            await neutron.update(
+                "ports", port["id"], body, revision=port["revision_number"], **service(call)
+            )
+        except NeutronError as error:
+            if error.kind != CHANGED:
+                raise
+        else:
+            return
+        # Its status may have changed, no more.
+        port = await neutron.show("ports", port["id"], **service(call))
+        if port["device_id"]:
+            break
+    raise Fault(409, f"Port {port['id']} is still in use.")
 
 
 def _refused(error: NeutronError, network_id: str, fixed_ip: str | None) -> Fault:
@@ -125,14 +149,9 @@ def _refused(error: NeutronError, network_id: str, fixed_ip: str | None) -> Faul
     return Fault(400, error.message) if error.status in (404, 409) else error
 
 
-async def bind(
-    call: Call, nics: Sequence[Nic], pod: Pod, device_id: str, device_owner: str
-) -> list[BoundPort]:
-    """Bind the ports to a pod, which realizes them there. Raises BindingFailed.
-
-    A port the user brought is taken by ``device_id`` in the same call.
-    """
-    return await _all([_bind(call, nic, pod, device_id, device_owner) for nic in nics])
+async def bind(call: Call, nics: Sequence[Nic], pod: Pod) -> list[BoundPort]:
+    """Bind the ports to a pod, which realizes them there. Raises BindingFailed."""
+    return await _all([_bind(call, nic, pod) for nic in nics])
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, Done]]) -> list[Done]:
@@ -144,15 +163,12 @@ async def _all(work: Sequence[Coroutine[Any, Any, Done]]) -> list[Done]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-async def _bind(call: Call, nic: Nic, pod: Pod, device_id: str, device_owner: str) -> BoundPort:
-    body = {"binding:host_id": pod.region_name}
-    if nic.brought:
-        body |= {"device_id": device_id, "device_owner": device_owner}
+async def _bind(call: Call, nic: Nic, pod: Pod) -> BoundPort:
     try:
         port = await central(call).update(
             "ports",
             nic.port_id,
-            body,
+            {"binding:host_id": pod.region_name},
             **service(call),
             deadline=CONF.reconciler.bind_deadline + 5,
         )
