@@ -147,10 +147,18 @@ class Demo:
         return f"one list, at {' and '.join(MICROVERSIONS)}"
 
     def shown(self) -> dict[str, dict[str, object]]:
+        """Each server as an operator sees it, with the host it runs on."""
+        listed = json.loads(self.openstack("server", "list", "-f", "json", quiet=True))
+        ids = {row["Name"]: row["ID"] for row in listed}
+        missing = [server for server in SERVERS if self.name(server) not in ids]
+        if missing:
+            raise Failed(f"there is no server {', '.join(missing)}")
         return {
             server: json.loads(
                 self.openstack(
-                    *("server", "show", self.name(server), "-f", "json"), cloud="admin", quiet=True
+                    *("server", "show", ids[self.name(server)], "-f", "json"),
+                    cloud="admin",
+                    quiet=True,
                 )
             )
             for server in SERVERS

@@ -79,6 +79,8 @@ def _services_up(lab: Lab, pod: Pod) -> bool:
     hypervisors = session.get(pod.url("compute") + "/v2.1/os-hypervisors", timeout=20).json()
     named = {row["hypervisor_hostname"] for row in hypervisors["hypervisors"]}
     project = session.get_project_id()
+    # Neutron reads its policies at its first request, and refuses what comes meanwhile.
+    session.get(pod.url("network") + "/v2.0/networks?fields=id", timeout=20)
     return (
         set(pod.hosts) <= set(up("compute", "/v2.1/os-services?binary=nova-compute"))
         and len(named) >= len(pod.hosts)
