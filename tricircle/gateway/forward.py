@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hand a call on to one pod, and its answer back to the client."""
 
+import asyncio
 import re
+from collections.abc import Coroutine
 from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tricircle.conf import CONF
 from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -21,6 +22,8 @@ _REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
 # What a pod's answer may tell a client; versions and request ids are set by the pipeline.
 _ANSWER_HEADERS = ("Content-Type", "Location", "Retry-After", "Warning", "Allow")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# Seconds between looks at the health of a pod that is waited for.
+_PATIENCE = 1.0
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
 
 
@@ -38,16 +41,16 @@ async def forward(
 
     A pod the last probe found down is not asked: the next probe is soon enough to find it back.
     ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
-    stand in for the client's own where given. Raises PodUnreachable, PodTimeout.
+    stand in for the client's own where given. Without a ``deadline`` a slow pod has
+    [gateway] request_deadline; a read is given up sooner once the pod is found down.
+    Raises PodUnreachable, PodTimeout.
     """
     if call.services.down(pod):
         raise PodUnreachable(pod.region_name, f"is down ({pod.last_error.rstrip('.')}).")
-    if deadline is None and (method or call.method) in _SAFE:
-        deadline = CONF.gateway.list_deadline
     headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
     if path is not None or method is not None:
         headers |= await restricted.beside(call)
-    return await call.services.client.request(
+    answer = call.services.client.request(
         pod,
         call.service,
         method or call.method,
@@ -60,6 +63,24 @@ async def forward(
         version=call.version,
         deadline=deadline,
     )
+    if deadline is None and (method or call.method) in _SAFE:
+        return await _unless_down(call, pod, answer)
+    return await answer
+
+
+async def _unless_down(
+    call: Call, pod: Pod, answer: Coroutine[Any, Any, PodResponse]
+) -> PodResponse:
+    """Wait for ``answer``, but not for a pod that the prober finds down meanwhile."""
+    task = asyncio.ensure_future(answer)
+    try:
+        while not (await asyncio.wait({task}, timeout=_PATIENCE))[0]:
+            now = call.services.registry.get(pod.id)
+            if now is not None and call.services.down(now):
+                raise PodTimeout(pod.region_name, "did not answer in time and is down now.")
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def ask_any(call: Call, **instead: Any) -> PodResponse:

@@ -17,6 +17,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import routings
+from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -144,13 +145,11 @@ async def _search(
 ) -> tuple[Pod | None, list[Pod]]:
     """Ask all pods at once, learn the answer: (the pod or None, the pods that did not say)."""
     pods = [pod for pod in call.services.registry.all() if but is None or pod.id != but.id]
-    token = await _token(call)
     answering = set(call.services.answering())
     asked = [pod for pod in pods if pod in answering]
     away = [pod for pod in pods if pod not in answering]
     tasks = {
-        asyncio.ensure_future(_said(call, pod, resource_type, resource_id, token)): pod
-        for pod in asked
+        asyncio.ensure_future(_said(call, pod, resource_type, resource_id)): pod for pod in asked
     }
     try:
         for done in asyncio.as_completed(tasks):
@@ -174,14 +173,14 @@ async def _cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
 
 
 async def _said(
-    call: Call, pod: Pod, resource_type: str, resource_id: str, token: str
+    call: Call, pod: Pod, resource_type: str, resource_id: str
 ) -> tuple[Pod, dict[str, Any] | None]:
     """A pod's document of a resource as this caller may see it.
 
     Empty when the pod has none to show, None when it does not say.
     """
     try:
-        answer = await _look(call, pod, resource_type, resource_id, token)
+        answer = await _look(call, pod, resource_type, resource_id)
         if 400 <= answer.status < 500:
             return pod, {}
         document = answer.json() if answer.status == 200 else None
@@ -195,15 +194,14 @@ async def _said(
     return pod, None
 
 
-async def _look(
-    call: Call, pod: Pod, resource_type: str, resource_id: str, token: str
-) -> PodResponse:
+async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> PodResponse:
     return await call.services.client.request(
         pod,
         call.service,
         "GET",
         call.on_pod(_RESOURCES[resource_type].path.format(quote(resource_id, safe=""))),
-        token=token,
+        token=call.context.token,
+        headers=await restricted.beside(call),
         request_id=call.context.upstream_id,
         version=call.version,
         deadline=CONF.gateway.list_deadline,
@@ -216,17 +214,10 @@ async def _is_gone(call: Call, pod: Pod, resource_type: str, resource_id: str) -
     if call.method == "GET" and call.path == path:
         return True
     try:
-        looked = await _look(call, pod, resource_type, resource_id, await _token(call))
+        looked = await _look(call, pod, resource_type, resource_id)
     except PodError:
         return False
     return looked.status == 404
-
-
-async def _token(call: Call) -> str:
-    """The user's token; ours when the user's is good only for the very call it came with."""
-    if call.context.restricted:
-        return await in_thread(call.services.identity.token)
-    return call.context.token
 
 
 def _is_uuid(text: str) -> bool:

@@ -82,15 +82,14 @@ async def brief(call: Call) -> web.Response:
     """GET /servers."""
     if (found := await reservations.listed(call, detailed=False)) is not None:
         return found
-    # A token good for this path only cannot ask for the details: pods are then listed in turn.
-    return await _List(call, detailed=False, sortable=not call.context.restricted).answer()
+    return await _List(call, detailed=False).answer()
 
 
 async def detail(call: Call) -> web.Response:
     """GET /servers/detail."""
     if (found := await reservations.listed(call, detailed=True)) is not None:
         return found
-    return await _List(call, detailed=True, sortable=True).answer()
+    return await _List(call, detailed=True).answer()
 
 
 @dataclasses.dataclass(slots=True)
@@ -99,7 +98,6 @@ class _List:
 
     call: Call
     detailed: bool
-    sortable: bool
 
     async def answer(self) -> web.Response:
         call = self.call
@@ -181,8 +179,6 @@ class _List:
         if "uuid" not in keys:
             keys.append("uuid")
             directions.append("asc")
-        if not self.sortable:
-            return Order([])
         pairs = list(zip(keys, directions, strict=False))
         # Beyond a key that no document shows, only the pods know the order.
         seen = itertools.takewhile(lambda pair: pair[0] in _SHOWN, pairs)
@@ -204,7 +200,7 @@ class _List:
         return merged
 
     def _fetcher(self, pod: Pod) -> Callable[[str | None, int], Any]:
-        brief = not self.detailed and (not self.sortable or _BRIEF.issuperset(self._keys()))
+        brief = not self.detailed and _BRIEF.issuperset(self._keys())
         path = "/servers" if brief else "/servers/detail"
 
         async def fetch(marker: str | None, limit: int) -> Page:
@@ -253,7 +249,7 @@ class _List:
             if name not in ("limit", "marker") and not name.startswith("sort_")
         )
         order = [pair for pair in self.call.query.items() if pair[0].startswith("sort_")]
-        who = (context.project_id, str(context.is_admin), str(self.sortable))
+        who = (context.project_id, str(context.is_admin))
         return (*who, urlencode(kept), urlencode(order), marker)
 
     # What is answered
