@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab import process
+from lab import process, settings
 from lab.settings import Lab, LabError
 
 LOCKS = Path(__file__).resolve().parent / "locks"
@@ -96,15 +96,22 @@ def venv(release: str) -> Path:
     return cache / "tricircle-lab" / f"{release}-{digest}"
 
 
+def _uv() -> str:
+    """The program uv: the one that runs us, or else one that is installed."""
+    own = settings.PROJECT_ROOT / ".uv" / "bin" / "uv"
+    found = os.environ.get("UV") or shutil.which("uv") or (str(own) if own.exists() else None)
+    if not found:
+        raise LabError("the program uv is missing: see https://docs.astral.sh/uv/")
+    return found
+
+
 def install_venv(release: str) -> Path:
     """Install a series unless it is there. One at a time; what a crash left is made anew."""
     place = venv(release)
     done = place / ".complete"
     if done.exists():
         return place
-    uv = shutil.which("uv")
-    if not uv:
-        raise LabError("the program uv is missing: see https://docs.astral.sh/uv/")
+    uv = _uv()
     place.parent.mkdir(parents=True, exist_ok=True)
     with open(place.parent / f"{release}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -99,3 +99,15 @@ def test_every_locked_series_pins_exactly_and_holds_its_services(release: str) -
     assert {"nova", "neutron", "cinder", "openstack-placement", "waitress"} <= set(pins)
     if release == settings.CURRENT:
         assert {"keystone", "glance", "tempest"} <= set(pins)
+
+
+def test_uv_is_found_where_make_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV", raising=False)
+    monkeypatch.setattr(packages.shutil, "which", lambda name: None)
+    monkeypatch.setattr(packages.settings, "PROJECT_ROOT", tmp_path)
+    with pytest.raises(LabError, match="uv is missing"):
+        packages._uv()
+    uv = tmp_path / ".uv" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    uv.touch()
+    assert packages._uv() == str(uv)
