@@ -37,6 +37,7 @@ class Demo:
         self.lab = lab
         self.suffix = time.strftime("%H%M%S")
         self.rows: list[tuple[str, bool, float, str]] = []
+        self.seen: dict[str, dict[str, object]] = {}
 
     def name(self, base: str) -> str:
         return f"{base}-{self.suffix}"
@@ -165,7 +166,7 @@ class Demo:
         }
 
     def pings(self) -> str:
-        servers = self.shown()
+        servers = self.seen = self.shown()
         pairs = [("web-1", "web-2"), ("web-2", "web-1"), ("db-1", "db-2"), ("db-2", "db-1")]
         for source, target in pairs:
             addresses = servers[target]["addresses"]
@@ -179,10 +180,11 @@ class Demo:
         return f"{len(pairs)} pings answered, in both pods"
 
     def landed(self) -> str:
+        """Where the routings say each server is, beside the host its pod tells."""
         session = tricircle.connect(self.lab).session
         url = self.lab.url("admin") + "/tricircle/v1.0/routings"
         places = []
-        for server, details in self.shown().items():
+        for server, details in self.seen.items():
             routings = session.get(url, params={"resource_id": details["id"]}).json()["routings"]
             pod = routings[0]["region_name"] if routings else "?"
             host = details.get("OS-EXT-SRV-ATTR:host")
