@@ -2,13 +2,14 @@
 """The real ``tricircle-gateway``, killed at each step of a create and a delete, and restarted."""
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,13 @@ START_SECONDS = 60.0
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports nobody listens on, below those the kernel gives to connections going out."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(11000, 19000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+    return found
 
 
 async def eventually(what: str, probe: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
@@ -111,7 +114,7 @@ class Process:
         return await asyncio.wait_for(self._process.wait(), 30)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def caller(process: Process) -> AsyncIterator[Gateway]:
     """A client of the process; its ``services`` are this process's and serve nothing."""
     admin = f"http://127.0.0.1:{process.admin_port}"
