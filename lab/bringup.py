@@ -122,12 +122,12 @@ def _identity(lab: Lab) -> None:
     if not done.exists():
         keystone.bootstrap(lab)
         done.touch()
-    process.wait_for("Keystone", lambda: pod.answers(lab.identity_url), 60, lab, "keystone")
+    process.wait_for("Keystone", lambda: pod.answers(lab.identity_url), 120, lab, "keystone")
     identity.register(lab)
 
 
 def _images(lab: Lab) -> None:
-    process.wait_for("Glance", lambda: pod.answers(lab.url("image")), 60, lab, "glance")
+    process.wait_for("Glance", lambda: pod.answers(lab.url("image")), 120, lab, "glance")
     images = identity.connection(lab).image
     known = {image.name for image in images.images()}
     for name in IMAGES:

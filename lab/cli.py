@@ -10,6 +10,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from subprocess import SubprocessError
+
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
 
 from lab import bringup, dataplane, packages, pod, process, settings, tempest, tricircle
 from lab.settings import REGION, Lab, LabError
@@ -64,6 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 128 + signal.SIGPIPE
+    except (ClientException, SDKException, SubprocessError, OSError) as error:
+        print(f"lab: {type(error).__name__}: {error}; see `lab logs`", file=sys.stderr)
+        return 1
 
 
 def _terminated(number: int, frame: object) -> None:

@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import pytest
+from keystoneauth1.exceptions import ConnectFailure
 
 from lab import cli, process, settings, tricircle
 from lab.settings import Lab
@@ -105,3 +106,14 @@ def test_ensure_up_keeps_the_shape_of_a_lab_that_stands(
     assert brought_up == over == [lab]
     with pytest.raises(settings.LabError, match="fake"):
         cli.ensure_up(profile="ovn")
+
+
+def test_no_traceback_reaches_a_person(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def up(lab: Lab) -> None:
+        raise ConnectFailure("Keystone does not answer")
+
+    monkeypatch.setattr(cli, "up", up)
+    assert cli.main(["up"]) == 1
+    assert "lab: ConnectFailure: Keystone does not answer" in capsys.readouterr().err
