@@ -345,7 +345,7 @@ def summary(results: Iterable[Result], title: str, seconds: float) -> str:
     areas: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         areas[result.area].append(result)
-    rows = [title, f"{'':44} {'pass':>6} {'fail':>6} {'skip':>6} {'seconds':>8}"]
+    rows = [title, f"{'':50} {'pass':>6} {'fail':>6} {'skip':>6} {'seconds':>8}"]
     for area, members in sorted(areas.items()):
         rows.append(_row(area, members, sum(member.seconds for member in members)))
     rows.append(_row("all together", results, seconds))
@@ -356,4 +356,4 @@ def summary(results: Iterable[Result], title: str, seconds: float) -> str:
 def _row(name: str, results: list[Result], seconds: float) -> str:
     counts = Counter(result.outcome for result in results)
     cells = " ".join(f"{counts[outcome]:6}" for outcome in OUTCOMES.values())
-    return f"{name:44} {cells} {seconds:8.0f}"
+    return f"{name:50} {cells} {seconds:8.0f}"
