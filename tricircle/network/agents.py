@@ -2,7 +2,6 @@
 """Pods show as agents: ``openstack network agent list`` tells which are alive."""
 
 import datetime
-import json
 
 from neutron.objects import agent as agent_objects
 from neutron_lib.db import api as db_api
@@ -56,7 +55,7 @@ def _bury(context: object, region_name: str, told: dict[str, str]) -> None:
     old = datetime.timedelta(seconds=cfg.CONF.agent_down_time + 1)
     values = {
         "heartbeat_timestamp": timeutils.utcnow() - old,
-        "configurations": json.dumps(told),
+        "configurations": told,
     }
     with db_api.CONTEXT_WRITER.using(context):
         agent_objects.Agent.update_objects(context, values, agent_type=AGENT_TYPE, host=region_name)

@@ -14,7 +14,9 @@ from tricircle.pods.errors import PodRefused, PodTimeout, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
 
+# Seconds: what a pod offers is believed, and waited for a pod that has just started.
 _EXTENSIONS_KEPT = 300.0
+_POLICIES_READ = 1.0
 
 
 class PodNeutrons:
@@ -94,6 +96,17 @@ class PodNeutron:
         return extension in aliases
 
     def _call(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        try:
+            return self._once(method, path, **more)
+        except PodRefused as error:
+            # A Neutron that has just started forbids even an administrator everything for a
+            # moment, while another of its threads reads the policies.
+            if error.status != 403 or "disallowed by policy" not in error.message:
+                raise
+        self.deadline.sleep(_POLICIES_READ, f"pod {self.pod.region_name} to read its policies")
+        return self._once(method, path, **more)
+
+    def _once(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         region = self.pod.region_name
         breaker = self._neutrons.breakers[self.pod.id]
         seconds = min(CONF.reconciler.call_deadline, self.deadline.remaining(f"pod {region}"))

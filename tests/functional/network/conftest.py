@@ -42,7 +42,7 @@ auth_section = tricircle_identity
 [oslo_concurrency]
 lock_path = {folder}
 [database]
-connection = sqlite:///{folder}/neutron.sqlite
+connection = sqlite:///{folder}/neutron.sqlite?timeout=30
 [ml2]
 type_drivers = local,vlan
 project_network_types = local
@@ -67,6 +67,23 @@ RULES = (
 @pytest.fixture(scope="session")
 def neutron_config_text(tmp_path_factory: pytest.TempPathFactory) -> str:
     return textwrap.dedent(NEUTRON.format(folder=tmp_path_factory.mktemp("central")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_writer() -> Iterator[None]:
+    """Let every transaction take SQLite's lock when it begins.
+
+    Neutron's read first and write later: of two at once, SQLite fails the second on the spot.
+    """
+
+    def immediate(
+        _: object, __: object, statement: str, parameters: object, ___: object, ____: object
+    ) -> tuple[str, object]:
+        return ("BEGIN IMMEDIATE" if statement == "BEGIN" else statement), parameters
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", immediate, retval=True)
+    yield
+    sa.event.remove(sa.Engine, "before_cursor_execute", immediate)
 
 
 @pytest.fixture(scope="session")

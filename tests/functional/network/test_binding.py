@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A port is bound: pods get what it stands on."""
 
-from tests.functional.network.stage import PROJECT, Stage
+from typing import Any
+
+import pytest
+
+from tests.functional.fakes.http import Refusal
+from tests.functional.fakes.neutron import Neutron
+from tests.functional.network.stage import PROJECT, Object, Stage
+from tricircle.network import podneutron
 
 
 def test_a_port_and_all_it_stands_on(stage: Stage) -> None:
@@ -55,3 +62,26 @@ def test_an_unknown_host_is_not_ours(stage: Stage) -> None:
     port = stage.bind(stage.port(network), "compute-1")
     assert port["binding:vif_type"] == "binding_failed"
     assert stage.rows() == []
+
+
+def test_a_pod_that_has_just_started_forbids_everything_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(podneutron, "_POLICIES_READ", 0.01)
+    network, _ = stage.network()
+    create, refusals = Neutron._create, [True]
+
+    def forbid(self: Neutron, collection: str, *rest: Any) -> Object:
+        if collection == "networks" and refusals:
+            refusals.pop()
+            raise Refusal(403, "rule:create_network is disallowed by policy", "PolicyNotAuthorized")
+        return create(self, collection, *rest)
+
+    monkeypatch.setattr(Neutron, "_create", forbid)
+    stage.bound(network, "pod1")
+    assert refusals == []
+
+    refusals.extend([True, True])
+    other, _ = stage.network("10.1.0.0/24")
+    refused = stage.bind(stage.port(other), "pod1")
+    assert "disallowed by policy" in refused["binding:vif_details"]["reason"]
