@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab import cli, process, tricircle
+from lab import cli, dataplane, process, tricircle
 from lab.settings import REGION, Lab
 
 BOLD, DIM, GREEN, RED, PLAIN = (
@@ -194,6 +194,12 @@ class Demo:
             raise Failed(f"expected two pods, found {sorted(set(places))}")
         return f"in {' and '.join(sorted(set(places)))}"
 
+    def switches(self) -> str:
+        crashes = dataplane.check(self.lab)
+        if crashes:
+            raise Failed("; ".join(crashes))
+        return "by their logs"
+
     def clean(self) -> str:
         self.openstack("server", "delete", "--wait", *(self.name(name) for name in SERVERS))
         self.openstack("network", "delete", self.name("net"))
@@ -232,6 +238,7 @@ def main() -> int:
     demo.step("one list, two microversions", demo.list_together)
     demo.step("real pings", demo.pings)
     demo.step("where each landed", demo.landed)
+    demo.step("no switch has crashed", demo.switches)
     if not arguments.keep:
         demo.step("clean up", demo.clean)
     held = demo.summary()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lab import cli, process, settings, tricircle
+from lab import cli, dataplane, process, settings, tricircle
 from lab.settings import REGION, Lab, LabError
 
 LAB_NAME = os.environ.get("LAB_NAME", "lab")
@@ -28,12 +28,21 @@ def lab() -> Iterator[Lab]:
     except LabError:
         reused = False
     if reused:
-        yield cli.ensure_up(LAB_NAME, with_tricircle=True)
+        yield from _used(cli.ensure_up(LAB_NAME, with_tricircle=True))
         return
     try:
-        yield cli.ensure_up(LAB_NAME, profile="ovn", releases=RELEASES, with_tricircle=True)
+        yield from _used(
+            cli.ensure_up(LAB_NAME, profile="ovn", releases=RELEASES, with_tricircle=True)
+        )
     finally:
         cli.down(settings.load(LAB_NAME))
+
+
+def _used(lab: Lab) -> Iterator[Lab]:
+    """The lab for all tests; a switch that crashed meanwhile fails the run."""
+    yield lab
+    crashes = dataplane.check(lab)
+    assert not crashes, "\n".join(crashes)
 
 
 @pytest.fixture(scope="session")
