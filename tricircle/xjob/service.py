@@ -2,6 +2,7 @@
 """The whole of xjob: a ``PodWork`` for each pod, and what concerns no pod in particular."""
 
 import asyncio
+import contextlib
 import threading
 
 from oslo_log import log as logging
@@ -19,6 +20,7 @@ LOG = logging.getLogger(__name__)
 
 _AGENT_INTERVAL = 5.0
 _HEAL_INTERVAL = 30.0
+_PROBER_PATIENCE = 5.0
 
 
 class Service:
@@ -27,6 +29,7 @@ class Service:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._pods: dict[str, PodWork] = {}
+        self._prober = _Prober(Prober(runtime.identity))
         self._creations = Creations(runtime.registry, runtime.identity)
         self._loops = [
             Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds)),
@@ -38,7 +41,7 @@ class Service:
     def start(self) -> None:
         for loop in self._loops:
             loop.start()
-        threading.Thread(target=self._probe, name="prober", daemon=True).start()
+        self._prober.start()
 
     def stop(self, patience: float) -> bool:
         """End all; whether everything that was begun is finished after ``patience`` seconds."""
@@ -47,6 +50,7 @@ class Service:
         works = list(self._pods.values())
         for work in works:
             work.stop()
+        self._prober.stop()
         ended = [work.join(patience) for work in works]
         return all(ended)
 
@@ -70,10 +74,38 @@ class Service:
         for region_name in agents.reported() - {pod.region_name for pod in pods}:
             agents.forget(region_name)
 
-    def _probe(self) -> None:
-        prober = Prober(self._runtime.identity)
+
+class _Prober:
+    """The pods' prober, which lives on an event loop, in a thread."""
+
+    def __init__(self, prober: Prober) -> None:
+        self._prober = prober
+        self._events = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        def cancel() -> None:
+            if self._task is not None:
+                self._task.cancel()
+
+        if self._thread.is_alive():
+            self._events.call_soon_threadsafe(cancel)
+            self._thread.join(_PROBER_PATIENCE)
+
+    def _run(self) -> None:
+        runner = asyncio.Runner(loop_factory=lambda: self._events)
+        with contextlib.suppress(asyncio.CancelledError), runner:
+            runner.run(self._probe())
+
+    async def _probe(self) -> None:
+        self._task = asyncio.current_task()
         while True:
             try:
-                asyncio.run(prober.run())
+                await self._prober.run()
             except Exception:
                 LOG.exception("Probing the pods failed, will go on")
+                await asyncio.sleep(_PROBER_PATIENCE)
