@@ -70,7 +70,7 @@ class TricircleRouterPlugin(  # type: ignore[misc]
         return "Routers that reach into every pod their networks are in"
 
     def get_router_availability_zones(self, router: Any) -> list[str]:
-        return zones.of("router", router["id"])
+        return zones.of("router", router)
 
     def validate_availability_zones(self, context: Any, resource_type: str, hints: Any) -> None:
         zones.validate(resource_type, hints)

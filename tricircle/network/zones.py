@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+import sqlalchemy as sa
 from neutron_lib.exceptions import availability_zone as az_exc
 
 from tricircle.db.realizations import Key, pods_with
@@ -21,13 +22,18 @@ def install(core: Any) -> None:
     """Make the core plugin answer from the pods (on the instance, as ML2/OVN does it)."""
     for method in (get_availability_zones, validate_availability_zones):
         setattr(core, method.__name__, types.MethodType(method, core))
-    core.get_network_availability_zones = lambda network: of("network", network["id"])
+    core.get_network_availability_zones = lambda network: of("network", network)
 
 
-def of(resource_type: str, resource_id: str) -> list[str]:
-    """The zones of the pods a resource is in."""
-    store, key = models.store(), Key(resource_type, resource_id)
-    found = store.transact(lambda tx: pods_with(tx, store.table, key))
+def of(resource_type: str, resource: Any) -> list[str]:
+    """The zones of the pods a resource (Neutron's database object of it) is in."""
+    store, key = models.store(), Key(resource_type, resource["id"])
+    state = sa.inspect(resource, raiseerr=False)
+    if state is not None and state.session is not None:
+        # Neutron may be inside a transaction: another beside it could wait for it for ever.
+        found = pods_with(state.session, store.table, key)
+    else:
+        found = store.transact(lambda tx: pods_with(tx, store.table, key))
     pods = (runtime.get().registry.fresh().get(pod_id) for pod_id in found)
     return sorted({pod.availability_zone for pod in pods if pod is not None})
 

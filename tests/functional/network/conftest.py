@@ -69,7 +69,7 @@ def neutron_config_text(tmp_path_factory: pytest.TempPathFactory) -> str:
     return textwrap.dedent(NEUTRON.format(folder=tmp_path_factory.mktemp("central")))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture
 def one_writer() -> Iterator[None]:
     """Let every transaction take SQLite's lock when it begins.
 

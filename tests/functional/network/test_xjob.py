@@ -22,7 +22,7 @@ def wait(condition: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 @pytest.fixture
-def service(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(stage: Stage, one_writer: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr("tricircle.xjob.service._AGENT_INTERVAL", 0.5)
     service = Service(runtime.get())
     service.start()
