@@ -30,7 +30,7 @@ def test_a_list_goes_on_without_a_frozen_pod(
         eventually("its state is told", lambda: health(tricircle_api, "Pod2") == "down")
         # A thing of the dead pod is "not to be reached", never "not there".
         reply = demo.compute.get(f"/servers/{there.id}")
-        assert reply.status_code == 503
+        assert reply.status_code in (503, 504)
         assert "Pod2" in reply.text
         # The other zone takes new servers meanwhile.
         site.server("az1", "none")
