@@ -136,14 +136,20 @@ def test_flavors_and_keypairs_reach_a_pod_that_was_away(
     eventually("the flavor goes", lambda: there.find_flavor(flavor.id) is None)
 
 
+def kill(lab: Any, daemon: str) -> None:
+    """kill -9, and the process is gone: else it would be found alive and not started again."""
+    process.send(lab, daemon, 9)
+    eventually(f"{daemon} is dead", lambda: process.alive(lab, daemon) is None, 10)
+
+
 def test_xjob_and_the_gateway_may_die_at_any_time(
     lab: Any, demo: Any, pods: Any, site: Site
 ) -> None:
     network = site.network("10.92.0.0/24")
-    process.send(lab, tricircle.XJOB, 9)
+    kill(lab, tricircle.XJOB)
     server = site.server("az1", [{"uuid": network.id}])
     demo.network.update_network(network, name=f"{site.name}-late")
-    process.send(lab, tricircle.GATEWAY, 9)
+    kill(lab, tricircle.GATEWAY)
     tricircle.start(lab, tricircle.XJOB)
     tricircle.start(lab, tricircle.GATEWAY)
     tricircle.wait(lab)
