@@ -124,17 +124,20 @@ def write_probe(
     latency_ms: float | None,
     endpoints: Mapping[str, str] | None = None,
     versions: Mapping[str, Any] | None = None,
+    was: str | None = None,
 ) -> bool:
     """Write what a probe found; endpoints and versions only where given.
 
-    False when the pod is gone. ``updated_at`` stays: it tells of changes by the operator.
+    With ``was``, only while the pod's health is that: a probe that took long tells nothing new
+    when another has found otherwise meanwhile. False when the pod is gone, or is not as it was.
+    ``updated_at`` stays: it tells of changes by the operator.
     """
     values: dict[str, Any] = {"health": health, "last_error": last_error, "latency_ms": latency_ms}
     if endpoints is not None:
         values["endpoints"] = dict(endpoints)
     if versions is not None:
         values["versions"] = dict(versions)
-    return _write_probe(pod_id, values)
+    return _write_probe(pod_id, values, *([models.Pod.health == was] if was else []))
 
 
 def _write_probe(pod_id: str, values: Mapping[str, Any], *where: sa.ColumnElement[bool]) -> bool:

@@ -66,7 +66,12 @@ class Prober:
             if pod.health != DOWN:
                 LOG.warning("%s", found)
             await asyncio.to_thread(
-                pods.write_probe, pod.id, health=DOWN, last_error=found.message, latency_ms=None
+                pods.write_probe,
+                pod.id,
+                health=DOWN,
+                last_error=found.message,
+                latency_ms=None,
+                was=pod.health,
             )
             return
         if pod.health != UP:

@@ -103,6 +103,17 @@ async def test_one_late_answer_is_forgiven_two_are_not(cloud, http) -> None:
     assert cloud.asked.count("/network/") == asked + 1, "one that is down is asked but once"
 
 
+async def test_a_probe_that_took_long_does_not_undo_what_another_found(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    cloud.answers["/network/"] = 2
+    assert (await probe(http, pod_id)).health == "down"
+    slow = asyncio.create_task(probe(http, pod_id))
+    await asyncio.sleep(0.1)
+    pods.write_probe(pod_id, health="up", last_error="", latency_ms=1.0)
+    row = await slow
+    assert (row.health, row.last_error) == ("up", "")
+
+
 async def test_an_upgrade_is_noticed(cloud, http) -> None:
     pod_id = make_pod(cloud)
     await probe(http, pod_id)
