@@ -46,7 +46,10 @@ def _service_auth(lab: Lab, **more: object) -> dict[str, object]:
 def tricircle_sections(lab: Lab) -> Sections:
     """What the gateway, xjob and the driver inside central Neutron all read."""
     return {
-        "tricircle_database": {"connection": lab.database_url("tricircle")},
+        "tricircle_database": {
+            "connection": lab.database_url("tricircle"),
+            "neutron_connection": lab.database_url("central_neutron"),
+        },
         "tricircle_identity": _service_auth(
             lab, region_name=REGION, www_authenticate_uri=lab.identity_url, interface="public"
         ),

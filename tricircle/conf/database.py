@@ -14,6 +14,12 @@ OPTS = [
         "production, SQLite on a laptop. The name of the section differs from [database] "
         "because the same options are read inside central Neutron.",
     ),
+    cfg.StrOpt(
+        "neutron_connection",
+        secret=True,
+        help="SQLAlchemy URL of central Neutron's database, for the gateway: it shows the jobs of "
+        "networks, ports and the like from there. Unset: the jobs of definitions only.",
+    ),
     cfg.IntOpt("max_pool_size", default=10, min=1, help="Connections kept open, a process."),
     cfg.IntOpt("max_overflow", default=20, min=0, help="Connections opened beyond the pool."),
 ]

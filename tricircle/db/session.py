@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transactions on the Tricircle database.
+"""Transactions on the Tricircle database, and on central Neutron's where that one is named.
 
-The engine is oslo.db's, made at first use from ``[tricircle_database]``. All here blocks: code on
-an event loop calls query functions through a thread.
+The engines are oslo.db's, made at first use from ``[tricircle_database]``. All here blocks: code
+on an event loop calls query functions through a thread.
 """
 
 import contextlib
@@ -16,26 +16,29 @@ from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
 
+# The options of [tricircle_database] that name a database.
+OWN, NEUTRON = "connection", "neutron_connection"
+
 _SQLITE_WAIT_MS = 30_000
 _lock = threading.Lock()
-_engine: sa.Engine | None = None
+_engines: dict[str, sa.Engine] = {}
 
 
-def engine() -> sa.Engine:
-    """The process's engine; made once."""
-    global _engine
+def engine(database: str = OWN) -> sa.Engine:
+    """The process's engine for the database an option names; made once."""
     with _lock:
-        if _engine is None:
+        if database not in _engines:
             section = CONF.tricircle_database
-            _engine = engines.create_engine(
-                section.connection,
+            made = engines.create_engine(
+                getattr(section, database),
                 sqlite_fk=True,
                 max_pool_size=section.max_pool_size,
                 max_overflow=section.max_overflow,
             )
-            if _engine.dialect.name == "sqlite":
-                _teach_sqlite_to_wait(_engine)
-        return _engine
+            if made.dialect.name == "sqlite":
+                _teach_sqlite_to_wait(made)
+            _engines[database] = made
+        return _engines[database]
 
 
 def _teach_sqlite_to_wait(made: sa.Engine) -> None:
@@ -61,24 +64,22 @@ def _teach_sqlite_to_wait(made: sa.Engine) -> None:
 
 
 def reset() -> None:
-    """Forget the engine: after a fork, or when a test names another database."""
-    global _engine
+    """Forget the engines: after a fork, or when a test names another database."""
     with _lock:
-        if _engine is not None:
-            _engine.dispose()
-        _engine = None
+        while _engines:
+            _engines.popitem()[1].dispose()
 
 
 @contextlib.contextmanager
-def read() -> Iterator[Session]:
+def read(database: str = OWN) -> Iterator[Session]:
     """A session that only reads; objects stay usable after it is closed."""
-    with Session(engine(), expire_on_commit=False) as session:
+    with Session(engine(database), expire_on_commit=False) as session:
         yield session
 
 
 @contextlib.contextmanager
-def write() -> Iterator[Session]:
+def write(database: str = OWN) -> Iterator[Session]:
     """A transaction: commits at the end, rolls back on any exception."""
-    bind = engine().execution_options(tricircle_writes=True)
+    bind = engine(database).execution_options(tricircle_writes=True)
     with Session(bind, expire_on_commit=False) as session, session.begin():
         yield session

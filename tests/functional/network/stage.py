@@ -94,12 +94,20 @@ class Stage:
                 assert pod is not None
                 if sweep:
                     done += needs.sweep(running.engine.store, pod.id)
-                due = running.engine.store.due(pod.id, 100)
-                for row in sorted(due, key=running.engine.order):
-                    done += running.engine.work(pod, row.id)
+                done += self.work(region)
             if not done and not self.pending(*regions):
                 return
             time.sleep(0.02)
+
+    def work(self, region: str) -> int:
+        """One look of xjob at a pod; how many rows are right now that were not."""
+        running = runtime.get()
+        pod = running.registry.fresh().by_region(region)
+        assert pod is not None
+        due = running.engine.store.due(pod.id, 100)
+        return sum(
+            running.engine.work(pod, row.id) for row in sorted(due, key=running.engine.order)
+        )
 
     def realize(self, port: Object, region: str) -> str:
         """What binding a port does for its pod, without ML2 around it."""

@@ -10,13 +10,14 @@ from tricircle.db import bindings, routings
 from tricircle.gateway.admin import app
 
 OTHER = "e" * 32
-READS = [("GET", path) for path in ("/pods", "/bindings", "/routings")]
+READS = [("GET", path) for path in ("/pods", "/bindings", "/routings", "/jobs")]
 WRITES = [
     ("POST", "/pods"),
     ("PATCH", "/pods/x"),
     ("DELETE", "/pods/x"),
     ("POST", "/bindings"),
     ("DELETE", "/bindings/x"),
+    ("PUT", "/jobs/x"),
 ]
 
 

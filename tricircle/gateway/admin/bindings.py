@@ -14,10 +14,8 @@ from tricircle.gateway.admin.common import (
     authorize,
     body,
     know_pods,
-    listed,
-    page,
+    list_projects,
     placed,
-    pod_filters,
     respond,
     visible_project,
     when,
@@ -71,19 +69,11 @@ async def create(call: Call) -> web.Response:
 
 
 async def list_bindings(call: Call) -> web.Response:
-    wanted = page(call, FILTERS)
-    project_id = await visible_project(call, "bindings", wanted.filters.get("project_id"))
-    filters = await pod_filters(wanted.filters)
-    if filters is None:
-        return respond({"bindings": []})
-    if project_id is not None:
-        filters["project_id"] = project_id
-    return await listed(
+    return await list_projects(
         call,
         "bindings",
-        wanted,
+        FILTERS,
         table.page,
-        filters,
         lambda binding: _view(call, binding),
         lambda binding: binding.id,
     )

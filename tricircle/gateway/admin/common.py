@@ -142,6 +142,28 @@ async def listed(
     return respond(document)
 
 
+async def list_projects(
+    call: Call,
+    name: str,
+    filters: Iterable[str],
+    read: Callable[[Mapping[str, str], int, str | None], Sequence[_Row]],
+    view: Callable[[_Row], dict[str, Any]],
+    marker_of: Callable[[_Row], str],
+) -> web.Response:
+    """One page of what belongs to projects: the caller sees the own one's, or every one's.
+
+    ``filters`` are the names the query may have; of them ``region_name`` stands for a pod_id.
+    """
+    wanted = page(call, filters)
+    project_id = await visible_project(call, name, wanted.filters.get("project_id"))
+    found = await pod_filters(wanted.filters)
+    if found is None:
+        return respond({name: []})
+    if project_id is not None:
+        found["project_id"] = project_id
+    return await listed(call, name, wanted, read, found, view, marker_of)
+
+
 async def pod_filters(filters: Mapping[str, str]) -> dict[str, str] | None:
     """``filters`` with a region_name turned to its pod_id; None when they can match nothing."""
     found = dict(filters)

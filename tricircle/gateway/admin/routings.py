@@ -9,10 +9,8 @@ from tricircle.db import models
 from tricircle.db import routings as table
 from tricircle.gateway.admin.common import (
     know_pods,
-    listed,
-    page,
+    list_projects,
     placed,
-    pod_filters,
     respond,
     visible_project,
     when,
@@ -35,19 +33,11 @@ def _view(call: Call, routing: models.Routing) -> dict[str, Any]:
 
 
 async def list_routings(call: Call) -> web.Response:
-    wanted = page(call, FILTERS)
-    project_id = await visible_project(call, "routings", wanted.filters.get("project_id"))
-    filters = await pod_filters(wanted.filters)
-    if filters is None:
-        return respond({"routings": []})
-    if project_id is not None:
-        filters["project_id"] = project_id
-    return await listed(
+    return await list_projects(
         call,
         "routings",
-        wanted,
+        FILTERS,
         table.page,
-        filters,
         lambda routing: _view(call, routing),
         lambda routing: f"{routing.resource_type}:{routing.resource_id}",
     )
