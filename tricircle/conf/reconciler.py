@@ -28,7 +28,18 @@ OPTS = [
         help="Seconds after which an unfinished server creation is looked into and undone.",
     ),
     cfg.FloatOpt(
-        "audit_interval", default=600.0, min=1.0, help="Seconds between audits for drift."
+        "audit_interval",
+        default=600.0,
+        min=1.0,
+        help="Seconds between audits of a pod: what was deleted or changed there behind "
+        "Tricircle's back is put right.",
+    ),
+    cfg.FloatOpt(
+        "orphan_grace",
+        default=300.0,
+        min=0.0,
+        help="Seconds after which an object in a pod that bears Tricircle's marker and that "
+        "nobody wants is removed by the audit. Objects without the marker are never touched.",
     ),
     cfg.FloatOpt(
         "status_interval", default=2.0, min=0.1, help="Seconds between looks at port status."

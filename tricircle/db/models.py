@@ -172,3 +172,19 @@ class Realization(RealizationColumns, Base):
     """Realizations of definitions."""
 
     __tablename__ = "realizations"
+
+
+class Repair(Base):
+    """Something in a pod was not as it had been made, and was put right.
+
+    ``done`` tells how: the calls that were made.
+    """
+
+    __tablename__ = "repairs"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    pod_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    resource_type: Mapped[str] = mapped_column(sa.String(32))
+    resource_id: Mapped[str] = mapped_column(sa.String(330))
+    project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    done: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, index=True)

@@ -10,6 +10,10 @@ A row is dirty exactly while ``next_try_at`` is set, which keeps the search for 
 ``wanted_revision`` counts changes; it grows in SQL, so that two changes at once count twice.
 ``attempts`` counts claims since the last success: above one, an earlier attempt may have made
 the object in the pod without living to tell.
+
+A dirty row whose wanted revision is realized already is only to be looked at: the pod may have
+changed behind our back. One whose wanted revision is zero was never wanted: it is there so that
+an orphan goes the way of everything that goes.
 """
 
 import contextlib
@@ -199,6 +203,55 @@ class Store:
         query = query.order_by(self.table.next_try_at).limit(limit)
         found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
         return found
+
+    def in_pod(self, pod_id: str, kinds: Collection[str]) -> list[Row]:
+        """Every row of a pod, of these resource types."""
+        table = self.table
+        query = sa.select(table).where(table.pod_id == pod_id, table.resource_type.in_(kinds))
+        found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
+        return found
+
+    def look(self, rows: Collection[Row], delay: float = 0) -> int:
+        """Have rows that are clean looked at in ``delay`` seconds; how many.
+
+        One that was changed since it was read is passed over: it is worked on anyway.
+        """
+        table, moment = self.table, now() + datetime.timedelta(seconds=delay)
+
+        def mark(tx: Session, row: Row) -> int:
+            query = sa.update(table).where(
+                table.id == row.id,
+                table.wanted_revision == row.wanted_revision,
+                table.next_try_at.is_(None),
+            )
+            result = tx.execute(query.values(next_try_at=moment).execution_options(**_QUIET))
+            return int(result.rowcount)  # type: ignore[attr-defined]
+
+        marked: int = self.transact(lambda tx: sum(mark(tx, row) for row in rows))
+        return marked
+
+    def found(
+        self, key: Key, pod_id: str, project_id: str | None, pod_resource_id: str, wanted: bool
+    ) -> bool:
+        """An object is in a pod without a row. False, and nothing is done, if it has one by now.
+
+        One that is wanted is taken over; else it is removed, unless it is wanted before it is.
+        """
+        mine = _of(self.table, key, [pod_id])
+        values: dict[str, Any] = {"pod_resource_id": pod_resource_id}
+        if not wanted:
+            values |= {"absent": True, "wanted_revision": 0}
+
+        def once(tx: Session) -> bool:
+            if tx.scalar(sa.select(self.table.id).where(*mine)) is not None:
+                return False
+            ensure(tx, self.table, key, pod_id, project_id)
+            update = sa.update(self.table).where(*mine).values(**values)
+            tx.execute(update.execution_options(**_QUIET))
+            return True
+
+        made: bool = self.transact(once)
+        return made
 
     def claim(self, row_id: str) -> Row | None:
         """Take a dirty row for [reconciler] claim_seconds; None when it is another's or clean."""

@@ -13,6 +13,7 @@ from oslo_log import log
 from tricircle.conf import CONF
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Row, Store
+from tricircle.network import repairs
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
 from tricircle.network.deadline import Deadline, DeadlinePassed
@@ -96,7 +97,7 @@ class Engine:
         """See to it that a resource is in the pod, be it not finished yet."""
         while True:
             row = self._row(site, key)
-            if row.pod_resource_id is not None:
+            if row.pod_resource_id is not None and not _only_looked_at(row):
                 return
             claimed = self.store.claim(row.id)
             if claimed is not None:
@@ -105,8 +106,13 @@ class Engine:
                     central = self._central(adapter, claimed)
                     if central is None:
                         raise NotYet(f"The {key} is being deleted")
+                    before = len(site.neutron.writes)
                     self._present(site, adapter, claimed, central)
+                self._report(site, claimed, site.neutron.writes[before:])
                 self.store.release(claimed)
+                return
+            if row.pod_resource_id is not None:
+                # Whoever has it may wait for us in turn.
                 return
             site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
 
@@ -131,12 +137,16 @@ class Engine:
                 return ""
             for key in adapter.depends(site, central):
                 self.bring(site, key)
+            before = len(site.neutron.writes)
             current = self._present(site, adapter, row, central)
+            done = site.neutron.writes[before:]
             for key in adapter.refers(site, central):
                 self.exist(site, key)
+            before = len(site.neutron.writes)
             adapter.settle(site, current, central)
             if not self.store.realized(row, current["id"]):
                 raise ClaimLost(f"The work on the {_name(row)} took too long")
+            self._report(site, row, done + site.neutron.writes[before:])
             return str(current["id"])
 
     def _central(self, adapter: Adapter, row: Row) -> Resource | None:
@@ -154,7 +164,7 @@ class Engine:
         current = None
         if row.pod_resource_id is not None:
             current = adapter.show(site, row.pod_resource_id)
-        elif row.attempts > 1 or adapter.adopts(central):
+        if current is None and (row.attempts > 1 or adapter.adopts(central)):
             current = adapter.find(site, central, row.resource_id)
         if current is None:
             current = adapter.create(site, central)
@@ -173,6 +183,14 @@ class Engine:
             adapter.delete(site, pod_resource_id)
         adapter.forget(site, row.resource_id)
         self.store.gone(row)
+        if not row.wanted_revision:
+            told = f"removed {pod_resource_id}, which nobody wants there"
+            repairs.report(site.pod, _name(row), row.project_id, told)
+
+    def _report(self, site: Site, row: Row, done: list[str]) -> None:
+        """Tell what was done in the pod though nothing had changed here."""
+        if done and _only_looked_at(row):
+            repairs.report(site.pod, _name(row), row.project_id, "; ".join(done))
 
 
 class _Reasons:
@@ -205,6 +223,11 @@ def _delay(row: Row, error: Exception) -> float | None:
 def _in_use(row: Row, error: Exception) -> bool:
     """Whether a removal was refused because of something that is about to be removed too."""
     return row.absent and isinstance(error, PodRefused) and error.status == 409
+
+
+def _only_looked_at(row: Row) -> bool:
+    """Whether a dirty row has nothing new: an audit wants its copy looked at."""
+    return row.next_try_at is not None and row.realized_revision == row.wanted_revision
 
 
 def _name(row: Row) -> Key:

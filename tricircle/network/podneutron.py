@@ -51,17 +51,29 @@ class PodNeutron:
     def __init__(self, neutrons: PodNeutrons, pod: Pod, deadline: Deadline) -> None:
         self.pod = pod
         self.deadline = deadline
+        # What was changed in the pod, in words.
+        self.writes: list[str] = []
         self._neutrons = neutrons
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._call("GET", path, params=query or None)
 
     def list(self, collection: str, **query: Any) -> list[dict[str, Any]]:
-        """All objects of a collection that match ``query``."""
-        found = self.get(f"/{collection}", **query).get(collection.replace("-", "_"))
-        if not isinstance(found, list):
-            raise PodUnreachable(self.pod.region_name, f"its list of {collection} is no list")
-        return found
+        """All objects of a collection that match ``query``, however many pages they are.
+
+        A ``limit`` is the most to ask for at once; a pod may have one of its own.
+        """
+        plural, objects = collection.replace("-", "_"), []
+        while True:
+            document = self.get(f"/{collection}", **query)
+            found = document.get(plural)
+            if not isinstance(found, list):
+                raise PodUnreachable(self.pod.region_name, f"its list of {collection} is no list")
+            objects += found
+            links = document.get(f"{plural}_links") or []
+            if not found or not any(link.get("rel") == "next" for link in links):
+                return objects
+            query = {**query, "marker": found[-1]["id"]}
 
     def find(self, path: str) -> dict[str, Any] | None:
         """An object's document, or None when the pod does not have it."""
@@ -73,13 +85,16 @@ class PodNeutron:
             raise
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.writes.append(f"POST {path}")
         return self._call("POST", path, json=body)
 
     def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.writes.append(f"PUT {path} ({', '.join(_names(body))})")
         return self._call("PUT", path, json=body)
 
     def delete(self, path: str) -> None:
         """Delete an object; one that is gone already is fine."""
+        self.writes.append(f"DELETE {path}")
         try:
             self._call("DELETE", path)
         except PodRefused as error:
@@ -146,3 +161,12 @@ def _reason(document: Any) -> str:
         return str(error["message"]) if isinstance(error, dict) else str(error)
     except (TypeError, KeyError):
         return "no reason given"
+
+
+def _names(body: dict[str, Any]) -> list[str]:
+    """The attributes a body gives, whether or not inside the name of what they are of."""
+    return [
+        name
+        for key, value in body.items()
+        for name in (value if isinstance(value, dict) else [key])
+    ]

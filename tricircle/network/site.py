@@ -2,7 +2,8 @@
 """A pod at work: its Neutron, and which object there is which central resource."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tricircle.db.realizations import Key, Store
 from tricircle.network.deadline import Deadline
@@ -30,16 +31,29 @@ class Site:
     def ids(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
         """{central id: id in this pod}. Raises NotYet when one is not in the pod."""
         wanted = set(ids)
-        found = self.store.mapped(resource_type, wanted, self.pod.id)
+        found = self.mapped(resource_type, wanted)
         if missing := wanted - found.keys():
             first = Key(resource_type, min(missing))
             raise NotYet(f"Pod {self.pod.region_name}: the {first} is not there yet")
         return found
 
+    def mapped(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
+        """{central id: id in this pod} of those that are known to be there."""
+        return self.store.mapped(resource_type, ids, self.pod.id)
+
     def id(self, resource_type: str, resource_id: str) -> str:
         return self.ids(resource_type, [resource_id])[resource_id]
 
 
+_PREFIX = "tricircle:"
+
+
 def marker(resource_id: str) -> str:
     """The description that tells whose copy an object in a pod is."""
-    return f"tricircle:{resource_id}"
+    return _PREFIX + resource_id
+
+
+def marked(item: Mapping[str, Any]) -> str | None:
+    """The central id an object's marker tells; None for an object that is not ours."""
+    description = str(item.get("description") or "")
+    return description.removeprefix(_PREFIX) if description.startswith(_PREFIX) else None

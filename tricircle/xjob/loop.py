@@ -13,12 +13,22 @@ _PATIENCE = 5.0
 
 
 class Loop:
-    """Calls ``work`` every ``interval()`` seconds, sooner when woken, until it is stopped."""
+    """Calls ``work`` every ``interval()`` seconds, sooner when woken, until it is stopped.
 
-    def __init__(self, name: str, work: Callable[[], object], interval: Callable[[], float]):
+    The first time is ``first`` seconds after the start.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], object],
+        interval: Callable[[], float],
+        first: float = 0,
+    ):
         self.name = name
         self._work = work
         self._interval = interval
+        self._first = first
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -40,6 +50,8 @@ class Loop:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        if self._first:
+            self._wake.wait(self._first)
         while not self._stopping.is_set():
             pause = self._interval()
             self._wake.clear()

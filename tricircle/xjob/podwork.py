@@ -2,6 +2,7 @@
 """All the work on one pod, in threads of its own: a slow pod delays no other."""
 
 import concurrent.futures
+import random
 import threading
 import time
 
@@ -10,15 +11,19 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.network import needs, status
 from tricircle.network.adapters import ADAPTERS
-from tricircle.network.deadline import Deadline
+from tricircle.network.deadline import Deadline, DeadlinePassed
 from tricircle.network.runtime import Runtime
 from tricircle.pods import pod as pods
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
+from tricircle.xjob.audit import Audit
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.loop import Loop
 
 LOG = logging.getLogger(__name__)
+
+# Seconds an audit may take; the lists of a large pod are long.
+_AUDIT_DEADLINE = 300.0
 
 
 class PodWork:
@@ -28,6 +33,7 @@ class PodWork:
         self.pod_id = pod_id
         self._runtime = runtime
         self._definitions = Definitions(runtime.identity)
+        self._audit = Audit(runtime.engine.store, ADAPTERS)
         self._was_away = False
         self._at_work: set[str] = set()
         self._lock = threading.Lock()
@@ -36,8 +42,12 @@ class PodWork:
         )
         poll, watch = self._poll_interval, self._status_interval
         self._network = Loop(f"{name}-network", self._reconcile, poll)
+        # At a time of its own, lest all pods are audited at once after a start.
+        first = CONF.reconciler.audit_interval * random.random()  # noqa: S311
+        self._audits = Loop(f"{name}-audit", self._compare, self._audit_interval, first)
         self._loops = [
             self._network,
+            self._audits,
             Loop(f"{name}-definitions", self._mirror, poll),
             Loop(f"{name}-needs", self._sweep, watch),
             Loop(f"{name}-status", self._watch, watch),
@@ -72,6 +82,10 @@ class PodWork:
     def _status_interval() -> float:
         return float(CONF.reconciler.status_interval)
 
+    @staticmethod
+    def _audit_interval() -> float:
+        return float(CONF.reconciler.audit_interval)
+
     def _pod(self) -> Pod | None:
         """The pod, if it is to be worked on now."""
         pod = self._runtime.registry.fresh().get(self.pod_id)
@@ -89,6 +103,7 @@ class PodWork:
         if self._was_away:
             self._was_away = False
             engine.store.hurry(pod.id)
+            self._audits.wake()
         room = CONF.reconciler.threads_per_pod * 4
         rows = engine.store.due(pod.id, room, tuple(ADAPTERS))
         for row in sorted(rows, key=engine.order):
@@ -117,6 +132,17 @@ class PodWork:
     def _sweep(self) -> None:
         if needs.sweep(self._runtime.engine.store, self.pod_id):
             self._network.wake()
+
+    def _compare(self) -> None:
+        if (pod := self._pod()) is None:
+            return
+        try:
+            found = self._audit.run(self._runtime.engine.site(pod, Deadline(_AUDIT_DEADLINE)))
+        except (PodError, DeadlinePassed) as error:
+            LOG.warning("Pod %s could not be audited: %s", pod.region_name, error)
+        else:
+            if found.work:
+                self._network.wake()
 
     def _watch(self) -> None:
         pod = self._pod()

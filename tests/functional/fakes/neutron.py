@@ -567,6 +567,8 @@ class Neutron(FakeService):
 
     def _prepare_security_group_rule(self, item: Object, token: Token | None) -> None:
         group = self._get("security-groups", item["security_group_id"], token)
+        if item["remote_group_id"]:
+            self._get("security-groups", item["remote_group_id"], None)
         names = RESOURCES["security-group-rules"][1]
         for other in group["security_group_rules"]:
             if all(other[name] == item[name] for name in names):

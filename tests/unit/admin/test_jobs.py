@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is pending, failing and why, from both tables of realizations."""
+"""What is pending, failing and why, from both tables of realizations; and what was repaired."""
 
 import datetime
 from collections.abc import Iterator
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.unit.admin.conftest import PROJECT, ROOT
 from tricircle.conf import CONF
 from tricircle.db import jobs as table
-from tricircle.db import models, realizations, session
+from tricircle.db import models, realizations, repairs, session
 from tricircle.db.realizations import Key, Store
 
 OTHER = "e" * 32
@@ -209,3 +210,37 @@ async def test_without_central_neutrons_database_the_answer_says_what_it_lacks(a
 async def test_with_it_nothing_is_left_out(api, neutron) -> None:
     answer = await api.client.get(JOBS, headers={"X-Auth-Token": "admin"})
     assert "X-Tricircle-Left-Out" not in answer.headers
+
+
+async def test_repairs_the_newest_first(api) -> None:
+    one, two = await api.pod("Pod1"), await api.pod("Pod2")
+    for number in range(5):
+        repairs.add(one["id"], Key("port", f"p{number}"), PROJECT, f"POST /ports {number}")
+    repairs.add(two["id"], Key("network", "n"), OTHER, "PUT /networks/n (name)")
+    path, seen = f"{ROOT}/repairs?limit=2", []
+    while path:
+        _, document = await api("GET", path)
+        seen += document["repairs"]
+        links = document.get("repairs_links")
+        base = str(api.client.make_url("")).rstrip("/")
+        path = links[0]["href"].removeprefix(base) if links else None
+    assert [repair["resource_id"] for repair in seen] == ["n", "p4", "p3", "p2", "p1", "p0"]
+    assert (seen[0]["region_name"], seen[0]["done"]) == ("Pod2", "PUT /networks/n (name)")
+    for query, who, expected in (
+        ("?region_name=Pod2", "admin", ["n"]),
+        ("?resource_id=p3", "admin", ["p3"]),
+        ("?resource_type=network", "reader", []),
+        ("?limit=1", "reader", ["p4"]),
+    ):
+        _, document = await api("GET", f"{ROOT}/repairs{query}", as_=who)
+        assert [repair["resource_id"] for repair in document["repairs"]] == expected
+    assert (await api("GET", f"{ROOT}/repairs?marker=none"))[0] == 400
+
+
+async def test_old_repairs_are_forgotten(api) -> None:
+    repairs.add("p", Key("port", "old"), PROJECT, "x")
+    with session.write() as tx:
+        tx.execute(sa.update(models.Repair).values(created_at=models.now() - repairs.KEPT))
+    repairs.add("p", Key("port", "new"), PROJECT, "x")
+    repairs.forget_old()
+    assert [repair.resource_id for repair in repairs.page()] == ["new"]

@@ -10,7 +10,7 @@ from tricircle.db import bindings, routings
 from tricircle.gateway.admin import app
 
 OTHER = "e" * 32
-READS = [("GET", path) for path in ("/pods", "/bindings", "/routings", "/jobs")]
+READS = [("GET", path) for path in ("/pods", "/bindings", "/routings", "/jobs", "/repairs")]
 WRITES = [
     ("POST", "/pods"),
     ("PATCH", "/pods/x"),

@@ -61,7 +61,7 @@ def _ddl() -> dict[str, list[str]]:
 def test_syncing_twice_is_harmless(empty) -> None:
     migrations.sync()
     migrations.sync()
-    assert migrations.version() == "0001"
+    assert migrations.version() == "0002"
 
 
 def test_there_is_one_head() -> None:
@@ -73,8 +73,8 @@ def test_the_command_line_syncs_and_tells_the_version(tmp_path: Path, capsys) ->
     config.write_text(f"[tricircle_database]\nconnection = sqlite:///{tmp_path}/cli.sqlite\n")
     for arguments, printed in (
         (["db", "version"], "empty"),
-        (["db", "sync"], "0001"),
-        (["db", "version"], "0001"),
+        (["db", "sync"], "0002"),
+        (["db", "version"], "0002"),
     ):
         assert _manage(["--config-file", str(config), *arguments]) == 0
         assert printed in capsys.readouterr().out

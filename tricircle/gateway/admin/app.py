@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tricircle.gateway.admin import bindings, jobs, pods, routings
+from tricircle.gateway.admin import bindings, jobs, pods, repairs, routings
 from tricircle.gateway.admin.common import ROOT, respond
 from tricircle.gateway.routes import Handler, Route, Way
 from tricircle.gateway.services import Services
@@ -25,6 +25,7 @@ _ROWS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/jobs", jobs.list_jobs),
     ("GET", "/jobs/{id}", jobs.show),
     ("PUT", "/jobs/{id}", jobs.retry),
+    ("GET", "/repairs", repairs.list_repairs),
 )
 
 

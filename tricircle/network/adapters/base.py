@@ -6,7 +6,7 @@ decides when; that is the engine's.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from tricircle.db.realizations import Key
@@ -31,6 +31,8 @@ class Adapter:
     # Attributes that cannot be changed, and lists whose order means something.
     fixed: ClassVar[frozenset[str]] = frozenset()
     ordered: ClassVar[frozenset[str]] = frozenset()
+    # Whether no list tells what ``settle`` takes care of: an audit then has each copy looked at.
+    hidden: ClassVar[bool] = False
 
     def central(self, resource_id: str) -> Resource | None:
         """The central resource, or None when it is gone."""
@@ -83,6 +85,25 @@ class Adapter:
             and name != "project_id"
             and not same(value, current.get(name), name in self.ordered)
         }
+
+    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+        """What is not as it must be, as far as a list of the pod's tells. No further calls."""
+        return self.differs(site, listed, central)
+
+    def owns(self, listed: Resource) -> bool:
+        """Whether an object with our marker is a copy of this type, not a part of another one.
+
+        A copy nobody wants is removed by the audit; a part goes with what it is a part of.
+        """
+        return True
+
+    def belongs(self, site: Site, central: Resource) -> bool:
+        """Whether a copy found in a pod may be wanted there; if it is needed is not asked here."""
+        return True
+
+    def spare(self, listed: Resource) -> bool:
+        """Whether a second copy of something may go: nothing hangs on it."""
+        return True
 
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
         """What takes more than the object itself: a group's rules, a router's interfaces."""

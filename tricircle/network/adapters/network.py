@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks."""
 
+from collections.abc import Collection
+
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
@@ -31,8 +33,15 @@ class NetworkAdapter(Adapter):
             body["dns_domain"] = central["dns_domain"]
         return body
 
+    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+        return {**super().differs(site, listed, central), **_mtu(listed, central)}
+
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        # The pod's own kind of network has its own overhead: only a smaller MTU is the user's wish.
-        wanted, there = central.get("mtu"), current.get("mtu")
-        if wanted and there and wanted < there:
-            site.neutron.put(f"/networks/{current['id']}", {"network": {"mtu": wanted}})
+        if change := _mtu(current, central):
+            site.neutron.put(f"/networks/{current['id']}", {"network": change})
+
+
+def _mtu(current: Resource, central: Resource) -> Resource:
+    # The pod's own kind of network has its own overhead: only a smaller MTU is the user's wish.
+    wanted, there = central.get("mtu"), current.get("mtu")
+    return {"mtu": wanted} if wanted and there and wanted < there else {}

@@ -66,6 +66,15 @@ class PortAdapter(Adapter):
             del changes["fixed_ips"]
         return changes
 
+    def owns(self, listed: Resource) -> bool:
+        return not str(listed.get("device_owner")).startswith("network:")
+
+    def belongs(self, site: Site, central: Resource) -> bool:
+        return bool(central.get("binding:host_id") == site.pod.region_name)
+
+    def spare(self, listed: Resource) -> bool:
+        return not listed.get("device_id")
+
     def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
         fixed = central["fixed_ips"]
         there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})

@@ -16,6 +16,7 @@ class RouterAdapter(Adapter):
     member = "router"
     collection = "routers"
     order = 40
+    hidden = True
 
     def central(self, resource_id: str) -> Resource | None:
         plugin = central_neutron.routers()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Security groups and their rules, which are compared as one set."""
 
+from collections.abc import Collection
 from typing import Any
 
 from tricircle.db.realizations import Key
@@ -55,16 +56,18 @@ class SecurityGroupAdapter(Adapter):
             changes["description"] = marker(central["id"])
         return changes
 
+    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+        wanted = _wanted(central, _groups(site, listed, central))
+        there = [
+            _identity(rule, rule.get("remote_group_id"))
+            for rule in listed.get("security_group_rules", ())
+        ]
+        rules = [] if wanted.keys() == set(there) else ["security_group_rules"]
+        return [*self.differs(site, listed, central), *rules]
+
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        remote = {rule["remote_group_id"] for rule in central["security_group_rules"]} - {None}
-        groups = {
-            **site.ids("security_group", remote - {central["id"]}),
-            central["id"]: current["id"],
-        }
-        wanted = {
-            _identity(rule, groups.get(rule["remote_group_id"])): rule
-            for rule in central["security_group_rules"]
-        }
+        groups = _groups(site, current, central)
+        wanted = _wanted(central, groups)
         there = {
             _identity(rule, rule.get("remote_group_id")): rule["id"]
             for rule in self._rules(site, current["id"])
@@ -113,6 +116,22 @@ class SecurityGroupAdapter(Adapter):
             except PodRefused as error:
                 if error.status != 409 or "exist" not in error.message:
                     raise
+
+
+def _groups(site: Site, current: Resource, central: Resource) -> dict[str, str]:
+    """{central id: id in the pod} of the group and those its rules name."""
+    remote = {rule["remote_group_id"] for rule in central["security_group_rules"]} - {None}
+    return {
+        **site.ids("security_group", remote - {central["id"]}),
+        central["id"]: current["id"],
+    }
+
+
+def _wanted(central: Resource, groups: dict[str, str]) -> dict[tuple[Any, ...], Resource]:
+    return {
+        _identity(rule, groups.get(rule["remote_group_id"])): rule
+        for rule in central["security_group_rules"]
+    }
 
 
 def _identity(rule: Resource, remote_group: str | None) -> tuple[Any, ...]:

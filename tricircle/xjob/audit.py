@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compare a pod with what is wanted there: what was deleted or changed behind our back, and what
+bears our marker though nobody wants it.
+
+The audit itself changes next to nothing: what differs is marked, and the one loop puts it right.
+Each collection is listed once. No resource type is known by name; the adapters tell what differs.
+"""
+
+import collections
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping
+
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import repairs as repairs_table
+from tricircle.db.models import now
+from tricircle.db.realizations import Key, Row, Store
+from tricircle.network import repairs
+from tricircle.network.adapters.base import Adapter
+from tricircle.network.central import Resource
+from tricircle.network.site import NotYet, Site, marked
+from tricircle.pods.errors import PodError, PodRefused
+
+LOG = logging.getLogger(__name__)
+
+_PAGE = 1000
+# Copies that must be looked at one by one are spread over half the time between two audits.
+_SLICES = 20
+
+
+@dataclasses.dataclass
+class Findings:
+    """What an audit found.
+
+    ``gone`` and ``changed`` are made right; so many ``orphans`` and ``doubles`` are removed, and
+    ``adopted`` that are wanted after all. ``asked`` copies are looked at one by one, as ever.
+    """
+
+    gone: list[Key] = dataclasses.field(default_factory=list)
+    changed: list[Key] = dataclasses.field(default_factory=list)
+    orphans: int = 0
+    adopted: int = 0
+    doubles: int = 0
+    asked: int = 0
+
+    @property
+    def work(self) -> bool:
+        """Whether there is something for the loop to do."""
+        return bool(self.gone or self.changed or self.orphans or self.adopted or self.asked)
+
+    def __str__(self) -> str:
+        kinds = collections.Counter(key.resource_type for key in (*self.gone, *self.changed))
+        return (
+            f"{len(self.gone)} gone, {len(self.changed)} changed {dict(kinds) or ''}, "
+            f"{self.orphans} orphans, {self.adopted} taken over, {self.doubles} second copies"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Snapshot(Site):
+    """A site that knows by heart what is there."""
+
+    known: Mapping[Key, str]
+
+    def mapped(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
+        keys = {one: Key(resource_type, one) for one in ids}
+        return {one: self.known[key] for one, key in keys.items() if key in self.known}
+
+
+class Audit:
+    """Audits one pod, again and again; remembers since when it has seen an orphan."""
+
+    def __init__(self, store: Store, adapters: Mapping[str, Adapter]) -> None:
+        self._store = store
+        self._adapters = adapters
+        self._seen: dict[str, datetime.datetime] = {}
+
+    def run(self, site: Site) -> Findings:
+        """One audit. Raises PodError and DeadlinePassed; then nothing is taken as gone."""
+        # First the rows: what comes into being meanwhile is in the lists and found wanted by no
+        # row, which matters only once it has been so for a while.
+        rows = self._store.in_pod(site.pod.id, tuple(self._adapters))
+        listed = self._lists(site)
+        findings = Findings()
+        self._compare(site, rows, listed, findings)
+        self._strays(site, rows, listed, findings)
+        repairs_table.forget_old()
+        LOG.info("Pod %s is audited, %d resources: %s", site.pod.region_name, len(rows), findings)
+        return findings
+
+    def _lists(self, site: Site) -> dict[str, dict[str, Resource]]:
+        """{collection: {id: object}}; without a collection the pod does not have."""
+        found = {}
+        for collection in sorted({adapter.collection for adapter in self._adapters.values()}):
+            try:
+                items = site.neutron.list(collection, limit=_PAGE)
+            except PodRefused as error:
+                if error.status != 404:
+                    raise
+                continue
+            found[collection] = {item["id"]: item for item in items}
+        return found
+
+    # What is wanted
+
+    def _compare(
+        self,
+        site: Site,
+        rows: list[Row],
+        listed: Mapping[str, Mapping[str, Resource]],
+        findings: Findings,
+    ) -> None:
+        known = {_key(row): row.pod_resource_id for row in rows if row.pod_resource_id}
+        snapshot = _Snapshot(site.neutron, site.store, known)
+        hidden = []
+        for row in rows:
+            adapter = self._adapters[row.resource_type]
+            if row.next_try_at is not None or adapter.collection not in listed:
+                continue
+            item = listed[adapter.collection].get(row.pod_resource_id or "")
+            if differing := _differing(snapshot, adapter, row, item):
+                if self._store.look([row]):
+                    (findings.gone if item is None else findings.changed).append(_key(row))
+                    LOG.info(
+                        "Pod %s: the %s differs: %s", site.pod.region_name, _key(row), differing
+                    )
+            elif adapter.hidden:
+                hidden.append(row)
+        step = CONF.reconciler.audit_interval / 2 / _SLICES
+        for number in range(min(_SLICES, len(hidden))):
+            findings.asked += self._store.look(hidden[number::_SLICES], number * step)
+
+    # What is not wanted
+
+    def _strays(
+        self,
+        site: Site,
+        rows: list[Row],
+        listed: Mapping[str, Mapping[str, Resource]],
+        findings: Findings,
+    ) -> None:
+        """Have a row for what has none, and second copies removed."""
+        grace = CONF.reconciler.orphan_grace
+        by_key = {_key(row): row for row in rows}
+        # An object that bears the id of something else that is wanted is a part of that.
+        wanted = {row.resource_id for row in rows}
+        strays: dict[str, tuple[Adapter, Key, Resource]] = {}
+        for adapter in self._adapters.values():
+            for item in listed.get(adapter.collection, {}).values():
+                central_id = marked(item)
+                if central_id is None or item["id"] in strays or not adapter.owns(item):
+                    continue
+                row = by_key.get(Key(adapter.resource_type, central_id))
+                if (central_id not in wanted) if row is None else _is_double(row, item):
+                    strays[item["id"]] = (adapter, Key(adapter.resource_type, central_id), item)
+        self._seen = {one: self._seen.get(one, now()) for one in strays}
+        old = [stray for stray in strays.values() if self._age(stray[2]) >= grace]
+        # What others lean on is taken over before those look for it, and removed after them.
+        for adapter, key, item in sorted(old, key=lambda stray: stray[0].order):
+            if key not in by_key:
+                self._take(site, adapter, key, item, findings)
+        for adapter, key, item in sorted(old, key=lambda stray: -stray[0].order):
+            if key in by_key:
+                findings.doubles += self._remove_double(site, adapter, key, item)
+
+    def _take(
+        self, site: Site, adapter: Adapter, key: Key, item: Resource, findings: Findings
+    ) -> None:
+        """Give an object without a row one: as wanted if it may be, else to be removed."""
+        central = adapter.central(key.resource_id)
+        wanted = central is not None and adapter.belongs(site, central)
+        project_id = item.get("project_id")
+        if self._store.found(key, site.pod.id, project_id, item["id"], wanted):
+            findings.orphans += not wanted
+            findings.adopted += wanted
+            if wanted:
+                repairs.report(site.pod, key, project_id, f"took {item['id']} over")
+
+    def _age(self, item: Resource) -> float:
+        """Seconds an object has been there, as far as is known."""
+        since = self._seen[item["id"]]
+        try:
+            told = datetime.datetime.fromisoformat(item["created_at"])
+        except (KeyError, TypeError, ValueError):
+            pass
+        else:
+            if told.tzinfo is not None:
+                told = told.astimezone(datetime.UTC).replace(tzinfo=None)
+            since = min(since, told)
+        return (now() - since).total_seconds()
+
+    def _remove_double(self, site: Site, adapter: Adapter, key: Key, item: Resource) -> bool:
+        """Remove the copy that the row does not name, as long as that is clear."""
+        region = site.pod.region_name
+        row = self._store.get(key, site.pod.id)
+        if row is None or not _is_double(row, item):
+            return False
+        if not adapter.spare(item):
+            LOG.warning("Pod %s: %s is a second copy of the %s, in use", region, item["id"], key)
+            return False
+        try:
+            adapter.delete(site, item["id"])
+        except PodRefused as error:
+            LOG.warning("The second copy of the %s stays: %s", key, error)
+            return False
+        repairs.report(site.pod, key, row.project_id, f"removed {item['id']}, a second copy")
+        return True
+
+
+def _key(row: Row) -> Key:
+    return Key(row.resource_type, row.resource_id)
+
+
+def _differing(site: Site, adapter: Adapter, row: Row, item: Resource | None) -> str:
+    """What is not as it must be, in words; empty when all is right."""
+    if item is None:
+        return "it is gone"
+    try:
+        central = adapter.central(row.resource_id)
+        if central is None:
+            return "it is wanted no more"
+        return ", ".join(sorted(adapter.drift(site, item, central)))
+    except (PodError, NotYet) as error:
+        # Whoever looks at it closely will find out.
+        return str(error)
+
+
+def _is_double(row: Row, item: Resource) -> bool:
+    """Whether an object is a second copy: the row is at rest and names another one."""
+    at_rest = row.next_try_at is None and row.claimed_by is None
+    return at_rest and row.pod_resource_id not in (None, item["id"])
