@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from tricircle.conf import database, gateway, identity, pods, reconciler, scheduling
+from tricircle.conf import (
+    coordination,
+    database,
+    gateway,
+    identity,
+    pods,
+    reconciler,
+    scheduling,
+)
 
 CONF = cfg.CONF
-SECTIONS = (database, gateway, identity, pods, reconciler, scheduling)
+SECTIONS = (database, gateway, identity, pods, reconciler, scheduling, coordination)
 
 
 def register(conf: cfg.ConfigOpts = CONF) -> None:

@@ -356,6 +356,12 @@ class Store:
             lambda tx: tx.execute(query.values(next_try_at=now()).execution_options(**_QUIET))
         )
 
+    def pod_ids(self) -> set[str]:
+        """Ids of the pods that have rows."""
+        query = sa.select(self.table.pod_id).distinct()
+        found: set[str] = self.transact(lambda tx: set(tx.scalars(query)))
+        return found
+
     def forget_pod(self, pod_id: str) -> None:
         """Drop all rows of a pod that is no pod of ours any more."""
         query = sa.delete(self.table).where(self.table.pod_id == pod_id)

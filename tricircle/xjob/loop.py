@@ -45,8 +45,9 @@ class Loop:
         self._wake.set()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the end; whether it has ended."""
-        self._thread.join(seconds)
+        """Wait for the end; whether it has ended, or never began."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

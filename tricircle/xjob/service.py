@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 
 from oslo_log import log as logging
 
@@ -15,30 +16,44 @@ from tricircle.pods.health import Prober
 from tricircle.xjob.creations import Creations
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.podwork import PodWork
+from tricircle.xjob.ring import Ring
 
 LOG = logging.getLogger(__name__)
 
 _AGENT_INTERVAL = 5.0
 _HEAL_INTERVAL = 30.0
 _PROBER_PATIENCE = 5.0
+_RING_PATIENCE = 5.0
 
 
 class Service:
-    """Runs from ``start()`` to ``stop()``; any number of processes may run one."""
+    """Runs from ``start()`` to ``stop()``; any number of processes may run one.
 
-    def __init__(self, runtime: Runtime) -> None:
+    They share the pods, and what concerns no pod, by a ``Ring``. ``member`` is this one's name.
+    """
+
+    def __init__(self, runtime: Runtime, member: str | None = None) -> None:
         self._runtime = runtime
         self._pods: dict[str, PodWork] = {}
         self._prober = _Prober(Prober(runtime.identity))
-        self._creations = Creations(runtime.registry, runtime.identity)
+        creations = Creations(runtime.registry, runtime.identity)
+        follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
+        self.ring = Ring(follow.wake, member)
         self._loops = [
-            Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds)),
+            follow,
             Loop("agents", self._report, lambda: _AGENT_INTERVAL),
-            Loop("creations", self._creations.run, lambda: CONF.reconciler.creation_grace / 4),
-            Loop("definitions", definitions.heal, lambda: _HEAL_INTERVAL),
+            self._one_workers("creations", creations.run, CONF.reconciler.creation_grace / 4),
+            self._one_workers("definitions", definitions.heal, _HEAL_INTERVAL),
+            self._one_workers("forgetting", self._forget_pods, _HEAL_INTERVAL),
         ]
 
+    @property
+    def pods(self) -> set[str]:
+        """Ids of the pods this one works on."""
+        return set(self._pods)
+
     def start(self) -> None:
+        self.ring.start()
         for loop in self._loops:
             loop.start()
         self._prober.start()
@@ -50,29 +65,53 @@ class Service:
         works = list(self._pods.values())
         for work in works:
             work.stop()
+        self.ring.stop(_RING_PATIENCE)
         self._prober.stop()
         ended = [work.join(patience) for work in works]
         return all(ended)
 
     def _follow_pods(self) -> None:
-        """Have a PodWork for exactly the pods there are."""
-        pods = {pod.id: pod for pod in self._runtime.registry.fresh().all()}
-        for pod_id in pods.keys() - self._pods.keys():
-            LOG.info("Working on pod %s", pods[pod_id].region_name)
-            work = PodWork(self._runtime, pod_id, pods[pod_id].region_name)
+        """Have a PodWork for exactly the pods that are this worker's."""
+        found = self._runtime.registry.fresh().all()
+        mine = {pod.id: pod.region_name for pod in found if self.ring.mine(pod.id)}
+        for pod_id in mine.keys() - self._pods.keys():
+            LOG.info("Working on pod %s", mine[pod_id])
+            work = PodWork(self._runtime, pod_id, mine[pod_id])
             self._pods[pod_id] = work
             work.start()
-        for pod_id in self._pods.keys() - pods.keys():
-            LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
+        for pod_id in self._pods.keys() - mine.keys():
+            LOG.info("Working on pod %s no more", pod_id)
             self._pods.pop(pod_id).stop()
-            self._runtime.engine.store.forget_pod(pod_id)
+
+    def _forget_pods(self) -> None:
+        """Forget what was wanted in pods that are registered no more."""
+        store = self._runtime.engine.store
+        # In this order: a row is written only where there is a pod.
+        known = store.pod_ids()
+        self._runtime.registry.refresh()
+        registered = {pod.id for pod in self._runtime.registry.all()}
+        # With no pod at all it is likelier that this is the wrong database.
+        for pod_id in known - registered if registered else ():
+            LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
+            store.forget_pod(pod_id)
 
     def _report(self) -> None:
         pods = self._runtime.registry.fresh().all()
         for pod in pods:
-            agents.report(pod)
-        for region_name in agents.reported() - {pod.region_name for pod in pods}:
-            agents.forget(region_name)
+            if self.ring.mine(pod.id):
+                agents.report(pod)
+        if self.ring.mine("agents"):
+            for region_name in agents.reported() - {pod.region_name for pod in pods}:
+                agents.forget(region_name)
+
+    def _one_workers(self, name: str, work: Callable[[], object], interval: float) -> Loop:
+        """A loop whose work one of the workers does for all."""
+
+        def if_mine() -> None:
+            if self.ring.mine(name):
+                work()
+
+        return Loop(name, if_mine, lambda: interval)
 
 
 class _Prober:
