@@ -18,9 +18,19 @@ from typing import Any
 import openstack
 
 from lab import process
+from lab.services.neutron import QUOTAS
 from lab.settings import ADDRESS, PASSWORD, REGION, Lab, LabError, Pod
 
 GATEWAY, CENTRAL, XJOB = "tricircle-gateway", "central-neutron", "tricircle-xjob"
+SERVICE_PLUGINS = (
+    "tricircle-router",
+    "tricircle-port-forwarding",
+    "qos",
+    "trunk",
+    "auto_allocate",
+    "network_segment_range",
+    "network_ip_availability",
+)
 PROCESSES = (CENTRAL, GATEWAY, XJOB)
 Sections = Mapping[str, Mapping[str, object]]
 Say = Callable[[str], None]
@@ -73,7 +83,7 @@ def neutron_sections(lab: Lab) -> Sections:
     return {
         "DEFAULT": {
             "core_plugin": "ml2",
-            "service_plugins": "tricircle-router,auto_allocate",
+            "service_plugins": ",".join(SERVICE_PLUGINS),
             "auth_strategy": "keystone",
             "transport_url": "fake:///",
             "rpc_workers": 0,
@@ -82,6 +92,8 @@ def neutron_sections(lab: Lab) -> Sections:
             "notify_nova_on_port_data_changes": "false",
             "state_path": var,
             "dns_domain": "tricircle.lab.",
+            "max_dns_nameservers": 10,
+            "max_allowed_address_pair": 250,
             "use_stderr": "true",
         },
         "oslo_concurrency": {"lock_path": var / "lock"},
@@ -101,8 +113,9 @@ def neutron_sections(lab: Lab) -> Sections:
             "type_drivers": "local,flat,vlan,vxlan",
             "tenant_network_types": "local",
             "mechanism_drivers": "tricircle",
-            "extension_drivers": "port_security,dns_domain_ports",
+            "extension_drivers": "port_security,qos,dns_domain_ports",
         },
+        "quotas": dict(QUOTAS),
         "ml2_type_vlan": {"network_vlan_ranges": "physnet1:200:299"},
         "ml2_type_flat": {"flat_networks": "*"},
         "ml2_type_vxlan": {"vni_ranges": "20001:29999"},

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An ML2 mechanism driver for API tests: binds any port on any host, at once, without agents."""
 
+from neutron.services.qos.drivers.ovn import driver as ovn_qos
 from neutron.services.trunk.drivers import base as trunk_driver
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.callbacks import events, registry, resources
 from neutron_lib.plugins.ml2 import api
+from neutron_lib.services.qos import base as qos_driver
 from neutron_lib.services.trunk import constants as trunk_constants
 
 NAME = "labfake"
@@ -37,8 +39,18 @@ class FakeTrunkDriver(trunk_driver.DriverBase):
         payload.states[0].update(status=trunk_constants.TRUNK_ACTIVE_STATUS)
 
 
+class FakeQosDriver(qos_driver.DriverBase):
+    """Takes the rules a pod with OVN takes."""
+
+    def __init__(self):
+        super().__init__(
+            NAME, (portbindings.VIF_TYPE_OVS,), portbindings.VNIC_TYPES, ovn_qos.SUPPORTED_RULES
+        )
+
+
 class FakeMechanismDriver(api.MechanismDriver):
     def initialize(self):
+        self.qos_driver = FakeQosDriver()
         self.trunk_driver = FakeTrunkDriver(
             NAME, (portbindings.VIF_TYPE_OVS,), ("vlan",), None, can_trunk_bound_port=True
         )

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from neutron.db import models_v2
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
 from neutron_lib.callbacks import events, registry, resources
@@ -12,7 +13,7 @@ from oslo_log import log
 
 from tricircle.conf import CONF
 from tricircle.db.realizations import Key
-from tricircle.network import callbacks, outbox, runtime, zones
+from tricircle.network import callbacks, outbox, qos, runtime, trunks, zones
 from tricircle.network.adapters.port import ATTRIBUTES
 from tricircle.network.central import ROUTER_INTERFACES
 from tricircle.network.deadline import Deadline, DeadlinePassed
@@ -32,6 +33,8 @@ class TricircleMechanismDriver(api.MechanismDriver):
 
     def initialize(self) -> None:
         callbacks.subscribe()
+        # They register themselves when their plugin is loaded.
+        self._drivers = (qos.QosDriver(), trunks.TrunkDriver())
         registry.subscribe(_spawned, resources.PROCESS, events.BEFORE_SPAWN)
 
     @property
@@ -79,6 +82,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
 
     def create_port_precommit(self, context: Any) -> None:
         port = context.current
+        _router_interface_is_up(context.plugin_context, port)
         if port["device_owner"] in ROUTER_INTERFACES:
             _router_reaches(context.plugin_context, port)
 
@@ -87,6 +91,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
         if context.host != context.original_host or not context.host:
             pod = runtime.get().registry.by_region(context.host) if context.host else None
             outbox.unwanted_but_in(context.plugin_context, key, pod.id if pod else None)
+            trunks.leave(context.plugin_context, key.resource_id, pod.id if pod else None)
         if any(port.get(name) != before.get(name) for name in ATTRIBUTES):
             outbox.changed(context.plugin_context, key)
         for owner in {port["device_id"], before["device_id"]}:
@@ -94,6 +99,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
                 outbox.changed(context.plugin_context, Key("router", owner))
         if port["device_owner"] in ROUTER_INTERFACES:
             _router_reaches(context.plugin_context, port)
+        _router_interface_is_up(context.plugin_context, port)
 
     def delete_port_precommit(self, context: Any) -> None:
         port = context.current
@@ -105,6 +111,13 @@ class TricircleMechanismDriver(api.MechanismDriver):
 def _spawned(resource: str, event: str, trigger: Any, payload: Any = None) -> None:
     """The plugins are loaded, no request has been served yet."""
     zones.install(directory.get_plugin())
+
+
+def _router_interface_is_up(context: Any, port: dict[str, Any]) -> None:
+    """No pod is the interface's own, so none will tell that it is up; it is, from the start."""
+    if port["device_owner"] in ROUTER_INTERFACES:
+        found = context.session.get(models_v2.Port, port["id"])
+        found.status = constants.PORT_STATUS_ACTIVE
 
 
 def _router_reaches(context: Any, interface: dict[str, Any]) -> None:
@@ -138,13 +151,13 @@ def _bind(pod: Pod, context: Any) -> str:
     port = context.current
     engine = runtime.get().engine
     try:
-        engine.store.transact(
-            lambda tx: outbox.wanted_for_port(runtime.SessionOnly(tx), port, pod.id)
-        )
+        beside = engine.store.transact(lambda tx: _want(runtime.SessionOnly(tx), port, pod))
         site = engine.site(pod, Deadline(CONF.reconciler.bind_deadline))
         pod_port_id = engine.bring(site, Key("port", port["id"]))
         if not pod_port_id:
             return "The port has been deleted meanwhile"
+        for key in beside:
+            engine.bring(site, key)
         details = {
             "pod": pod.region_name,
             "pod_port_id": pod_port_id,
@@ -162,3 +175,10 @@ def _bind(pod: Pod, context: Any) -> str:
         status=constants.PORT_STATUS_DOWN,
     )
     return ""
+
+
+def _want(context: Any, port: dict[str, Any], pod: Pod) -> list[Key]:
+    """The port is wanted in the pod; what must be there beside it before a server starts."""
+    beside = trunks.follow(context, port, pod.id, pod.region_name)
+    outbox.wanted_for_port(context, port, pod.id)
+    return beside

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod needs of networks, subnets, security groups and routers; the rest is to go.
+"""What a pod needs of networks, subnets, groups, policies and routers; the rest is to go.
 
 All is needed because of ports: a port needs its network with the subnets, its groups, and the
-groups their rules name; a network needs the routers joined to it.
+groups their rules name, its and its network's QoS policy; a network needs the routers joined to
+it.
 """
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from tricircle.network.central import ROUTER_INTERFACES
 
 # What goes when nothing needs it; a port is wanted for its own sake.
 # A network goes before its subnets: then its routers leave it and do not ask for them again.
-KINDS = ("router", "network", "subnet", "security_group")
+KINDS = ("router", "network", "subnet", "security_group", "qos_policy")
 
 
 def sweep(store: Store, pod_id: str) -> int:
@@ -51,12 +52,14 @@ def of(tx: Session, pod_id: str) -> set[Key]:
         .where(port.network_id.in_(networks), port.device_owner.in_(ROUTER_INTERFACES))
         .distinct()
     )
+    policies = outbox.policies_of(tx, outbox.ports_in(tx, pod_id), networks)
     groups = _with_named(tx, outbox.groups_of_ports(tx, pod_id))
     return {
         *(Key("network", one) for one in networks),
         *(Key("subnet", one) for one in subnets),
         *(Key("router", one) for one in routers),
         *(Key("security_group", one) for one in groups),
+        *(Key("qos_policy", one) for one in policies),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from neutron.db import models_v2
 from neutron.db.models import securitygroup as sg_models
+from neutron.db.qos import models as qos_models
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
@@ -48,6 +49,8 @@ def wanted_for_port(context: Any, port: dict[str, Any], pod_id: str) -> None:
     the network no longer. The routers of the network come after the port, by xjob.
     """
     session, network_id, project_id = context.session, port["network_id"], port["project_id"]
+    for policy_id in sorted(policies_of(session, [port["id"]], [network_id])):
+        _ensure(session, Key("qos_policy", policy_id), pod_id, project_id)
     is_new = _ensure(session, Key("network", network_id), pod_id, project_id)
     subnets = session.scalars(
         sa.select(models_v2.Subnet.id).where(models_v2.Subnet.network_id == network_id)
@@ -89,6 +92,15 @@ def groups_of_ports(session: Any, pod_id: str) -> set[str]:
     ports = ports_in(session, pod_id).subquery()
     query = sa.select(binding.security_group_id).join(ports, ports.c.id == binding.port_id)
     return set(session.scalars(query.distinct()))
+
+
+def policies_of(session: Any, port_ids: Any, network_ids: Any) -> set[str]:
+    """Ids of the QoS policies that these ports and networks have (ids, or queries of ids)."""
+    port, network = qos_models.QosPortPolicyBinding, qos_models.QosNetworkPolicyBinding
+    return {
+        *session.scalars(sa.select(port.policy_id).where(port.port_id.in_(port_ids))),
+        *session.scalars(sa.select(network.policy_id).where(network.network_id.in_(network_ids))),
+    }
 
 
 def _ensure(session: Any, key: Key, pod_id: str, project_id: str | None) -> bool:

@@ -63,7 +63,7 @@ class PodNeutron:
 
         A ``limit`` is the most to ask for at once; a pod may have one of its own.
         """
-        plural, objects = collection.replace("-", "_"), []
+        plural, objects = collection.rpartition("/")[2].replace("-", "_"), []
         while True:
             document = self.get(f"/{collection}", **query)
             found = document.get(plural)

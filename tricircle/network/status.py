@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Port status comes back from the pods."""
+"""The status of ports and trunks comes back from the pods."""
 
 import sqlalchemy as sa
 from oslo_log import log
 
-from tricircle.network import central
+from tricircle.network import central, trunks
 from tricircle.network.site import Site
 
 LOG = log.getLogger(__name__)
@@ -14,7 +14,12 @@ _KNOWN = {"ACTIVE", "DOWN", "BUILD", "ERROR"}
 
 
 def bring_back(site: Site) -> int:
-    """Take over the status of every port in a pod by one list; how many have changed."""
+    """Take over the status of every port and trunk in a pod; how many have changed."""
+    return _ports(site) + trunks.bring_back(site)
+
+
+def _ports(site: Site) -> int:
+    """One list for all ports."""
     table = site.store.table
     query = sa.select(table.resource_id, table.pod_resource_id).where(
         table.resource_type == "port",

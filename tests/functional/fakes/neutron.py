@@ -19,6 +19,8 @@ from tests.functional.fakes.http import (
     utc_now,
 )
 from tests.functional.fakes.keystone import Keystone, Token
+from tests.functional.fakes.neutron_qos import POLICIES, Qos
+from tests.functional.fakes.neutron_trunks import TRUNKS, Trunks
 
 Object = dict[str, Any]
 
@@ -39,6 +41,7 @@ RESOURCES: dict[str, tuple[str, Object]] = {
             "provider:network_type": None,
             "provider:physical_network": None,
             "provider:segmentation_id": None,
+            "qos_policy_id": None,
         },
     ),
     "subnets": (
@@ -112,6 +115,8 @@ RESOURCES: dict[str, tuple[str, Object]] = {
         {"floating_network_id": None, "port_id": None, "fixed_ip_address": None},
     ),
     "address-groups": ("address_group", {"name": "", "addresses": []}),
+    **POLICIES,
+    **TRUNKS,
     "agents": ("agent", {}),
     "availability_zones": ("availability_zone", {}),
 }
@@ -127,7 +132,14 @@ def no_port(kind: str, object_id: str) -> Refusal:
     return Refusal(404, f"{name} {object_id} could not be found.", f"{name}NotFound")
 
 
-class Neutron(FakeService):
+ALIASES = frozenset((
+    "router", "security-group", "standard-attr-description", "binding", "agent",
+    "availability_zone", "address-group", "provider", "port-security",
+    "auto-allocated-topology", "quotas", "external-net", "qos", "trunk",
+))  # fmt: skip
+
+
+class Neutron(Qos, Trunks, FakeService):
     """State is ``tables``: {collection: {id: object}}, tests may look and change."""
 
     def __init__(self, thread: LoopThread, name: str, journal: Journal, keystone: Keystone) -> None:
@@ -135,6 +147,7 @@ class Neutron(FakeService):
         self.keystone = keystone
         self.tables: dict[str, dict[str, Object]] = {name: {} for name in RESOURCES}
         self.quota: dict[str, int] = dict(DEFAULT_QUOTA)
+        self.aliases = set(ALIASES)
 
     # -- what tests say ----------------------------------------------------------------------
 
@@ -186,10 +199,8 @@ class Neutron(FakeService):
 
     @route("GET", "/v2.0/extensions")
     def extensions(self, exchange: Exchange) -> web.Response:
-        names = ("router", "security-group", "standard-attr-description", "binding", "agent",
-                 "availability_zone", "address-group", "provider", "port-security",
-                 "auto-allocated-topology", "quotas", "external-net")  # fmt: skip
-        return reply({"extensions": [{"alias": name, "name": name} for name in names]})
+        named = [{"alias": name, "name": name} for name in sorted(self.aliases)]
+        return reply({"extensions": named})
 
     @route("GET", "/v2.0/quotas/{project_id}")
     def show_quota(self, exchange: Exchange, project_id: str) -> web.Response:
@@ -289,6 +300,7 @@ class Neutron(FakeService):
             raise Refusal(400, f"Unrecognized attribute(s) '{', '.join(sorted(unknown))}'")
         before = dict(item)
         values = dict(values)
+        self._check_policy(values)
         if collection == "ports":
             self._check_port({**item, **values}, values, item)
         item.update(values)
@@ -427,6 +439,7 @@ class Neutron(FakeService):
             "tags": [],
         }
         item["description"] = item["description"] or ""
+        self._check_policy(values)
         check = getattr(self, f"_prepare_{single}", None)
         if check is not None:
             check(item, token)
@@ -586,6 +599,12 @@ class Neutron(FakeService):
     def remove(self, collection: str, item: Object, token: Token | None) -> None:
         if collection == "ports" and item["device_owner"].startswith("network:router_interface"):
             raise Refusal(409, f"Port {item['id']} cannot be deleted.", "ServicePortInUse")
+        if collection == "ports":
+            self._check_trunkless(item)
+        if collection == "trunks":
+            self._release_subports(item)
+        if collection == "policies":
+            self._check_policy_unused(item)
         if collection == "networks":
             users = [
                 p for p in self.ports(network_id=item["id"]) if p["device_owner"] != "network:dhcp"

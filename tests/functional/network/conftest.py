@@ -30,7 +30,7 @@ from tricircle.network import models as network_models  # noqa: F401  (our table
 NEUTRON = """
 [DEFAULT]
 core_plugin = ml2
-service_plugins = tricircle-router
+service_plugins = tricircle-router,tricircle-port-forwarding,qos,trunk
 transport_url = fake:///
 rpc_workers = 0
 notify_nova_on_port_status_changes = false
@@ -47,7 +47,7 @@ connection = sqlite:///{folder}/neutron.sqlite?timeout=30
 type_drivers = local,vlan
 project_network_types = local
 mechanism_drivers = tricircle
-extension_drivers = port_security
+extension_drivers = port_security,qos
 [ml2_type_vlan]
 network_vlan_ranges = physnet1:200:299
 """

@@ -20,6 +20,8 @@ from tricircle.network.site import marker
 
 Object = dict[str, Any]
 PROJECT = "0123456789abcdef0123456789abcdef"
+#: The service plugin of each kind of resource that is not the core plugin's.
+PLUGINS = {"router": constants.L3, "trunk": "trunk", "policy": constants.QOS}
 
 
 class Stage:
@@ -36,25 +38,26 @@ class Stage:
 
     def make(self, kind: str, **values: Any) -> Object:
         """Make a resource as the user's request would."""
-        plural = f"{kind}s"
+        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
         body = {"project_id": PROJECT, "tenant_id": PROJECT, **values}
         known = attributes.AttributeInfo(attributes.RESOURCES[plural])
         known.fill_post_defaults(body)
         known.convert_values(body)
-        plugin = self.l3 if kind == "router" else self.core
-        made: Object = getattr(plugin, f"create_{kind}")(self._context(), {kind: body})
+        made: Object = getattr(self.plugin(kind), f"create_{kind}")(self._context(), {kind: body})
         return made
 
     def change(self, kind: str, resource_id: str, **values: Any) -> Object:
-        plugin = self.l3 if kind == "router" else self.core
-        changed: Object = getattr(plugin, f"update_{kind}")(
+        changed: Object = getattr(self.plugin(kind), f"update_{kind}")(
             self._context(), resource_id, {kind: values}
         )
         return changed
 
     def delete(self, kind: str, resource_id: str) -> None:
-        plugin = self.l3 if kind == "router" else self.core
-        getattr(plugin, f"delete_{kind}")(self._context(), resource_id)
+        getattr(self.plugin(kind), f"delete_{kind}")(self._context(), resource_id)
+
+    def plugin(self, kind: str) -> Any:
+        """The plugin that has resources of a kind."""
+        return directory.get_plugin(PLUGINS.get(kind, constants.CORE))
 
     def network(self, cidr: str = "10.0.0.0/24", **more: Any) -> tuple[Object, Object]:
         """A network with one subnet."""

@@ -4,17 +4,21 @@
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.adapters.network import NetworkAdapter
 from tricircle.network.adapters.port import PortAdapter
+from tricircle.network.adapters.qos_policy import QosPolicyAdapter
 from tricircle.network.adapters.router import RouterAdapter
 from tricircle.network.adapters.security_group import SecurityGroupAdapter
 from tricircle.network.adapters.subnet import SubnetAdapter
+from tricircle.network.adapters.trunk import TrunkAdapter
 
 ADAPTERS: dict[str, Adapter] = {
     adapter.resource_type: adapter
     for adapter in (
+        QosPolicyAdapter(),
         NetworkAdapter(),
         SecurityGroupAdapter(),
         SubnetAdapter(),
         RouterAdapter(),
         PortAdapter(),
+        TrunkAdapter(),
     )
 }

@@ -3,6 +3,7 @@
 
 from collections.abc import Collection
 
+from tricircle.db.realizations import Key
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
@@ -20,6 +21,10 @@ class NetworkAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_network, resource_id)
 
+    def depends(self, site: Site, central: Resource) -> list[Key]:
+        policy = central.get("qos_policy_id")
+        return [Key("qos_policy", policy)] if policy else []
+
     def body(self, site: Site, central: Resource) -> Resource:
         body = {
             "name": central["name"],
@@ -29,6 +34,9 @@ class NetworkAdapter(Adapter):
         }
         if site.neutron.has("port-security"):
             body["port_security_enabled"] = central.get("port_security_enabled", True)
+        if site.neutron.has("qos"):
+            policy = central.get("qos_policy_id")
+            body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
         if central.get("dns_domain") and site.neutron.has("dns-integration"):
             body["dns_domain"] = central["dns_domain"]
         return body

@@ -21,6 +21,7 @@ ATTRIBUTES = (
     "port_security_enabled",
     "dns_name",
     "extra_dhcp_opts",
+    "qos_policy_id",
 )
 
 
@@ -38,7 +39,9 @@ class PortAdapter(Adapter):
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
         subnets = central_neutron.subnets_of(central["network_id"])
+        policies = {central.get("qos_policy_id"), central.get("qos_network_policy_id")}
         return [
+            *(Key("qos_policy", policy) for policy in policies if policy),
             Key("network", central["network_id"]),
             *(Key("subnet", subnet["id"]) for subnet in subnets),
             *(Key("security_group", group) for group in central["security_groups"]),
@@ -58,6 +61,9 @@ class PortAdapter(Adapter):
         if (vnic := central.get("binding:vnic_type", "normal")) != "normal":
             body["binding:vnic_type"] = vnic
         body.update(self._extras(site, central))
+        if site.neutron.has("qos"):
+            policy = central.get("qos_policy_id")
+            body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
         return body
 
     def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
