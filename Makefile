@@ -4,7 +4,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types layers test-unit test-functional test-e2e test demo lab-up lab-down samples clean
+.PHONY: help setup lint format types layers test-unit test-functional test-e2e test \
+	tempest-network tempest-neutron demo lab-up lab-down samples clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -48,6 +49,14 @@ lab-up: setup ## Bring up two real pods and Tricircle over them
 
 lab-down: setup ## Take the lab down
 	$(RUN) lab down
+
+tempest-network: setup ## OpenStack's own network API tests, on the region beside a pod (20 minutes)
+	$(RUN) lab --name api up --profile fake --tricircle
+	$(RUN) lab --name api parity network
+
+tempest-neutron: setup ## Neutron's own API tests, likewise (40 minutes)
+	$(RUN) lab --name api up --profile fake --tricircle
+	$(RUN) lab --name api parity neutron
 
 demo: setup ## Two real clouds as one, with the stock openstack client (8 minutes at most)
 	$(RUN) python -m lab.demo

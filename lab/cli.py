@@ -15,7 +15,7 @@ from subprocess import SubprocessError
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
-from lab import bringup, dataplane, packages, pod, process, settings, tempest, tricircle
+from lab import bringup, dataplane, packages, parity, pod, process, settings, tempest, tricircle
 from lab.settings import REGION, Lab, LabError
 
 up = bringup.up
@@ -126,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("regex", help="which tests, e.g. tempest.api.network")
     one.add_argument("--region", default=REGION)
     one.add_argument("--exclude", default="", metavar="REGEX")
+    one.add_argument("--concurrency", type=int, default=2)
+    one = add("parity", _parity, "compare the region that users see with a pod by official tests")
+    one.add_argument("suite", choices=sorted(parity.SUITES))
     one.add_argument("--concurrency", type=int, default=2)
     one = add("pod", _pod, "faults of a pod's control plane: kill -9, start, freeze, thaw")
     one.add_argument("action", choices=("kill", "start", "freeze", "thaw"))
@@ -254,6 +257,10 @@ def _tempest(options: argparse.Namespace) -> int:
         concurrency=options.concurrency,
     )
     return 1 if _crashes(lab) else failed
+
+
+def _parity(options: argparse.Namespace) -> int:
+    return parity.run(_lab(options), options.suite, options.concurrency)
 
 
 def _pod(options: argparse.Namespace) -> None:

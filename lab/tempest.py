@@ -120,6 +120,7 @@ def _newest(service: Any) -> str:
 
 def configure(lab: Lab, region: str) -> Path:
     """Make what the tests need in the region, and the folder to run them in."""
+    packages.install_venv(CURRENT)
     offered = _services(lab, region)
     if "compute" not in offered:
         raise LabError(f"region {region!r} has no compute endpoint in Keystone's catalogue")
@@ -232,6 +233,14 @@ def _sections(lab: Lab, region: str, offered: set[str], folder: Path) -> Section
             "floating_ips": True,
             "api_extensions": ",".join(extensions),
             "qos_placement_physnet": EXTERNAL_PHYSNET,
+        },
+        "neutron_plugin_options": {
+            "available_type_drivers": "local,flat,vlan",
+            "provider_vlans": "physnet1",
+            "provider_net_base_segm_id": 250,
+            "max_networks_per_project": 50,
+            "create_shared_resources": True,
+            "default_image_is_advanced": False,
         },
         # The tests' SSH sessions need a guest; the lab's servers are namespaces or less.
         "validation": {"run_validation": False},

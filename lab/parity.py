@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does the region that users see pass what a pod passes? Runs an official suite against both.
+
+Every test that passes on the pod and not on the region is a difference. ``differences.toml`` has a
+reason for each; one without a reason fails the run. What is found is written to ``docs/``.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import re
+import tomllib
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from lab import tempest
+from lab.settings import PROJECT_ROOT, REGION, Lab
+from lab.tempest import OUTCOMES, Result
+
+REASONS = Path(__file__).with_name("differences.toml")
+SETUP = re.compile(r"^\w+ \((?P<cls>[\w.]+)\)$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    title: str
+    regex: str
+    document: str
+    command: str
+
+
+SUITES = {
+    "network": Suite(
+        "OpenStack's own tests of the Networking API",
+        r"^tempest\.api\.network",
+        "docs/compatibility-network.md",
+        "make tempest-network",
+    ),
+    "neutron": Suite(
+        "Neutron's own tests of its API",
+        r"^neutron_tempest_plugin\.api",
+        "docs/compatibility-neutron.md",
+        "make tempest-neutron",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    """Why tests whose name matches ``tests`` differ."""
+
+    tests: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    test: str
+    outcome: str
+    reason: str  # empty when none is known
+
+
+def run(lab: Lab, name: str, concurrency: int = 2) -> int:
+    """Run a suite on the first pod and on the region, write the document.
+
+    Returns 0 when every difference has a reason, else 1.
+    """
+    suite = SUITES[name]
+    found = {}
+    for region in (lab.pods[0].region, REGION):
+        tempest.run(lab, region, suite.regex, concurrency=concurrency)
+        found[region] = read(lab.home / "tempest" / region / "results.csv")
+    pod, ours = found.values()
+    differing = differences(pod, ours, reasons(name))
+    text = document(suite, pod, ours, differing)
+    (PROJECT_ROOT / suite.document).write_text(text)
+    unknown = [difference for difference in differing if not difference.reason]
+    for difference in unknown:
+        print(f"NO REASON KNOWN {difference.test}: {difference.outcome}")
+    print(f"{len(differing)} differences, {len(unknown)} without a reason: {suite.document}")
+    return 1 if unknown else 0
+
+
+def read(path: Path) -> list[Result]:
+    """The results that a run has left."""
+    with open(path, newline="") as file:
+        return [
+            Result(row["test"], row["outcome"], float(row["seconds"]))
+            for row in csv.DictReader(file)
+        ]
+
+
+def reasons(suite: str, path: Path = REASONS) -> list[Reason]:
+    """The known reasons for a suite's differences."""
+    with open(path, "rb") as file:
+        return [Reason(**entry) for entry in tomllib.load(file).get(suite, ())]
+
+
+def differences(pod: list[Result], ours: list[Result], known: list[Reason]) -> list[Difference]:
+    """Tests that pass on the pod and not on the region, by name."""
+    outcomes = {result.test: result.outcome for result in ours}
+    classes = {
+        match["cls"]: result.outcome for result in ours if (match := SETUP.match(result.test))
+    }
+    found = []
+    for test in sorted({result.test for result in pod if result.outcome == "pass"}):
+        # When a class cannot be set up, its tests are not told one by one.
+        default = classes.get(test.partition("[")[0].rpartition(".")[0], "not run")
+        outcome = outcomes.get(test, default)
+        if outcome != "pass":
+            reason = next((one.reason for one in known if re.search(one.tests, test)), "")
+            found.append(Difference(test, outcome, reason))
+    return found
+
+
+def document(
+    suite: Suite, pod: list[Result], ours: list[Result], differing: list[Difference]
+) -> str:
+    """The document that tells the numbers and the differences, in Markdown."""
+    lines = [
+        f"# {suite.title}",
+        "",
+        f"Written by `{suite.command}`, which runs `{suite.regex}` straight on a pod and on the",
+        "region that users see. Tests of one class that cannot be set up count as one.",
+        "",
+        "| | pass | fail | skip |",
+        "|---|---|---|---|",
+        _row("a pod", pod),
+        _row(f"`{REGION}`", ours),
+        "",
+    ]
+    if not differing:
+        return "\n".join([*lines, "Everything that passes on the pod passes on the region.", ""])
+    lines += [f"{len(differing)} tests pass on the pod and not on the region:", ""]
+    grouped: dict[str, list[Difference]] = defaultdict(list)
+    for difference in differing:
+        grouped[difference.reason or "No reason is known."].append(difference)
+    for reason, members in grouped.items():
+        lines += [f"## {reason}", ""]
+        lines += [f"- `{member.test}` ({member.outcome})" for member in members]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _row(name: str, results: list[Result]) -> str:
+    counts = Counter(result.outcome for result in results)
+    return f"| {name} | " + " | ".join(str(counts[one]) for one in OUTCOMES.values()) + " |"

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+from lab import parity
+from lab.parity import SUITES, Reason, differences, document, reasons
+from lab.tempest import Result
+
+
+def result(test: str, outcome: str) -> Result:
+    return Result(test, outcome, 1.0)
+
+
+POD = [
+    result("t.a.X.test_one", "pass"),
+    result("t.a.X.test_two", "pass"),
+    result("t.a.X.test_three", "fail"),
+    result("t.b.Y.test_four[id-1]", "pass"),
+    result("t.c.Z.test_five", "pass"),
+]
+
+
+def test_what_passes_on_the_pod_alone_differs() -> None:
+    ours = [
+        result("t.a.X.test_one", "pass"),
+        result("t.a.X.test_two", "skip"),
+        result("t.a.X.test_three", "fail"),
+        result("setUpClass (t.b.Y)", "fail"),
+    ]
+    found = differences(POD, ours, [Reason(r"\.Y\.", "Because."), Reason("Y", "Never read.")])
+    assert [(one.test, one.outcome, one.reason) for one in found] == [
+        ("t.a.X.test_two", "skip", ""),
+        ("t.b.Y.test_four[id-1]", "fail", "Because."),
+        ("t.c.Z.test_five", "not run", ""),
+    ]
+
+
+def test_the_document_groups_by_reason() -> None:
+    ours = [result("t.a.X.test_one", "pass"), result("setUpClass (t.b.Y)", "fail")]
+    found = differences(POD, ours, [Reason("t.a|t.b", "Because.")])
+    lines = document(SUITES["network"], POD, ours, found).splitlines()
+    assert "| a pod | 4 | 1 | 0 |" in lines
+    assert "| `RegionOne` | 1 | 1 | 0 |" in lines
+    because = lines.index("## Because.")
+    assert lines[because + 2 : because + 4] == [
+        "- `t.a.X.test_two` (not run)",
+        "- `t.b.Y.test_four[id-1]` (fail)",
+    ]
+    assert lines[lines.index("## No reason is known.") + 2] == "- `t.c.Z.test_five` (not run)"
+
+
+def test_without_differences() -> None:
+    assert "Everything that passes on the pod" in document(SUITES["network"], POD, POD, [])
+
+
+def test_the_table_of_reasons_is_well_formed(tmp_path: Path) -> None:
+    for suite in SUITES:
+        assert all(one.reason.endswith(".") for one in reasons(suite))
+    assert parity.REASONS.exists()
