@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POD=SERIES",
         help=f"an OpenStack series for one pod, of: {', '.join(packages.series())}",
     )
-    one.add_argument("--external", help="the pod with the external network (pod1)")
+    one.add_argument("--external", help="pods with the external network, joined by commas (pod1)")
     one.add_argument("--base-port", type=int, help="first of a thousand TCP ports of the lab's own")
     one.add_argument("--tricircle", action="store_true", help="and Tricircle over the pods")
     add("down", _down, "stop the lab and remove its state, except logs")

@@ -219,7 +219,8 @@ def new(
     external: str = "pod1",
     base_port: int | None = None,
 ) -> Lab:
-    """Describe a lab. ``releases`` maps a pod's key to a series; ``external`` is the pod's key.
+    """Describe a lab. ``releases`` maps a pod's key to a series; ``external`` holds the keys of the
+    pods with the external network, joined by commas.
 
     Raises LabError for an impossible wish.
     """
@@ -230,6 +231,7 @@ def new(
     if not 1 <= pods <= 9 or not 1 <= hosts <= 9:
         raise LabError("a lab has 1 to 9 pods of 1 to 9 hosts")
     base = base_port or default_base_port(name)
+    outlets = [key.strip() for key in external.lower().split(",")]
     lab = Lab(name, base, home_of(name), profile, daemons)
     for index in range(1, pods + 1):
         key = f"pod{index}"
@@ -239,12 +241,13 @@ def new(
                 [f"{key}-host{number}" for number in range(1, hosts + 1)],
                 release=CURRENT,
                 base_port=base + 100 + PORTS_PER_POD * index,
-                external=key == external.lower(),
+                external=key in outlets,
             )
         )
     for wanted, release in (releases or {}).items():
         lab.pod(wanted).release = release
-    lab.pod(external)
+    for outlet in outlets:
+        lab.pod(outlet)
     return lab
 
 
@@ -256,7 +259,7 @@ def shape(lab: Lab) -> dict[str, Any]:
         "profile": lab.profile,
         "daemons": lab.daemons,
         "releases": {pod.key: pod.release for pod in lab.pods},
-        "external": next(pod.key for pod in lab.pods if pod.external),
+        "external": ",".join(pod.key for pod in lab.pods if pod.external),
         "base_port": lab.base_port,
     }
 

@@ -14,13 +14,23 @@ from tricircle.conf import (
     database,
     gateway,
     identity,
+    interconnect,
     pods,
     reconciler,
     scheduling,
 )
 
 CONF = cfg.CONF
-SECTIONS = (database, gateway, identity, pods, reconciler, scheduling, coordination)
+SECTIONS = (
+    database,
+    gateway,
+    identity,
+    interconnect,
+    pods,
+    reconciler,
+    scheduling,
+    coordination,
+)
 
 
 def register(conf: cfg.ConfigOpts = CONF) -> None:

@@ -20,7 +20,7 @@ import contextlib
 import datetime
 import random
 import uuid
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -38,6 +38,10 @@ Work = Callable[[Session], Any]
 
 _RETRIED = (db_exc.DBDeadlock, db_exc.DBConnectionError, db_exc.DBDuplicateEntry)
 _QUIET = {"synchronize_session": False}
+
+
+class Busy(Exception):
+    """Somebody else is at the same work; try again soon."""
 
 
 class Key(NamedTuple):
@@ -119,9 +123,11 @@ def ensure(tx: Session, table: Table, key: Key, pod_id: str, project_id: str | N
     return False
 
 
-def pods_with(tx: Session, table: Table, key: Key) -> list[str]:
-    """Ids of the pods a resource is wanted in."""
-    query = sa.select(table.pod_id).where(*_of(table, key, None), table.absent.is_(False))
+def pods_with(tx: Session, table: Table, key: Key, *, gone_too: bool = False) -> list[str]:
+    """Ids of the pods a resource is wanted in; ``gone_too``: or is still to be removed from."""
+    query = sa.select(table.pod_id).where(*_of(table, key, None))
+    if not gone_too:
+        query = query.where(table.absent.is_(False))
     return list(tx.scalars(query))
 
 
@@ -343,6 +349,26 @@ class Store:
                 "claimed_until": None,
             },
         )
+
+    @contextlib.contextmanager
+    def alone(self, key: Key) -> Iterator[None]:
+        """Nobody else is in here for the same key, in no process, for [reconciler] claim_seconds.
+
+        For what concerns no pod in particular. Raises Busy when somebody is.
+        """
+        table, nowhere = self.table, ""
+        self.transact(lambda tx: ensure(tx, table, key, nowhere, None))
+        row = self.get(key, nowhere)
+        mine = self.claim(row.id) if row else None
+        if mine is None:
+            raise Busy(f"Somebody else is making the {key}")
+        try:
+            yield
+        finally:
+            forget = sa.delete(table).where(
+                table.id == mine.id, table.claimed_by == mine.claimed_by
+            )
+            self.transact(lambda tx: tx.execute(forget.execution_options(**_QUIET)))
 
     def release(self, row: Row) -> bool:
         """Free a row whose work is not finished; it stays dirty, its attempts are forgiven."""

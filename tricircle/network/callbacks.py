@@ -38,6 +38,17 @@ def _router_deleted(resource: str, event: str, trigger: Any, payload: Any) -> No
     outbox.unwanted(payload.context, Key("router", payload.resource_id))
 
 
+def _floating_ip_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    latest = payload.desired_state
+    floating_ip_id = payload.resource_id or (latest and latest["id"])
+    outbox.refresh_floating_ips(payload.context, floating_ip_id=floating_ip_id)
+
+
+def _floating_ip_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    """What is told is the deletion of its port on the external network."""
+    outbox.unwanted(payload.context, Key("floating_ip", payload.latest_state["device_id"]))
+
+
 _CALLBACKS = (
     (_group_changed, resources.SECURITY_GROUP, events.PRECOMMIT_UPDATE),
     (_group_deleted, resources.SECURITY_GROUP, events.PRECOMMIT_DELETE),
@@ -45,6 +56,9 @@ _CALLBACKS = (
     (_rule_deleted, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_DELETE),
     (_router_changed, resources.ROUTER, events.PRECOMMIT_UPDATE),
     (_router_deleted, resources.ROUTER, events.PRECOMMIT_DELETE),
+    (_floating_ip_changed, resources.FLOATING_IP, events.PRECOMMIT_CREATE),
+    (_floating_ip_changed, resources.FLOATING_IP, events.PRECOMMIT_UPDATE),
+    (_floating_ip_deleted, resources.FLOATING_IP, events.PRECOMMIT_DELETE),
 )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading central Neutron's resources, inside its own process or beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from neutron_lib import constants
@@ -18,6 +18,8 @@ ROUTER_INTERFACES = (
     constants.DEVICE_OWNER_ROUTER_HA_INTF,
     constants.DEVICE_OWNER_HA_REPLICATED_INT,
 )
+#: Those, and the port that joins a router to its external network.
+ROUTER_PORTS = (*ROUTER_INTERFACES, constants.DEVICE_OWNER_ROUTER_GW)
 
 
 def admin() -> Any:
@@ -53,6 +55,33 @@ def interfaces_of(router_id: str) -> list[Resource]:
     filters = {"device_id": [router_id], "device_owner": list(ROUTER_INTERFACES)}
     ports: list[Resource] = core().get_ports(admin(), filters=filters)
     return ports
+
+
+def router(router_id: str) -> Resource | None:
+    """A router, or None when it is gone or there is no router plugin."""
+    plugin = routers()
+    return None if plugin is None else found(plugin.get_router, router_id)
+
+
+def subnets(ids: Iterable[str]) -> dict[str, Resource]:
+    """{id: subnet} of those that exist."""
+    wanted = list(ids)
+    listed = core().get_subnets(admin(), filters={"id": wanted}) if wanted else []
+    return {subnet["id"]: subnet for subnet in listed}
+
+
+def networks(ids: Iterable[str]) -> dict[str, Resource]:
+    """{id: network} of those that exist."""
+    wanted = list(ids)
+    listed = core().get_networks(admin(), filters={"id": wanted}) if wanted else []
+    return {network["id"]: network for network in listed}
+
+
+def router_ports_on(network_id: str, subnet_id: str) -> list[Resource]:
+    """The ports by which routers are joined to a subnet."""
+    filters = {"network_id": [network_id], "device_owner": list(ROUTER_INTERFACES)}
+    ports: list[Resource] = core().get_ports(admin(), filters=filters)
+    return [port for port in ports if any(ip["subnet_id"] == subnet_id for ip in port["fixed_ips"])]
 
 
 def takes_own_address(subnet: Resource) -> bool:

@@ -13,9 +13,9 @@ from oslo_log import log
 
 from tricircle.conf import CONF
 from tricircle.db.realizations import Key
-from tricircle.network import callbacks, outbox, qos, runtime, trunks, zones
+from tricircle.network import callbacks, interconnect, outbox, qos, runtime, trunks, zones
 from tricircle.network.adapters.port import ATTRIBUTES
-from tricircle.network.central import ROUTER_INTERFACES
+from tricircle.network.central import ROUTER_INTERFACES, ROUTER_PORTS
 from tricircle.network.deadline import Deadline, DeadlinePassed
 from tricircle.network.engine import ClaimLost
 from tricircle.network.site import NotYet
@@ -83,29 +83,35 @@ class TricircleMechanismDriver(api.MechanismDriver):
     def create_port_precommit(self, context: Any) -> None:
         port = context.current
         _router_interface_is_up(context.plugin_context, port)
-        if port["device_owner"] in ROUTER_INTERFACES:
-            _router_reaches(context.plugin_context, port)
+        if port["device_owner"] in ROUTER_PORTS and port["device_id"]:
+            outbox.refresh_routers(context.plugin_context, [port["device_id"]])
 
     def update_port_precommit(self, context: Any) -> None:
         port, before, key = context.current, context.original, Key("port", context.current["id"])
-        if context.host != context.original_host or not context.host:
+        moved = context.host != context.original_host
+        if moved or not context.host:
             pod = runtime.get().registry.by_region(context.host) if context.host else None
             outbox.unwanted_but_in(context.plugin_context, key, pod.id if pod else None)
             trunks.leave(context.plugin_context, key.resource_id, pod.id if pod else None)
         if any(port.get(name) != before.get(name) for name in ATTRIBUTES):
             outbox.changed(context.plugin_context, key)
-        for owner in {port["device_id"], before["device_id"]}:
-            if port["device_owner"] in ROUTER_INTERFACES and owner:
-                outbox.changed(context.plugin_context, Key("router", owner))
-        if port["device_owner"] in ROUTER_INTERFACES:
-            _router_reaches(context.plugin_context, port)
         _router_interface_is_up(context.plugin_context, port)
+        if moved:
+            outbox.refresh_floating_ips(context.plugin_context, port_id=port["id"])
+        if moved or port["fixed_ips"] != before["fixed_ips"]:
+            outbox.addresses_moved(context.plugin_context, port["network_id"])
+        if {port["device_owner"], before["device_owner"]} & set(ROUTER_PORTS):
+            routers = {port["device_id"], before["device_id"]} - {""}
+            outbox.refresh_routers(context.plugin_context, routers)
 
     def delete_port_precommit(self, context: Any) -> None:
         port = context.current
         outbox.unwanted(context.plugin_context, Key("port", port["id"]))
-        if port["device_owner"] in ROUTER_INTERFACES:
-            outbox.changed(context.plugin_context, Key("router", port["device_id"]))
+        outbox.addresses_moved(context.plugin_context, port["network_id"])
+        if port["device_owner"] in ROUTER_PORTS and port["device_id"]:
+            # The port is still there for this transaction: where the router is to be is seen later.
+            outbox.refresh_routers(context.plugin_context, [port["device_id"]])
+            outbox.touch_subnets(context.plugin_context, port["network_id"])
 
 
 def _spawned(resource: str, event: str, trigger: Any, payload: Any = None) -> None:
@@ -120,16 +126,6 @@ def _router_interface_is_up(context: Any, port: dict[str, Any]) -> None:
         found.status = constants.PORT_STATUS_ACTIVE
 
 
-def _router_reaches(context: Any, interface: dict[str, Any]) -> None:
-    """A router has an interface on a network: it is wanted in every pod that has the network."""
-    outbox.wanted_where(
-        context,
-        Key("router", interface["device_id"]),
-        Key("network", interface["network_id"]),
-        interface["project_id"],
-    )
-
-
 def _unfit(pod: Pod, context: Any) -> str:
     """Why a port must not be in this pod; empty if it may."""
     network = context.network.current
@@ -140,10 +136,11 @@ def _unfit(pod: Pod, context: Any) -> str:
         return "The pod is under maintenance"
     if not context.segments_to_bind:
         return f"Network {network['id']} has no segment"
-    kind = context.segments_to_bind[0][api.NETWORK_TYPE]
-    if kind != constants.TYPE_LOCAL:
-        return f"Networks of type {kind} are not realized in pods; use a local network"
-    return ""
+    segment = context.segments_to_bind[0]
+    driver = interconnect.of(segment[api.NETWORK_TYPE])
+    if driver is None:
+        return f"No interconnect joins networks of type {segment[api.NETWORK_TYPE]} between pods"
+    return driver.refuses(pod, segment)
 
 
 def _bind(pod: Pod, context: Any) -> str:

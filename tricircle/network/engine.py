@@ -63,8 +63,9 @@ class Engine:
         try:
             self._claimed(self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75)), row)
         except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
-            # At first, something in use is only something that has to wait for its turn.
-            level = log.DEBUG if _in_use(row, error) and row.attempts < _PATIENT else log.WARNING
+            # At first, what has to wait for its turn is nothing to worry about.
+            early = row.attempts < _PATIENT and (isinstance(error, NotYet) or _in_use(row, error))
+            level = log.DEBUG if early else log.WARNING
             LOG.log(level, "%s: %s", _name(row), error)
             return False
         except Exception:

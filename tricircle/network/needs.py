@@ -3,7 +3,7 @@
 
 All is needed because of ports: a port needs its network with the subnets, its groups, and the
 groups their rules name, its and its network's QoS policy; a network needs the routers joined to
-it.
+it, a router what it reaches.
 """
 
 import sqlalchemy as sa
@@ -13,12 +13,11 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Store
-from tricircle.network import outbox
-from tricircle.network.central import ROUTER_INTERFACES
+from tricircle.network import bridges, outbox, reach
 
 # What goes when nothing needs it; a port is wanted for its own sake.
 # A network goes before its subnets: then its routers leave it and do not ask for them again.
-KINDS = ("router", "network", "subnet", "security_group", "qos_policy")
+KINDS = ("floating_ip", "router", "network", "subnet", "security_group", "qos_policy")
 
 
 def sweep(store: Store, pod_id: str) -> int:
@@ -40,27 +39,36 @@ def sweep(store: Store, pod_id: str) -> int:
 
 def of(tx: Session, pod_id: str) -> set[Key]:
     """Everything the ports in a pod need there."""
-    port, subnet = models_v2.Port, models_v2.Subnet
-    networks = set(
-        tx.scalars(
-            sa.select(port.network_id).where(port.id.in_(outbox.ports_in(tx, pod_id))).distinct()
-        )
-    )
+    subnet = models_v2.Subnet
+    networks = {network for network, pods in reach.populated(tx).items() if pod_id in pods}
+    routers = set()
+    for router in reach.routers(tx).values():
+        if pod_id in router.places:
+            routers.add(router.router_id)
+            networks |= _networks_of(router, pod_id)
     subnets = tx.scalars(sa.select(subnet.id).where(subnet.network_id.in_(networks)))
-    routers = tx.scalars(
-        sa.select(port.device_id)
-        .where(port.network_id.in_(networks), port.device_owner.in_(ROUTER_INTERFACES))
-        .distinct()
-    )
+    floating_ips = {one for one, pods in reach.floating_ips(tx).items() if pod_id in pods}
     policies = outbox.policies_of(tx, outbox.ports_in(tx, pod_id), networks)
     groups = _with_named(tx, outbox.groups_of_ports(tx, pod_id))
     return {
         *(Key("network", one) for one in networks),
         *(Key("subnet", one) for one in subnets),
         *(Key("router", one) for one in routers),
+        *(Key("floating_ip", one) for one in floating_ips),
         *(Key("security_group", one) for one in groups),
         *(Key("qos_policy", one) for one in policies),
     }
+
+
+def _networks_of(router: reach.RouterReach, pod_id: str) -> set[str]:
+    """The networks a router's copy in a pod is joined to."""
+    found = {network for network, pods in router.networks.items() if pod_id in pods}
+    if pod_id in router.outlets and router.external_network:
+        found.add(router.external_network)
+    found |= {
+        bridges.network_id(router.router_id, kind) for kind in bridges.kinds_in(router, pod_id)
+    }
+    return found
 
 
 def _with_named(tx: Session, groups: set[str]) -> set[str]:
@@ -101,7 +109,7 @@ def _retiring(store: Store, key: Key, pod_id: str) -> realizations.Work:
             return 0
         if key.resource_type == "network":
             for router_id in outbox.routers_of(tx, key.resource_id):
-                realizations.touch(tx, table, Key("router", router_id), [pod_id])
+                realizations.touch(tx, table, Key("router", router_id))
         return realizations.retire(tx, table, key, [pod_id])
 
     return retire

@@ -4,15 +4,18 @@
 Every function takes Neutron's request context, inside its transaction.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
 from neutron.db import models_v2
+from neutron.db.models import l3 as l3_models
 from neutron.db.models import securitygroup as sg_models
 from neutron.db.qos import models as qos_models
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
+from tricircle.network import reach, segments
 from tricircle.network.central import ROUTER_INTERFACES
 from tricircle.network.models import Realization
 
@@ -60,10 +63,64 @@ def wanted_for_port(context: Any, port: dict[str, Any], pod_id: str) -> None:
     for group_id in sorted(port["security_groups"]):
         _ensure(session, Key("security_group", group_id), pod_id, project_id)
     _ensure(session, Key("port", port["id"]), pod_id, project_id)
-    for router_id in sorted(routers_of(session, network_id)):
+    if is_new or not segments.stretched_among(session, [network_id]):
+        refresh_routers(context, routers_of(session, network_id))
+    refresh_floating_ips(context, port_id=port["id"])
+
+
+def refresh_routers(context: Any, router_ids: Collection[str]) -> None:
+    """Where routers are to be may have changed, or where what is joined to them is."""
+    session = context.session
+    for router_id, reached in sorted(reach.routers(session, router_ids).items()):
         key = Key("router", router_id)
-        if not _ensure(session, key, pod_id, project_id) and is_new:
-            realizations.touch(session, Realization, key, [pod_id])
+        realizations.touch(session, Realization, key)
+        project_id = session.scalar(
+            sa.select(l3_models.Router.project_id).where(l3_models.Router.id == router_id)
+        )
+        for pod_id in reached.places:
+            _ensure(session, key, pod_id, project_id)
+        for network_id in reached.networks:
+            touch_subnets(context, network_id)
+
+
+def addresses_moved(context: Any, network_id: str) -> None:
+    """Addresses of a network are elsewhere now. Where its copies are no one domain, routers have
+    routes to single addresses."""
+    session = context.session
+    pods = realizations.pods_with(session, Realization, Key("network", network_id))
+    if len(pods) > 1 and not segments.stretched_among(session, [network_id]):
+        for router_id in sorted(routers_of(session, network_id)):
+            changed(context, Key("router", router_id))
+
+
+def touch_subnets(context: Any, network_id: str) -> None:
+    """What the subnets of a network tell servers of routers may have changed."""
+    subnet = models_v2.Subnet
+    for subnet_id in sorted(
+        context.session.scalars(sa.select(subnet.id).where(subnet.network_id == network_id))
+    ):
+        changed(context, Key("subnet", subnet_id))
+
+
+def refresh_floating_ips(
+    context: Any, *, port_id: str | None = None, floating_ip_id: str | None = None
+) -> None:
+    """Where a floating IP, or those of a port, are to be may have changed."""
+    session, fip = context.session, l3_models.FloatingIP
+    query = sa.select(fip.id, fip.project_id)
+    query = query.where(fip.fixed_port_id == port_id if port_id else fip.id == floating_ip_id)
+    found = dict(session.execute(query).tuples().all())
+    if floating_ip_id:
+        found.setdefault(floating_ip_id, None)
+    wanted = reach.floating_ips(session, found) if found else {}
+    for one, project_id in sorted(found.items()):
+        key, places = Key("floating_ip", one), wanted.get(one, set())
+        for pod_id in realizations.pods_with(session, Realization, key):
+            if pod_id not in places:
+                realizations.retire(session, Realization, key, [pod_id])
+        for pod_id in sorted(places):
+            if not _ensure(session, key, pod_id, project_id):
+                realizations.touch(session, Realization, key, [pod_id])
 
 
 def routers_of(session: Any, network_id: str) -> set[str]:

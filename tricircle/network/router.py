@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The router plugin: Neutron's own database code; pods do the routing, so no agent is scheduled.
 
-Routers reach pods through the outbox (see ``callbacks`` and the mechanism driver's port hooks).
-External gateways and floating IPs are kept centrally only.
+Routers and floating IPs reach pods through the outbox (see ``callbacks`` and the mechanism
+driver's port hooks).
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ from neutron.db import (
 from neutron.db.availability_zone import router as router_az_db
 from neutron.db.models import l3 as l3_models
 from neutron.quota import resource_registry
+from neutron_lib import constants as n_constants
 from neutron_lib.api.definitions import (
     extraroute,
     extraroute_atomic,
@@ -68,6 +69,15 @@ class TricircleRouterPlugin(  # type: ignore[misc]
 
     def get_plugin_description(self) -> str:
         return "Routers that reach into every pod their networks are in"
+
+    def create_floatingip(
+        self,
+        context: Any,
+        floatingip: Any,
+        initial_status: str = n_constants.FLOATINGIP_STATUS_DOWN,
+    ) -> Any:
+        """It is DOWN until it is in the pods."""
+        return super().create_floatingip(context, floatingip, initial_status=initial_status)
 
     def get_router_availability_zones(self, router: Any) -> list[str]:
         return zones.of("router", router)

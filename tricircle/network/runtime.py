@@ -5,6 +5,7 @@ import dataclasses
 import threading
 from typing import Any
 
+from tricircle.network import podlist
 from tricircle.network.adapters import ADAPTERS
 from tricircle.network.engine import Engine
 from tricircle.network.models import store
@@ -39,7 +40,7 @@ def get() -> Runtime:
             identity = ServiceIdentity()
             neutrons = PodNeutrons(identity)
             engine = Engine(store(), neutrons, ADAPTERS)
-            _runtime = Runtime(Registry(), identity, neutrons, engine)
+            _runtime = Runtime(podlist.registry(), identity, neutrons, engine)
         return _runtime
 
 
@@ -47,4 +48,5 @@ def use(runtime: Runtime | None) -> None:
     """Take this one from now on (None: make one at the next use); for tests."""
     global _runtime
     with _lock:
+        podlist.use(runtime.registry if runtime else Registry())
         _runtime = runtime

@@ -10,7 +10,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import definitions
-from tricircle.network import agents
+from tricircle.network import agents, bridges
 from tricircle.network.runtime import Runtime
 from tricircle.pods.health import Prober
 from tricircle.xjob.creations import Creations
@@ -22,6 +22,7 @@ LOG = logging.getLogger(__name__)
 
 _AGENT_INTERVAL = 5.0
 _HEAL_INTERVAL = 30.0
+_BRIDGE_INTERVAL = 10.0
 _PROBER_PATIENCE = 5.0
 _RING_PATIENCE = 5.0
 
@@ -45,6 +46,7 @@ class Service:
             self._one_workers("creations", creations.run, CONF.reconciler.creation_grace / 4),
             self._one_workers("definitions", definitions.heal, _HEAL_INTERVAL),
             self._one_workers("forgetting", self._forget_pods, _HEAL_INTERVAL),
+            self._one_workers("bridges", self._sweep_bridges, _BRIDGE_INTERVAL),
         ]
 
     @property
@@ -94,6 +96,9 @@ class Service:
         for pod_id in known - registered if registered else ():
             LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
             store.forget_pod(pod_id)
+
+    def _sweep_bridges(self) -> None:
+        bridges.sweep(self._runtime.engine.store)
 
     def _report(self) -> None:
         pods = self._runtime.registry.fresh().all()

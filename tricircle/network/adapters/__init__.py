@@ -2,6 +2,7 @@
 """One module for each resource type; a new type is a new module and a row in ``ADAPTERS``."""
 
 from tricircle.network.adapters.base import Adapter
+from tricircle.network.adapters.floating_ip import FloatingIpAdapter
 from tricircle.network.adapters.network import NetworkAdapter
 from tricircle.network.adapters.port import PortAdapter
 from tricircle.network.adapters.qos_policy import QosPolicyAdapter
@@ -20,5 +21,6 @@ ADAPTERS: dict[str, Adapter] = {
         RouterAdapter(),
         PortAdapter(),
         TrunkAdapter(),
+        FloatingIpAdapter(),
     )
 }

@@ -114,6 +114,11 @@ class Adapter:
     def forget(self, site: Site, resource_id: str) -> None:
         """The copy is gone from the pod: drop what was kept centrally for it."""
 
+    def _ours(self, current: Resource | None) -> bool:
+        """Whether an object is a copy of ours. One that was there before us has no marker: it is
+        used as it is."""
+        return str((current or {}).get("description")).startswith(marker(""))
+
     def _inner(self, site: Site, document: Mapping[str, Any]) -> Resource:
         inner = document.get(self.member)
         if not isinstance(inner, dict) or not isinstance(inner.get("id"), str):

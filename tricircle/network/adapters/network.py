@@ -2,8 +2,10 @@
 """Networks."""
 
 from collections.abc import Collection
+from typing import Any
 
 from tricircle.db.realizations import Key
+from tricircle.network import bridges, interconnect, segments
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
@@ -11,12 +13,23 @@ from tricircle.network.site import Site
 
 
 class NetworkAdapter(Adapter):
-    """A ``local`` network is made without provider attributes: the pod takes its own kind."""
+    """What joins a network with its copies elsewhere is its interconnect's; a ``local`` network is
+    made without provider attributes: the pod takes its own kind.
+
+    An external network that the pod has already, on the same segment, is used as it is.
+    """
 
     resource_type = "network"
     member = "network"
     collection = "networks"
     order = 10
+    fixed = frozenset(
+        {
+            "provider:network_type",
+            "provider:physical_network",
+            "provider:segmentation_id",
+        }
+    )
 
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_network, resource_id)
@@ -25,13 +38,28 @@ class NetworkAdapter(Adapter):
         policy = central.get("qos_policy_id")
         return [Key("qos_policy", policy)] if policy else []
 
+    def adopts(self, central: Resource) -> bool:
+        return bool(central.get("router:external"))
+
+    def find(self, site: Site, central: Resource | None, resource_id: str) -> Resource | None:
+        copy = super().find(site, central, resource_id)
+        if copy is None and central is not None and self.adopts(central):
+            provider = self._provider(site, central)
+            found = site.neutron.list(self.collection, **provider) if provider else []
+            copy = found[0] if found else None
+        return copy
+
     def body(self, site: Site, central: Resource) -> Resource:
         body = {
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "shared": central["shared"],
-            "project_id": central["project_id"],
+            **self._provider(site, central),
         }
+        if central["project_id"]:
+            body["project_id"] = central["project_id"]
+        if central.get("router:external") or bridges.is_bridge(central):
+            body["router:external"] = True
         if site.neutron.has("port-security"):
             body["port_security_enabled"] = central.get("port_security_enabled", True)
         if site.neutron.has("qos"):
@@ -41,12 +69,46 @@ class NetworkAdapter(Adapter):
             body["dns_domain"] = central["dns_domain"]
         return body
 
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        if self._ours(current):
+            super().update(site, current, central)
+
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+        if not self._ours(listed):
+            return ()
         return {**super().differs(site, listed, central), **_mtu(listed, central)}
 
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
+        if not self._ours(current):
+            return
         if change := _mtu(current, central):
             site.neutron.put(f"/networks/{current['id']}", {"network": change})
+        if bridges.is_bridge(central):
+            self._close(site, current["id"], central)
+
+    def delete(self, site: Site, pod_resource_id: str) -> None:
+        if self._ours(self.show(site, pod_resource_id)):
+            super().delete(site, pod_resource_id)
+
+    def _provider(self, site: Site, central: Resource) -> dict[str, Any]:
+        segment = segments.of(central)
+        driver = interconnect.of(segment["network_type"] or "")
+        return driver.provider(site.pod, segment) if driver else {}
+
+    def _close(self, site: Site, pod_network_id: str, central: Resource) -> None:
+        """A network can be a router's gateway only when it is external, and then every project
+        may use it. A bridge is one router's: let only its project."""
+        router = central_neutron.router(bridges.router_of(central))
+        if router is None:
+            return
+        shared = {"object_id": pod_network_id, "action": "access_as_external"}
+        rules = site.neutron.list("rbac-policies", **shared)
+        if router["project_id"] not in {rule.get("target_tenant") for rule in rules}:
+            owner = {"object_type": "network", "target_tenant": router["project_id"]}
+            site.neutron.post("/rbac-policies", {"rbac_policy": {**shared, **owner}})
+        for rule in rules:
+            if rule.get("target_tenant") != router["project_id"]:
+                site.neutron.delete(f"/rbac-policies/{rule['id']}")
 
 
 def _mtu(current: Resource, central: Resource) -> Resource:

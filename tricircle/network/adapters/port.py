@@ -3,8 +3,11 @@
 
 from typing import Any
 
+from neutron_lib import constants
+
 from tricircle.db.realizations import Key
 from tricircle.network import central as central_neutron
+from tricircle.network import reservations
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
 from tricircle.network.site import Site
@@ -51,13 +54,17 @@ class PortAdapter(Adapter):
         groups = central["security_groups"]
         body: Resource = {
             "network_id": site.id("network", central["network_id"]),
-            "project_id": central["project_id"],
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "mac_address": central["mac_address"],
             "fixed_ips": self._addresses(site, central),
             "security_groups": sorted(site.ids("security_group", groups).values()),
         }
+        if central["project_id"]:
+            body["project_id"] = central["project_id"]
+        if reservations.is_reservation(central):
+            # It stands for an address elsewhere; OVN sends packets nowhere for any other owner.
+            body["device_owner"] = constants.DEVICE_OWNER_FLOATINGIP
         if (vnic := central.get("binding:vnic_type", "normal")) != "normal":
             body["binding:vnic_type"] = vnic
         body.update(self._extras(site, central))

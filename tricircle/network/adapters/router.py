@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routers: in each pod a copy that joins those of the router's networks that are there."""
+"""Routers: a copy in each pod, the copies joined by bridge networks so that they act as one."""
 
-import ipaddress
-from collections.abc import Iterable
+from typing import Any
 
 from tricircle.db.realizations import Key
+from tricircle.network import bridges, plan, reservations, routers
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter, same
 from tricircle.network.central import Resource
+from tricircle.network.routers import Copy
 from tricircle.network.site import Site, marker
 
 
@@ -19,12 +20,16 @@ class RouterAdapter(Adapter):
     hidden = True
 
     def central(self, resource_id: str) -> Resource | None:
-        plugin = central_neutron.routers()
-        return None if plugin is None else central_neutron.found(plugin.get_router, resource_id)
+        return central_neutron.router(resource_id)
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
-        ports = self._interfaces(site, central).values()
-        return [Key("subnet", ip["subnet_id"]) for port in ports for ip in port["fixed_ips"]]
+        copy = routers.copy(site, central)
+        subnets = [item.subnet_id for item in copy.plan.interfaces]
+        for kind in copy.plan.bridges:
+            subnets += [subnet["id"] for subnet in copy.bridges[kind].subnets.values()]
+        if copy.gateway is not None:
+            subnets += copy.gateway.addresses
+        return [Key("subnet", subnet) for subnet in dict.fromkeys(subnets)]
 
     def body(self, site: Site, central: Resource) -> Resource:
         return {
@@ -34,24 +39,36 @@ class RouterAdapter(Adapter):
         }
 
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        router = current["id"]
-        wanted = self._interfaces(site, central)
+        """Routes that are no longer wanted go first, since a pod lets nothing go that they need;
+        the gateway changes before interfaces come, since an address may move between them."""
+        router, copy = current["id"], routers.copy(site, central)
+        wanted = _interfaces(site, copy, central)
+        routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
         there = self._joined(site, router)
-        surplus = [port for owner, port in there.items() if owner not in wanted]
-        missing = [port for owner, port in wanted.items() if owner not in there]
-        routes = _reachable(central.get("routes") or [], wanted.values())
-        if surplus and current.get("routes"):
-            # A pod does not let an interface go that a route needs.
-            kept = [route for route in current["routes"] if route in routes]
-            site.neutron.put(f"/routers/{router}", {"router": {"routes": kept}})
-        for port in surplus:
+        info = _gateway(site, copy)
+        moved = [
+            port
+            for owner, port in there.items()
+            if owner not in wanted or not _same_addresses(port, wanted[owner])
+        ]
+        changes: Resource = {}
+        if not _same_gateway(info, current.get("external_gateway_info")):
+            changes["external_gateway_info"] = info or {}
+        known = current.get("routes") or []
+        if known and (moved or changes or any(route not in routes for route in known)):
+            known = [] if moved or changes else [route for route in known if route in routes]
+            site.neutron.put(f"/routers/{router}", {"router": {"routes": known}})
+        for port in moved:
             self._leave(site, router, port)
-        for port in missing:
-            self._join(site, router, port)
-        if routes or current.get("routes"):
-            latest = self.show(site, router)
-            if latest is not None and not same(routes, latest.get("routes")):
-                site.neutron.put(f"/routers/{router}", {"router": {"routes": routes}})
+        if changes:
+            site.neutron.put(f"/routers/{router}", {"router": changes})
+        gone = {port["id"] for port in moved}
+        kept = {owner for owner, port in there.items() if port["id"] not in gone}
+        for owner, body in wanted.items():
+            if owner not in kept:
+                self._join(site, router, owner, body)
+        if not same(routes, known):
+            site.neutron.put(f"/routers/{router}", {"router": {"routes": routes}})
 
     def delete(self, site: Site, pod_resource_id: str) -> None:
         if (current := self.show(site, pod_resource_id)) is None:
@@ -62,16 +79,12 @@ class RouterAdapter(Adapter):
             self._leave(site, pod_resource_id, port)
         super().delete(site, pod_resource_id)
 
-    def _interfaces(self, site: Site, central: Resource) -> dict[str, Resource]:
-        """{marker: central interface port} of the networks that are wanted in the pod."""
-        ports = central_neutron.interfaces_of(central["id"])
-        networks = {port["network_id"] for port in ports}
-        wanted = site.store.wanted("network", networks, site.pod.id)
-        return {
-            marker(port["id"]): port
-            for port in ports
-            if port["fixed_ips"] and port["network_id"] in wanted
-        }
+    def forget(self, site: Site, resource_id: str) -> None:
+        reservations.release(site.pod.id, purpose=routers.purpose(resource_id))
+        for kind in bridges.KINDS:
+            for version in (4, 6):
+                subnet_id = bridges.subnet_id(resource_id, kind, version)
+                reservations.release(site.pod.id, subnet_id=subnet_id)
 
     def _joined(self, site: Site, router_id: str) -> dict[str, Resource]:
         """{marker: interface port in the pod}; a port without our marker is not ours."""
@@ -82,49 +95,93 @@ class RouterAdapter(Adapter):
             if str(port.get("description")).startswith("tricircle:")
         }
 
-    def _join(self, site: Site, router_id: str, central_port: Resource) -> None:
-        mark = marker(central_port["id"])
+    def _join(self, site: Site, router_id: str, mark: str, body: Resource) -> None:
         # An earlier attempt may have made the port and died before it was joined.
         found = site.neutron.list("ports", description=mark)
-        port_id = found[0]["id"] if found else self._make(site, central_port)
-        path = f"/routers/{router_id}/add_router_interface"
-        site.neutron.put(path, {"port_id": port_id})
-
-    def _make(self, site: Site, central_port: Resource) -> str:
-        subnets = site.ids("subnet", {ip["subnet_id"] for ip in central_port["fixed_ips"]})
-        answer = site.neutron.post(
-            "/ports",
-            {
-                "port": {
-                    "network_id": site.id("network", central_port["network_id"]),
-                    "project_id": central_port["project_id"],
-                    "name": central_port["name"],
-                    "description": marker(central_port["id"]),
-                    "device_owner": "",
-                    "fixed_ips": [
-                        {"subnet_id": subnets[ip["subnet_id"]], "ip_address": ip["ip_address"]}
-                        for ip in central_port["fixed_ips"]
-                    ],
-                }
-            },
-        )
-        return str(answer["port"]["id"])
+        for port in [port for port in found if not _same_addresses(port, body)]:
+            site.neutron.delete(f"/ports/{port['id']}")
+            found.remove(port)
+        if found:
+            port_id = found[0]["id"]
+        else:
+            port_id = site.neutron.post("/ports", {"port": body})["port"]["id"]
+        site.neutron.put(f"/routers/{router_id}/add_router_interface", {"port_id": port_id})
 
     def _leave(self, site: Site, router_id: str, port: Resource) -> None:
         path = f"/routers/{router_id}/remove_router_interface"
         site.neutron.put(path, {"port_id": port["id"]})
 
 
-def _reachable(routes: list[Resource], ports: Iterable[Resource]) -> list[Resource]:
-    """The user's routes whose next hop is on a network the router has in the pod."""
-    core = central_neutron.core()
-    subnet_ids = {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]}
-    if not routes or not subnet_ids:
-        return []
-    found = core.get_subnets(central_neutron.admin(), filters={"id": list(subnet_ids)})
-    ranges = [ipaddress.ip_network(subnet["cidr"]) for subnet in found]
-    return [
-        route
-        for route in routes
-        if any(ipaddress.ip_address(route["nexthop"]) in cidr for cidr in ranges)
-    ]
+def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource]:
+    """{marker: body of the port} of what the copy is joined to."""
+    groups: dict[str, list[plan.Attached]] = {}
+    for item in copy.plan.interfaces:
+        groups.setdefault(item.port_id, []).append(item)
+    wanted = {
+        marker(port_id): _port(
+            site,
+            central["project_id"],
+            port_id,
+            items[0].network_id,
+            {item.subnet_id: item.address for item in items},
+        )
+        for port_id, items in groups.items()
+    }
+    for kind in copy.plan.bridges:
+        network_id = bridges.network_id(central["id"], kind)
+        addresses = routers.bridge_addresses(copy.bridges[kind], site.pod.id)
+        for subnet_id, address in addresses.items():
+            # A port holds one subnet: Neutron refuses some mixtures.
+            wanted[marker(subnet_id)] = _port(
+                site, central["project_id"], subnet_id, network_id, {subnet_id: address}
+            )
+    return wanted
+
+
+def _port(
+    site: Site, project_id: str, owner: str, network_id: str, addresses: dict[str, str]
+) -> Resource:
+    there = site.ids("subnet", addresses)
+    return {
+        "network_id": site.id("network", network_id),
+        "project_id": project_id,
+        "name": "",
+        "description": marker(owner),
+        "device_owner": "",
+        "fixed_ips": [
+            {"subnet_id": there[subnet_id], "ip_address": address}
+            for subnet_id, address in addresses.items()
+        ],
+    }
+
+
+def _gateway(site: Site, copy: Copy) -> Resource | None:
+    if copy.gateway is None:
+        return None
+    there = site.ids("subnet", copy.gateway.addresses)
+    return {
+        "network_id": site.id("network", copy.gateway.network_id),
+        "enable_snat": copy.gateway.snat,
+        "external_fixed_ips": [
+            {"subnet_id": there[subnet_id], "ip_address": address}
+            for subnet_id, address in copy.gateway.addresses.items()
+        ],
+    }
+
+
+def _same_gateway(wanted: Resource | None, current: Any) -> bool:
+    if not wanted or not current:
+        return not wanted and not current
+    return bool(
+        wanted["network_id"] == current.get("network_id")
+        and wanted["enable_snat"] == current.get("enable_snat", True)
+        and _pairs(wanted["external_fixed_ips"]) == _pairs(current.get("external_fixed_ips") or [])
+    )
+
+
+def _same_addresses(port: Resource, wanted: Resource) -> bool:
+    return _pairs(port["fixed_ips"]) == _pairs(wanted["fixed_ips"])
+
+
+def _pairs(ips: list[Resource]) -> set[tuple[str, str]]:
+    return {(ip["subnet_id"], ip["ip_address"]) for ip in ips}

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bridge networks: what joins the copies of a router in different pods.
+
+A router has at most two. ``east-west`` carries traffic between its networks in different pods and
+never translates addresses. ``north-south`` carries what pods without the external network send
+through the one that has it; there the pod may translate, as a router does toward an external
+network. Both are networks of central Neutron's, of no project, so that segments and addresses
+come from where all others come from. Ids follow from the router's: two who make one make the
+same.
+"""
+
+import contextlib
+import dataclasses
+import ipaddress
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from neutron_lib import exceptions as n_exc
+from neutron_lib.api import attributes
+from neutron_lib.api.definitions import network as network_def
+from neutron_lib.api.definitions import subnet as subnet_def
+from sqlalchemy.orm import Session
+
+from tricircle.conf import CONF
+from tricircle.db.realizations import Key, Store, pods_with
+from tricircle.network import central, reach, reservations
+from tricircle.network.central import Resource
+from tricircle.network.reach import Pods, RouterReach
+
+EAST_WEST, NORTH_SOUTH = "east-west", "north-south"
+KINDS = (EAST_WEST, NORTH_SOUTH)
+_NAMESPACE = uuid.UUID("b0fe0b52-1d5e-5a3f-93a1-8a3b1f0c6f0e")
+_WORDS = "Bridge network of a router"
+
+
+class NoRoom(Exception):
+    """No range is left for a bridge network; the text says what to do."""
+
+
+def network_id(router_id: str, kind: str) -> str:
+    return _id(router_id, kind)
+
+
+def subnet_id(router_id: str, kind: str, version: int) -> str:
+    return _id(router_id, kind, str(version))
+
+
+def is_bridge(network: Resource) -> bool:
+    """Whether a central network is a bridge network: nobody else can choose such an id."""
+    kind, _, router_id = str(network.get("name", "")).partition(" ")
+    return kind in KINDS and network["id"] == network_id(router_id, kind)
+
+
+def router_of(network: Resource) -> str:
+    """The router a bridge network is of."""
+    return str(network["name"]).partition(" ")[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bridge:
+    """A bridge network: its subnets by IP version, and the address of each pod's copy of the
+    router by IP version and pod."""
+
+    subnets: dict[int, Resource]
+    addresses: dict[tuple[int, str], str]
+
+
+def ensure(store: Store, router_id: str, kind: str, used: list[str], pods: Pods) -> Bridge:
+    """Have the bridge network of a router, with an address for each of the pods.
+
+    ``used`` are the ranges of the router's own subnets: there is an IPv6 subnet when one of
+    them is IPv6. Raises NoRoom, Busy, and what Neutron raises when no segment is left.
+    """
+    versions = (4, 6) if any(":" in cidr for cidr in used) else (4,)
+    found = _read(router_id, kind, versions, pods)
+    if found is None:
+        # Neutron would try in vain for long when two make the same at once.
+        with store.alone(Key("bridge", network_id(router_id, kind))):
+            _make(router_id, kind, versions, pods, used)
+        found = _read(router_id, kind, versions, pods)
+    if found is None:
+        raise NoRoom(
+            f"The {kind} bridge network of router {router_id} has no address left: raise "
+            "[interconnect] bridge_prefix_length"
+        )
+    return found
+
+
+def _read(router_id: str, kind: str, versions: Iterable[int], pods: Pods) -> Bridge | None:
+    """The bridge network, or None when something of it is missing."""
+    ids = {subnet_id(router_id, kind, version): version for version in versions}
+    subnets = central.subnets(ids)
+    keepers = {
+        reservations.port_id(subnet, pod, "router"): (version, pod)
+        for subnet, version in ids.items()
+        for pod in pods
+    }
+    ports = central.core().get_ports(central.admin(), filters={"id": list(keepers)})
+    addresses = {
+        keepers[port["id"]]: str(port["fixed_ips"][0]["ip_address"])
+        for port in ports
+        if port["fixed_ips"]
+    }
+    if len(subnets) < len(ids) or len(addresses) < len(keepers):
+        return None
+    return Bridge({ids[key]: subnet for key, subnet in subnets.items()}, addresses)
+
+
+def _make(router_id: str, kind: str, versions: Iterable[int], pods: Pods, used: list[str]) -> None:
+    core = central.core()
+    if central.found(core.get_network, network_id(router_id, kind)) is None:
+        _make_network(core, router_id, kind)
+    for version in versions:
+        subnet = central.found(core.get_subnet, subnet_id(router_id, kind, version))
+        subnet = subnet or _make_subnet(core, router_id, kind, version, used)
+        for pod in pods:
+            reservations.reserved(subnet, pod, "router")
+
+
+def sweep(store: Store) -> int:
+    """Delete the bridge networks that no router needs and no pod has any more; how many."""
+    core = central.core()
+    found = core.get_networks(central.admin(), filters={"project_id": [""]})
+    candidates = {network["id"]: router_of(network) for network in found if is_bridge(network)}
+
+    def surplus(tx: Session) -> list[str]:
+        reached = reach.routers(tx, set(candidates.values()))
+        return [
+            network
+            for network, router_id in candidates.items()
+            if not pods_with(tx, store.table, Key("network", network), gone_too=True)
+            and not _needed(network, reached.get(router_id))
+        ]
+
+    ids: list[str] = store.transact(surplus) if candidates else []
+    for one in ids:
+        with contextlib.suppress(n_exc.NetworkNotFound):
+            core.delete_network(central.admin(), one)
+    return len(ids)
+
+
+def kinds_in(router: RouterReach, pod_id: str) -> list[str]:
+    """The bridge networks a router's copy in a pod is joined to."""
+    kinds = []
+    if router.joined and pod_id in router.tenants:
+        kinds.append(EAST_WEST)
+    if router.guests and pod_id in (*router.guests, router.home):
+        kinds.append(NORTH_SOUTH)
+    return kinds
+
+
+def _needed(network: str, router: RouterReach | None) -> bool:
+    return router is not None and any(
+        network == network_id(router.router_id, kind)
+        for pod_id in router.places
+        for kind in kinds_in(router, pod_id)
+    )
+
+
+def _make_network(core: Any, router_id: str, kind: str) -> None:
+    body = {
+        "name": f"{kind} {router_id}",
+        "description": _WORDS,
+        "project_id": "",
+        "tenant_id": "",
+        "admin_state_up": True,
+        "port_security_enabled": False,
+        "provider:network_type": CONF.interconnect.bridge_network_type,
+    }
+    if CONF.interconnect.bridge_physical_network:
+        body["provider:physical_network"] = CONF.interconnect.bridge_physical_network
+    _fill(body, network_def.COLLECTION_NAME)
+    core.create_network(central.admin(), {"network": {**body, "id": network_id(router_id, kind)}})
+
+
+def _make_subnet(core: Any, router_id: str, kind: str, version: int, used: list[str]) -> Resource:
+    body = {
+        "name": f"{kind} {router_id}",
+        "description": _WORDS,
+        "project_id": "",
+        "tenant_id": "",
+        "network_id": network_id(router_id, kind),
+        "ip_version": version,
+        "cidr": str(_free(router_id, kind, version, used)),
+        "gateway_ip": None,
+        "enable_dhcp": False,
+    }
+    _fill(body, subnet_def.COLLECTION_NAME)
+    wanted = subnet_id(router_id, kind, version)
+    made: Resource = core.create_subnet(central.admin(), {"subnet": {**body, "id": wanted}})
+    return made
+
+
+def _free(router_id: str, kind: str, version: int, used: list[str]) -> Any:
+    """The first range that overlaps with nothing the router knows."""
+    options = CONF.interconnect
+    ranges = options.bridge_cidrs if version == 4 else options.bridge_cidrs_v6
+    length = options.bridge_prefix_length if version == 4 else 64
+    taken = [ipaddress.ip_network(cidr) for cidr in used]
+    for other in KINDS:
+        sibling = central.found(central.core().get_subnet, subnet_id(router_id, other, version))
+        if other != kind and sibling is not None:
+            taken.append(ipaddress.ip_network(sibling["cidr"]))
+    same = [cidr for cidr in taken if cidr.version == version]
+    for cidr in ranges:
+        for candidate in ipaddress.ip_network(cidr).subnets(new_prefix=length):
+            if not any(candidate.overlaps(other) for other in same):
+                return candidate
+    raise NoRoom(
+        f"Every range of [interconnect] bridge_cidrs ({', '.join(ranges)}) overlaps with a subnet "
+        f"of router {router_id}: name another range"
+    )
+
+
+def _fill(body: Resource, collection: str) -> None:
+    known = attributes.AttributeInfo(attributes.RESOURCES[collection])
+    known.fill_post_defaults(body)
+    known.convert_values(body)
+
+
+def _id(*words: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, " ".join(words)))

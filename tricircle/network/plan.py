@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a router's copy in one pod must look like, so that all its copies act as one router.
+
+No database and no pod is asked here: facts come in, a plan comes out.
+"""
+
+import dataclasses
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+
+from tricircle.network.bridges import EAST_WEST, NORTH_SOUTH, kinds_in
+from tricircle.network.reach import RouterReach
+
+DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
+
+#: ``(kind, ip version, pod)`` -> the address of that pod's copy on the bridge network.
+BridgeAddress = Callable[[str, int, str], str]
+Route = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attached:
+    """A subnet of the router: by which central port, at which address in this pod.
+
+    ``pods`` are those the router meets the subnet in. ``servers`` says where each address of the
+    subnet is; it is asked for only when the subnet is in several pods and not stretched.
+    """
+
+    port_id: str
+    network_id: str
+    subnet_id: str
+    cidr: str
+    version: int
+    address: str
+    stretched: bool
+    pods: frozenset[str]
+    servers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gateway:
+    """The network the copy is open to, by its central id (a bridge's or the external one)."""
+
+    network_id: str
+    addresses: Mapping[str, str]  # central subnet id -> address
+    snat: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """``bridges`` are the bridge networks the copy is joined to as an ordinary interface."""
+
+    interfaces: tuple[Attached, ...] = ()
+    bridges: tuple[str, ...] = ()
+    gateway: str | None = None  # EAST_WEST, NORTH_SOUTH or EXTERNAL
+    routes: frozenset[Route] = frozenset()
+
+
+EXTERNAL = "external"
+
+
+def make(
+    reach: RouterReach,
+    pod_id: str,
+    attached: Iterable[Attached],
+    user_routes: Iterable[Mapping[str, str]],
+    outside: Iterable[str],
+    bridge: BridgeAddress,
+) -> Plan:
+    """The plan for one pod; ``outside`` are the ranges of the external network.
+
+    The gateway is the external network where the pod has it, else the north-south bridge, else
+    the east-west bridge: a gateway stays on one host, an ordinary interface on a VLAN may be seen
+    on many. What is not the gateway is an interface.
+    """
+    every = list(attached)
+    here = [item for item in every if pod_id in item.pods]
+    guest, home = pod_id in reach.guests, bool(reach.guests) and pod_id == reach.home
+    joined = reach.joined and pod_id in reach.tenants
+    gateway: str | None = None
+    if pod_id in reach.outlets:
+        gateway = EXTERNAL
+    elif guest:
+        gateway = NORTH_SOUTH
+    elif joined:
+        gateway = EAST_WEST
+    routes = _Routes(pod_id, here)
+    for route in user_routes:
+        if any(_in(route["nexthop"], cidr) for cidr in outside):
+            if gateway == EXTERNAL:
+                routes.add(route["destination"], route["nexthop"])
+            elif guest and reach.home:
+                version = ipaddress.ip_network(route["destination"]).version
+                routes.add(route["destination"], bridge(NORTH_SOUTH, version, reach.home))
+        else:
+            routes.user(route, every, bridge if joined else None)
+    if joined:
+        for item in every:
+            routes.other_pods(item, reach.tenants, bridge)
+    versions = sorted({item.version for item in every})
+    if guest and reach.home:
+        for family in versions:
+            routes.add(DEFAULT[family], bridge(NORTH_SOUTH, family, reach.home))
+    if home and pod_id not in reach.tenants:
+        for item in every:
+            for guest_pod in reach.guests:
+                if guest_pod in item.pods:
+                    routes.add(item.cidr, bridge(NORTH_SOUTH, item.version, guest_pod))
+                    break
+    return Plan(
+        tuple(here),
+        tuple(kind for kind in kinds_in(reach, pod_id) if kind != gateway),
+        gateway,
+        frozenset(routes.chosen.items()),
+    )
+
+
+class _Routes:
+    """Collects routes; the first that names a destination wins."""
+
+    def __init__(self, pod_id: str, here: list[Attached]) -> None:
+        self.pod_id = pod_id
+        self.chosen: dict[str, str] = {}
+        self._connected = {item.cidr for item in here}
+
+    def add(self, destination: str, nexthop: str) -> None:
+        if destination not in self._connected:
+            self.chosen.setdefault(destination, nexthop)
+
+    def user(
+        self, route: Mapping[str, str], every: list[Attached], bridge: BridgeAddress | None
+    ) -> None:
+        """A route of the user's: straight where the next hop is here, else through its pod."""
+        item = next((item for item in every if _in(route["nexthop"], item.cidr)), None)
+        if item is None:
+            return
+        if self.pod_id in item.pods:
+            self.add(route["destination"], route["nexthop"])
+        elif bridge is not None and item.pods:
+            version = ipaddress.ip_network(route["destination"]).version
+            self.add(route["destination"], bridge(EAST_WEST, version, min(item.pods)))
+
+    def other_pods(self, item: Attached, tenants: tuple[str, ...], bridge: BridgeAddress) -> None:
+        """To a subnet, or to those of its servers, that are in other pods."""
+        others = [pod for pod in tenants if pod in item.pods and pod != self.pod_id]
+        if not others:
+            return
+        here = self.pod_id in item.pods
+        if not here:
+            self.add(item.cidr, bridge(EAST_WEST, item.version, others[0]))
+        if item.stretched:
+            return
+        length = 32 if item.version == 4 else 128
+        for address, pod in sorted(item.servers.items()):
+            # What the route to the whole subnet covers needs none of its own.
+            if pod in others and (here or pod != others[0]):
+                self.add(f"{address}/{length}", bridge(EAST_WEST, item.version, pod))
+
+
+def _in(address: str, cidr: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(cidr)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what central Neutron knows of a router to the plan of its copy in one pod."""
+
+import dataclasses
+
+import sqlalchemy as sa
+from neutron.db import models_v2
+from sqlalchemy.orm import Session
+
+from tricircle.db.realizations import Busy
+from tricircle.network import bridges, central, gateways, plan, reach, reservations, segments
+from tricircle.network.bridges import Bridge
+from tricircle.network.central import Resource
+from tricircle.network.models import Realization
+from tricircle.network.plan import Gateway, Plan
+from tricircle.network.reach import RouterReach
+from tricircle.network.site import NotYet, Site
+
+
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """A router's copy in a pod: the plan, with the central networks it names."""
+
+    reach: RouterReach
+    plan: Plan
+    gateway: Gateway | None
+    bridges: dict[str, Bridge]
+
+
+def copy(site: Site, router: Resource) -> Copy:
+    """What the pod's copy of a router must look like. Makes the bridge networks it needs.
+
+    Raises NotYet when something central is missing that an operator or user must mend.
+    """
+    router_id, pod_id = router["id"], site.pod.id
+    reached: RouterReach = site.store.transact(lambda tx: reach.of_router(tx, router_id))
+    attached = _attached(site, router, reached)
+    ranges = [item.cidr for item in attached]
+    made: dict[str, Bridge] = {}
+
+    def bridge(kind: str) -> Bridge:
+        if kind not in made:
+            made[kind] = bridges.ensure(site.store, router_id, kind, ranges, reached.places)
+        return made[kind]
+
+    info = router.get("external_gateway_info") or {}
+    outside = (
+        central.core().get_subnets(
+            central.admin(), filters={"network_id": [reached.external_network]}
+        )
+        if reached.external_network
+        else []
+    )
+    try:
+        made_plan = plan.make(
+            reached,
+            pod_id,
+            attached,
+            router.get("routes") or [],
+            [subnet["cidr"] for subnet in outside],
+            lambda kind, version, pod: bridge(kind).addresses[version, pod],
+        )
+        gateway = None
+        if made_plan.gateway == plan.EXTERNAL:
+            gateway = _external(router_id, reached, info, outside, pod_id)
+        elif made_plan.gateway is not None:
+            kind = made_plan.gateway
+            gateway = Gateway(
+                bridges.network_id(router_id, kind),
+                bridge_addresses(bridge(kind), pod_id),
+                kind == bridges.NORTH_SOUTH and info.get("enable_snat", True),
+            )
+        for kind in made_plan.bridges:
+            bridge(kind)
+    except (bridges.NoRoom, Busy) as error:
+        raise NotYet(str(error)) from None
+    return Copy(reached, made_plan, gateway, made)
+
+
+def bridge_addresses(bridge: Bridge, pod_id: str) -> dict[str, str]:
+    """{central subnet id: address} of a pod's copy on a bridge network."""
+    return {
+        subnet["id"]: bridge.addresses[version, pod_id]
+        for version, subnet in bridge.subnets.items()
+    }
+
+
+def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.Attached]:
+    ports = central.interfaces_of(router["id"])
+    subnets = central.subnets({ip["subnet_id"] for port in ports for ip in port["fixed_ips"]})
+    networks = central.networks({port["network_id"] for port in ports})
+    allowed = reach.pods_of_hints(router.get("availability_zone_hints") or [])
+    found = []
+    for port in ports:
+        network = networks.get(port["network_id"])
+        pods = reached.networks.get(port["network_id"], frozenset())
+        for ip in port["fixed_ips"]:
+            subnet = subnets.get(ip["subnet_id"])
+            if subnet is None or network is None:
+                continue
+            stretched = segments.stretched(network)
+            address = ip["ip_address"]
+            if site.pod.id in pods:
+                address = gateways.router_address(subnet, network, port, allowed, site.pod.id)
+            found.append(
+                plan.Attached(
+                    port["id"],
+                    port["network_id"],
+                    subnet["id"],
+                    subnet["cidr"],
+                    subnet["ip_version"],
+                    address,
+                    stretched,
+                    pods,
+                    {} if stretched or len(pods) < 2 else _servers(site, subnet["id"]),
+                )
+            )
+    return found
+
+
+def _servers(site: Site, subnet_id: str) -> dict[str, str]:
+    """{address: pod} of the ports on a subnet that are in a pod."""
+    allocation, row = models_v2.IPAllocation, Realization
+    query = (
+        sa.select(allocation.ip_address, row.pod_id)
+        .join(row, sa.and_(row.resource_type == "port", row.resource_id == allocation.port_id))
+        .where(allocation.subnet_id == subnet_id, row.absent.is_(False))
+    )
+
+    def read(tx: Session) -> dict[str, str]:
+        return dict(tx.execute(query).tuples().all())
+
+    found: dict[str, str] = site.store.transact(read)
+    return found
+
+
+def purpose(router_id: str) -> str:
+    """What an address on the external network is reserved for."""
+    return f"router {router_id}"
+
+
+def _external(
+    router_id: str,
+    reached: RouterReach,
+    info: Resource,
+    outside: list[Resource],
+    pod_id: str,
+) -> Gateway:
+    """At home, the addresses that central shows; elsewhere, addresses of the pod's own."""
+    shown = {ip["subnet_id"]: ip["ip_address"] for ip in info.get("external_fixed_ips", [])}
+    if pod_id != reached.home:
+        own = {
+            subnet["id"]: reservations.address(subnet, pod_id, purpose(router_id))
+            for subnet in outside
+            if subnet["id"] in shown
+        }
+        if not all(own.values()):
+            raise NotYet(
+                f"External network {reached.external_network} has no free address left for "
+                f"router {router_id} in another pod: free one, or add a subnet"
+            )
+        shown = {key: str(value) for key, value in own.items()}
+    return Gateway(str(reached.external_network), shown, info.get("enable_snat", True))

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The segment of a central network, and what follows from it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from neutron.db.models.segment import NetworkSegment
+from sqlalchemy.orm import Session
+
+from tricircle.network import central, interconnect
+from tricircle.network.central import Resource
+
+
+def of(network: Resource) -> dict[str, Any]:
+    """The first segment of a network that was read as an administrator."""
+    first = (network.get("segments") or [network])[0]
+    return {
+        name: first.get(f"provider:{name}")
+        for name in ("network_type", "physical_network", "segmentation_id")
+    }
+
+
+def stretched(network: Resource) -> bool:
+    """Whether the network is one broadcast domain in all pods that have it."""
+    driver = interconnect.of(of(network)["network_type"] or "")
+    return driver is not None and driver.stretched
+
+
+def stretched_among(tx: Session, network_ids: Iterable[str]) -> set[str]:
+    """Those of the networks that are one broadcast domain in all pods that have them."""
+    query = sa.select(NetworkSegment.network_id).where(
+        NetworkSegment.network_id.in_(list(network_ids)),
+        NetworkSegment.network_type.in_(interconnect.stretched_types()),
+    )
+    return set(tx.scalars(query))
+
+
+def projects_own(network: Resource) -> bool:
+    """Whether the segment is of those that projects get theirs from.
+
+    A segment from elsewhere, or a flat network, was named by an administrator: what is on it
+    besides servers (a router in the data centre, say) is the administrator's too.
+    """
+    segment = of(network)
+    driver = central.core().type_manager.drivers.get(segment["network_type"])
+    if driver is None or segment["segmentation_id"] is None:
+        return False
+    ranges = driver.obj.get_network_segment_ranges()
+    spans = (
+        ranges.get(segment["physical_network"], []) if isinstance(ranges, dict) else (ranges or [])
+    )
+    return any(low <= segment["segmentation_id"] <= high for low, high in spans)
