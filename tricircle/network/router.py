@@ -23,16 +23,18 @@ from neutron_lib import constants as n_constants
 from neutron_lib.api.definitions import (
     extraroute,
     extraroute_atomic,
+    fip_pf_detail,
     fip_port_details,
     floatingip_pools,
     l3,
     l3_ext_gw_mode,
+    l3_port_ip_change_not_allowed,
     router_availability_zone,
 )
 from neutron_lib.plugins import constants
 from neutron_lib.services import base
 
-from tricircle.network import zones
+from tricircle.network import central, zones
 
 
 class TricircleRouterPlugin(  # type: ignore[misc]
@@ -52,10 +54,14 @@ class TricircleRouterPlugin(  # type: ignore[misc]
         l3_ext_gw_mode.ALIAS,
         extraroute.ALIAS,
         extraroute_atomic.ALIAS,
+        fip_pf_detail.ALIAS,
         fip_port_details.ALIAS,
         floatingip_pools.ALIAS,
+        l3_port_ip_change_not_allowed.ALIAS,
         router_availability_zone.ALIAS,
     )
+    # Neutron asks for this by name.
+    IP_UPDATE_NOT_ALLOWED_LIST = central.ROUTER_INTERFACES
 
     @resource_registry.tracked_resources(router=l3_models.Router, floatingip=l3_models.FloatingIP)
     def __init__(self) -> None:
@@ -78,6 +84,10 @@ class TricircleRouterPlugin(  # type: ignore[misc]
     ) -> Any:
         """It is DOWN until it is in the pods."""
         return super().create_floatingip(context, floatingip, initial_status=initial_status)
+
+    def router_supports_scheduling(self, context: Any, router_id: str) -> bool:
+        """Whether it is a common router: nobody changes its interfaces' addresses under it."""
+        return True
 
     def get_router_availability_zones(self, router: Any) -> list[str]:
         return zones.of("router", router)
