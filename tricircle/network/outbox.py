@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from neutron.db import models_v2
 from neutron.db.models import l3 as l3_models
+from neutron.db.models import port_forwarding as forwarding_models
 from neutron.db.models import securitygroup as sg_models
 from neutron.db.qos import models as qos_models
 
@@ -108,7 +109,12 @@ def refresh_floating_ips(
     """Where a floating IP, or those of a port, are to be may have changed."""
     session, fip = context.session, l3_models.FloatingIP
     query = sa.select(fip.id, fip.project_id)
-    query = query.where(fip.fixed_port_id == port_id if port_id else fip.id == floating_ip_id)
+    if port_id:
+        row = forwarding_models.PortForwarding
+        forwarding = sa.select(row.floatingip_id).where(row.internal_neutron_port_id == port_id)
+        query = query.where(sa.or_(fip.fixed_port_id == port_id, fip.id.in_(forwarding)))
+    else:
+        query = query.where(fip.id == floating_ip_id)
     found = dict(session.execute(query).tuples().all())
     if floating_ip_id:
         found.setdefault(floating_ip_id, None)

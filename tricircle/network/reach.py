@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from neutron.db import models_v2
 from neutron.db.models import l3 as l3_models
 from neutron.db.models import l3_attrs
+from neutron.db.models import port_forwarding as forwarding_models
 from neutron_lib import constants
 from sqlalchemy.orm import Session
 
@@ -166,6 +167,11 @@ def _hints(tx: Session, router_ids: Iterable[str]) -> dict[str, list[str]]:
     return {key: json.loads(hints) for key, hints in tx.execute(query).tuples() if hints}
 
 
+def outlets_of(tx: Session, network_id: str) -> Pods:
+    """The pods that have an external network."""
+    return pods_of_hints(_network_hints(tx, {network_id}).get(network_id, ()))
+
+
 def _network_hints(tx: Session, network_ids: set[str]) -> dict[str, list[str]]:
     network = models_v2.Network
     query = sa.select(network.id, network.availability_zone_hints).where(
@@ -178,16 +184,22 @@ def _network_hints(tx: Session, network_ids: set[str]) -> dict[str, list[str]]:
 
 
 def floating_ips(tx: Session, ids: Collection[str] | None = None) -> dict[str, set[str]]:
-    """{floating IP: pods it is to be in}: its server's, and the one it comes in by."""
-    fip, row = l3_models.FloatingIP, Realization
-    query = (
-        sa.select(fip.id, fip.router_id, row.pod_id)
-        .join(row, sa.and_(row.resource_type == "port", row.resource_id == fip.fixed_port_id))
-        .where(row.absent.is_(False), fip.router_id.is_not(None))
+    """{floating IP: pods it is to be in}: its server's, and the one it comes in by.
+
+    A server's also if it is only ports that are forwarded to it.
+    """
+    fip, row, forwarding = l3_models.FloatingIP, Realization, forwarding_models.PortForwarding
+    query = sa.select(fip.id, fip.router_id, row.pod_id).distinct()
+    query = query.where(
+        row.resource_type == "port", row.absent.is_(False), fip.router_id.is_not(None)
     )
     if ids is not None:
         query = query.where(fip.id.in_(list(ids)))
-    rows = tx.execute(query).tuples().all()
+    own = query.join(row, row.resource_id == fip.fixed_port_id)
+    forwarded = query.join(forwarding, forwarding.floatingip_id == fip.id).join(
+        row, row.resource_id == forwarding.internal_neutron_port_id
+    )
+    rows = [*tx.execute(own).tuples(), *tx.execute(forwarded).tuples()]
     reached = routers(tx, {router_id for _, router_id, _ in rows}) if rows else {}
     found: dict[str, set[str]] = collections.defaultdict(set)
     for fip_id, router_id, pod_id in rows:

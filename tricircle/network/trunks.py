@@ -89,7 +89,7 @@ def leave(context: Any, port_id: str, pod_id: str | None) -> None:
     for subport in subports:
         outbox.unwanted_but_in(context, Key("port", subport), pod_id)
     if pod_id is None:
-        _unbind(context.session, subports)
+        _unbind(context, subports)
 
 
 def _created(resource: str, event: str, trigger: Any, payload: Any) -> None:
@@ -156,6 +156,7 @@ def _subports_into(context: Any, port_ids: Iterable[str], pod_id: str, region: s
             "security_groups": list(context.session.scalars(groups)),
         }
         outbox.wanted_for_port(context, wanted, pod_id)
+        outbox.addresses_moved(context, port.network_id)
         port.device_owner = trunk_constants.TRUNK_SUBPORT_OWNER
         _bind(port, region, portbindings.VIF_TYPE_OTHER, details)
 
@@ -164,11 +165,13 @@ def _out_of_pods(context: Any, subports: Iterable[Any]) -> None:
     port_ids = [subport.port_id for subport in subports]
     for port_id in port_ids:
         outbox.unwanted(context, Key("port", port_id))
-    _unbind(context.session, port_ids)
+    _unbind(context, port_ids)
 
 
-def _unbind(session: Any, port_ids: Iterable[str]) -> None:
-    for port in _ports(session, port_ids):
+def _unbind(context: Any, port_ids: Iterable[str]) -> None:
+    for port in _ports(context.session, port_ids):
+        outbox.refresh_floating_ips(context, port_id=port.id)
+        outbox.addresses_moved(context, port.network_id)
         port.device_owner = ""
         port.status = constants.PORT_STATUS_DOWN
         _bind(port, "", portbindings.VIF_TYPE_UNBOUND, "")

@@ -19,6 +19,7 @@ from tests.functional.fakes.http import (
     utc_now,
 )
 from tests.functional.fakes.keystone import Keystone, Token
+from tests.functional.fakes.neutron_port_forwarding import PortForwarding
 from tests.functional.fakes.neutron_qos import POLICIES, Qos
 from tests.functional.fakes.neutron_trunks import TRUNKS, Trunks
 
@@ -112,7 +113,12 @@ RESOURCES: dict[str, tuple[str, Object]] = {
     ),
     "floatingips": (
         "floatingip",
-        {"floating_network_id": None, "port_id": None, "fixed_ip_address": None},
+        {
+            "floating_network_id": None,
+            "floating_ip_address": None,
+            "port_id": None,
+            "fixed_ip_address": None,
+        },
     ),
     "address-groups": ("address_group", {"name": "", "addresses": []}),
     **POLICIES,
@@ -136,10 +142,11 @@ ALIASES = frozenset((
     "router", "security-group", "standard-attr-description", "binding", "agent",
     "availability_zone", "address-group", "provider", "port-security",
     "auto-allocated-topology", "quotas", "external-net", "qos", "trunk",
+    "floating-ip-port-forwarding",
 ))  # fmt: skip
 
 
-class Neutron(Qos, Trunks, FakeService):
+class Neutron(PortForwarding, Qos, Trunks, FakeService):
     """State is ``tables``: {collection: {id: object}}, tests may look and change."""
 
     def __init__(self, thread: LoopThread, name: str, journal: Journal, keystone: Keystone) -> None:
@@ -303,6 +310,8 @@ class Neutron(Qos, Trunks, FakeService):
         self._check_policy(values)
         if collection == "ports":
             self._check_port({**item, **values}, values, item)
+        if collection == "floatingips" and values.get("port_id"):
+            self._check_no_forwarding(item)
         item.update(values)
         item["revision_number"] += 1
         item["updated_at"] = timestamp()
@@ -594,13 +603,17 @@ class Neutron(Qos, Trunks, FakeService):
 
     def _prepare_floatingip(self, item: Object, token: Token | None) -> None:
         item["status"] = "DOWN"
-        item["floating_ip_address"] = f"203.0.113.{len(self.tables['floatingips']) + 2}"
+        item["floating_ip_address"] = item["floating_ip_address"] or (
+            f"203.0.113.{len(self.tables['floatingips']) + 2}"
+        )
 
     def remove(self, collection: str, item: Object, token: Token | None) -> None:
         if collection == "ports" and item["device_owner"].startswith("network:router_interface"):
             raise Refusal(409, f"Port {item['id']} cannot be deleted.", "ServicePortInUse")
         if collection == "ports":
             self._check_trunkless(item)
+        if collection == "floatingips":
+            self._check_no_forwarding(item)
         if collection == "trunks":
             self._release_subports(item)
         if collection == "policies":

@@ -21,7 +21,12 @@ from tricircle.network.site import marker
 Object = dict[str, Any]
 PROJECT = "0123456789abcdef0123456789abcdef"
 #: The service plugin of each kind of resource that is not the core plugin's.
-PLUGINS = {"router": constants.L3, "trunk": "trunk", "policy": constants.QOS}
+PLUGINS = {
+    "router": constants.L3,
+    "floatingip": constants.L3,
+    "trunk": "trunk",
+    "policy": constants.QOS,
+}
 
 
 class Stage:

@@ -6,9 +6,12 @@ takes two steps: the pod with the external network translates to an address on t
 north-south bridge, and the server's pod translates that to the server's.
 """
 
+from neutron_lib.plugins import constants, directory
+
 from tricircle.db.realizations import Key, pods_with
 from tricircle.network import bridges, reach, reservations
 from tricircle.network import central as central_neutron
+from tricircle.network.adapters import port_forwarding
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
 from tricircle.network.site import NotYet, Site
@@ -24,33 +27,52 @@ class FloatingIpAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         plugin = central_neutron.routers()
         found = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
-        return found if found and found["port_id"] and found["router_id"] else None
+        if not found or not found["router_id"]:
+            return None
+        found = {**found, "port_forwardings": _forwardings(found)}
+        return found if found["port_id"] or found["port_forwardings"] else None
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
         router = Key("router", central["router_id"])
         if self._at_the_server(site, central):
-            return [Key("port", central["port_id"]), router]
+            here = site.store.wanted("port", _served(central), site.pod.id)
+            return [*(Key("port", port_id) for port_id in sorted(here)), router]
         return [router, Key("port", self._between(site, central)["id"])]
 
     def body(self, site: Site, central: Resource) -> Resource:
         outside = (central["floating_network_id"], central["floating_ip_address"])
-        inside = (central["port_id"], central["fixed_ip_address"])
+        inside: tuple[str | None, str | None] = (central["port_id"], central["fixed_ip_address"])
         if self._two_steps(site, central):
             port = self._between(site, central)
             network = bridges.network_id(central["router_id"], bridges.NORTH_SOUTH)
             if self._at_the_server(site, central):
                 outside = (network, _address(port))
-            else:
+            elif inside[0]:
                 inside = (port["id"], _address(port))
         return {
             "project_id": central["project_id"],
             "floating_network_id": site.id("network", outside[0]),
             "floating_ip_address": outside[1],
-            "port_id": site.id("port", inside[0]),
+            "port_id": site.id("port", inside[0]) if inside[0] else None,
             "fixed_ip_address": inside[1],
         }
 
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        # A pod does not give an address to a port while it forwards ports.
+        there = port_forwarding.there(site, current)
+        port_forwarding.remove(site, current, there, self._forwarded(site, central))
+        super().update(site, current, central)
+
+    def delete(self, site: Site, pod_resource_id: str) -> None:
+        if (current := self.show(site, pod_resource_id)) is not None:
+            there = port_forwarding.there(site, current)
+            port_forwarding.remove(site, current, there, {})
+            super().delete(site, pod_resource_id)
+
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
+        if wanted := self._forwarded(site, central):
+            there = port_forwarding.there(site, current)
+            port_forwarding.add(site, current, there, wanted)
         central_neutron.routers().update_floatingip_status(
             central_neutron.admin(), central["id"], "ACTIVE"
         )
@@ -61,6 +83,13 @@ class FloatingIpAdapter(Adapter):
         left = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
         if left and not left["port_id"]:
             plugin.update_floatingip_status(central_neutron.admin(), resource_id, "DOWN")
+
+    def _forwarded(self, site: Site, central: Resource) -> port_forwarding.Forwardings:
+        if not central["port_forwardings"]:
+            return {}
+        away = self._two_steps(site, central) and not self._at_the_server(site, central)
+        between = self._between(site, central) if away else None
+        return port_forwarding.wanted(site, central, between)
 
     def _at_the_server(self, site: Site, central: Resource) -> bool:
         return _server_pod(site, central) == site.pod.id
@@ -94,9 +123,33 @@ def _reach(site: Site, central: Resource) -> reach.RouterReach:
 
 
 def _server_pod(site: Site, central: Resource) -> str | None:
-    key = Key("port", central["port_id"])
-    pods: list[str] = site.store.transact(lambda tx: pods_with(tx, site.store.table, key))
-    return pods[0] if pods else None
+    pods: list[str] = []
+    for port_id in _served(central):
+        pods += _pods_with(site, port_id)
+    return min(pods) if pods else None
+
+
+def _pods_with(site: Site, port_id: str) -> list[str]:
+    key = Key("port", port_id)
+    found: list[str] = site.store.transact(lambda tx: pods_with(tx, site.store.table, key))
+    return found
+
+
+def _served(central: Resource) -> list[str]:
+    """The ports of servers behind a floating IP."""
+    if central["port_id"]:
+        return [central["port_id"]]
+    return sorted({one["internal_port_id"] for one in central["port_forwardings"]})
+
+
+def _forwardings(floating_ip: Resource) -> list[Resource]:
+    plugin = directory.get_plugin(constants.PORTFORWARDING)
+    if plugin is None or not floating_ip.get("port_forwardings"):
+        return []
+    found: list[Resource] = plugin.get_floatingip_port_forwardings(
+        central_neutron.admin(), floating_ip["id"]
+    )
+    return found
 
 
 def _purpose(floating_ip_id: str) -> str:
