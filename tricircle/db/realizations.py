@@ -68,8 +68,14 @@ def _changed(table: Table) -> dict[str, Any]:
 
 def touch(tx: Session, table: Table, key: Key, pod_ids: Collection[str] | None = None) -> int:
     """The resource has changed: its rows (in these pods, or in all) are dirty. How many."""
-    query = sa.update(table).where(*_of(table, key, pod_ids), table.absent.is_(False))
-    result = tx.execute(query.values(**_changed(table)).execution_options(**_QUIET))
+    return mark(
+        tx, table, sa.update(table).where(*_of(table, key, pod_ids), table.absent.is_(False))
+    )
+
+
+def mark(tx: Session, table: Table, rows: sa.Update) -> int:
+    """The rows of an update without values are dirty. How many."""
+    result = tx.execute(rows.values(**_changed(table)).execution_options(**_QUIET))
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 

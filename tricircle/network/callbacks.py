@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ML2 does not tell its drivers: changes of security groups, their rules, and routers.
 
-All run inside the transaction of the change.
+All run inside the transaction of the change. Of address groups Neutron tells only after it, when
+a crash could lose the word: there the database's own session tells what it is about to write.
 """
 
 from typing import Any
 
+import sqlalchemy as sa
+from neutron.db.models import address_group as ag_models
 from neutron_lib.callbacks import events, registry, resources
 
 from tricircle.db.realizations import Key
-from tricircle.network import outbox
+from tricircle.network import members, outbox
+from tricircle.network.runtime import SessionOnly
 
 
 def _group_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
     outbox.changed(payload.context, Key("security_group", payload.resource_id))
+    outbox.changed(payload.context, Key(members.KIND, payload.resource_id))
 
 
 def _group_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    # Rules of other groups that name it go with it, without a word.
+    members.look_at_rules(payload.context.session, payload.resource_id)
     outbox.unwanted(payload.context, Key("security_group", payload.resource_id))
+    outbox.unwanted(payload.context, Key(members.KIND, payload.resource_id))
 
 
 def _rule_created(resource: str, event: str, trigger: Any, payload: Any) -> None:
@@ -49,6 +57,18 @@ def _floating_ip_deleted(resource: str, event: str, trigger: Any, payload: Any) 
     outbox.unwanted(payload.context, Key("floating_ip", payload.latest_state["device_id"]))
 
 
+def _addresses_changed(mapper: Any, connection: Any, target: Any) -> None:
+    outbox.changed(SessionOnly(connection), Key("address_group", target.address_group_id))
+
+
+def _addresses_renamed(mapper: Any, connection: Any, target: Any) -> None:
+    outbox.changed(SessionOnly(connection), Key("address_group", target.id))
+
+
+def _addresses_deleted(mapper: Any, connection: Any, target: Any) -> None:
+    outbox.unwanted(SessionOnly(connection), Key("address_group", target.id))
+
+
 _CALLBACKS = (
     (_group_changed, resources.SECURITY_GROUP, events.PRECOMMIT_UPDATE),
     (_group_deleted, resources.SECURITY_GROUP, events.PRECOMMIT_DELETE),
@@ -60,8 +80,16 @@ _CALLBACKS = (
     (_floating_ip_changed, resources.FLOATING_IP, events.PRECOMMIT_UPDATE),
     (_floating_ip_deleted, resources.FLOATING_IP, events.PRECOMMIT_DELETE),
 )
+_WRITES = (
+    (_addresses_changed, ag_models.AddressAssociation, "after_insert"),
+    (_addresses_changed, ag_models.AddressAssociation, "after_delete"),
+    (_addresses_renamed, ag_models.AddressGroup, "after_update"),
+    (_addresses_deleted, ag_models.AddressGroup, "after_delete"),
+)
 
 
 def subscribe() -> None:
     for callback, resource, event in _CALLBACKS:
         registry.subscribe(callback, resource, event, cancellable=True)
+    for write, model, moment in _WRITES:
+        sa.event.listen(model, moment, write)

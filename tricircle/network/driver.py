@@ -13,7 +13,17 @@ from oslo_log import log
 
 from tricircle.conf import CONF
 from tricircle.db.realizations import Key
-from tricircle.network import callbacks, interconnect, outbox, qos, runtime, trunks, zones
+from tricircle.network import (
+    callbacks,
+    central,
+    interconnect,
+    members,
+    outbox,
+    qos,
+    runtime,
+    trunks,
+    zones,
+)
 from tricircle.network.adapters.port import ATTRIBUTES
 from tricircle.network.central import ROUTER_INTERFACES, ROUTER_PORTS
 from tricircle.network.deadline import Deadline, DeadlinePassed
@@ -78,7 +88,12 @@ class TricircleMechanismDriver(api.MechanismDriver):
         outbox.changed(context.plugin_context, Key("subnet", context.current["id"]))
 
     def delete_subnet_precommit(self, context: Any) -> None:
-        outbox.unwanted(context.plugin_context, Key("subnet", context.current["id"]))
+        subnet = context.current
+        outbox.unwanted(context.plugin_context, Key("subnet", subnet["id"]))
+        if central.takes_own_address(subnet):
+            # Such a subnet takes the addresses with it that ports have of it.
+            session = context.plugin_context.session
+            members.changed(session, members.of_network(session, subnet["network_id"]))
 
     def create_port_precommit(self, context: Any) -> None:
         port = context.current
@@ -95,6 +110,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
             trunks.leave(context.plugin_context, key.resource_id, pod.id if pod else None)
         if any(port.get(name) != before.get(name) for name in ATTRIBUTES):
             outbox.changed(context.plugin_context, key)
+        outbox.membership_changed(context.plugin_context, port, before)
         _router_interface_is_up(context.plugin_context, port)
         if moved:
             outbox.refresh_floating_ips(context.plugin_context, port_id=port["id"])

@@ -2,9 +2,11 @@
 """What a pod needs of networks, subnets, groups, policies and routers; the rest is to go.
 
 All is needed because of ports: a port needs its network with the subnets, its groups, and the
-groups their rules name, its and its network's QoS policy; a network needs the routers joined to
-it, a router what it reaches.
+groups and address groups their rules name, with the members these groups have in other pods; its
+and its network's QoS policy; a network needs the routers joined to it, a router what it reaches.
 """
+
+from typing import Any
 
 import sqlalchemy as sa
 from neutron.db import models_v2
@@ -13,28 +15,43 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Store
-from tricircle.network import bridges, outbox, reach
+from tricircle.network import bridges, members, outbox, reach
 
 # What goes when nothing needs it; a port is wanted for its own sake.
 # A network goes before its subnets: then its routers leave it and do not ask for them again.
-KINDS = ("floating_ip", "router", "network", "subnet", "security_group", "qos_policy")
+KINDS = (
+    "floating_ip",
+    "router",
+    "network",
+    "subnet",
+    "security_group",
+    members.KIND,
+    "address_group",
+    "qos_policy",
+)
 
 
 def sweep(store: Store, pod_id: str) -> int:
-    """Mark as unwanted what nothing in the pod needs any more; how many."""
+    """Mark as unwanted what nothing in the pod needs any more; how many marks.
+
+    And as wanted the members of groups that are in other pods, where that has been missed: a
+    group may come to a pod in the same moment as another's first member to another pod.
+    """
     table = store.table
     present = sa.select(table.resource_type, table.resource_id).where(
         table.pod_id == pod_id, table.absent.is_(False), table.resource_type.in_(KINDS)
     )
 
-    def look(tx: Session) -> list[Key]:
-        found = [Key(*row) for row in tx.execute(present).tuples()]
+    def look(tx: Session) -> tuple[list[Key], list[Key]]:
+        found = {Key(*row) for row in tx.execute(present).tuples()}
         needed = of(tx, pod_id) if found else set()
-        surplus = [key for key in found if key not in needed]
-        return sorted(surplus, key=lambda key: KINDS.index(key.resource_type))
+        surplus = sorted(found - needed, key=lambda key: KINDS.index(key.resource_type))
+        return surplus, [key for key in needed - found if key.resource_type == members.KIND]
 
-    surplus: list[Key] = store.transact(look)
-    return sum(store.transact(_retiring(store, key, pod_id)) for key in surplus)
+    surplus, missed = store.transact(look)
+    works = [_beginning(key, pod_id) for key in missed]
+    works += [_retiring(store, key, pod_id) for key in surplus]
+    return sum(store.transact(work) for work in works)
 
 
 def of(tx: Session, pod_id: str) -> set[Key]:
@@ -50,6 +67,9 @@ def of(tx: Session, pod_id: str) -> set[Key]:
     floating_ips = {one for one, pods in reach.floating_ips(tx).items() if pod_id in pods}
     policies = outbox.policies_of(tx, outbox.ports_in(tx, pod_id), networks)
     groups = _with_named(tx, outbox.groups_of_ports(tx, pod_id))
+    rule = sg_models.SecurityGroupRule
+    address_groups = _named(tx, rule.remote_address_group_id, groups)
+    away = members.elsewhere(tx, _named(tx, rule.remote_group_id, groups), pod_id)
     return {
         *(Key("network", one) for one in networks),
         *(Key("subnet", one) for one in subnets),
@@ -57,6 +77,8 @@ def of(tx: Session, pod_id: str) -> set[Key]:
         *(Key("floating_ip", one) for one in floating_ips),
         *(Key("security_group", one) for one in groups),
         *(Key("qos_policy", one) for one in policies),
+        *(Key("address_group", one) for one in address_groups),
+        *(Key(members.KIND, one) for one in away),
     }
 
 
@@ -73,17 +95,22 @@ def _networks_of(router: reach.RouterReach, pod_id: str) -> set[str]:
 
 def _with_named(tx: Session, groups: set[str]) -> set[str]:
     """The groups, with those their rules name, and so on."""
-    rule = sg_models.SecurityGroupRule
     known, newest = set(groups), set(groups)
     while newest:
-        named = tx.scalars(
-            sa.select(rule.remote_group_id)
-            .where(rule.security_group_id.in_(newest), rule.remote_group_id.is_not(None))
-            .distinct()
-        )
-        newest = set(named) - known
+        newest = _named(tx, sg_models.SecurityGroupRule.remote_group_id, newest) - known
         known |= newest
     return known
+
+
+def _named(tx: Session, column: Any, groups: set[str]) -> set[str]:
+    """What the rules of groups name in a column."""
+    rule = sg_models.SecurityGroupRule
+    query = sa.select(column).where(rule.security_group_id.in_(groups), column.is_not(None))
+    return set(tx.scalars(query.distinct()))
+
+
+def _beginning(key: Key, pod_id: str) -> realizations.Work:
+    return lambda tx: members.begin(tx, key.resource_id, pod_id)
 
 
 def _retiring(store: Store, key: Key, pod_id: str) -> realizations.Work:
@@ -110,6 +137,8 @@ def _retiring(store: Store, key: Key, pod_id: str) -> realizations.Work:
         if key.resource_type == "network":
             for router_id in outbox.routers_of(tx, key.resource_id):
                 realizations.touch(tx, table, Key("router", router_id))
+        if key.resource_type == members.KIND:
+            members.look_at_rules(tx, key.resource_id, [pod_id])
         return realizations.retire(tx, table, key, [pod_id])
 
     return retire

@@ -16,9 +16,13 @@ from neutron.db.qos import models as qos_models
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
-from tricircle.network import reach, segments
+from tricircle.network import members, reach, segments
 from tricircle.network.central import ROUTER_INTERFACES
 from tricircle.network.models import Realization
+
+_ADDRESSES = {"fixed_ips", "allowed_address_pairs"}
+# What an update of a bound port has otherwise than before, though nothing was changed.
+_ALWAYS = {"revision_number", "updated_at", "binding:vif_details"}
 
 
 def changed(context: Any, key: Key) -> None:
@@ -28,7 +32,7 @@ def changed(context: Any, key: Key) -> None:
 
 def unwanted(context: Any, key: Key, pod_ids: list[str] | None = None) -> None:
     """The resource must go from these pods, or from all."""
-    realizations.retire(context.session, Realization, key, pod_ids)
+    _retire(context.session, key, pod_ids)
 
 
 def unwanted_but_in(context: Any, key: Key, pod_id: str | None) -> None:
@@ -36,7 +40,22 @@ def unwanted_but_in(context: Any, key: Key, pod_id: str | None) -> None:
     session = context.session
     others = [p for p in realizations.pods_with(session, Realization, key) if p != pod_id]
     if others:
-        realizations.retire(session, Realization, key, others)
+        _retire(session, key, others)
+
+
+def membership_changed(context: Any, port: dict[str, Any], before: dict[str, Any]) -> None:
+    """A port may be in other groups or have other addresses: pods without it are to know.
+
+    An update of nothing is how Neutron tells of an address of a new auto-address subnet.
+    """
+    now, then = set(port["security_groups"]), set(before["security_groups"])
+    others = {name for name in port if port[name] != before.get(name)} - _ALWAYS
+    readdressed = not others or bool(others & _ADDRESSES)
+    if now == then and not readdressed:
+        return
+    if pods := realizations.pods_with(context.session, Realization, Key("port", port["id"])):
+        members.joined(context.session, now if readdressed else now - then, pods)
+    members.changed(context.session, then - now)
 
 
 def wanted_where(context: Any, key: Key, other: Key, project_id: str | None) -> None:
@@ -63,7 +82,8 @@ def wanted_for_port(context: Any, port: dict[str, Any], pod_id: str) -> None:
         _ensure(session, Key("subnet", subnet_id), pod_id, project_id)
     for group_id in sorted(port["security_groups"]):
         _ensure(session, Key("security_group", group_id), pod_id, project_id)
-    _ensure(session, Key("port", port["id"]), pod_id, project_id)
+    if _ensure(session, Key("port", port["id"]), pod_id, project_id):
+        members.joined(session, port["security_groups"], [pod_id])
     if is_new or not segments.stretched_among(session, [network_id]):
         refresh_routers(context, routers_of(session, network_id))
     refresh_floating_ips(context, port_id=port["id"])
@@ -164,6 +184,13 @@ def policies_of(session: Any, port_ids: Any, network_ids: Any) -> set[str]:
         *session.scalars(sa.select(port.policy_id).where(port.port_id.in_(port_ids))),
         *session.scalars(sa.select(network.policy_id).where(network.network_id.in_(network_ids))),
     }
+
+
+def _retire(session: Any, key: Key, pod_ids: list[str] | None) -> None:
+    if realizations.retire(session, Realization, key, pod_ids) and key.resource_type == "port":
+        binding = sg_models.SecurityGroupPortBinding
+        groups = sa.select(binding.security_group_id).where(binding.port_id == key.resource_id)
+        members.changed(session, set(session.scalars(groups)))
 
 
 def _ensure(session: Any, key: Key, pod_id: str, project_id: str | None) -> bool:

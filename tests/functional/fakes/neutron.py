@@ -130,20 +130,44 @@ READ_ONLY = {"id", "status", "created_at", "updated_at", "revision_number", "tag
 ADMIN_ONLY = ("binding:", "provider:")
 BINDING = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
 NOT_FILTERS = {"fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"}
+ALIASES = {
+    "address-group",
+    "agent",
+    "allowed-address-pairs",
+    "auto-allocated-topology",
+    "availability_zone",
+    "binding",
+    "external-net",
+    "floating-ip-port-forwarding",
+    "port-security",
+    "provider",
+    "qos",
+    "quotas",
+    "router",
+    "security-group",
+    "security-groups-remote-address-group",
+    "standard-attr-description",
+    "stateful-security-group",
+    "trunk",
+}
+#: Attributes and collections that are there with an extension only.
+OF_EXTENSION = {
+    "address-groups": "address-group",
+    "remote_address_group_id": "security-groups-remote-address-group",
+    "stateful": "stateful-security-group",
+}
+REMOTES = {
+    "remote_ip_prefix": "",
+    "remote_group_id": "security-groups",
+    "remote_address_group_id": "address-groups",
+}
+PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17", "ipv6-icmp": "58", "icmpv6": "58"}
 DEFAULT_QUOTA = {"port": 500, "network": 100, "subnet": 100, "security_group": 10}
 
 
 def no_port(kind: str, object_id: str) -> Refusal:
     name = kind.title().replace("_", "")
     return Refusal(404, f"{name} {object_id} could not be found.", f"{name}NotFound")
-
-
-ALIASES = frozenset((
-    "router", "security-group", "standard-attr-description", "binding", "agent",
-    "availability_zone", "address-group", "provider", "port-security",
-    "auto-allocated-topology", "quotas", "external-net", "qos", "trunk",
-    "floating-ip-port-forwarding",
-))  # fmt: skip
 
 
 class Neutron(PortForwarding, Qos, Trunks, FakeService):
@@ -302,7 +326,7 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
                 f"is {item['revision_number']}",
                 "RevisionNumberConstraintFailed",
             )
-        unknown = set(values) - set(RESOURCES[collection][1]) - {"description"}
+        unknown = set(values) - self._attributes(collection)
         if unknown:
             raise Refusal(400, f"Unrecognized attribute(s) '{', '.join(sorted(unknown))}'")
         before = dict(item)
@@ -312,6 +336,12 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
             self._check_port({**item, **values}, values, item)
         if collection == "floatingips" and values.get("port_id"):
             self._check_no_forwarding(item)
+        if collection == "address-groups" and "addresses" in values:
+            raise Refusal(400, "Cannot update read-only attribute addresses", "HTTPBadRequest")
+        if values.get("stateful", item.get("stateful")) != item.get("stateful") and any(
+            object_id in port["security_groups"] for port in self.ports()
+        ):
+            raise Refusal(409, f"Security Group {object_id} in use.", "SecurityGroupInUse")
         item.update(values)
         item["revision_number"] += 1
         item["updated_at"] = timestamp()
@@ -368,10 +398,29 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
             tags.append(tag)
         return reply(None, 201)
 
+    @route("PUT", "/v2.0/address-groups/{group_id}/{action}_addresses")
+    def change_addresses(self, exchange: Exchange, group_id: str, action: str) -> web.Response:
+        group = self._get("address-groups", group_id, exchange.token)
+        given = {cidr(address) for address in exchange.json()["addresses"]}
+        there = set(group["addresses"])
+        wrong = given & there if action == "add" else given - there
+        if wrong:
+            kind = "AddressesAlreadyExist" if action == "add" else "AddressesNotFound"
+            raise Refusal(400 if action == "add" else 404, f"Addresses {sorted(wrong)}", kind)
+        group["addresses"] = sorted(there | given if action == "add" else there - given)
+        return reply({"address_group": self._show("address-groups", group, exchange)})
+
     # -- the rules ---------------------------------------------------------------------------
 
+    def _lacks(self, name: str) -> bool:
+        return name in OF_EXTENSION and OF_EXTENSION[name] not in self.aliases
+
+    def _attributes(self, collection: str) -> set[str]:
+        names = {*RESOURCES[collection][1], "description"}
+        return {name for name in names if not self._lacks(name)}
+
     def _table(self, collection: str) -> dict[str, Object]:
-        if collection not in self.tables:
+        if collection not in self.tables or self._lacks(collection):
             raise Refusal(404, "The resource could not be found.")
         return self.tables[collection]
 
@@ -428,7 +477,7 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
         project = values.pop("project_id", None) or values.pop("tenant_id", None)
         values.pop("tenant_id", None)
         project = project or (token.project_id if token else "")
-        unknown = set(values) - set(defaults) - {"description"}
+        unknown = set(values) - self._attributes(collection)
         if unknown and token is not None:
             raise Refusal(400, f"Unrecognized attribute(s) '{', '.join(sorted(unknown))}'")
         if token is not None and not collection.endswith("rules"):
@@ -589,13 +638,21 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
 
     def _prepare_security_group_rule(self, item: Object, token: Token | None) -> None:
         group = self._get("security-groups", item["security_group_id"], token)
-        if item["remote_group_id"]:
-            self._get("security-groups", item["remote_group_id"], None)
-        names = RESOURCES["security-group-rules"][1]
+        remotes = [item[name] for name in REMOTES if item[name]]
+        if len(remotes) > 1:
+            raise Refusal(
+                400, "Only one remote may be provided.", "SecurityGroupMultipleRemoteEntites"
+            )
+        for name, collection in REMOTES.items():
+            if collection and item[name]:
+                self._get(collection, item[name], None)
         for other in group["security_group_rules"]:
-            if all(other[name] == item[name] for name in names):
+            if rule_key(other) == rule_key(item):
                 raise Refusal(409, "Security group rule already exists.", "SecurityGroupRuleExists")
         group["security_group_rules"].append(item)
+
+    def _prepare_address_group(self, item: Object, token: Token | None) -> None:
+        item["addresses"] = sorted({cidr(address) for address in item["addresses"]})
 
     def _prepare_router(self, item: Object, token: Token | None) -> None:
         item["status"] = "ACTIVE"
@@ -631,8 +688,14 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
         if collection == "security-groups":
             if any(item["id"] in port["security_groups"] for port in self.ports()):
                 raise Refusal(409, f"Security Group {item['id']} in use.", "SecurityGroupInUse")
-            for rule in item["security_group_rules"]:
-                self.tables["security-group-rules"].pop(rule["id"], None)
+            for rule in list(self.tables["security-group-rules"].values()):
+                if item["id"] in (rule["security_group_id"], rule["remote_group_id"]):
+                    self.remove("security-group-rules", rule, token)
+        if collection == "address-groups" and any(
+            rule["remote_address_group_id"] == item["id"]
+            for rule in self.tables["security-group-rules"].values()
+        ):
+            raise Refusal(409, f"Address group {item['id']} is in use.", "AddressGroupInUse")
         if collection == "security-group-rules":
             group = self.tables["security-groups"].get(item["security_group_id"])
             if group:
@@ -659,6 +722,22 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
         elif before and before["binding:host_id"]:
             item["binding:vif_type"] = "unbound"
             item["status"] = "DOWN"
+
+
+def cidr(address: str) -> str:
+    return str(ipaddress.ip_network(address, strict=False))
+
+
+def rule_key(rule: Object) -> tuple[Any, ...]:
+    """Two rules with the same one are the same to Neutron."""
+    protocol, prefix = rule["protocol"], rule["remote_ip_prefix"]
+    protocol = PROTOCOLS.get(str(protocol), str(protocol))
+    names = set(RESOURCES["security-group-rules"][1]) - {"protocol", "remote_ip_prefix"}
+    return (
+        None if protocol in ("None", "any") else protocol,
+        None if prefix in (None, "0.0.0.0/0", "::/0") else prefix,
+        *(rule[name] for name in sorted(names)),
+    )
 
 
 def timestamp() -> str:

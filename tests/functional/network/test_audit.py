@@ -444,3 +444,48 @@ def test_repairs_are_told_even_if_they_cannot_be_written_down(
     stage.work("pod1")
     assert stage.copy("pod1", "networks", world["network"]["id"])["name"] == "net"
     assert any("Repaired the network" in record.getMessage() for record in caplog.records)
+
+
+def test_address_groups_and_members_elsewhere(stage: Stage, no_grace: None) -> None:
+    network, _ = stage.network()
+    hosts = stage.make("address_group", name="hosts", addresses=["10.5.0.0/16"])
+    web = stage.make("security_group", name="web", description="")
+    for remote in ({"remote_address_group_id": hosts["id"]}, {"remote_group_id": web["id"]}):
+        stage.make(
+            "security_group_rule", security_group_id=web["id"], direction="ingress", **remote
+        )
+    stage.bound(network, "pod1", security_groups=[web["id"]])
+    stage.bound(network, "pod2", security_groups=[web["id"]])
+    stage.reconcile()
+    settled(stage, "pod1")
+    before = {one["id"]: list(one["addresses"]) for one in stage.copies("pod1", "address-groups")}
+    assert len(before) == 2
+
+    for one in stage.copies("pod1", "address-groups"):
+        one["addresses"] = ["192.0.2.0/24"]
+    rules = stage.neutron("pod1").tables["security-group-rules"]
+    for rule in list(rules.values()):
+        if rule["remote_address_group_id"]:
+            stage.neutron("pod1").remove("security-group-rules", rule, None)
+    found = audit(stage, "pod1")
+    assert sorted(key.resource_type for key in found.changed) == [
+        "address_group",
+        "group_members",
+        "security_group",
+    ]
+    stage.reconcile("pod1")
+    after = {one["id"]: list(one["addresses"]) for one in stage.copies("pod1", "address-groups")}
+    assert after == before
+    settled(stage, "pod1")
+
+
+def test_address_groups_that_nobody_wants(stage: Stage, no_grace: None) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    for gone in ("4d3c2b1a-0000-4000-8000-000000000001", "4d3c2b1a-0000-4000-8000-000000000002"):
+        stage.neutron("pod1").make("address-groups", PROJECT, description=marker(gone))
+    own = stage.neutron("pod1").make("address-groups", PROJECT, description="mine")
+    assert audit(stage, "pod1").orphans == 2
+    stage.reconcile("pod1")
+    assert list(stage.neutron("pod1").tables["address-groups"]) == [own["id"]]
+    settled(stage, "pod1")

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One module for each resource type; a new type is a new module and a row in ``ADAPTERS``."""
 
+from tricircle.network.adapters.address_group import AddressGroupAdapter
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.adapters.floating_ip import FloatingIpAdapter
+from tricircle.network.adapters.group_members import GroupMembersAdapter
 from tricircle.network.adapters.network import NetworkAdapter
 from tricircle.network.adapters.port import PortAdapter
 from tricircle.network.adapters.qos_policy import QosPolicyAdapter
@@ -16,6 +18,8 @@ ADAPTERS: dict[str, Adapter] = {
     for adapter in (
         QosPolicyAdapter(),
         NetworkAdapter(),
+        AddressGroupAdapter(),
+        GroupMembersAdapter(),
         SecurityGroupAdapter(),
         SubnetAdapter(),
         RouterAdapter(),

@@ -4,17 +4,21 @@
 from collections.abc import Collection
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from tricircle.db import realizations
 from tricircle.db.realizations import Key
 from tricircle.network import central as central_neutron
+from tricircle.network import members
+from tricircle.network.adapters.address_group import lacking
 from tricircle.network.adapters.base import Adapter
+from tricircle.network.adapters.security_rules import copy, identity
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, marker
+from tricircle.network.site import Site, marked, marker
 from tricircle.pods.errors import PodRefused
 
 DEFAULT = "default"
-# Other names Neutron knows a protocol by, so that two releases agree.
-_PROTOCOLS = {"icmpv6": "ipv6-icmp", "58": "ipv6-icmp", "1": "icmp", "6": "tcp", "17": "udp"}
-_PLAIN = ("direction", "ethertype", "port_range_min", "port_range_max", "remote_ip_prefix")
+_STATELESS = "stateful-security-group"
 
 
 class SecurityGroupAdapter(Adapter):
@@ -25,19 +29,28 @@ class SecurityGroupAdapter(Adapter):
     collection = "security-groups"
     order = 10
     strict = True
-    fixed = frozenset({"stateful"})
 
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_security_group, resource_id)
 
     def refers(self, site: Site, central: Resource) -> list[Key]:
-        remote = {rule["remote_group_id"] for rule in central["security_group_rules"]}
-        return [Key("security_group", group) for group in sorted(remote - {None, central["id"]})]
+        remote = _named(central, "remote_group_id")
+        keys = [Key("security_group", group) for group in sorted(remote - {central["id"]})]
+        if lacking(site):
+            return keys
+        away = self._away(site, remote)
+        keys += [Key(members.KIND, group) for group in sorted(away)]
+        named = _named(central, "remote_address_group_id")
+        return keys + [Key("address_group", group) for group in sorted(named)]
 
     def body(self, site: Site, central: Resource) -> Resource:
+        """Raises PodRefused when the group is stateless and the pod has no such groups."""
         body = {"name": central["name"], "project_id": central["project_id"]}
-        if central.get("stateful") is False:
-            body["stateful"] = False
+        stateful = central.get("stateful", True)
+        if site.neutron.has(_STATELESS):
+            body["stateful"] = stateful
+        elif not stateful:
+            raise _impossible(site, _STATELESS, f"security group {central['id']} be stateless")
         return body
 
     def adopts(self, central: Resource) -> bool:
@@ -57,40 +70,97 @@ class SecurityGroupAdapter(Adapter):
         return changes
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
-        wanted = _wanted(central, _groups(site, listed, central))
-        there = [
-            _identity(rule, rule.get("remote_group_id"))
-            for rule in listed.get("security_group_rules", ())
-        ]
-        rules = [] if wanted.keys() == set(there) else ["security_group_rules"]
+        wanted = sorted({identity(rule) for rule in self._wanted(site, listed, central)}, key=str)
+        there = sorted(map(identity, listed.get("security_group_rules", ())), key=str)
+        rules = [] if wanted == there else ["security_group_rules"]
         return [*self.differs(site, listed, central), *rules]
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        groups = _groups(site, current, central)
-        wanted = _wanted(central, groups)
-        there = {
-            _identity(rule, rule.get("remote_group_id")): rule["id"]
-            for rule in self._rules(site, current["id"])
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        try:
+            super().update(site, current, central)
+        except PodRefused as error:
+            if error.status != 409 or "stateful" not in self.differs(site, current, central):
+                raise
+            self._vacate(site, current["id"])
+            super().update(site, current, central)
+
+    def _vacate(self, site: Site, group_id: str) -> None:
+        """Have the region's ports leave a group of the pod; the next look at them brings them back.
+
+        A group changes its statefulness only while no port is in it. In the region none was; but
+        the pod may not have heard of that before they came back.
+        """
+        listed = site.neutron.list("ports", fields=["id", "description", "security_groups"])
+        ports = {
+            central_id: port
+            for port in listed
+            if group_id in port["security_groups"] and (central_id := marked(port))
         }
+
+        def look_again(tx: Session) -> None:
+            for port_id in ports:
+                realizations.touch(tx, site.store.table, Key("port", port_id), [site.pod.id])
+
+        site.store.transact(look_again)
+        for port in ports.values():
+            left = [one for one in port["security_groups"] if one != group_id]
+            site.neutron.put(f"/ports/{port['id']}", {"port": {"security_groups": left}})
+
+    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+        wanted = {identity(rule): rule for rule in self._wanted(site, current, central)}
+        there: dict[tuple[Any, ...], list[str]] = {}
+        for rule in self._rules(site, current["id"]):
+            there.setdefault(identity(rule), []).append(rule["id"])
         # First what is missing, then what is too much: no traffic is cut that may flow.
-        self._add(
-            site,
-            [
-                _rule(rule, current["id"], groups)
-                for key, rule in wanted.items()
-                if key not in there
-            ],
-        )
-        for key, rule_id in there.items():
-            if key not in wanted:
+        self._add(site, [rule for key, rule in wanted.items() if key not in there])
+        for key, rule_ids in there.items():
+            for rule_id in rule_ids[1:] if key in wanted else rule_ids:
                 site.neutron.delete(f"/security-group-rules/{rule_id}")
+        named = _named(central, "remote_address_group_id")
+        if named and (extension := lacking(site)):
+            what = f"security group {central['id']} name address group {min(named)} in a rule"
+            raise _impossible(site, extension, what)
+
+    def _wanted(self, site: Site, current: Resource, central: Resource) -> list[Resource]:
+        """The rules as the pod must have them, as far as it can have them.
+
+        One with a remote group stands for the members in the pod, and once more for those in
+        others, if there are any.
+        """
+        remote = _named(central, "remote_group_id")
+        groups = site.ids("security_group", remote - {central["id"]})
+        groups[central["id"]] = current["id"]
+        named = set() if lacking(site) else _named(central, "remote_address_group_id")
+        sets = site.ids("address_group", named)
+        known = set() if lacking(site) else site.store.wanted(members.KIND, remote, site.pod.id)
+        away = site.ids(members.KIND, known)
+        rules, more = [], []
+        for rule in central["security_group_rules"]:
+            group, addresses = rule["remote_group_id"], rule["remote_address_group_id"]
+            if group:
+                rules.append(copy(rule, current["id"], remote_group_id=groups[group]))
+                if group in away:
+                    more.append(copy(rule, current["id"], remote_address_group_id=away[group]))
+            elif not addresses:
+                rules.append(copy(rule, current["id"]))
+            elif addresses in sets:
+                rules.append(copy(rule, current["id"], remote_address_group_id=sets[addresses]))
+        return rules + more
+
+    def _away(self, site: Site, groups: set[str]) -> set[str]:
+        """Those of the groups that have members in other pods."""
+        found: set[str] = site.store.transact(lambda tx: members.elsewhere(tx, groups, site.pod.id))
+        return found
 
     def delete(self, site: Site, pod_resource_id: str) -> None:
         document = site.neutron.find(f"/{self.collection}/{pod_resource_id}")
         if document is None:
             return
         if document[self.member]["name"] == DEFAULT:
-            # The pod's own: it stays, and is no longer ours.
+            # The pod's own: it stays, and is no longer ours. What its rules name is to go.
+            for rule in self._rules(site, pod_resource_id):
+                if rule.get("remote_address_group_id"):
+                    site.neutron.delete(f"/security-group-rules/{rule['id']}")
             path = f"/{self.collection}/{pod_resource_id}"
             site.neutron.put(path, {self.member: {"description": "Default security group"}})
             return
@@ -118,41 +188,12 @@ class SecurityGroupAdapter(Adapter):
                     raise
 
 
-def _groups(site: Site, current: Resource, central: Resource) -> dict[str, str]:
-    """{central id: id in the pod} of the group and those its rules name."""
-    remote = {rule["remote_group_id"] for rule in central["security_group_rules"]} - {None}
-    return {
-        **site.ids("security_group", remote - {central["id"]}),
-        central["id"]: current["id"],
-    }
+def _named(central: Resource, attribute: str) -> set[str]:
+    """Ids of what the group's rules name in an attribute."""
+    return {rule[attribute] for rule in central["security_group_rules"]} - {None}
 
 
-def _wanted(central: Resource, groups: dict[str, str]) -> dict[tuple[Any, ...], Resource]:
-    return {
-        _identity(rule, groups.get(rule["remote_group_id"])): rule
-        for rule in central["security_group_rules"]
-    }
-
-
-def _identity(rule: Resource, remote_group: str | None) -> tuple[Any, ...]:
-    protocol = None if rule["protocol"] is None else str(rule["protocol"]).lower()
-    if rule["ethertype"] == "IPv6" and protocol in ("icmp", "1"):
-        protocol = "ipv6-icmp"
-    return (
-        _PROTOCOLS.get(protocol or "", protocol),
-        remote_group,
-        rule.get("remote_address_group_id"),
-        *(rule[name] for name in _PLAIN),
+def _impossible(site: Site, extension: str, what: str) -> PodRefused:
+    return PodRefused(
+        site.pod.region_name, 501, f"its Neutron lacks the extension {extension}: {what} it cannot"
     )
-
-
-def _rule(rule: Resource, group_id: str, groups: dict[str, str]) -> Resource:
-    if rule.get("remote_address_group_id"):
-        raise NotImplementedError("Remote address groups are not realized in pods yet")
-    return {
-        **{name: rule[name] for name in (*_PLAIN, "protocol")},
-        "security_group_id": group_id,
-        "remote_group_id": groups.get(rule["remote_group_id"]),
-        "project_id": rule["project_id"],
-        "description": rule.get("description") or "",
-    }
