@@ -36,6 +36,8 @@ class PodWork:
         self._audit = Audit(runtime.engine.store, ADAPTERS)
         self._was_away = False
         self._at_work: set[str] = set()
+        self._room = CONF.reconciler.threads_per_pod * 4
+        self._more = False
         self._lock = threading.Lock()
         self._workers = concurrent.futures.ThreadPoolExecutor(
             CONF.reconciler.threads_per_pod, f"{name}-worker"
@@ -104,25 +106,25 @@ class PodWork:
             self._was_away = False
             engine.store.hurry(pod.id)
             self._audits.wake()
-        room = CONF.reconciler.threads_per_pod * 4
-        rows = engine.store.due(pod.id, room, tuple(ADAPTERS))
+        rows = engine.store.due(pod.id, self._room, tuple(ADAPTERS))
+        self._more = len(rows) == self._room
         for row in sorted(rows, key=engine.order):
             with self._lock:
-                if row.id in self._at_work or len(self._at_work) >= room:
+                if row.id in self._at_work or len(self._at_work) >= self._room:
                     continue
                 self._at_work.add(row.id)
             self._workers.submit(self._one, pod, row.id)
 
     def _one(self, pod: Pod, row_id: str) -> None:
         try:
-            done = self._runtime.engine.work(pod, row_id)
+            self._runtime.engine.work(pod, row_id)
         except Exception:
             LOG.exception("A realization in pod %s could not be worked on", pod.region_name)
-            done = False
         with self._lock:
             self._at_work.discard(row_id)
-            idle = not self._at_work
-        if done and idle:
+            low = len(self._at_work) <= self._room // 2
+        # Not without a backlog: what changes all the time is written once a look, not each time.
+        if low and self._more:
             self._network.wake()
 
     def _mirror(self) -> None:
