@@ -225,6 +225,10 @@ def _differing(site: Site, adapter: Adapter, row: Row, item: Resource | None) ->
     except (PodError, NotYet) as error:
         # Whoever looks at it closely will find out.
         return str(error)
+    except Exception:
+        # One that cannot be compared must not keep the others from it.
+        LOG.exception("Pod %s: the %s could not be compared", site.pod.region_name, _key(row))
+        return ""
 
 
 def _is_double(row: Row, item: Resource) -> bool:

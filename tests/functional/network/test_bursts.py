@@ -111,7 +111,8 @@ def test_a_pod_that_hangs_holds_up_no_other(stage: Stage, service: Service) -> N
     began = time.monotonic()
     for network in networks:
         wait(lambda n=network: stage.copy("pod2", "networks", n["id"])["name"] == "new")
-    assert time.monotonic() - began < 4
+    # One after the other, the calls that hang take longer than this.
+    assert time.monotonic() - began < 8
     hanging = [call for call in stage.cloud.journal.find("pod1/network") if call.status is None]
     assert len(hanging) >= 2
     assert stage.copy("pod1", "networks", networks[0]["id"])["name"] == "net"
