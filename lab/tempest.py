@@ -65,7 +65,8 @@ def _flavors(cloud: Any) -> dict[str, str]:
     return known
 
 
-def _external_network(cloud: Any) -> Any:
+def _external_network(cloud: Any, outlets: list[str]) -> Any:
+    """The external network; ``outlets`` are the pods that have it, for a region that has pods."""
     network = next(iter(cloud.network.networks(is_router_external=True)), None)
     if network is None:
         network = cloud.network.create_network(
@@ -74,6 +75,7 @@ def _external_network(cloud: Any) -> Any:
             is_default=True,
             provider_network_type="flat",
             provider_physical_network=EXTERNAL_PHYSNET,
+            **({"availability_zone_hints": outlets} if outlets else {}),
         )
         cloud.network.create_subnet(
             network_id=network.id,
@@ -85,7 +87,7 @@ def _external_network(cloud: Any) -> Any:
     return network
 
 
-def _networks(cloud: Any) -> Any:
+def _networks(cloud: Any, outlets: list[str]) -> Any:
     """The external network; makes the rest that tests look for by name."""
     if not cloud.network.find_network(NETWORK):
         private = cloud.network.create_network(name=NETWORK)
@@ -100,7 +102,7 @@ def _networks(cloud: Any) -> Any:
             is_shared=True,
             is_default=True,
         )
-    return _external_network(cloud)
+    return _external_network(cloud, outlets)
 
 
 def _volume_type(cloud: Any) -> None:
@@ -141,7 +143,8 @@ def _sections(lab: Lab, region: str, offered: set[str], folder: Path) -> Section
     cloud = identity.connection(lab, region)
     images = {image.name: image.id for image in cloud.image.images()}
     flavors = _flavors(cloud)
-    public = _networks(cloud)
+    outlets = [pod.region for pod in lab.pods if pod.external] if region == REGION else []
+    public = _networks(cloud, outlets)
     extensions = sorted(extension.alias for extension in cloud.network.extensions())
     hosts = {
         service.host
