@@ -31,7 +31,9 @@ def ensure_up(
     name: str = settings.DEFAULT_NAME,
     *,
     profile: str | None = None,
+    pods: int = 2,
     releases: dict[str, str] | None = None,
+    external: str = "pod1",
     with_tricircle: bool = False,
 ) -> Lab:
     """The lab of that name, brought up or mended; one that stands keeps its shape.
@@ -41,7 +43,9 @@ def ensure_up(
     try:
         lab = settings.load(name)
     except LabError:
-        lab = settings.new(name, profile=profile or "ovn", releases=releases)
+        lab = settings.new(
+            name, profile=profile or "ovn", pods=pods, releases=releases, external=external
+        )
     if profile and lab.profile != profile:
         raise LabError(
             f"lab {name!r} stands with network {lab.profile!r}, wanted is {profile!r}: "

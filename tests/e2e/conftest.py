@@ -32,7 +32,14 @@ def lab() -> Iterator[Lab]:
         return
     try:
         yield from _used(
-            cli.ensure_up(LAB_NAME, profile="ovn", releases=RELEASES, with_tricircle=True)
+            cli.ensure_up(
+                LAB_NAME,
+                profile="ovn",
+                pods=3,
+                releases=RELEASES,
+                external="pod1,pod3",
+                with_tricircle=True,
+            )
         )
     finally:
         cli.down(settings.load(LAB_NAME))
@@ -151,7 +158,7 @@ class Site:
         self.demo, self.image, self.flavor, self.name = demo, image, flavor, name
         self.servers: list[Any] = []
         self.networks: list[Any] = []
-        self.routers: list[tuple[Any, Any]] = []
+        self.routers: list[Any] = []
         self.groups: list[Any] = []
 
     def network(self, cidr: str = "10.80.0.0/24", **more: Any) -> Any:
@@ -197,13 +204,19 @@ class Site:
     def clean(self) -> None:
         network = self.demo.network
         self.delete_servers()
-        for router, subnet in self.routers:
-            network.remove_interface_from_router(router, subnet_id=subnet.id)
+        for router in self.routers:
+            # A route of the user's keeps its interface.
+            network.update_router(router, routes=[])
+            for port in list(network.ports(device_id=router.id)):
+                if port.device_owner != "network:router_gateway":
+                    network.remove_interface_from_router(router, port_id=port.id)
             network.delete_router(router)
+        self.routers = []
         for item in self.networks:
             eventually("the network is free", lambda item=item: self._gone(item))
         for group in self.groups:
             network.delete_security_group(group, ignore_missing=True)
+        self.networks, self.groups = [], []
 
     def _gone(self, item: Any) -> bool:
         self.demo.network.delete_network(item, ignore_missing=True)

@@ -21,6 +21,7 @@ from tests.functional.fakes.http import (
 from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron_port_forwarding import PortForwarding
 from tests.functional.fakes.neutron_qos import POLICIES, Qos
+from tests.functional.fakes.neutron_routers import GATEWAY, ROUTERS, Routers
 from tests.functional.fakes.neutron_trunks import TRUNKS, Trunks
 
 Object = dict[str, Any]
@@ -99,33 +100,14 @@ RESOURCES: dict[str, tuple[str, Object]] = {
             "remote_address_group_id": None,
         },
     ),
-    "routers": (
-        "router",
-        {
-            "name": "",
-            "admin_state_up": True,
-            "external_gateway_info": None,
-            "routes": [],
-            "distributed": False,
-            "ha": False,
-            "availability_zone_hints": [],
-        },
-    ),
-    "floatingips": (
-        "floatingip",
-        {
-            "floating_network_id": None,
-            "floating_ip_address": None,
-            "port_id": None,
-            "fixed_ip_address": None,
-        },
-    ),
+    **ROUTERS,
     "address-groups": ("address_group", {"name": "", "addresses": []}),
     **POLICIES,
     **TRUNKS,
     "agents": ("agent", {}),
     "availability_zones": ("availability_zone", {}),
 }
+SEGMENT = ("network_type", "physical_network", "segmentation_id")
 READ_ONLY = {"id", "status", "created_at", "updated_at", "revision_number", "tags"}
 ADMIN_ONLY = ("binding:", "provider:")
 BINDING = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
@@ -170,7 +152,7 @@ def no_port(kind: str, object_id: str) -> Refusal:
     return Refusal(404, f"{name} {object_id} could not be found.", f"{name}NotFound")
 
 
-class Neutron(PortForwarding, Qos, Trunks, FakeService):
+class Neutron(PortForwarding, Qos, Routers, Trunks, FakeService):
     """State is ``tables``: {collection: {id: object}}, tests may look and change."""
 
     def __init__(self, thread: LoopThread, name: str, journal: Journal, keystone: Keystone) -> None:
@@ -342,6 +324,10 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
             object_id in port["security_groups"] for port in self.ports()
         ):
             raise Refusal(409, f"Security Group {object_id} in use.", "SecurityGroupInUse")
+        if collection == "routers":
+            self._change_router(item, values)
+        if collection == "floatingips":
+            self._associate(item, values)
         item.update(values)
         item["revision_number"] += 1
         item["updated_at"] = timestamp()
@@ -354,40 +340,6 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
         self.remove(collection, item, exchange.token)
         await self.after_change(collection, None, item, exchange.token)
         return reply(None, 204)
-
-    @route("PUT", "/v2.0/routers/{router_id}/add_router_interface")
-    def add_interface(self, exchange: Exchange, router_id: str) -> web.Response:
-        router = self._get("routers", router_id, exchange.token)
-        body = exchange.json()
-        if "subnet_id" in body:
-            subnet = self._get("subnets", body["subnet_id"], exchange.token)
-            port = self._create(
-                "ports",
-                {
-                    "network_id": subnet["network_id"],
-                    "fixed_ips": [{"subnet_id": subnet["id"], "ip_address": subnet["gateway_ip"]}],
-                    "device_id": router_id,
-                    "device_owner": "network:router_interface",
-                    "project_id": router["project_id"],
-                },
-                None,
-            )
-        else:
-            port = self._get("ports", body["port_id"], exchange.token)
-            port.update(device_id=router_id, device_owner="network:router_interface")
-        return reply({"id": router_id, "port_id": port["id"],
-                      "subnet_id": port["fixed_ips"][0]["subnet_id"]})  # fmt: skip
-
-    @route("PUT", "/v2.0/routers/{router_id}/remove_router_interface")
-    def remove_interface(self, exchange: Exchange, router_id: str) -> web.Response:
-        self._get("routers", router_id, exchange.token)
-        body = exchange.json()
-        for port in self.ports(device_id=router_id):
-            subnets = [ip["subnet_id"] for ip in port["fixed_ips"]]
-            if body.get("port_id") == port["id"] or body.get("subnet_id") in subnets:
-                del self.tables["ports"][port["id"]]
-                return reply({"id": router_id, "port_id": port["id"], "subnet_id": subnets[0]})
-        raise Refusal(404, "Router has no interface there", "RouterInterfaceNotFound")
 
     @route("PUT", "/v2.0/{collection}/{object_id}/tags/{tag}")
     def add_tag(
@@ -509,6 +461,14 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
         item["subnets"] = []
         item["availability_zones"] = []
         item["provider:network_type"] = item["provider:network_type"] or "local"
+        segment = [item[f"provider:{name}"] for name in SEGMENT]
+        for other in self.tables["networks"].values():
+            if segment[1] and segment == [other[f"provider:{name}"] for name in SEGMENT]:
+                raise Refusal(
+                    409, f"Unable to create the network. {segment} is in use.", "VlanIdInUse"
+                )
+        if item["router:external"]:
+            self._open_to_all(item)
 
     def _prepare_subnet(self, item: Object, token: Token | None) -> None:
         network = self._get("networks", item["network_id"], token)
@@ -654,16 +614,6 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
     def _prepare_address_group(self, item: Object, token: Token | None) -> None:
         item["addresses"] = sorted({cidr(address) for address in item["addresses"]})
 
-    def _prepare_router(self, item: Object, token: Token | None) -> None:
-        item["status"] = "ACTIVE"
-        item["availability_zones"] = []
-
-    def _prepare_floatingip(self, item: Object, token: Token | None) -> None:
-        item["status"] = "DOWN"
-        item["floating_ip_address"] = item["floating_ip_address"] or (
-            f"203.0.113.{len(self.tables['floatingips']) + 2}"
-        )
-
     def remove(self, collection: str, item: Object, token: Token | None) -> None:
         if collection == "ports" and item["device_owner"].startswith("network:router_interface"):
             raise Refusal(409, f"Port {item['id']} cannot be deleted.", "ServicePortInUse")
@@ -675,6 +625,12 @@ class Neutron(PortForwarding, Qos, Trunks, FakeService):
             self._release_subports(item)
         if collection == "policies":
             self._check_policy_unused(item)
+        if collection == "rbac-policies":
+            self._close_external(item)
+        if collection == "routers":
+            if any(port["device_owner"] != GATEWAY for port in self.ports(device_id=item["id"])):
+                raise Refusal(409, f"Router {item['id']} still has ports", "RouterInUse")
+            self._regate(item, None)
         if collection == "networks":
             users = [
                 p for p in self.ports(network_id=item["id"]) if p["device_owner"] != "network:dhcp"

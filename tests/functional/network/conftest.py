@@ -18,13 +18,14 @@ from neutron.objects.securitygroup_default_rules import SecurityGroupDefaultRule
 from neutron_lib.api import attributes
 from neutron_lib.db import api as db_api
 from neutron_lib.db import model_base
+from neutron_lib.plugins import directory
 
 from tests.functional import bed
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.network.stage import Stage
 from tricircle.conf import CONF
 from tricircle.db import models, session
-from tricircle.network import central, runtime
+from tricircle.network import central, runtime, zones
 from tricircle.network import models as network_models  # noqa: F401  (our table)
 
 NEUTRON = """
@@ -44,7 +45,7 @@ lock_path = {folder}
 [database]
 connection = sqlite:///{folder}/neutron.sqlite?timeout=30
 [ml2]
-type_drivers = local,vlan
+type_drivers = local,flat,vlan
 project_network_types = local
 mechanism_drivers = tricircle
 extension_drivers = port_security,qos
@@ -96,6 +97,7 @@ def plugins(neutron_config_text: str, tmp_path_factory: pytest.TempPathFactory) 
     with db_api.CONTEXT_WRITER.using(central.admin()) as tx:
         model_base.BASEV2.metadata.create_all(tx.get_bind())
     manager.init()
+    zones.install(directory.get_plugin())  # as before Neutron's own processes start
     known = extensions.PluginAwareExtensionManager.get_instance()
     known.extend_resources("2.0", attributes.RESOURCES)
     known.get_resources()
@@ -128,7 +130,7 @@ def _empty() -> None:
     with db_api.CONTEXT_WRITER.using(central.admin()) as tx:
         tx.execute(sa.text("PRAGMA foreign_keys=OFF"))
         for table in reversed(model_base.BASEV2.metadata.sorted_tables):
-            if "allocations" not in table.name or table.name.startswith("ip"):
+            if "allocations" not in table.name or table.name.startswith(("ip", "ml2_flat")):
                 tx.execute(table.delete())
     # What a new group has: rows Neutron's migrations make.
     for rule in RULES:

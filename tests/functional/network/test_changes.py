@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes and deletes in central Neutron reach the pods; what nothing needs goes."""
 
+from typing import Any
+
 import pytest
 from neutron_lib.exceptions import availability_zone as az_exc
 
+from tests.functional.fakes.http import Refusal
+from tests.functional.fakes.neutron import Neutron
 from tests.functional.network.stage import PROJECT, Object, Stage
 from tricircle.network import zones
 
@@ -114,6 +118,27 @@ def test_a_port_moves(stage: Stage) -> None:
     stage.reconcile()
     assert stage.empty("pod2")
     assert stage.rows() == []
+
+
+def test_not_found_may_mean_something_else(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neutron says so when a subnet of the network is deleted by somebody else meanwhile."""
+    network, _ = stage.network()
+    port = stage.bound(network, "pod1")
+    remove, refusals = Neutron.remove, [True]
+
+    def race(self: Neutron, collection: str, *rest: Any) -> None:
+        if collection == "networks" and refusals:
+            refusals.pop()
+            raise Refusal(404, "Subnet could not be found.", "SubnetNotFound")
+        remove(self, collection, *rest)
+
+    monkeypatch.setattr(Neutron, "remove", race)
+    stage.delete("port", port["id"])
+    stage.reconcile()
+    stage.forget_claims()
+    stage.reconcile()
+    assert refusals == []
+    assert stage.empty("pod1")
 
 
 def test_a_network_is_deleted_at_once(stage: Stage) -> None:

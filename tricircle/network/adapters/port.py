@@ -77,6 +77,8 @@ class PortAdapter(Adapter):
         changes = super().differs(site, current, central)
         if "fixed_ips" in changes and _covered(changes["fixed_ips"], current["fixed_ips"]):
             del changes["fixed_ips"]
+        if not central.get("dns_name"):
+            changes.pop("dns_name", None)  # The pod's Nova gives the port the server's name.
         return changes
 
     def owns(self, listed: Resource) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routers: a copy in each pod, the copies joined by bridge networks so that they act as one."""
 
+import ipaddress
 from typing import Any
 
 from tricircle.db.realizations import Key
@@ -39,36 +40,40 @@ class RouterAdapter(Adapter):
         }
 
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        """Routes that are no longer wanted go first, since a pod lets nothing go that they need;
-        the gateway changes before interfaces come, since an address may move between them."""
+        """Others keep talking meanwhile: a route goes only when what it leads over goes, and comes
+        before what would hide its destination. The gateway changes before interfaces come,
+        since an address may move between them.
+        """
         router, copy = current["id"], routers.copy(site, central)
         wanted = _interfaces(site, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
         there = self._joined(site, router)
-        info = _gateway(site, copy)
+        info, info_now = _gateway(site, copy), current.get("external_gateway_info")
+        new_gateway = not _same_gateway(info, info_now)
         moved = [
             port
             for owner, port in there.items()
             if owner not in wanted or not _same_addresses(port, wanted[owner])
         ]
-        changes: Resource = {}
-        if not _same_gateway(info, current.get("external_gateway_info")):
-            changes["external_gateway_info"] = info or {}
-        known = current.get("routes") or []
-        if known and (moved or changes or any(route not in routes for route in known)):
-            known = [] if moved or changes else [route for route in known if route in routes]
-            site.neutron.put(f"/routers/{router}", {"router": {"routes": known}})
+        gone = [*moved, *([{"fixed_ips": info_now["external_fixed_ips"]}] if info_now else [])]
+        known = self._route(
+            site, current, _not_over(site, gone if new_gateway else moved, current.get("routes"))
+        )
         for port in moved:
             self._leave(site, router, port)
-        if changes:
-            site.neutron.put(f"/routers/{router}", {"router": changes})
-        gone = {port["id"] for port in moved}
-        kept = {owner for owner, port in there.items() if port["id"] not in gone}
-        for owner, body in wanted.items():
-            if owner not in kept:
-                self._join(site, router, owner, body)
-        if not same(routes, known):
-            site.neutron.put(f"/routers/{router}", {"router": {"routes": routes}})
+        if new_gateway:
+            change = {"router": {"external_gateway_info": info or {}}}
+            site.neutron.put(f"/routers/{router}", change)
+        kept = there.keys() - {port["description"] for port in moved}
+        missing = {owner: body for owner, body in wanted.items() if owner not in kept}
+        if missing:
+            early = _not_over(site, list(missing.values()), routes)
+            named = {route["destination"] for route in early}
+            others = [route for route in known if route["destination"] not in named]
+            known = self._route(site, {"id": router, "routes": known}, [*early, *others])
+        for owner, body in missing.items():
+            self._join(site, router, owner, body)
+        self._route(site, {"id": router, "routes": known}, routes)
 
     def delete(self, site: Site, pod_resource_id: str) -> None:
         if (current := self.show(site, pod_resource_id)) is None:
@@ -85,6 +90,14 @@ class RouterAdapter(Adapter):
             for version in (4, 6):
                 subnet_id = bridges.subnet_id(resource_id, kind, version)
                 reservations.release(site.pod.id, subnet_id=subnet_id)
+
+    def _route(
+        self, site: Site, current: Resource, routes: list[dict[str, str]]
+    ) -> list[dict[str, str]]:
+        """Give the copy these routes, unless it has just them."""
+        if not same(routes, current.get("routes") or []):
+            site.neutron.put(f"/routers/{current['id']}", {"router": {"routes": routes}})
+        return routes
 
     def _joined(self, site: Site, router_id: str) -> dict[str, Resource]:
         """{marker: interface port in the pod}; a port without our marker is not ours."""
@@ -110,6 +123,20 @@ class RouterAdapter(Adapter):
     def _leave(self, site: Site, router_id: str, port: Resource) -> None:
         path = f"/routers/{router_id}/remove_router_interface"
         site.neutron.put(path, {"port_id": port["id"]})
+
+
+def _not_over(site: Site, ports: list[Resource], routes: Any) -> list[dict[str, str]]:
+    """Those of the routes that do not lead over one of the ports."""
+    ids = [ip["subnet_id"] for port in ports for ip in port["fixed_ips"]]
+    if not ids or not routes:
+        return list(routes or [])
+    found = site.neutron.list("subnets", id=ids, fields=["id", "cidr"])
+    ranges = [ipaddress.ip_network(subnet["cidr"]) for subnet in found]
+    return [
+        route
+        for route in routes
+        if not any(ipaddress.ip_address(route["nexthop"]) in one for one in ranges)
+    ]
 
 
 def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource]:

@@ -58,12 +58,10 @@ class SubnetAdapter(Adapter):
         if central["ip_version"] == 6:
             modes = ("ipv6_ra_mode", "ipv6_address_mode")
             body.update({mode: central[mode] for mode in modes if central[mode]})
-        if not central["enable_dhcp"] and (
-            network.get("router:external") or bridges.is_bridge(network)
-        ):
-            # The pod makes no port of its own there.
-            body["allocation_pools"] = []
-        elif not central_neutron.takes_own_address(central):
+        all_named = network.get("router:external") or bridges.is_bridge(network)
+        if all_named and not central["enable_dhcp"]:
+            return body  # The pod makes no port by itself there: every address is named.
+        if not central_neutron.takes_own_address(central):
             reserved = reservations.address(central, site.pod.id)
             pools = [{"start": reserved, "end": reserved}] if reserved else None
             body["allocation_pools"] = pools or central["allocation_pools"]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of networks across pods have in common."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lab import cli
+from lab.dataplane import servers as lab_servers
+from lab.settings import Lab
+from tests.e2e.conftest import Site, eventually, pod_objects
+
+
+class Estate:
+    """Servers, networks and routers of a test, in words; ``site`` removes them."""
+
+    def __init__(self, lab: Lab, admin: Any, pods: dict[str, Any], site: Site) -> None:
+        self.lab, self.admin, self.pods, self.site = lab, admin, pods, site
+        self.demo = site.demo
+        self.group = site.group()
+        self.demo.network.create_security_group_rule(
+            security_group_id=self.group.id, direction="ingress", protocol="ipv6-icmp",
+            ether_type="IPv6",
+        )  # fmt: skip
+        self.made: list[str] = []
+
+    def network(self, cidr: str, kind: str | None = None, **more: Any) -> Any:
+        """A network with a subnet; ``kind`` names another type than projects get."""
+        if kind is None:
+            network = self.site.network(cidr, **more)
+        else:
+            network = self.admin.network.create_network(
+                name=f"{self.site.name}-{kind}-{len(self.site.networks)}",
+                project_id=self.demo.current_project_id,
+                provider_network_type=kind,
+                **more,
+            )
+            self.site.networks.append(network)
+            network.subnet = self.demo.network.create_subnet(
+                network_id=network.id, name=network.name, ip_version=4, cidr=cidr
+            )
+        self.made += [network.id, network.subnet.id]
+        return network
+
+    def router(self, *networks: Any, **more: Any) -> Any:
+        router = self.demo.network.create_router(name=self.site.name, **more)
+        self.site.routers.append(router)
+        for network in networks:
+            self.join(router, network)
+        self.made.append(router.id)
+        return router
+
+    def join(self, router: Any, network: Any) -> None:
+        self.demo.network.add_interface_to_router(router, subnet_id=network.subnet.id)
+
+    def leave(self, router: Any, network: Any) -> None:
+        self.demo.network.remove_interface_from_router(router, subnet_id=network.subnet.id)
+
+    def servers(self, *places: tuple[str, Any]) -> list[Any]:
+        """A server for each (zone, network), booted at once; ``.ip`` is its address."""
+        begun = [
+            self.site.server(
+                zone,
+                [{"uuid": network.id}],
+                wait=False,
+                security_groups=[{"name": self.group.name}],
+            )
+            for zone, network in places
+        ]
+        made = [self.demo.compute.wait_for_server(one, wait=120, interval=0.5) for one in begun]
+        for server in made:
+            addresses = next(iter(server.addresses.values()))
+            server.ip = next(item["addr"] for item in addresses if item["version"] == 4)
+            server.ip6 = [item["addr"] for item in addresses if item["version"] == 6]
+            (port,) = self.demo.network.ports(device_id=server.id)
+            server.port = port.id
+            self.made.append(port.id)
+        return made
+
+    def reaches(self, source: Any, address: str, timeout: float = 60) -> None:
+        """The server's pings are answered before long."""
+        eventually(
+            f"{source.name} reaches {address}",
+            lambda: cli.ping(self.lab, source.id, address, tries=2),
+            timeout,
+        )
+
+    def all_reach(self, *servers: Any) -> None:
+        for source in servers:
+            for target in servers:
+                if source is not target:
+                    self.reaches(source, target.ip)
+
+    def cannot_reach(self, source: Any, address: str) -> None:
+        assert not cli.ping(self.lab, source.id, address, tries=2), f"{address} answers"
+
+    def reached_from_outside(self, address: str, answers: bool = True) -> None:
+        argv = ["ping", "-n", "-c", "1", "-W", "1", address]
+        eventually(
+            f"{address} {'answers' if answers else 'is silent'}",
+            lambda: (lab_servers.outside_exec(self.lab, argv).returncode == 0) is answers,
+        )
+
+    def routes(self, server: Any) -> str:
+        return lab_servers.server_exec(self.lab, server.id, ["ip", "route"]).stdout
+
+    def default_route(self, server: Any) -> str:
+        line = next(line for line in self.routes(server).splitlines() if "default" in line)
+        return line.split()[2]
+
+    def copies(self, region: str, central_id: str) -> list[Any]:
+        return pod_objects(self.pods[region], central_id)
+
+    def remove_all(self) -> None:
+        """Delete everything; nothing of it is left in any pod, and no bridge network either."""
+        bridges = [f"{kind} {router.id}" for router in self.site.routers for kind in KINDS]
+        self.site.clean()
+        eventually("the pods are clean", lambda: not self._left(self.made), 90)
+        eventually("no bridge network is left", lambda: not self._named(bridges), 90)
+
+    def _left(self, ids: Iterable[str]) -> list[Any]:
+        marks = {f"tricircle:{one}" for one in ids}
+        found = []
+        for pod in self.pods.values():
+            network = pod.network
+            for kind in (
+                *(network.networks, network.subnets, network.ports, network.routers),
+                *(network.ips, network.security_groups),
+            ):
+                found += [item for item in kind() if item.description in marks]
+        return found
+
+    def _named(self, names: list[str]) -> list[Any]:
+        regions = (self.admin, *self.pods.values())
+        return [item for one in regions for item in one.network.networks() if item.name in names]
+
+
+KINDS = ("east-west", "north-south")
