@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types layers test-unit test-functional test-e2e test \
+.PHONY: help setup lint format types layers test-unit test-functional test-e2e test bench-networks \
 	tempest-network tempest-neutron demo lab-up lab-down samples clean
 
 help: ## List what can be made
@@ -60,6 +60,9 @@ tempest-neutron: setup ## Neutron's own API tests, likewise (40 minutes)
 
 demo: setup ## Two real clouds as one, with the stock openstack client (8 minutes at most)
 	$(RUN) python -m lab.demo
+
+bench-networks: setup ## Time networks and routers on a lab that is up
+	$(RUN) python -m bench.networks
 
 samples: setup ## Write docs/samples/ anew from the code
 	$(RUN) oslo-config-generator --config-file etc/config-generator.conf
