@@ -36,8 +36,8 @@ test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
 
 test-functional: setup ## Our processes against fake pods that speak real HTTP (a minute or two)
 	$(RUN) pytest -q -n 2 --tb=native --ignore=tests/functional/network tests/functional
-	# Neutron's configuration is one a process: what loads it runs by itself.
-	$(RUN) pytest -q --tb=native tests/functional/network
+	# What loads Neutron runs in processes of its own: its configuration is one a process.
+	$(RUN) pytest -q -n 2 --tb=native tests/functional/network
 
 test-e2e: setup ## Everything on real pods; a lab that is up is reused
 	$(RUN) pytest -v tests/e2e

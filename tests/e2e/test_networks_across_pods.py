@@ -208,6 +208,34 @@ def test_a_router_held_to_one_pod_and_routes_by_it(estate: Estate) -> None:
     estate.remove_all()
 
 
+def test_a_server_that_asks_for_any_network(
+    estate: Estate, admin: Any, external: Any, name: str
+) -> None:
+    """``--nic auto``: a network, subnet and router of the project's, made on the way."""
+    outside = external("Pod1")
+    admin.network.update_network(outside, is_default=True)
+    pool = admin.network.create_subnet_pool(
+        name=name, prefixes=["10.151.0.0/16"], default_prefix_length=24, is_shared=True,
+        is_default=True,
+    )  # fmt: skip
+    project = estate.demo.current_project_id
+    try:
+        server = estate.site.server("az2", "auto", security_groups=[{"name": estate.group.name}])
+        (addresses,) = server.addresses.values()
+        assert addresses[0]["addr"].startswith("10.151.")
+        estate.reaches(server, topology.OUTSIDE_HOST)
+        estate.site.delete_servers()
+    finally:
+        estate.demo.network.delete_auto_allocated_topology(project, ignore_missing=True)
+        eventually("the pool is free", lambda: _pool_deleted(admin, pool))
+    estate.remove_all()
+
+
+def _pool_deleted(admin: Any, pool: Any) -> bool:
+    admin.network.delete_subnet_pool(pool, ignore_missing=True)
+    return True
+
+
 # -- what the packets look like ------------------------------------------------------------------
 
 

@@ -367,7 +367,7 @@ def test_the_users_routes_stay_the_users(stage: Stage) -> None:
 
 
 def test_whoever_works_on_a_router_dies(stage: Stage, killer: Killer) -> None:
-    """At every seventh call; a full round would take minutes."""
+    """At every nineteenth call; a full round would take minutes."""
     public = external(stage, "pod1")
     near, far = stage.network("10.1.0.0/24"), stage.network("10.2.0.0/24")
     ports = [stage.bound(near[0], "pod1"), stage.bound(far[0], "pod2")]
@@ -396,8 +396,8 @@ def test_whoever_works_on_a_router_dies(stage: Stage, killer: Killer) -> None:
         assert stage.empty("pod2")
         for port, region in zip(ports, ("pod1", "pod2"), strict=True):
             stage.realize(port, region)
-        step += 7
-    assert step > 30
+        step += 19
+    assert step > 60
 
 
 @pytest.mark.parametrize("kind", [Kind.CUT_AFTER, Kind.GARBAGE_AFTER])
