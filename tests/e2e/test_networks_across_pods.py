@@ -164,7 +164,7 @@ def test_out_and_in_through_one_pod(estate: Estate, external: Any) -> None:
 
 def test_out_of_several_pods(estate: Estate, external: Any, three_pods: None) -> None:
     outside = external("Pod1", "Pod3")
-    one, two = estate.network("10.131.0.0/24"), estate.network("10.132.0.0/24", "local")
+    one, two = estate.network("10.131.0.0/24"), estate.network("10.132.0.0/24")
     router = estate.router(external_gateway_info={"network_id": outside.id})
     for network in (one, two):
         estate.join(router, network)
