@@ -223,7 +223,7 @@ def _delay(row: Row, error: Exception) -> float | None:
 
 def _in_use(row: Row, error: Exception) -> bool:
     """Whether a removal was refused because of something that is about to be removed too."""
-    return row.absent and isinstance(error, PodRefused) and error.status == 409
+    return row.absent and isinstance(error, PodRefused) and error.status in (404, 409)
 
 
 def _only_looked_at(row: Row) -> bool:

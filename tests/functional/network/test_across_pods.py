@@ -10,6 +10,7 @@ from tests.functional.network.stage import PROJECT, Object, Stage
 from tests.functional.network.test_crashes import Killer
 from tricircle.conf import CONF
 from tricircle.network import bridges, runtime
+from tricircle.network.deadline import Deadline
 
 VLAN = {"provider:network_type": "vlan"}
 SEGMENT = ("network_type", "physical_network", "segmentation_id")
@@ -146,6 +147,43 @@ def test_the_gateway_of_an_administrators_segment_is_theirs(stage: Stage) -> Non
     network, subnet = stage.network(**VLAN, **segment)
     stage.bound(network, "pod1")
     assert stage.copy("pod1", "subnets", subnet["id"])["gateway_ip"] == subnet["gateway_ip"]
+
+
+def test_a_segment_is_used_again_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pod still has the copy of the network that had it before."""
+    segment = {"provider:physical_network": "physnet1", "provider:segmentation_id": 250}
+    old, subnet = stage.network(**VLAN, **segment)
+    port = stage.bound(old, "pod1")
+    running = runtime.get()
+    pod = running.registry.fresh().by_region("pod1")
+    assert pod is not None
+    stage.delete("port", port["id"])
+    stage.delete("network", old["id"])
+    waited: list[str] = []
+
+    def sleep(self: Deadline, seconds: float, waiting_for: str) -> None:
+        waited.append(waiting_for)
+        for kind, one in (("port", port), ("subnet", subnet), ("network", old)):
+            if row := stage.row(kind, one["id"], "pod1"):
+                running.engine.work(pod, row.id)
+
+    new, _ = stage.network(**VLAN, **segment)
+    another = stage.port(new)
+    monkeypatch.setattr(Deadline, "sleep", sleep)
+    stage.realize(another, "pod1")
+    assert waited == ["a deleted network to leave its segment"]
+    assert stage.copies("pod1", "networks", old["id"]) == []
+    there = stage.copy("pod1", "networks", new["id"])
+    assert there["provider:segmentation_id"] == 250
+
+
+def test_a_segment_of_somebody_elses_is_not_waited_for(stage: Stage) -> None:
+    segment = {"provider:physical_network": "physnet1", "provider:segmentation_id": 251}
+    stage.neutron("pod1").make("networks", "operator", name="theirs", **VLAN, **segment)
+    network, _ = stage.network(**VLAN, **segment)
+    port = stage.bind(stage.port(network), "pod1")
+    assert port["binding:vif_type"] == "binding_failed"
+    assert "in use" in port["binding:vif_details"]["reason"]
 
 
 def test_a_router_over_two_pods_and_a_third_later(stage: Stage) -> None:

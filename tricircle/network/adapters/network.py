@@ -9,7 +9,11 @@ from tricircle.network import bridges, interconnect, segments
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
-from tricircle.network.site import Site
+from tricircle.network.site import Site, marked
+from tricircle.pods.errors import PodRefused
+
+# Seconds between looks whether a segment is free.
+_LEAVING = 0.3
 
 
 class NetworkAdapter(Adapter):
@@ -69,6 +73,17 @@ class NetworkAdapter(Adapter):
             body["dns_domain"] = central["dns_domain"]
         return body
 
+    def create(self, site: Site, central: Resource) -> Resource:
+        """A segment is free centrally as soon as its network is deleted, in the pod when the copy
+        is: that is waited for. Raises PodRefused, DeadlinePassed."""
+        while True:
+            try:
+                return super().create(site, central)
+            except PodRefused as error:
+                if error.status != 409 or not self._is_leaving(site, central):
+                    raise
+            site.deadline.sleep(_LEAVING, "a deleted network to leave its segment")
+
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         if self._ours(current):
             super().update(site, current, central)
@@ -89,6 +104,13 @@ class NetworkAdapter(Adapter):
     def delete(self, site: Site, pod_resource_id: str) -> None:
         if self._ours(self.show(site, pod_resource_id)):
             super().delete(site, pod_resource_id)
+
+    def _is_leaving(self, site: Site, central: Resource) -> bool:
+        """Whether the segment is that of a copy whose network is deleted."""
+        provider = self._provider(site, central)
+        holders = site.neutron.list(self.collection, **provider) if provider else []
+        ours = [marked(holder) for holder in holders]
+        return any(one is not None and self.central(one) is None for one in ours)
 
     def _provider(self, site: Site, central: Resource) -> dict[str, Any]:
         segment = segments.of(central)
