@@ -80,7 +80,8 @@ class NetworkAdapter(Adapter):
             try:
                 return super().create(site, central)
             except PodRefused as error:
-                if error.status != 409 or not self._is_leaving(site, central):
+                taken = error.status == 409 and "in use" in error.message
+                if not taken or not self._is_leaving(site, central):
                     raise
             site.deadline.sleep(_LEAVING, "a deleted network to leave its segment")
 
@@ -106,11 +107,11 @@ class NetworkAdapter(Adapter):
             super().delete(site, pod_resource_id)
 
     def _is_leaving(self, site: Site, central: Resource) -> bool:
-        """Whether the segment is that of a copy whose network is deleted."""
+        """Whether the segment is that of a copy whose network is deleted, or free by now."""
         provider = self._provider(site, central)
         holders = site.neutron.list(self.collection, **provider) if provider else []
         ours = [marked(holder) for holder in holders]
-        return any(one is not None and self.central(one) is None for one in ours)
+        return all(one is not None and self.central(one) is None for one in ours)
 
     def _provider(self, site: Site, central: Resource) -> dict[str, Any]:
         segment = segments.of(central)
