@@ -29,6 +29,7 @@ async def test_a_pod_is_registered_used_and_forgotten(gateway: Gateway, cloud: C
     assert pod["versions"]["compute"] == {"min": "2.1", "max": "2.104"}
     assert pod["endpoints"]["network"] == cloud.pods["pod4"].neutron.url
     assert pod["health"]["state"] == "up"
+    assert pod["number"] == 4
     assert answer.headers["Location"].endswith(f"/tricircle/v1.0/pods/{pod['id']}")
     shown = (await gateway.manage("GET", f"/pods/{pod['id']}")).ok(200)["pod"]
     assert {**shown, "health": None} == {**pod, "health": None}

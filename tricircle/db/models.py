@@ -50,11 +50,13 @@ class Pod(Base):
     the pod (empty: none is named). ``state`` is the operator's word (enabled, draining,
     maintenance), ``health`` what the last probe found (up, down, unknown).
     ``versions`` is {service type: {"min": "2.1", "max": "2.104"}}, ``endpoints`` is
-    {service type: URL}, both as discovered last.
+    {service type: URL}, both as discovered last. ``number`` is small and this pod's alone: it
+    tells its integer ids from those of other pods.
     """
 
     __tablename__ = "pods"
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    number: Mapped[int] = mapped_column(nullable=True, unique=True, index=True)
     region_name: Mapped[str] = mapped_column(sa.String(255), unique=True)
     availability_zone: Mapped[str] = mapped_column(sa.String(255), index=True)
     pod_availability_zone: Mapped[str] = mapped_column(sa.String(255), default="")

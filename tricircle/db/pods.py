@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_db import exception as db_exc
 from sqlalchemy.orm import Session
 
 from tricircle.db import definitions, models, pages, routings, session
@@ -40,21 +39,34 @@ def by_region(region_name: str) -> models.Pod | None:
         return tx.scalar(sa.select(models.Pod).where(models.Pod.region_name == region_name))
 
 
+MOST_NUMBERS = 9999
+"""A pod's number is at least 1 and at most this."""
+
+
 @retried_if_overtaken
 def create(values: Mapping[str, Any]) -> models.Pod:
     """Insert a pod, and with it what makes every existing definition wanted there.
 
     ``values`` are columns of ``models.Pod``. Raises Duplicate when the region is a pod already.
     """
+    region = values["region_name"]
     with session.write() as tx:
-        pod = models.Pod(**values)
+        if tx.scalar(sa.select(models.Pod.id).where(models.Pod.region_name == region)):
+            raise Duplicate(region)
+        pod = models.Pod(**values, number=_free_number(tx))
         tx.add(pod)
-        try:
-            tx.flush()
-        except db_exc.DBDuplicateEntry:
-            raise Duplicate(values["region_name"]) from None
+        tx.flush()
         definitions.fill(tx)
         return pod
+
+
+def _free_number(tx: Session) -> int:
+    """Above all others, so that what bore a forgotten pod's number is not soon mistaken."""
+    taken = set(tx.scalars(sa.select(models.Pod.number)))
+    highest = max(taken, default=0)
+    if highest < MOST_NUMBERS:
+        return highest + 1
+    return next(number for number in range(1, MOST_NUMBERS + 1) if number not in taken)
 
 
 @retried

@@ -28,6 +28,7 @@ class Pod:
     last_error: str = ""
     latency_ms: float | None = None
     probed_at: datetime.datetime | None = None
+    number: int = 0
 
     @classmethod
     def from_row(cls, row: models.Pod) -> Self:

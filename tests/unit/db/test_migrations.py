@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The migrations make exactly the tables the models say."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def _ddl() -> dict[str, list[str]]:
     query = sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     with session.engine().connect() as connection:
         return {
-            name: sorted(part.strip(" ,)") for part in sql.splitlines() if part.strip(" ,)"))
+            name: sorted(filter(None, (part.strip(" \t)") for part in re.split(r"[\n,]", sql))))
             for name, sql in connection.execute(query)
             if name != "alembic_version"
         }
@@ -61,7 +62,21 @@ def _ddl() -> dict[str, list[str]]:
 def test_syncing_twice_is_harmless(empty) -> None:
     migrations.sync()
     migrations.sync()
-    assert migrations.version() == "0002"
+    assert migrations.version() == "0003"
+
+
+def test_pods_there_already_are_numbered(empty) -> None:
+    migrations.sync("0002")
+    values = {"availability_zone": "az1", "pod_availability_zone": "", "dc_name": "", "state": ""}
+    values |= {"versions": {}, "endpoints": {}, "health": "", "last_error": ""}
+    table = models.Pod.__table__
+    with session.engine().begin() as connection:
+        for name in ("b", "a"):
+            connection.execute(sa.insert(table).values(id=name, region_name=name, **values))
+    migrations.sync()
+    with session.engine().connect() as connection:
+        rows = connection.execute(sa.select(table.c.id, table.c.number))
+        assert dict(row._tuple() for row in rows) == {"a": 1, "b": 2}
 
 
 def test_there_is_one_head() -> None:
@@ -73,8 +88,8 @@ def test_the_command_line_syncs_and_tells_the_version(tmp_path: Path, capsys) ->
     config.write_text(f"[tricircle_database]\nconnection = sqlite:///{tmp_path}/cli.sqlite\n")
     for arguments, printed in (
         (["db", "version"], "empty"),
-        (["db", "sync"], "0002"),
-        (["db", "version"], "0002"),
+        (["db", "sync"], "0003"),
+        (["db", "version"], "0003"),
     ):
         assert _manage(["--config-file", str(config), *arguments]) == 0
         assert printed in capsys.readouterr().out

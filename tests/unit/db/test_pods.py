@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tricircle.db import bindings, creations, definitions, models, pods, routings, session
@@ -18,6 +20,22 @@ def test_a_region_is_one_pod() -> None:
     assert [row.id for row in pods.list_all()] == [pod.id]
     assert pods.by_region("Pod1").id == pod.id
     assert pods.by_region("pod1") is None
+
+
+def test_each_pod_has_a_number_that_stays_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, three = (make(f"Pod{number}") for number in range(3))
+    assert [pod.number for pod in (one, two, three)] == [1, 2, 3]
+    pods.delete(one.id)
+    assert make("Pod4").number == 4
+    assert pods.get(two.id).number == 2
+    monkeypatch.setattr(pods, "MOST_NUMBERS", 4)
+    assert make("Pod5").number == 1
+
+
+def test_pods_made_at_once_have_different_numbers() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(make, [f"Pod{number}" for number in range(8)]))
+    assert sorted(pod.number for pod in made) == list(range(1, 9))
 
 
 def test_update() -> None:

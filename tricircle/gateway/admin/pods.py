@@ -65,6 +65,7 @@ def view(pod: models.Pod) -> dict[str, Any]:
     """A pod as the API tells it."""
     return {
         "id": pod.id,
+        "number": pod.number,
         "region_name": pod.region_name,
         "availability_zone": pod.availability_zone,
         "pod_availability_zone": pod.pod_availability_zone,
