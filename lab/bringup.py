@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
-from lab import identity, infra, ini, packages, pod, pod_config, process, schema
+from lab import dataplane, identity, infra, ini, packages, pod, pod_config, process, schema
 from lab.services import glance, keystone
 from lab.settings import Lab, LabError
 
@@ -57,8 +57,10 @@ def _up(lab: Lab, say: Callable[[str], None]) -> None:
     keystone.configure(lab)
     glance.configure(lab)
     with ThreadPoolExecutor() as pool:
-        physical = pool.submit(_data_plane, lab, say) if lab.profile == "ovn" else None
-        broker = pool.submit(infra.start_rabbitmq, lab) if lab.daemons else None
+        if lab.packets:
+            dataplane.physical_up(lab)
+        switches = pool.submit(_switches, lab, say) if lab.packets else None
+        broker = pool.submit(infra.start_rabbitmq, lab) if lab.broker else None
         infra.start_memcached(lab)
         infra.start_mariadb(lab)
         say("MariaDB and memcached run")
@@ -66,18 +68,20 @@ def _up(lab: Lab, say: Callable[[str], None]) -> None:
         say("databases are ready")
         _identity(lab)
         say("Keystone knows users, regions and endpoints")
-        for waiting in (physical, broker):
+        for waiting in (switches, broker):
             if waiting:
                 waiting.result()
         for one in lab.pods:
             pod_config.write(lab, one)
             pod.start(lab, one)
         say("pods are starting")
+        agents = pool.submit(_agents, lab, say)
         images = pool.submit(_images, lab)
         for one in lab.pods:
             pod.wait(lab, one)
             say(f"{one.region} ({one.release}) answers, {len(one.hosts)} hosts are up")
         images.result()
+        agents.result()
     say("up")
 
 
@@ -105,13 +109,17 @@ def _free_ports(lab: Lab) -> None:
             )
 
 
-def _data_plane(lab: Lab, say: Callable[[str], None]) -> None:
-    from lab import dataplane
-
-    dataplane.physical_up(lab)
+def _switches(lab: Lab, say: Callable[[str], None]) -> None:
     for one in lab.pods:
         dataplane.pod_up(lab, one)
     say("the data plane stands")
+
+
+def _agents(lab: Lab, say: Callable[[str], None]) -> None:
+    for one in lab.pods:
+        dataplane.agents_up(lab, one)
+    if lab.agents:
+        say("the agents are alive")
 
 
 def _identity(lab: Lab) -> None:
@@ -147,9 +155,7 @@ def down(lab: Lab, say: Callable[[str], None] | None = None) -> None:
     say = say or Progress()
     with only_one(lab):
         process.stop_all(lab, timeout=3)  # nothing to save: the state goes too
-        if lab.profile == "ovn":
-            from lab import dataplane
-
+        if lab.packets:
             dataplane.down(lab)
         for folder in (lab.etc, lab.var, lab.run, lab.sockets):
             shutil.rmtree(folder, ignore_errors=True)

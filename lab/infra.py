@@ -131,8 +131,13 @@ def start_rabbitmq(lab: Lab) -> None:
     home = lab.var / "rabbitmq"
     home.mkdir(parents=True, exist_ok=True)
     (home / "enabled_plugins").write_text("[].\n")
+    addresses = [ADDRESS, *([lab.management_address] if lab.agents else [])]
+    listeners = "".join(
+        f"listeners.tcp.{number} = {address}:{lab.port('rabbitmq')}\n"
+        for number, address in enumerate(addresses, 1)
+    )
     (home / "rabbitmq.conf").write_text(
-        f"listeners.tcp.1 = {ADDRESS}:{lab.port('rabbitmq')}\n"
+        f"{listeners}"
         f"default_user = lab\ndefault_pass = {PASSWORD}\n"
         "vm_memory_high_watermark.absolute = 512MB\ndisk_free_limit.absolute = 100MB\n"
         "log.console = true\nlog.console.level = warning\n"

@@ -17,16 +17,19 @@ from lab.settings import Lab, LabError
 LOCKS = Path(__file__).resolve().parent / "locks"
 STOCK = Path(__file__).resolve().parent / "stock"
 BASE = ("mariadb-server", "memcached", "qemu-utils", "iproute2", "procps", "netbase")
-OVN = (
+PACKETS = (
     "openvswitch-switch",
-    "ovn-central",
-    "ovn-host",
     "iptables",
     "ethtool",
     "busybox",
     "isc-dhcp-client",
     "iputils-ping",
 )
+NETWORKS = {
+    "ovn": (*PACKETS, "ovn-central", "ovn-host"),
+    "ovs": (*PACKETS, "conntrack", "dnsmasq-base", "dnsmasq-utils", "ipset", "radvd"),
+    "fake": (),
+}
 BROKER = ("rabbitmq-server",)
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -34,8 +37,8 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 def debian(lab: Lab) -> list[str]:
     return [
         *BASE,
-        *(OVN if lab.profile == "ovn" else ()),
-        *(BROKER if lab.daemons else ()),
+        *NETWORKS[lab.profile],
+        *(BROKER if lab.broker else ()),
     ]
 
 

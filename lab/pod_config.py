@@ -12,7 +12,7 @@ from lab.settings import Lab, Pod
 def write(lab: Lab, pod: Pod) -> None:
     network: Sections | None = None
     hosts: dict[str, Sections] = {}
-    if lab.profile == "ovn" and pod.hosts:
+    if lab.packets and pod.hosts:
         from lab import dataplane
 
         network = ini.merge(dataplane.neutron_options(lab, pod))

@@ -231,7 +231,7 @@ def ended_with(child: subprocess.Popen[str]) -> Iterator[None]:
         yield
     finally:
         if child.poll() is None:
-            _end([found.pid for found in processes() if found.session == child.pid], 3)
+            end([found.pid for found in processes() if found.session == child.pid], 3)
 
 
 # -- stopping ----------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def send(lab: Lab, name: str, number: int) -> int:
 def stop(lab: Lab, wanted: Iterable[str], timeout: float = 10) -> None:
     """Stop daemons together: politely, then by force. Unknown and dead ones are forgotten."""
     wanted = list(wanted)
-    _end([pid for name in wanted for pid in members(lab, name)], timeout)
+    end([pid for name in wanted for pid in members(lab, name)], timeout)
     for name in wanted:
         forget(lab, name)
 
@@ -267,14 +267,14 @@ def stop_all(lab: Lab, timeout: float = 10) -> None:
     """Stop every recorded daemon and every process carrying this lab's mark."""
     known = names(lab)
     recorded = [pid for name in known for pid in members(lab, name)]
-    _end([*dict.fromkeys([*recorded, *marked(lab)])], timeout)
+    end([*dict.fromkeys([*recorded, *marked(MARKER, str(lab.home))])], timeout)
     for name in known:
         forget(lab, name)
 
 
-def marked(lab: Lab) -> list[int]:
-    """Processes that were started for this lab, by their environment."""
-    mark = f"{MARKER}={lab.home}".encode()
+def marked(variable: str, value: str) -> list[int]:
+    """Processes that have this in their environment, as what was started for a lab has."""
+    mark = f"{variable}={value}".encode()
     found = []
     for process in processes():
         with contextlib.suppress(OSError):
@@ -289,7 +289,8 @@ def _signal(pids: Iterable[int], number: int) -> None:
             os.kill(pid, number)
 
 
-def _end(pids: list[int], timeout: float) -> None:
+def end(pids: list[int], timeout: float = 10) -> None:
+    """End processes together: politely, then by force."""
     _signal(pids, signal.SIGTERM)
     # A frozen process hears SIGTERM only once it runs again.
     _signal(pids, signal.SIGCONT)

@@ -20,7 +20,8 @@ ADDRESS = "127.0.0.1"
 PASSWORD = "labpw"
 REGION = "RegionOne"
 CURRENT = "2026.2"
-PROFILES = ("ovn", "fake")
+#: Networks a lab may have: OVN, or Neutron's own agents (with packets); none but in the API.
+PROFILES = ("ovn", "ovs", "fake")
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_NAME = "lab"
 FIRST_PORT = 20000
@@ -131,6 +132,31 @@ class Lab:
     # -- names and ports -----------------------------------------------------------------------
 
     @property
+    def packets(self) -> bool:
+        """Whether there is a data plane."""
+        return self.profile != "fake"
+
+    @property
+    def agents(self) -> bool:
+        """Whether each host has Neutron's agents, which need a broker to talk over."""
+        return self.profile == "ovs"
+
+    @property
+    def broker(self) -> bool:
+        return self.daemons or self.agents
+
+    @property
+    def management_prefix(self) -> str:
+        """First three bytes of the network by which hosts with agents reach the broker; it
+        leaves the hosts' namespaces, so labs side by side must not share one."""
+        return f"172.30.{self.base_port // PORTS_PER_LAB % 256}"
+
+    @property
+    def management_address(self) -> str:
+        """The broker's address there."""
+        return f"{self.management_prefix}.1"
+
+    @property
     def netns_prefix(self) -> str:
         """Every network namespace of this lab, and of no other, begins so."""
         return f"{self.name}."
@@ -162,9 +188,14 @@ class Lab:
 
     def transport_url(self, vhost: str) -> str:
         """oslo.messaging transport; within one process where a pod is three processes."""
-        if not self.daemons:
-            return "fake:///"
-        return f"rabbit://lab:{PASSWORD}@{ADDRESS}:{self.port('rabbitmq')}/{vhost}"
+        return self.rabbit_url(vhost) if self.daemons else "fake:///"
+
+    def network_transport_url(self, vhost: str) -> str:
+        """Neutron's own: agents are reached over the broker."""
+        return self.rabbit_url(vhost) if self.broker else "fake:///"
+
+    def rabbit_url(self, vhost: str, address: str = ADDRESS) -> str:
+        return f"rabbit://lab:{PASSWORD}@{address}:{self.port('rabbitmq')}/{vhost}"
 
     @property
     def databases(self) -> list[str]:

@@ -2,7 +2,8 @@
 """The lab's data plane: real packets between servers, on one machine.
 
 Order: ``physical_up``, ``pod_up`` per pod, then the pod's Neutron and Nova with the options given
-here. All may be repeated; ``down`` removes everything, whatever state a crash left.
+here, then ``agents_up`` per pod. All may be repeated; ``down`` removes everything, whatever state
+a crash left.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 import shutil
 
-from lab.dataplane import netns, ovs, topology
+from lab.dataplane import agents, netns, ovn, topology
 from lab.dataplane.options import neutron_options, nova_options
 from lab.dataplane.servers import ping, server_exec
 from lab.settings import Lab, Pod
@@ -20,6 +21,7 @@ DAEMONS = ("-ovs-vswitchd", "-ovsdb-server", "-ovn-controller", "-ovn-northd", "
 CRASH = re.compile(r"\|EMER\||\(monitor\).* died, killed")
 
 __all__ = [
+    "agents_up",
     "check",
     "down",
     "neutron_options",
@@ -52,10 +54,21 @@ def physical_up(lab: Lab) -> None:
         ],
     )
 
+    if lab.agents:
+        netns.add_switch(physical, topology.MANAGEMENT)
+        link, address = topology.management_link(lab), f"{lab.management_address}/24"
+        netns.add_own_cable(link, address, physical, "root", topology.MANAGEMENT)
+
 
 def pod_up(lab: Lab, pod: Pod) -> None:
-    """The pod's OVN and its hosts."""
-    ovs.pod_up(lab, pod)
+    """The pod's hosts with their switches, and its OVN if it has one."""
+    (agents if lab.agents else ovn).pod_up(lab, pod)
+
+
+def agents_up(lab: Lab, pod: Pod) -> None:
+    """The agents on the pod's hosts, if it has agents: when its Neutron is starting."""
+    if lab.agents:
+        agents.up(lab, pod)
 
 
 def down(lab: Lab) -> None:

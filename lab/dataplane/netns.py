@@ -114,3 +114,15 @@ def add_cable(name: str, link: str, switch_netns: str, plug: str, switch: str) -
     ip(name, [f"link set {link} up"])
     without_offload(name, [link])
     without_offload(switch_netns, [plug])
+
+
+def add_own_cable(link: str, address: str, switch_netns: str, plug: str, switch: str) -> None:
+    """Connect ``link`` in the namespace of the caller to a switch in another. It goes with it."""
+    if not has_link(switch_netns, plug):
+        own = f"peer name {link} netns {os.getpid()}"
+        ip(switch_netns, [f"link add {plug} type veth {own}"])
+        without_offload(switch_netns, [plug])
+        run(["ethtool", "-K", link, "tx", "off"])
+    ip(switch_netns, [f"link set {plug} master {switch} up"])
+    run(["ip", "link", "set", link, "up"])
+    run(["ip", "addr", "replace", address, "dev", link])

@@ -18,8 +18,12 @@ PHYSNET = "physnet1"
 EXTERN = "extern"
 TUNNEL = "tunnel"
 SWITCHES = (PHYSNET, EXTERN, TUNNEL)
+#: One more where hosts have agents: their way to the broker, outside all namespaces.
+MANAGEMENT = "manage"
 
 VLAN_RANGE = (100, 399)
+#: What a pod with agents gives its own projects; networks between pods have others.
+VNI_RANGE = (1, 9999)
 INTEGRATION_BRIDGE = "br-int"
 
 #: The external network as Neutron is to describe it (flat, physical network EXTERN).
@@ -39,6 +43,11 @@ def outside_netns(lab: Lab) -> str:
     return f"{lab.netns_prefix}outside"
 
 
+def management_link(lab: Lab) -> str:
+    """Outside all namespaces, the end of the cable to the management switch."""
+    return f"{lab.name}-manage"
+
+
 def host_netns(lab: Lab, host: str) -> str:
     return f"{lab.netns_prefix}{host}"
 
@@ -50,7 +59,7 @@ def server_prefix(lab: Lab, host: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """A compute host seen as an OVN chassis."""
+    """A compute host with its switch."""
 
     lab: Lab
     pod: Pod
@@ -68,6 +77,10 @@ class Host:
     @property
     def tunnel_address(self) -> str:
         return f"172.31.{self.pod.index}.{self.number}"
+
+    @property
+    def management_address(self) -> str:
+        return f"{self.lab.management_prefix}.{16 * self.pod.index + self.number}"
 
     @property
     def switches(self) -> tuple[str, ...]:

@@ -47,13 +47,13 @@ def configure(lab: Lab, pod: Pod, network_options: Sections | None) -> None:
     state.mkdir(parents=True, exist_ok=True)
     base: Sections = {
         "DEFAULT": ini.common(
-            transport_url=lab.transport_url(pod.key),
+            transport_url=lab.network_transport_url(pod.key),
             host=f"{pod.key}-control",
             core_plugin="ml2",
             auth_strategy="keystone",
             state_path=state,
             api_paste_config=paste(pod.release, "neutron"),
-            rpc_workers=1 if lab.daemons else 0,
+            rpc_workers=1 if lab.broker else 0,
             rpc_state_report_workers=0,
             api_workers=1,
             notify_nova_on_port_status_changes=True,
@@ -101,7 +101,7 @@ def _workers(lab: Lab, pod: Pod) -> list[Daemon]:
         names += ["neutron-periodic-workers"]
     if lab.profile == "ovn":
         names += ["neutron-ovn-maintenance-worker"]
-    elif lab.daemons:
+    elif lab.broker:
         names += ["neutron-rpc-server"]  # OVN has no agents that would call it
     config = ["--config-file", _config(lab, pod)]
     return [

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the data plane tells OVS, Neutron and Nova, and how it reads logs. No daemon runs here."""
 
+import configparser
 import dataclasses
 import subprocess
 
 import pytest
 
 from lab import dataplane, settings
-from lab.dataplane import netns, ovs, servers, topology
+from lab.dataplane import agents, netns, ovn, ovs, servers, topology
 
 
 @pytest.fixture
@@ -43,12 +44,12 @@ class TestSwitch:
 
     def test_a_chassis_says_where_its_database_and_its_tunnel_end_are(self, lab):
         gateway, other = topology.hosts(lab, lab.pods[1])
-        said = " ".join(ovs.chassis(other))
+        said = " ".join(ovn.chassis(other))
         assert f'external_ids:ovn-remote="unix:{lab.sockets}/pod2/ovn.sock"' in said
         assert 'external_ids:ovn-encap-ip="172.31.2.2"' in said
         assert 'external_ids:hostname="pod2-host2"' in said
         assert "enable-chassis-as-gw" not in said
-        assert "enable-chassis-as-gw" in " ".join(ovs.chassis(gateway))
+        assert "enable-chassis-as-gw" in " ".join(ovn.chassis(gateway))
 
 
 class TestOptions:
@@ -66,12 +67,49 @@ class TestOptions:
         assert topology.EXTERN in options["ml2_type_flat"]["flat_networks"].split(",")
         assert options["ml2"]["mechanism_drivers"] == "ovn"
 
+    def test_neutron_with_agents_talks_to_them_over_the_pods_own_part_of_the_broker(self, tmp_path):
+        lab = dataclasses.replace(settings.new("unit", profile="ovs"), home=tmp_path)
+        urls = {lab.network_transport_url(pod.key) for pod in lab.pods}
+        assert len(urls) == len(lab.pods)
+        assert all(url.startswith("rabbit://") for url in urls)
+        assert lab.transport_url("pod1") == "fake:///"
+        options = dataplane.neutron_options(lab, lab.pods[0])
+        assert options["ml2"]["mechanism_drivers"] == "openvswitch,l2population"
+        assert options["DEFAULT"]["rpc_workers"] == "1"
+
     def test_nova_finds_its_hosts_settings(self, lab):
         for pod in lab.pods:
             for host in topology.hosts(lab, pod):
                 options = dataplane.nova_options(lab, pod, host.name)
                 assert options["lab"]["host_settings"] == str(host.settings_file.parent)
                 assert options["DEFAULT"]["vif_plugging_is_fatal"] == "True"
+
+
+class TestAgents:
+    @pytest.fixture
+    def lab(self, tmp_path):
+        return dataclasses.replace(settings.new("unit", profile="ovs"), home=tmp_path)
+
+    def test_routers_and_dhcp_are_on_each_pods_first_host(self, lab):
+        for pod in lab.pods:
+            first, second = topology.hosts(lab, pod)
+            assert set(agents.of(first)) > set(agents.of(second))
+            assert agents.of(second) == ("neutron-openvswitch-agent",)
+
+    def test_an_agent_knows_its_switch_its_tunnel_end_and_the_broker(self, lab):
+        host = topology.hosts(lab, lab.pods[1])[1]
+        config = configparser.ConfigParser(interpolation=None)
+        config.read(agents.configure(host))
+        assert config["DEFAULT"]["host"] == "pod2-host2"
+        assert config["OVS"]["ovsdb_connection"] == f"unix:{host.ovsdb_socket}"
+        assert config["OVS"]["local_ip"] == "172.31.2.2"
+        assert config["DEFAULT"]["transport_url"].endswith("/pod2")
+        assert f"@{lab.management_address}:" in config["DEFAULT"]["transport_url"]
+
+    def test_labs_side_by_side_share_no_way_to_the_broker(self, lab):
+        other = settings.new("unit2", profile="ovs")
+        assert lab.management_prefix != other.management_prefix
+        assert topology.management_link(lab) != topology.management_link(other)
 
 
 class TestCheck:

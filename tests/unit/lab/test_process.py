@@ -100,7 +100,7 @@ def test_a_frozen_daemon_can_be_stopped(lab: Lab) -> None:
 def test_stop_all_finds_what_has_no_record(lab: Lab) -> None:
     pid = process.start(lab, "one", ["sleep", "60"])
     process.forget(lab, "one")
-    assert process.marked(lab) == [pid]
+    assert process.marked(process.MARKER, str(lab.home)) == [pid]
     process.stop_all(lab)
     assert process.stat(pid) is None
 

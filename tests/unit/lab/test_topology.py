@@ -28,8 +28,17 @@ def test_every_host_has_an_address_of_its_own_on_one_tunnel_network(lab):
     assert len({ipaddress.ip_network(f"{address}/16", strict=False) for address in addresses}) == 1
 
 
+def test_every_host_has_an_address_of_its_own_on_the_management_network(lab):
+    addresses = {ipaddress.ip_address(host.management_address) for host in every_host(lab)}
+    addresses.add(ipaddress.ip_address(lab.management_address))
+    assert len(addresses) == 82
+    assert len({ipaddress.ip_network(f"{one}/24", strict=False) for one in addresses}) == 1
+
+
 def test_link_names_fit_the_kernel_and_differ(lab):
-    plugs = [host.plug(switch) for host in every_host(lab) for switch in host.switches]
+    cables = [*topology.SWITCHES, topology.MANAGEMENT]
+    plugs = [host.plug(switch) for host in every_host(lab) for switch in cables]
+    plugs += [topology.management_link(lab), topology.MANAGEMENT]
     assert len(set(plugs)) == len(plugs)
     bridges = [f"br-{switch}" for switch in topology.SWITCHES]
     assert max(len(name.encode()) for name in plugs + bridges) <= LINK_NAME_BYTES
