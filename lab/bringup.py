@@ -15,7 +15,7 @@ import yaml
 
 from lab import dataplane, identity, infra, ini, packages, pod, pod_config, process, schema
 from lab.services import glance, keystone
-from lab.settings import Lab, LabError
+from lab.settings import Lab, LabError, Pod
 
 IMAGES = ("tiny", "tiny2")
 IMAGE_BYTES = 64 * 1024
@@ -75,13 +75,14 @@ def _up(lab: Lab, say: Callable[[str], None]) -> None:
             pod_config.write(lab, one)
             pod.start(lab, one)
         say("pods are starting")
-        agents = pool.submit(_agents, lab, say)
+        agents = [pool.submit(_agents, lab, one, say) for one in lab.pods]
         images = pool.submit(_images, lab)
         for one in lab.pods:
             pod.wait(lab, one)
             say(f"{one.region} ({one.release}) answers, {len(one.hosts)} hosts are up")
         images.result()
-        agents.result()
+        for starting in agents:
+            starting.result()
     say("up")
 
 
@@ -115,11 +116,10 @@ def _switches(lab: Lab, say: Callable[[str], None]) -> None:
     say("the data plane stands")
 
 
-def _agents(lab: Lab, say: Callable[[str], None]) -> None:
-    for one in lab.pods:
-        dataplane.agents_up(lab, one)
+def _agents(lab: Lab, one: Pod, say: Callable[[str], None]) -> None:
+    dataplane.agents_up(lab, one)
     if lab.agents:
-        say("the agents are alive")
+        say(f"{one.region}'s agents are alive")
 
 
 def _identity(lab: Lab) -> None:

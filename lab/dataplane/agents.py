@@ -21,6 +21,7 @@ SWITCH_AGENT = "neutron-openvswitch-agent"
 GATEWAY_AGENTS = ("neutron-l3-agent", "neutron-dhcp-agent")
 #: In the environment of an agent and of all it starts, dnsmasq in its background for one.
 MARK = "LAB_AGENT"
+START_SECONDS = 120
 _PRIVATE = (
     "mount --make-rprivate / && mount -t tmpfs netns /run/netns && "
     'mount --make-shared /run/netns && exec "$@"'
@@ -46,14 +47,22 @@ def pod_up(lab: Lab, pod: Pod) -> None:
 
 
 def up(lab: Lab, pod: Pod) -> None:
-    """Start the agents and wait until the pod's Neutron, which must be starting, sees them all."""
-    wanted = set()
-    for host in topology.hosts(lab, pod):
-        config = configure(host)
-        for agent in of(host):
-            _start(host, agent, config)
-            wanted.add((host.name, agent))
-    process.wait_for(f"{pod.key}'s agents", lambda: wanted <= _alive(lab, pod), 120)
+    """Start the agents and wait until the pod's Neutron, which must be starting, sees them all.
+
+    The switches' first: they report again and again, so they show when Neutron listens. What the
+    others ask while it does not is lost, and they wait a minute or two before they ask again.
+    """
+    hosts = topology.hosts(lab, pod)
+    for agents in ((SWITCH_AGENT,), GATEWAY_AGENTS):
+        wanted = [(host, agent) for host in hosts for agent in agents if agent in of(host)]
+        for host, agent in wanted:
+            _start(host, agent, configure(host))
+        named = {(host.name, agent) for host, agent in wanted}
+        process.wait_for(
+            f"{pod.key}'s agents",
+            lambda named=named: named <= _alive(lab, pod),  # type: ignore[misc]
+            START_SECONDS,
+        )
 
 
 def _alive(lab: Lab, pod: Pod) -> set[tuple[str, str]]:
