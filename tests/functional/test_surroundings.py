@@ -25,19 +25,6 @@ async def test_zones_are_ours(gateway: Gateway) -> None:
     assert len(hosts["az2"]) == 1
 
 
-async def test_services_of_all_pods(gateway: Gateway, cloud: Cloud) -> None:
-    assert (await gateway.get("/os-services")).status == 403
-    path = "/os-services?binary=nova-compute"
-    found = (await gateway.get(path, user="admin")).ok()["services"]
-    assert [service["zone"] for service in found] == ["az1", "az2", "az1"]
-    every = (await gateway.get("/os-services", user="admin")).ok()["services"]
-    assert [service["zone"] for service in every[:2]] == ["internal", "az1"]
-    cloud.pods["pod2"].stop()
-    answer = await gateway.get(path, user="admin")
-    assert [service["zone"] for service in answer.ok()["services"]] == ["az1", "az1"]
-    assert answer.headers["X-Tricircle-Unavailable-Pods"] == "pod2"
-
-
 @pytest.mark.parametrize("kind", SICK)
 async def test_a_zone_of_a_sick_pod_is_not_available(
     gateway: Gateway, cloud: Cloud, kind: Kind
@@ -101,7 +88,7 @@ async def test_any_pod_means_a_healthy_one(gateway: Gateway, cloud: Cloud, kind:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/os-hypervisors"), ("GET", "/os-server-groups"), ("GET", "/os-migrations")],
+    [("GET", "/os-server-groups"), ("GET", "/os-migrations")],
 )
 async def test_what_is_not_served_yet_says_so(gateway: Gateway, method: str, path: str) -> None:
     answer = await gateway.call(method, path, user="admin", version="2.60")

@@ -70,11 +70,12 @@ class Page:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Source:
-    """One pod's list. ``fetch(marker, limit)`` may raise MarkerLost."""
+    """One pod's list. ``fetch(marker, limit)`` may raise MarkerLost; ``key`` names the markers."""
 
     id: str
     rank: str
     fetch: Callable[[str | None, int], Awaitable[Page]]
+    key: str = "id"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class _Stream:
             self._items.extend(page.items)
             self._more = page.more and bool(page.items)
             if page.items:
-                self._fetched = page.items[-1]["id"]
+                self._fetched = page.items[-1][self.source.key]
         return bool(self._items)
 
     def position(self) -> Position:
@@ -141,7 +142,7 @@ class _Stream:
 
     def take(self) -> Item:
         item = self._items.popleft()
-        self.last = item["id"]
+        self.last = item[self.source.key]
         return item
 
 

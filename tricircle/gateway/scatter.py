@@ -3,7 +3,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from oslo_log import log as logging
@@ -11,9 +11,10 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.forward import forward
-from tricircle.pods.errors import PodError, PodRefused
-from tricircle.pods.pod import Pod
+from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
+from tricircle.pods.pod import MAINTENANCE, Pod
 
 LOG = logging.getLogger(__name__)
 
@@ -31,6 +32,41 @@ class Gathered:
     def good(self) -> list[PodResponse]:
         return [answer for answer in self.answers if answer.ok]
 
+    def refusal(self, absent: Callable[[PodResponse], bool] | None = None) -> PodResponse | None:
+        """What to tell the client when no answer is good; None when there is a good one.
+
+        A refusal of the request itself comes before one that only says (``absent``, by default a
+        404) that a pod has no such thing; and no such thing it is only when every pod says so.
+        Raises Fault 502, 503, 504.
+        """
+        if self.good:
+            return None
+        absent = absent or is_absent
+        for answer in sorted(self.answers, key=absent):
+            if not absent(answer) or not self.away:
+                return answer
+        if self.answers:
+            raise maybe_away(self.away)
+        for error in self.away.values():
+            raise from_pod_error(error)
+        raise Fault(503, "There is no pod in use to answer this.")
+
+
+def is_absent(answer: PodResponse) -> bool:
+    """Whether a pod says that it has no such thing."""
+    return answer.status == 404
+
+
+def maybe_away(away: Iterable[Pod]) -> Fault:
+    """No pod that answers has what was asked for, but one of these may."""
+    names = ", ".join(sorted(pod.region_name for pod in away))
+    return Fault(
+        503,
+        f"No pod that answers has it, but it may be in one that does not: {names}. "
+        "Try again later.",
+        {"Retry-After": "5"},
+    )
+
 
 async def gather(call: Call, pods: Iterable[Pod], **instead: Any) -> Gathered:
     """Forward the call to all ``pods`` at once, each with [gateway] list_deadline seconds.
@@ -46,6 +82,12 @@ async def gather(call: Call, pods: Iterable[Pod], **instead: Any) -> Gathered:
     return Gathered(answers, away)
 
 
+async def everywhere(call: Call, **instead: Any) -> Gathered:
+    """``gather`` from all pods, by region."""
+    pods = sorted(call.services.registry.all(), key=lambda pod: pod.region_name)
+    return await gather(call, pods, **instead)
+
+
 async def _document(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
     answer = await ask(call, pod, **instead)
     if isinstance(answer, PodResponse) and answer.ok:
@@ -57,7 +99,12 @@ async def _document(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodEr
 
 
 async def ask(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
-    """Forward the call to one pod; an error of the pod is returned, not raised."""
+    """Forward the call to one pod; an error of the pod is returned, not raised.
+
+    One in maintenance is left alone.
+    """
+    if pod.state == MAINTENANCE:
+        return PodUnreachable(pod.region_name, "is in maintenance.")
     try:
         answer = await forward(call, pod, **{"deadline": CONF.gateway.list_deadline, **instead})
     except PodError as error:

@@ -25,10 +25,7 @@ async def any_pod(call: Call) -> web.Response:
 
 
 async def later(call: Call) -> web.Response:
-    """Not yet; beyond the row's last microversion a pod says that it is no more."""
-    last = call.route.last
-    if last is not None and call.version is not None and call.version > last:
-        return await any_pod(call)
+    """Not yet."""
     raise Fault(501, f"{call.route.method} {call.route.path} is not served across pods yet.")
 
 
@@ -36,11 +33,24 @@ _DEFAULTS: dict[Way, Handler] = {Way.ROUTED: routed, Way.ANY: any_pod, Way.LATER
 
 
 def handler(route: Route) -> Handler:
-    """The function that serves a row.
+    """The function that serves a row; beyond its last microversion a pod says that it is no more.
 
     Raises ImportError, AttributeError for a name that leads nowhere, KeyError for a way that
     needs a handler and has none.
     """
+    found = _found(route)
+    last = route.last
+    if last is None:
+        return found
+
+    async def while_it_lasts(call: Call) -> web.Response:
+        gone = call.version is not None and call.version > last
+        return await (any_pod(call) if gone else found(call))
+
+    return while_it_lasts
+
+
+def _found(route: Route) -> Handler:
     if isinstance(route.handler, str):
         module, _, function = route.handler.partition(":")
         found = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)

@@ -342,18 +342,6 @@ class Surroundings(FakeService):
         }
         return reply({"availabilityZoneInfo": [internal, zone]})
 
-    @route("GET", "/os-services")
-    def services(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
-        places = [("nova-conductor", "internal"), ("nova-compute", self.zone)]
-        shown = [
-            {"id": index, "binary": binary, "host": f"{self.name}-host", "zone": zone}
-            | {"status": "enabled", "state": "up", "disabled_reason": None}
-            for index, (binary, zone) in enumerate(places)
-            if exchange.query.get("binary") in (None, binary)
-        ]
-        return reply({"services": shown})
-
     def _used(self, project_id: str) -> tuple[int, int, int]:
         """Instances, cores and MB in use."""
         mine = [s for s in self.servers.values() if s.project_id == project_id and not s.deleted]
@@ -418,10 +406,3 @@ class Surroundings(FakeService):
     def quota(self, exchange: Exchange, project_id: str) -> web.Response:
         quota = {"id": project_id, "instances": self.quota_instances, "cores": 20, "ram": 51200}
         return reply({"quota_set": quota})
-
-    @route("GET", "/os-hypervisors")
-    def hypervisors(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
-        shown = {"id": new_id(), "hypervisor_hostname": f"{self.name.split('/')[0]}-host1",
-                 "state": "up", "status": "enabled"}  # fmt: skip
-        return reply({"hypervisors": [shown]})

@@ -21,6 +21,7 @@ from tests.functional.fakes.http import (
 )
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.neutron import Neutron
+from tests.functional.fakes.operators_api import Operators
 from tests.functional.fakes.servers_api import Servers
 
 MODERN, LEGACY = "OpenStack-API-Version", "X-OpenStack-Nova-API-Version"
@@ -39,7 +40,7 @@ FAULT_NAMES = {
 }
 
 
-class Nova(Servers, Definitions, Surroundings):
+class Nova(Servers, Definitions, Surroundings, Operators):
     """One pod's compute service; its servers plug into ``neutron``."""
 
     def __init__(
@@ -57,6 +58,7 @@ class Nova(Servers, Definitions, Surroundings):
         self.min_version, self.max_version = (2, 1), (2, 104)
         self.prepare_servers()
         self.prepare_definitions()
+        self.prepare_operators()
 
     def refuse(self, refusal: Refusal) -> web.Response:
         headers = dict(refusal.headers)

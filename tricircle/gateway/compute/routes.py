@@ -22,6 +22,13 @@ def _server(method: str, path: str, handler: str | None = None) -> Route:
     return Route(method, _SERVER + path, ROUTED, handler, id_param="server_id")
 
 
+def _operator(
+    method: str, path: str, way: Way, handler: str, last: tuple[int, int] | None = None
+) -> Route:
+    """A row for operators."""
+    return Route(method, path, way, f"compute.operators.{handler}", last=last)
+
+
 ROUTES = (
     # The API itself
     Route("GET", "/", LOCAL, "compute.versions:show_version"),
@@ -229,13 +236,13 @@ ROUTES = (
     Route("GET", "/os-hosts/{id}/reboot", LATER, last=_HOSTS),
     Route("GET", "/os-hosts/{id}/shutdown", LATER, last=_HOSTS),
     Route("GET", "/os-hosts/{id}/startup", LATER, last=_HOSTS),
-    Route("GET", "/os-hypervisors", LATER),
-    Route("GET", "/os-hypervisors/detail", LATER),
-    Route("GET", "/os-hypervisors/statistics", LATER, last=(2, 87)),
-    Route("GET", "/os-hypervisors/{id}", LATER),
-    Route("GET", "/os-hypervisors/{id}/search", LATER, last=(2, 52)),
-    Route("GET", "/os-hypervisors/{id}/servers", LATER, last=(2, 52)),
-    Route("GET", "/os-hypervisors/{id}/uptime", LATER, last=(2, 87)),
+    _operator("GET", "/os-hypervisors", SCATTERED, "lists:merged"),
+    _operator("GET", "/os-hypervisors/detail", SCATTERED, "lists:merged"),
+    _operator("GET", "/os-hypervisors/statistics", SCATTERED, "items:statistics", last=(2, 87)),
+    _operator("GET", "/os-hypervisors/{id}", ROUTED, "items:hypervisor"),
+    _operator("GET", "/os-hypervisors/{id}/search", SCATTERED, "items:search", last=(2, 52)),
+    _operator("GET", "/os-hypervisors/{id}/servers", SCATTERED, "items:search", last=(2, 52)),
+    _operator("GET", "/os-hypervisors/{id}/uptime", ROUTED, "items:hypervisor", last=(2, 87)),
     Route("GET", "/os-instance_usage_audit_log", LATER),
     Route("GET", "/os-instance_usage_audit_log/{id}", LATER),
     Route("GET", "/os-migrations", LATER),
@@ -251,9 +258,9 @@ ROUTES = (
     Route("POST", "/os-server-groups", LATER),
     Route("GET", "/os-server-groups/{id}", LATER),
     Route("DELETE", "/os-server-groups/{id}", LATER),
-    Route("GET", "/os-services", SCATTERED, "compute.services:list_services"),
-    Route("PUT", "/os-services/{id}", LATER),
-    Route("DELETE", "/os-services/{id}", LATER),
+    _operator("GET", "/os-services", SCATTERED, "lists:merged"),
+    _operator("PUT", "/os-services/{id}", ROUTED, "items:change_service"),
+    _operator("DELETE", "/os-services/{id}", ROUTED, "items:delete_service"),
     Route("GET", "/os-simple-tenant-usage", LATER),
     Route("GET", "/os-simple-tenant-usage/{id}", LATER),
 )

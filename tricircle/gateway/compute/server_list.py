@@ -14,11 +14,10 @@ from urllib.parse import quote, urlencode
 
 import orjson
 from aiohttp import web
-from multidict import MultiDict
 
 from tricircle.conf import CONF
 from tricircle.db import routings
-from tricircle.gateway import lookup, scatter
+from tricircle.gateway import links, lookup, scatter
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import reservations, zones
@@ -101,7 +100,7 @@ class _List:
 
     async def answer(self) -> web.Response:
         call = self.call
-        limit = self._limit()
+        limit = links.page_size(call)
         if not limit or not call.services.serving():
             return reply(call, await ask_any(call))
         pods = self._pods()
@@ -125,7 +124,8 @@ class _List:
         scatter.tell_away(call, away)
         document: dict[str, Any] = {"servers": servers}
         if len(servers) >= min(limit, CONF.gateway.max_limit):
-            document["servers_links"] = [{"rel": "next", "href": self._next(servers[-1]["id"])}]
+            path = "/servers/detail" if self.detailed else "/servers"
+            document["servers_links"] = links.to_next(call, path, servers[-1]["id"])
         return web.Response(body=orjson.dumps(document), content_type="application/json")
 
     def _nobody(self, away: set[Pod], merged: Merged) -> Fault:
@@ -136,14 +136,6 @@ class _List:
         return Fault(503, f"No pod answers: {names}. Try again later.", {"Retry-After": "5"})
 
     # What is asked
-
-    def _limit(self) -> int | None:
-        """Items on this page; None for what a pod shall refuse, 0 for a list that is empty."""
-        given = self.call.query.getall("limit", [])
-        if not given:
-            return CONF.gateway.max_limit
-        text = given[-1].strip()
-        return min(int(text), CONF.gateway.max_limit) if text.isdecimal() else None
 
     def _pods(self) -> list[Pod]:
         """The pods whose zone the filter lets through, those in maintenance too: they are away."""
@@ -260,13 +252,6 @@ class _List:
         # Nova's own partial records have a status and no name.
         second = "name" if "name" in item else "status"
         return {name: item[name] for name in ("id", second, "links")}
-
-    def _next(self, marker: str) -> str:
-        """Nova's next link: the request's parameters in order of their names, marker replaced."""
-        params = MultiDict(sorted(self.call.query.items(), key=lambda pair: pair[0]))
-        params["marker"] = marker
-        path = self.call.on_pod("/servers/detail" if self.detailed else "/servers")
-        return f"{self.call.root}/{ID}{path}?{urlencode(list(params.items()))}"
 
     def _takes_partial_records(self) -> bool:
         version = self.call.version or (0, 0)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One hypervisor or service: by UUID, and by number in the microversions that have those."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tricircle.gateway import numbers, scatter, seek
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute.operators import documents, hosts, lists
+from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
+
+_FOUND = lists.Collection("hypervisors", documents.hypervisor)
+
+
+async def hypervisor(call: Call) -> web.Response:
+    """GET /os-hypervisors/{id} and its uptime."""
+    return _shown(call, await _ask(call, "hypervisor"), "hypervisor", documents.hypervisor)
+
+
+async def search(call: Call) -> web.Response:
+    """GET /os-hypervisors/{pattern}/search and /servers."""
+    return await lists.whole(call, _FOUND)
+
+
+async def statistics(call: Call) -> web.Response:
+    """GET /os-hypervisors/statistics: the sums."""
+    told = await scatter.everywhere(call)
+    if (refusal := told.refusal()) is not None:
+        return reply(call, refusal)
+    total: dict[str, int] = {}
+    for answer in told.good:
+        for name, value in answer.json()["hypervisor_statistics"].items():
+            total[name] = total.get(name, 0) + (value or 0)
+    return lists.answer({"hypervisor_statistics": total})
+
+
+async def change_service(call: Call) -> web.Response:
+    """PUT /os-services/{id}; before there were UUIDs {id} is an action, a body names the host."""
+    if not _has_uuids(call):
+        return await _act_on_service(call)
+    return _shown(call, await _ask(call, "service"), "service", documents.service)
+
+
+async def delete_service(call: Call) -> web.Response:
+    """DELETE /os-services/{id}."""
+    return reply(call, await _ask(call, "service"))
+
+
+async def _act_on_service(call: Call) -> web.Response:
+    body = call.json()
+    name = body.get("host") if isinstance(body, dict) else None
+    if not isinstance(name, str):
+        return reply(call, await ask_any(call))
+    pod, plain = await hosts.holder(call, name)
+    body = {**body, "host": plain}
+    if pod is None:
+        return reply(call, await ask_any(call, body=body))
+    return reply(call, await forward(call, pod, body=body))
+
+
+def _has_uuids(call: Call) -> bool:
+    return (call.version or (0, 0)) >= documents.UUIDS
+
+
+async def _ask(call: Call, kind: str) -> PodResponse:
+    if _has_uuids(call):
+        return await seek.ask(call, kind, call.params["id"])
+    return await numbers.ask(call)
+
+
+def _shown(call: Call, answer: PodResponse, key: str, show: Any) -> web.Response:
+    if not answer.ok or not answer.body:
+        return reply(call, answer)
+    document = answer.json(rewrite_links(call, answer.pod, answer.body))
+    show(call, answer.pod, document[key])
+    return reply(call, answer, body=orjson.dumps(document))

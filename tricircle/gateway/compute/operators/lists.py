@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists of what operators see, of all pods together, pod by pod.
+
+A collection is a row of the table; what is not like the others is in a module of its own.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tricircle.gateway import chain, links, numbers, scatter
+from tricircle.gateway.call import Call, Version
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute.operators import documents, hosts
+from tricircle.gateway.compute.operators.documents import Item
+from tricircle.gateway.forward import ask_any, reply, rewrite_links
+from tricircle.pods.pod import Pod
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Collection:
+    """``name`` is the key of the list; ``paged`` the first microversion with limit and marker."""
+
+    name: str
+    show: Callable[[Call, Pod, Item], Item]
+    paged: Version | None = None
+
+
+_COLLECTIONS = {
+    "os-hypervisors": Collection("hypervisors", documents.hypervisor, paged=(2, 33)),
+    "os-services": Collection("services", documents.service),
+}
+
+
+async def merged(call: Call) -> web.Response:
+    """GET of a collection: each pod's items, the pods by region."""
+    collection = _COLLECTIONS[call.path.split("/")[1]]
+    if _in_pages(call, collection):
+        return await _page(call, collection)
+    return await whole(call, collection)
+
+
+async def whole(call: Call, collection: Collection, query: str | None = None) -> web.Response:
+    """All items of all pods, or of the one that a filter by host tells."""
+    told = await asked(call, query)
+    if (refusal := told.refusal()) is not None:
+        return reply(call, refusal)
+    found = [item for one in told.good for item in items(call, collection, one)]
+    return answer({collection.name: found})
+
+
+async def asked(call: Call, query: str | None = None) -> scatter.Gathered:
+    """The list as every pod has it, or the one that a filter by host tells."""
+    only, narrowed = hosts.narrowed(call)
+    query = narrowed if query is None else query
+    if only is None:
+        return await scatter.everywhere(call, query=query)
+    return await scatter.gather(call, [only], query=query)
+
+
+def items(call: Call, collection: Collection, told: PodResponse) -> list[Item]:
+    """A pod's items as users see them."""
+    document = told.json(rewrite_links(call, told.pod, told.body))
+    return [collection.show(call, told.pod, item) for item in document[collection.name]]
+
+
+def answer(document: dict[str, Any]) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json")
+
+
+def _in_pages(call: Call, collection: Collection) -> bool:
+    """Whether Nova pages this request. A search by name it does not, and refuses to be asked to."""
+    if collection.paged is None or (call.version or (0, 0)) < collection.paged:
+        return False
+    return call.path == call.route.path and "hypervisor_hostname_pattern" not in call.query
+
+
+async def _page(call: Call, collection: Collection) -> web.Response:
+    limit = links.page_size(call)
+    if not limit:
+        return reply(call, await ask_any(call))
+    marker, holder, number, own = call.query.get("marker"), None, None, 0
+    if marker is not None and (number := numbers.parse(marker)) is not None:
+        holder, own = numbers.inward(call, number)
+        marker = str(own)
+
+    def read(document: Any) -> list[Item]:
+        found: list[Item] = document[collection.name]
+        return found
+
+    found = await chain.page(call, read, limit, marker, holder)
+    if found.refusal is not None:
+        refusal = found.refusal
+        return reply(call, refusal if number is None else numbers.refused(refusal, own, number))
+    shown = [collection.show(call, pod, item) for pod, item in found.items]
+    document: dict[str, Any] = {collection.name: shown}
+    if len(shown) == limit:
+        document[f"{collection.name}_links"] = links.to_next(call, call.path, shown[-1]["id"])
+    return answer(document)

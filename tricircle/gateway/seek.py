@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lives in one pod and is not written down: every pod is asked to do it, one can.
+
+For things of operators (hypervisors, services), of which a pod alone knows what it has. Where one
+was seen last is remembered in the process and is only a shortcut.
+"""
+
+from collections.abc import Callable
+
+from tricircle.conf import CONF
+from tricircle.gateway import scatter
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.forward import forward
+from tricircle.pods.pod import MAINTENANCE, Pod
+
+
+async def ask(
+    call: Call,
+    kind: str,
+    name: str,
+    absent: Callable[[PodResponse], bool] = scatter.is_absent,
+) -> PodResponse:
+    """The answer of the pod that has ``name`` of a ``kind``; else what a pod without it says.
+
+    ``absent`` tells that a pod has no such thing, and so has not done anything. Raises Fault 502,
+    503 and 504, also when a pod that may have it is away.
+    """
+    if (known := _remembered(call, kind, name)) is not None:
+        answer = await forward(call, known)
+        if not absent(answer):
+            return answer
+    # A change takes the time it takes; nobody waits for a slow pod to say that it has nothing.
+    deadline = CONF.gateway.list_deadline if call.method == "GET" else CONF.gateway.request_deadline
+    told = await scatter.everywhere(call, deadline=deadline)
+    held = told.good or [answer for answer in told.answers if not absent(answer)]
+    if told.good:
+        remember(call, kind, name, held[0].pod)
+    if held:
+        return held[0]
+    refusal = told.refusal(absent)
+    assert refusal is not None
+    return refusal
+
+
+def remember(call: Call, kind: str, name: str, pod: Pod) -> None:
+    """Where a thing was seen."""
+    call.services.routings.put(kind, name, pod.id)
+
+
+def _remembered(call: Call, kind: str, name: str) -> Pod | None:
+    pod_id = call.services.routings.get(kind, name)
+    pod = call.services.registry.get(pod_id) if pod_id else None
+    return pod if pod is not None and pod.state != MAINTENANCE else None
