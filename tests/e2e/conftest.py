@@ -4,7 +4,6 @@
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +12,10 @@ from typing import Any
 import pytest
 
 from lab import cli, dataplane, process, settings, tricircle
+from lab.dataplane import topology
 from lab.settings import REGION, Lab, LabError
+from tests.e2e.networks import Estate
+from tests.e2e.site import Site, eventually, left_in
 
 LAB_NAME = os.environ.get("LAB_NAME", "lab")
 #: The second pod runs an older series, so every test below is one of a mixed cloud.
@@ -126,105 +128,53 @@ def flavor(admin: Any) -> Any:
     return found or admin.compute.create_flavor(name="e2e.nano", ram=64, disk=1, vcpus=1)
 
 
-def eventually(what: str, probe: Callable[[], object], timeout: float = 60) -> Any:
-    """Poll until ``probe`` gives something true, and give that; fails with ``what`` otherwise."""
-    deadline = time.monotonic() + timeout
-    last: object = None
-    while time.monotonic() < deadline:
-        try:
-            last = probe()
-            if last:
-                return last
-        except Exception as error:
-            last = error
-        time.sleep(0.5)
-    raise AssertionError(f"not within {timeout:.0f} s: {what} (last: {last!r})")
-
-
-def pod_objects(pod: Any, central_id: str) -> list[Any]:
-    """Every Neutron object in a pod that carries the marker of a central resource."""
-    marker = f"tricircle:{central_id}"
-    network = pod.network
-    kinds = (network.networks, network.subnets, network.ports, network.routers)
-    found = [item for kind in kinds for item in kind() if item.description == marker]
-    groups = [group for group in network.security_groups() if group.description == marker]
-    return found + groups
-
-
-class Site:
-    """What a test made, removed at its end in an order that works."""
-
-    def __init__(self, demo: Any, image: Any, flavor: Any, name: str) -> None:
-        self.demo, self.image, self.flavor, self.name = demo, image, flavor, name
-        self.servers: list[Any] = []
-        self.networks: list[Any] = []
-        self.routers: list[Any] = []
-        self.groups: list[Any] = []
-
-    def network(self, cidr: str = "10.80.0.0/24", **more: Any) -> Any:
-        network = self.demo.network.create_network(name=f"{self.name}-{len(self.networks)}", **more)
-        self.networks.append(network)
-        network.subnet = self.demo.network.create_subnet(
-            network_id=network.id, name=network.name, ip_version=4, cidr=cidr
-        )
-        return network
-
-    def group(self) -> Any:
-        """A security group that lets ICMP in."""
-        group = self.demo.network.create_security_group(name=f"{self.name}-{len(self.groups)}")
-        self.groups.append(group)
-        self.demo.network.create_security_group_rule(
-            security_group_id=group.id, direction="ingress", protocol="icmp", ether_type="IPv4"
-        )
-        return group
-
-    def server(self, zone: str | None, networks: Any, wait: bool = True, **more: Any) -> Any:
-        if zone:
-            more["availability_zone"] = zone
-        server = self.demo.compute.create_server(
-            name=f"{self.name}-{len(self.servers)}",
-            image_id=self.image.id,
-            flavor_id=self.flavor.id,
-            networks=networks,
-            **more,
-        )
-        self.servers.append(server)
-        if wait:
-            server = self.demo.compute.wait_for_server(server, wait=90, interval=0.5)
-        return server
-
-    def delete_servers(self) -> None:
-        compute = self.demo.compute
-        for server in self.servers:
-            compute.delete_server(server, ignore_missing=True)
-        for server in self.servers:
-            compute.wait_for_delete(server, wait=90, interval=0.5)
-        self.servers = []
-
-    def clean(self) -> None:
-        network = self.demo.network
-        self.delete_servers()
-        for router in self.routers:
-            # A route of the user's keeps its interface.
-            network.update_router(router, routes=[])
-            for port in list(network.ports(device_id=router.id)):
-                if port.device_owner != "network:router_gateway":
-                    network.remove_interface_from_router(router, port_id=port.id)
-            network.delete_router(router)
-        self.routers = []
-        for item in self.networks:
-            eventually("the network is free", lambda item=item: self._gone(item))
-        for group in self.groups:
-            network.delete_security_group(group, ignore_missing=True)
-        self.networks, self.groups = [], []
-
-    def _gone(self, item: Any) -> bool:
-        self.demo.network.delete_network(item, ignore_missing=True)
-        return True
-
-
 @pytest.fixture
-def site(demo: Any, image: Any, flavor: Any, name: str) -> Iterator[Site]:
+def site(demo: Any, image: Any, flavor: Any, name: str, pods: dict[str, Any]) -> Iterator[Site]:
     site = Site(demo, image, flavor, name)
     yield site
     site.clean()
+    # Another test would find its segment taken in a pod.
+    eventually("the pods are clean", lambda: not left_in(pods, site.made), 90)
+
+
+@pytest.fixture
+def estate(lab: Lab, admin: Any, pods: dict[str, Any], site: Site) -> Estate:
+    return Estate(lab, admin, pods, site)
+
+
+@pytest.fixture
+def external(lab: Lab, admin: Any, name: str) -> Iterator[Any]:
+    """Makes the external network, in the pods named."""
+    made = []
+
+    def make(*regions: str) -> Any:
+        for old in admin.network.networks(provider_physical_network=topology.EXTERN):
+            admin.network.delete_network(old)
+        network = admin.network.create_network(
+            name=f"{name}-external",
+            is_router_external=True,
+            provider_network_type="flat",
+            provider_physical_network=topology.EXTERN,
+            availability_zone_hints=list(regions),
+        )
+        made.append(network)
+        admin.network.create_subnet(
+            network_id=network.id,
+            name=network.name,
+            ip_version=4,
+            cidr=topology.EXTERNAL_CIDR,
+            gateway_ip=topology.EXTERNAL_GATEWAY,
+            is_dhcp_enabled=False,
+            # The lab's other users of the range keep below.
+            allocation_pools=[{"start": "203.0.113.100", "end": "203.0.113.199"}],
+        )
+        return network
+
+    yield make
+    for network in made:
+        eventually("the external network is free", lambda n=network: _deleted(admin, n))
+
+
+def _deleted(admin: Any, network: Any) -> bool:
+    admin.network.delete_network(network, ignore_missing=True)
+    return True

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of networks across pods have in common."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from lab import cli
 from lab.dataplane import servers as lab_servers
 from lab.settings import Lab
-from tests.e2e.conftest import Site, eventually, pod_objects
+from tests.e2e.site import Site, eventually, left_in, pod_objects
 
 
 class Estate:
@@ -21,7 +20,16 @@ class Estate:
             security_group_id=self.group.id, direction="ingress", protocol="ipv6-icmp",
             ether_type="IPv6",
         )  # fmt: skip
-        self.made: list[str] = []
+        self.made = site.made
+
+    def let_in(self, *protocols: str) -> None:
+        """Let these in to all servers, too (TCP, UDP; by IPv4 and IPv6)."""
+        for protocol in protocols:
+            for version in ("IPv4", "IPv6"):
+                self.demo.network.create_security_group_rule(
+                    security_group_id=self.group.id, direction="ingress", protocol=protocol,
+                    ether_type=version,
+                )  # fmt: skip
 
     def network(self, cidr: str, kind: str | None = None, **more: Any) -> Any:
         """A network with a subnet; ``kind`` names another type than projects get."""
@@ -38,7 +46,7 @@ class Estate:
             network.subnet = self.demo.network.create_subnet(
                 network_id=network.id, name=network.name, ip_version=4, cidr=cidr
             )
-        self.made += [network.id, network.subnet.id]
+            self.made += [network.id, network.subnet.id]
         return network
 
     def router(self, *networks: Any, **more: Any) -> Any:
@@ -110,24 +118,18 @@ class Estate:
     def copies(self, region: str, central_id: str) -> list[Any]:
         return pod_objects(self.pods[region], central_id)
 
+    def copy(self, region: str, kind: str, central_id: str) -> Any:
+        """The copy in a pod of a port, a network, …; None while it is not there."""
+        client = self.pods[region].network
+        items = getattr(client, f"{kind}s")(description=f"tricircle:{central_id}")
+        return next(iter(items), None)
+
     def remove_all(self) -> None:
         """Delete everything; nothing of it is left in any pod, and no bridge network either."""
         bridges = [f"{kind} {router.id}" for router in self.site.routers for kind in KINDS]
         self.site.clean()
-        eventually("the pods are clean", lambda: not self._left(self.made), 90)
+        eventually("the pods are clean", lambda: not left_in(self.pods, self.made), 90)
         eventually("no bridge network is left", lambda: not self._named(bridges), 90)
-
-    def _left(self, ids: Iterable[str]) -> list[Any]:
-        marks = {f"tricircle:{one}" for one in ids}
-        found = []
-        for pod in self.pods.values():
-            network = pod.network
-            for kind in (
-                *(network.networks, network.subnets, network.ports, network.routers),
-                *(network.ips, network.security_groups),
-            ):
-                found += [item for item in kind() if item.description in marks]
-        return found
 
     def _named(self, names: list[str]) -> list[Any]:
         regions = (self.admin, *self.pods.values())

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from lab import cli, process, tricircle
-from tests.e2e.conftest import Site, eventually, pod_objects
+from tests.e2e.site import Site, eventually, pod_objects
 
 
 def health(tricircle_api: Any, region: str) -> str:

@@ -6,7 +6,6 @@ import ipaddress
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,57 +13,14 @@ import pytest
 from lab.dataplane import servers as lab_servers
 from lab.dataplane import topology
 from lab.settings import Lab
-from tests.e2e.conftest import Site, eventually
 from tests.e2e.networks import Estate
-
-
-@pytest.fixture
-def estate(lab: Lab, admin: Any, pods: dict[str, Any], site: Site) -> Estate:
-    return Estate(lab, admin, pods, site)
+from tests.e2e.site import eventually
 
 
 @pytest.fixture
 def three_pods(lab: Lab) -> None:
     if len(lab.pods) < 3:
         pytest.skip("needs a lab of three pods: lab up --pods 3")
-
-
-@pytest.fixture
-def external(lab: Lab, admin: Any, name: str) -> Iterator[Any]:
-    """Makes the external network, in the pods named."""
-    made = []
-
-    def make(*regions: str) -> Any:
-        for old in admin.network.networks(provider_physical_network=topology.EXTERN):
-            admin.network.delete_network(old)
-        network = admin.network.create_network(
-            name=f"{name}-external",
-            is_router_external=True,
-            provider_network_type="flat",
-            provider_physical_network=topology.EXTERN,
-            availability_zone_hints=list(regions),
-        )
-        made.append(network)
-        admin.network.create_subnet(
-            network_id=network.id,
-            name=network.name,
-            ip_version=4,
-            cidr=topology.EXTERNAL_CIDR,
-            gateway_ip=topology.EXTERNAL_GATEWAY,
-            is_dhcp_enabled=False,
-            # The lab's other users of the range keep below.
-            allocation_pools=[{"start": "203.0.113.100", "end": "203.0.113.199"}],
-        )
-        return network
-
-    yield make
-    for network in made:
-        eventually("the external network is free", lambda n=network: _deleted(admin, n))
-
-
-def _deleted(admin: Any, network: Any) -> bool:
-    admin.network.delete_network(network, ignore_missing=True)
-    return True
 
 
 def test_a_stretched_network(estate: Estate) -> None:

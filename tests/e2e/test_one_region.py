@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab import cli
-from tests.e2e.conftest import Site, eventually, pod_objects
+from tests.e2e.site import Site, eventually, pod_objects
 
 
 def test_servers_boot_where_asked_and_answer_pings(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab import cli
-from tests.e2e.conftest import Site, eventually, pod_objects
+from tests.e2e.site import Site, eventually, pod_objects
 
 
 class Groups:

@@ -11,7 +11,17 @@ OPTS = [
         "threads_per_pod", default=4, min=1, help="Realizations worked on at once in a pod."
     ),
     cfg.FloatOpt(
-        "claim_seconds", default=60.0, min=1.0, help="Seconds a claimed row is one worker's."
+        "claim_seconds",
+        default=60.0,
+        min=1.0,
+        help="Seconds a claimed row is one worker's at the most.",
+    ),
+    cfg.FloatOpt(
+        "lease_seconds",
+        default=10.0,
+        min=0.5,
+        help="Seconds until a row is free that a dead worker had claimed; living ones renew their "
+        "claims.",
     ),
     cfg.FloatOpt("backoff_first", default=1.0, min=0.05, help="Seconds before the first retry."),
     cfg.FloatOpt(

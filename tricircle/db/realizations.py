@@ -29,6 +29,7 @@ from oslo_db import exception as db_exc
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
+from tricircle.db.leases import Leases
 from tricircle.db.models import RealizationColumns, new_id, now
 
 Table = type[RealizationColumns]
@@ -82,7 +83,7 @@ def mark(tx: Session, table: Table, rows: sa.Update) -> int:
 def retire(tx: Session, table: Table, key: Key, pod_ids: Collection[str] | None = None) -> int:
     """The resource is not wanted any more (in these pods, or in any). How many rows."""
     query = sa.update(table).where(*_of(table, key, pod_ids), table.absent.is_(False))
-    values = {**_changed(table), "absent": True}
+    values = {**_changed(table), "absent": True, "failing_since": None}
     result = tx.execute(query.values(**values).execution_options(**_QUIET))
     return int(result.rowcount)  # type: ignore[attr-defined]
 
@@ -118,7 +119,7 @@ def ensure(tx: Session, table: Table, key: Key, pod_id: str, project_id: str | N
         )
         return True
     if found.absent:
-        values = {**_changed(table), "absent": False}
+        values = {**_changed(table), "absent": False, "failing_since": None}
         tx.execute(
             sa.update(table)
             .where(table.id == found.id)
@@ -137,11 +138,25 @@ def pods_with(tx: Session, table: Table, key: Key, *, gone_too: bool = False) ->
     return list(tx.scalars(query))
 
 
-def backoff(attempts: int) -> float:
-    """Seconds until the next try after so many: doubling, with jitter, never above the most."""
+def failing_for(row: Row) -> float:
+    """Seconds since a row's work failed first; zero when it has not."""
+    return (now() - row.failing_since).total_seconds() if row.failing_since else 0.0
+
+
+def backoff(row: Row) -> float:
+    """Seconds until a failing row's next try: as long as it has been failing so far, so that the
+    wait doubles; with jitter, never above the most.
+
+    How often it was tried does not count: what waits its turn is tried often at first.
+    """
     section = CONF.reconciler
-    delay = min(section.backoff_most, section.backoff_first * 2.0 ** min(attempts - 1, 30))
+    delay = min(section.backoff_most, max(section.backoff_first, failing_for(row)))
     return float(delay * random.uniform(0.75, 1.0))  # noqa: S311
+
+
+def _leased_until() -> datetime.datetime:
+    section = CONF.reconciler
+    return now() + datetime.timedelta(seconds=min(section.lease_seconds, section.claim_seconds))
 
 
 class Store:
@@ -154,6 +169,7 @@ class Store:
     def __init__(self, table: Table, transaction: Transaction) -> None:
         self.table = table
         self._transaction = transaction
+        self._leases = Leases(self._renew)
 
     def transact(self, function: Work) -> Any:
         """Run ``function`` in a transaction, again when the database asks for it."""
@@ -266,9 +282,12 @@ class Store:
         return made
 
     def claim(self, row_id: str) -> Row | None:
-        """Take a dirty row for [reconciler] claim_seconds; None when it is another's or clean."""
+        """Take a dirty row; None when it is another's or clean.
+
+        For [reconciler] claim_seconds at the most; for lease_seconds if this process dies.
+        """
         moment, token = now(), f"{uuid.uuid4()}"
-        until = moment + datetime.timedelta(seconds=CONF.reconciler.claim_seconds)
+        until = _leased_until()
         table = self.table
         take = (
             sa.update(table)
@@ -287,6 +306,8 @@ class Store:
             return tx.scalar(query)
 
         found: Row | None = self.transact(once)
+        if found is not None:
+            self._leases.hold(token)
         return found
 
     def created(self, row: Row, pod_resource_id: str | None) -> bool:
@@ -339,12 +360,13 @@ class Store:
             )
             return False
 
+        self._leases.drop(row.claimed_by)
         forgotten: bool = self.transact(once)
         return forgotten
 
     def failed(self, row: Row, error: str, delay: float | None = None) -> bool:
         """Keep the reason, free the row, try again after ``delay`` seconds (default: backoff)."""
-        seconds = backoff(row.attempts) if delay is None else delay
+        seconds = backoff(row) if delay is None else delay
         return self._write(
             row,
             {
@@ -374,16 +396,20 @@ class Store:
             forget = sa.delete(table).where(
                 table.id == mine.id, table.claimed_by == mine.claimed_by
             )
+            self._leases.drop(mine.claimed_by)
             self.transact(lambda tx: tx.execute(forget.execution_options(**_QUIET)))
 
     def release(self, row: Row) -> bool:
         """Free a row whose work is not finished; it stays dirty, its attempts are forgiven."""
         return self._write(row, {"attempts": 0, "claimed_by": None, "claimed_until": None})
 
-    def hurry(self, pod_id: str) -> None:
-        """Try what was failing in a pod again now: the pod is back."""
+    def hurry(self, pod_id: str, keys: Collection[Key] | None = None) -> None:
+        """Try what was failing in a pod (of these resources, or all) again now."""
         table = self.table
         query = sa.update(table).where(table.pod_id == pod_id, table.next_try_at > now())
+        if keys is not None:
+            these = (sa.and_(*_of(table, key, None)) for key in keys)
+            query = query.where(sa.or_(sa.false(), *these))
         self.transact(
             lambda tx: tx.execute(query.values(next_try_at=now()).execution_options(**_QUIET))
         )
@@ -399,11 +425,19 @@ class Store:
         query = sa.delete(self.table).where(self.table.pod_id == pod_id)
         self.transact(lambda tx: tx.execute(query.execution_options(**_QUIET)))
 
+    def _renew(self, tokens: Collection[str]) -> None:
+        query = sa.update(self.table).where(self.table.claimed_by.in_(tokens))
+        values = query.values(claimed_until=_leased_until()).execution_options(**_QUIET)
+        self.transact(lambda tx: tx.execute(values))
+
     def _write(self, row: Row, values: dict[str, Any]) -> bool:
+        """Write to a row that was claimed. False: the claim ran out."""
         query = (
             sa.update(self.table)
             .where(self.table.id == row.id, self.table.claimed_by == row.claimed_by)
             .values(**values)
             .execution_options(**_QUIET)
         )
+        if "claimed_by" in values:
+            self._leases.drop(row.claimed_by)
         return bool(self.transact(lambda tx: tx.execute(query).rowcount))  # type: ignore[attr-defined]

@@ -26,8 +26,10 @@ LOG = log.getLogger(__name__)
 
 _POLL = 0.05
 _SOON = 0.5
-# Tries to remove something that is in use still, before it is a failure like any other.
-_PATIENT = 10
+# Seconds until something that is in use still, or waits its turn, is a failure like any other.
+_PATIENT = 5.0
+# Seconds between tries at the most while a pod does not answer: it is back at any moment.
+_AWAY = 16.0
 
 
 class ClaimLost(Exception):
@@ -64,7 +66,8 @@ class Engine:
             self._claimed(self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75)), row)
         except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
             # At first, what has to wait for its turn is nothing to worry about.
-            early = row.attempts < _PATIENT and (isinstance(error, NotYet) or _in_use(row, error))
+            patient = realizations.failing_for(row) < _PATIENT
+            early = patient and (isinstance(error, NotYet) or _in_use(row, error))
             level = log.DEBUG if early else log.WARNING
             LOG.log(level, "%s: %s", _name(row), error)
             return False
@@ -214,10 +217,10 @@ def _delay(row: Row, error: Exception) -> float | None:
     """Seconds until the next try, when that is not the usual backoff."""
     if isinstance(error, NotYet):
         return _SOON
-    if _in_use(row, error) and row.attempts < _PATIENT:
+    if _in_use(row, error) and realizations.failing_for(row) < _PATIENT:
         return _SOON
     if isinstance(error, PodUnreachable):
-        return min(CONF.reconciler.backoff_most, realizations.backoff(min(row.attempts, 5)))
+        return min(_AWAY, realizations.backoff(row))
     return None
 
 

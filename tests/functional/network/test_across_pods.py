@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks stretched over pods, routers with a copy in each, external networks, floating IPs."""
 
+import datetime
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.functional.fakes.faults import Kind
 from tests.functional.network.stage import PROJECT, Object, Stage
 from tests.functional.network.test_crashes import Killer
 from tricircle.conf import CONF
+from tricircle.db.models import now
 from tricircle.network import bridges, runtime
 from tricircle.network.deadline import Deadline
+from tricircle.network.models import Realization
 
 VLAN = {"provider:network_type": "vlan"}
 SEGMENT = ("network_type", "physical_network", "segmentation_id")
@@ -149,36 +153,60 @@ def test_the_gateway_of_an_administrators_segment_is_theirs(stage: Stage) -> Non
     assert stage.copy("pod1", "subnets", subnet["id"])["gateway_ip"] == subnet["gateway_ip"]
 
 
-def test_a_segment_is_used_again_at_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pod still has the copy of the network that had it before."""
-    segment = {"provider:physical_network": "physnet1", "provider:segmentation_id": 250}
-    old, subnet = stage.network(**VLAN, **segment)
-    port = stage.bound(old, "pod1")
+@pytest.fixture
+def waiting(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was waited for; meanwhile what is due in pod1 is worked on, as xjob does."""
+    waited: list[str] = []
     running = runtime.get()
     pod = running.registry.fresh().by_region("pod1")
     assert pod is not None
-    stage.delete("port", port["id"])
-    stage.delete("network", old["id"])
-    waited: list[str] = []
 
     def sleep(self: Deadline, seconds: float, waiting_for: str) -> None:
         waited.append(waiting_for)
-        for kind, one in (("port", port), ("subnet", subnet), ("network", old)):
-            if row := stage.row(kind, one["id"], "pod1"):
+        due = running.engine.store.due(pod.id, 100)
+        for row in sorted(due, key=running.engine.order):
+            if row.absent:
                 running.engine.work(pod, row.id)
+
+    monkeypatch.setattr(Deadline, "sleep", sleep)
+    return waited
+
+
+@pytest.mark.parametrize(("state", "vlan"), [("going", 1250), ("stuck", 1252), ("orphan", 1253)])
+def test_a_segment_is_used_again_at_once(
+    stage: Stage, waiting: list[str], state: str, vlan: int
+) -> None:
+    """The pod still has the copy of the network that had it before: nobody has got to it yet, its
+    removal has failed for long, or it came to be when the network had been given up."""
+    segment = {"provider:physical_network": "physnet1", "provider:segmentation_id": vlan}
+    old, _ = stage.network(**VLAN, **segment)
+    port = stage.bound(old, "pod1")
+    stage.delete("port", port["id"])
+    stage.delete("network", old["id"])
+    if state == "stuck":
+        table = Realization
+        later = now() + datetime.timedelta(hours=1)
+        runtime.get().engine.store.transact(
+            lambda tx: tx.execute(
+                sa.update(table).where(table.resource_id == old["id"]).values(next_try_at=later)
+            )
+        )
+    elif state == "orphan":
+        stage.reconcile()
+        copy = {"description": f"tricircle:{old['id']}", **VLAN, **segment}
+        stage.neutron("pod1").make("networks", "operator", **copy)
 
     new, _ = stage.network(**VLAN, **segment)
     another = stage.port(new)
-    monkeypatch.setattr(Deadline, "sleep", sleep)
     stage.realize(another, "pod1")
-    assert waited == ["a deleted network to leave its segment"]
+    assert set(waiting) == {"a deleted network to leave its segment"}
     assert stage.copies("pod1", "networks", old["id"]) == []
     there = stage.copy("pod1", "networks", new["id"])
-    assert there["provider:segmentation_id"] == 250
+    assert there["provider:segmentation_id"] == vlan
 
 
 def test_a_segment_of_somebody_elses_is_not_waited_for(stage: Stage) -> None:
-    segment = {"provider:physical_network": "physnet1", "provider:segmentation_id": 251}
+    segment = {"provider:physical_network": "physnet1", "provider:segmentation_id": 1251}
     stage.neutron("pod1").make("networks", "operator", name="theirs", **VLAN, **segment)
     network, _ = stage.network(**VLAN, **segment)
     port = stage.bind(stage.port(network), "pod1")

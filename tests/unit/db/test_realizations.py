@@ -3,6 +3,8 @@
 
 import datetime
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -77,6 +79,59 @@ def test_a_claim_runs_out(store: Store) -> None:
     assert row(store).pod_resource_id == "there"
 
 
+@pytest.fixture
+def short_leases() -> Iterator[None]:
+    CONF.set_override("lease_seconds", 0.5, group="reconciler")
+    yield
+    CONF.clear_override("lease_seconds", group="reconciler")
+
+
+def test_a_claim_lasts_while_its_worker_lives(store: Store, short_leases: None) -> None:
+    ensure(store)
+    first = claimed(store)
+    # As a worker that died would leave it: nobody renews what another process has claimed.
+    another = Store(models.Realization, session.write)
+    deadline = time.monotonic() + 1.2
+    while time.monotonic() < deadline:
+        assert another.claim(first.id) is None
+        time.sleep(0.1)
+    store._leases.drop(first.claimed_by)
+    deadline = time.monotonic() + 10
+    while another.claim(first.id) is None:
+        assert time.monotonic() < deadline, "a dead worker's row is not free"
+        time.sleep(0.1)
+    assert store.realized(first, "x") is False
+
+
+def test_no_claim_lasts_for_ever(store: Store, short_leases: None) -> None:
+    CONF.set_override("claim_seconds", 1, group="reconciler")
+    try:
+        ensure(store)
+        forgotten = claimed(store)
+        deadline = time.monotonic() + 10
+        while store.claim(forgotten.id) is None:
+            assert time.monotonic() < deadline, "forgotten work keeps its claim"
+            time.sleep(0.1)
+    finally:
+        CONF.clear_override("claim_seconds", group="reconciler")
+
+
+def test_nothing_is_renewed_after_the_work(store: Store) -> None:
+    ensure(store)
+    store.created(claimed(store), "there")
+    assert len(store._leases.held()) == 1
+    store.realized(row(store), "there")
+    assert store._leases.held() == []
+    change(store, realizations.touch)
+    store.failed(claimed(store), "no")
+    store.hurry(POD)
+    change(store, realizations.retire)
+    store.gone(claimed(store))
+    with store.alone(KEY):
+        assert len(store._leases.held()) == 1
+    assert store._leases.held() == []
+
+
 def test_clean_rows_are_no_work(store: Store) -> None:
     ensure(store)
     store.realized(claimed(store), "there")
@@ -97,30 +152,68 @@ def test_a_change_during_the_work_stays(store: Store) -> None:
     assert len(store.due(POD, 10)) == 1
 
 
-def test_failures_wait_longer_and_longer(store: Store) -> None:
+@pytest.fixture
+def slowly() -> Iterator[None]:
+    """Ten seconds to the first retry, a hundred between later ones at the most."""
     CONF.set_override("backoff_first", 10, group="reconciler")
     CONF.set_override("backoff_most", 100, group="reconciler")
-    try:
-        ensure(store)
-        waits = []
-        for _ in range(6):
-            store.failed(claimed(store), "Pod p1: no")
-            waits.append((row(store).next_try_at - models.now()).total_seconds())  # type: ignore[operator]
-        assert row(store).last_error == "Pod p1: no"
-        assert 7 < waits[0] <= 10
-        assert 14 < waits[1] <= 20
-        assert 70 < waits[5] <= 100
-        assert store.due(POD, 10) == []
-        since = row(store).failing_since
-        store.hurry(POD)
-        assert len(store.due(POD, 10)) == 1
-        store.failed(claimed(store), "again")
-        assert row(store).failing_since == since
-        store.realized(claimed(store), "there")
-        assert row(store).failing_since is row(store).last_error is None
-    finally:
-        CONF.clear_override("backoff_first", group="reconciler")
-        CONF.clear_override("backoff_most", group="reconciler")
+    yield
+    CONF.clear_override("backoff_first", group="reconciler")
+    CONF.clear_override("backoff_most", group="reconciler")
+
+
+def fail_after(store: Store, seconds: float) -> float:
+    """The work fails once more, ``seconds`` after it did first; how long the next try waits."""
+    since = models.now() - datetime.timedelta(seconds=seconds)
+    table = models.Realization
+    if row(store).failing_since:
+        store.transact(lambda tx: tx.execute(sa.update(table).values(failing_since=since)))
+    store.failed(claimed(store), "Pod p1: no")
+    return float((row(store).next_try_at - models.now()).total_seconds())  # type: ignore[operator]
+
+
+def test_failures_wait_longer_and_longer(store: Store, slowly: None) -> None:
+    ensure(store)
+    assert 7 < fail_after(store, 0) <= 10
+    assert row(store).last_error == "Pod p1: no"
+    assert 22 < fail_after(store, 30) <= 31
+    assert 70 < fail_after(store, 500) <= 100
+    assert store.due(POD, 10) == []
+    since = row(store).failing_since
+    store.hurry(POD)
+    assert len(store.due(POD, 10)) == 1
+    store.failed(claimed(store), "again")
+    assert row(store).failing_since == since
+    store.realized(claimed(store), "there")
+    assert row(store).failing_since is row(store).last_error is None
+
+
+def test_what_was_tried_often_at_first_does_not_wait_the_longest(
+    store: Store, slowly: None
+) -> None:
+    ensure(store)
+    for _ in range(20):
+        store.failed(claimed(store), "Pod p1: in use", delay=0)
+    assert row(store).attempts == 20
+    assert fail_after(store, 12) < 13
+
+
+def test_what_is_not_wanted_any_more_begins_anew(store: Store, slowly: None) -> None:
+    ensure(store)
+    fail_after(store, 0)
+    fail_after(store, 500)
+    change(store, realizations.retire)
+    assert fail_after(store, 0) <= 10
+
+
+def test_only_some_are_hurried(store: Store, slowly: None) -> None:
+    ensure(store)
+    store.failed(claimed(store), "Pod p1: no")
+    store.hurry(POD, [Key("network", "another")])
+    store.hurry(POD, [])
+    assert store.due(POD, 10) == []
+    store.hurry(POD, [KEY])
+    assert len(store.due(POD, 10)) == 1
 
 
 def test_gone(store: Store) -> None:

@@ -80,8 +80,9 @@ class NetworkAdapter(Adapter):
             try:
                 return super().create(site, central)
             except PodRefused as error:
-                taken = error.status == 409 and "in use" in error.message
-                if not taken or not self._is_leaving(site, central):
+                if error.status != 409 or "in use" not in error.message:
+                    raise
+                if not self._hurry_leaving(site, central):
                     raise
             site.deadline.sleep(_LEAVING, "a deleted network to leave its segment")
 
@@ -106,12 +107,21 @@ class NetworkAdapter(Adapter):
         if self._ours(self.show(site, pod_resource_id)):
             super().delete(site, pod_resource_id)
 
-    def _is_leaving(self, site: Site, central: Resource) -> bool:
-        """Whether the segment is that of a copy whose network is deleted, or free by now."""
+    def _hurry_leaving(self, site: Site, central: Resource) -> bool:
+        """Have copies of deleted networks removed now that hold the segment; False when something
+        else holds it. It may be free by now."""
         provider = self._provider(site, central)
         holders = site.neutron.list(self.collection, **provider) if provider else []
-        ours = [marked(holder) for holder in holders]
-        return all(one is not None and self.central(one) is None for one in ours)
+        leaving = {marked(holder): holder for holder in holders}
+        if any(one is None or self.central(one) is not None for one in leaving):
+            return False
+        keys = {Key(self.resource_type, str(one)): holder for one, holder in leaving.items()}
+        for key, holder in keys.items():
+            # One that came to be after it was given up has no row that says so.
+            project_id = holder.get("project_id")
+            site.store.found(key, site.pod.id, project_id, holder["id"], wanted=False)
+        site.store.hurry(site.pod.id, keys)
+        return True
 
     def _provider(self, site: Site, central: Resource) -> dict[str, Any]:
         segment = segments.of(central)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a test makes as a user, and what of it is in the pods."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def eventually(what: str, probe: Callable[[], object], timeout: float = 60) -> Any:
+    """Poll until ``probe`` gives something true, and give that; fails with ``what`` otherwise."""
+    deadline = time.monotonic() + timeout
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = probe()
+            if last:
+                return last
+        except Exception as error:
+            last = error
+        time.sleep(0.5)
+    raise AssertionError(f"not within {timeout:.0f} s: {what} (last: {last!r})")
+
+
+def pod_objects(pod: Any, central_id: str) -> list[Any]:
+    """Every Neutron object in a pod that carries the marker of a central resource."""
+    marker = f"tricircle:{central_id}"
+    network = pod.network
+    kinds = (network.networks, network.subnets, network.ports, network.routers)
+    found = [item for kind in kinds for item in kind() if item.description == marker]
+    groups = [group for group in network.security_groups() if group.description == marker]
+    return found + groups
+
+
+def left_in(pods: dict[str, Any], central_ids: Iterable[str]) -> list[Any]:
+    """What the pods still have of central resources."""
+    marks = {f"tricircle:{one}" for one in central_ids}
+    found = []
+    for pod in pods.values():
+        network = pod.network
+        for kind in (
+            *(network.networks, network.subnets, network.ports, network.routers),
+            *(network.ips, network.security_groups),
+        ):
+            found += [item for item in kind() if item.description in marks]
+    return found
+
+
+class Site:
+    """What a test made, removed at its end in an order that works."""
+
+    def __init__(self, demo: Any, image: Any, flavor: Any, name: str) -> None:
+        self.demo, self.image, self.flavor, self.name = demo, image, flavor, name
+        self.servers: list[Any] = []
+        self.networks: list[Any] = []
+        self.routers: list[Any] = []
+        self.groups: list[Any] = []
+        # Ids of what has copies in pods, which go, too.
+        self.made: list[str] = []
+
+    def network(self, cidr: str = "10.80.0.0/24", **more: Any) -> Any:
+        network = self.demo.network.create_network(name=f"{self.name}-{len(self.networks)}", **more)
+        self.networks.append(network)
+        network.subnet = self.demo.network.create_subnet(
+            network_id=network.id, name=network.name, ip_version=4, cidr=cidr
+        )
+        self.made += [network.id, network.subnet.id]
+        return network
+
+    def group(self) -> Any:
+        """A security group that lets ICMP in."""
+        group = self.demo.network.create_security_group(name=f"{self.name}-{len(self.groups)}")
+        self.groups.append(group)
+        self.made.append(group.id)
+        self.demo.network.create_security_group_rule(
+            security_group_id=group.id, direction="ingress", protocol="icmp", ether_type="IPv4"
+        )
+        return group
+
+    def server(self, zone: str | None, networks: Any, wait: bool = True, **more: Any) -> Any:
+        if zone:
+            more["availability_zone"] = zone
+        server = self.demo.compute.create_server(
+            name=f"{self.name}-{len(self.servers)}",
+            image_id=self.image.id,
+            flavor_id=self.flavor.id,
+            networks=networks,
+            **more,
+        )
+        self.servers.append(server)
+        if wait:
+            server = self.demo.compute.wait_for_server(server, wait=90, interval=0.5)
+        return server
+
+    def delete_servers(self) -> None:
+        compute = self.demo.compute
+        for server in self.servers:
+            compute.delete_server(server, ignore_missing=True)
+        for server in self.servers:
+            compute.wait_for_delete(server, wait=90, interval=0.5)
+        self.servers = []
+
+    def clean(self) -> None:
+        network = self.demo.network
+        self.delete_servers()
+        for router in self.routers:
+            # A route of the user's keeps its interface.
+            network.update_router(router, routes=[])
+            for port in list(network.ports(device_id=router.id)):
+                if port.device_owner != "network:router_gateway":
+                    network.remove_interface_from_router(router, port_id=port.id)
+            network.delete_router(router)
+        self.routers = []
+        for item in self.networks:
+            eventually("the network is free", lambda item=item: self._gone(item))
+        for group in self.groups:
+            network.delete_security_group(group, ignore_missing=True)
+        self.networks, self.groups = [], []
+
+    def _gone(self, item: Any) -> bool:
+        self.demo.network.delete_network(item, ignore_missing=True)
+        return True
