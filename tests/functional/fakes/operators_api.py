@@ -8,7 +8,15 @@ from typing import Any
 from aiohttp import web
 
 from tests.functional.fakes.compute_api import admin_only
-from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
+from tests.functional.fakes.http import (
+    Exchange,
+    FakeService,
+    Refusal,
+    new_id,
+    reply,
+    route,
+    utc_now,
+)
 from tests.functional.fakes.servers_api import Server
 
 Object = dict[str, Any]
@@ -95,6 +103,9 @@ class Operators(FakeService):
             Service(2, "nova-scheduler", f"{self.region}-controller", "internal"),
         ]
         self.hypervisors: list[Hypervisor] = []
+        self.aggregates: list[Object] = []
+        self.last_aggregate = 0
+        self.cached_images: list[tuple[str, str]] = []
         # One host is called the same in every pod.
         for host in ("host1", f"{self.region}-host2"):
             self.add_host(host)
@@ -339,3 +350,127 @@ class Operators(FakeService):
                 self._show_hypervisor(node, exchange, False, with_servers) for node in found
             ]
         })  # fmt: skip
+
+    # -- aggregates
+
+    def _aggregate(self, name: str) -> Object:
+        if not name.isdecimal():
+            raise Refusal(400, "Invalid input received: id must be an integer")
+        found = next((one for one in self.aggregates if one["id"] == int(name)), None)
+        if found is None:
+            raise Refusal(404, f"Aggregate {name} could not be found.")
+        return found
+
+    @staticmethod
+    def _show_aggregate(aggregate: Object, exchange: Exchange, brief: bool = False) -> Object:
+        hidden = {"uuid"} if exchange.version < (2, 41) else set()
+        if brief:
+            hidden |= {"hosts", "metadata"}
+        shown = {key: value for key, value in aggregate.items() if key not in hidden}
+        return {**shown, "availability_zone": aggregate["metadata"].get("availability_zone")}
+
+    def _name_is_free(self, name: str, own: Object | None = None) -> None:
+        if any(one["name"] == name and one is not own for one in self.aggregates):
+            raise Refusal(409, f"Aggregate {name} already exists.")
+
+    @route("GET", "/os-aggregates")
+    def list_aggregates(self, exchange: Exchange) -> web.Response:
+        admin_only(exchange)
+        if exchange.version >= (2, 102):
+            check_query(exchange, set())
+        shown = [self._show_aggregate(one, exchange) for one in self.aggregates]
+        return reply({"aggregates": shown})
+
+    @route("POST", "/os-aggregates")
+    def create_aggregate(self, exchange: Exchange) -> web.Response:
+        admin_only(exchange)
+        wanted = exchange.json("aggregate")
+        name = wanted.get("name")
+        if not isinstance(name, str) or not name.strip():
+            raise Refusal(400, "Invalid input for field/attribute name.")
+        self._name_is_free(name.strip())
+        zone = wanted.get("availability_zone")
+        self.last_aggregate += 1
+        aggregate = {
+            "id": self.last_aggregate,
+            "uuid": new_id(),
+            "name": name.strip(),
+            "hosts": [],
+            "metadata": {"availability_zone": zone} if zone else {},
+            "created_at": utc_now().isoformat(),
+            "updated_at": None,
+            "deleted_at": None,
+            "deleted": False,
+        }
+        self.aggregates.append(aggregate)
+        return reply({"aggregate": self._show_aggregate(aggregate, exchange, brief=True)})
+
+    @route("GET", "/os-aggregates/{name}")
+    def show_aggregate(self, exchange: Exchange, name: str) -> web.Response:
+        admin_only(exchange)
+        if exchange.version >= (2, 102):
+            check_query(exchange, set())
+        return reply({"aggregate": self._show_aggregate(self._aggregate(name), exchange)})
+
+    @route("PUT", "/os-aggregates/{name}")
+    def update_aggregate(self, exchange: Exchange, name: str) -> web.Response:
+        admin_only(exchange)
+        wanted = exchange.json("aggregate")
+        aggregate = self._aggregate(name)
+        if "name" in wanted:
+            self._name_is_free(wanted["name"].strip(), aggregate)
+            aggregate["name"] = wanted["name"].strip()
+        if "availability_zone" in wanted:
+            aggregate["metadata"]["availability_zone"] = wanted["availability_zone"]
+        aggregate["updated_at"] = utc_now().isoformat()
+        return reply({"aggregate": self._show_aggregate(aggregate, exchange)})
+
+    @route("DELETE", "/os-aggregates/{name}")
+    def delete_aggregate(self, exchange: Exchange, name: str) -> web.Response:
+        admin_only(exchange)
+        aggregate = self._aggregate(name)
+        if aggregate["hosts"]:
+            raise Refusal(400, f"Cannot delete aggregate {name}. Reason: Host aggregate is not "
+                               "empty.")  # fmt: skip
+        self.aggregates.remove(aggregate)
+        return reply(None, 200)
+
+    @route("POST", "/os-aggregates/{name}/action")
+    def act_on_aggregate(self, exchange: Exchange, name: str) -> web.Response:
+        admin_only(exchange)
+        ((action, argument),) = exchange.json().items()
+        aggregate = self._aggregate(name)
+        known = [node.host for node in self.hypervisors]
+        if action == "set_metadata":
+            for key, value in argument["metadata"].items():
+                if value is None:
+                    aggregate["metadata"].pop(key, None)
+                else:
+                    aggregate["metadata"][key] = value
+            return reply({"aggregate": self._show_aggregate(aggregate, exchange)})
+        if action not in ("add_host", "remove_host"):
+            raise Refusal(400, f"There is no such action: {action}")
+        host = argument.get("host")
+        if not isinstance(host, str):
+            raise Refusal(400, "Invalid input for field/attribute host.")
+        if action == "add_host":
+            if host not in known:
+                raise Refusal(404, f"Host '{host}' is not mapped to any cell")
+            if host in aggregate["hosts"]:
+                raise Refusal(409, f"Aggregate {name} already has host {host}.")
+            aggregate["hosts"].append(host)
+        else:
+            if host not in aggregate["hosts"]:
+                raise Refusal(404, f"Cannot remove host {host} in aggregate {name}")
+            aggregate["hosts"].remove(host)
+        return reply({"aggregate": self._show_aggregate(aggregate, exchange)})
+
+    @route("POST", "/os-aggregates/{name}/images")
+    def cache_images(self, exchange: Exchange, name: str) -> web.Response:
+        if exchange.version < (2, 81):
+            raise Refusal(404, "The resource could not be found.")
+        admin_only(exchange)
+        images = [one["id"] for one in exchange.json()["cache"]]
+        self.cached_images += [(host, image) for host in self._aggregate(name)["hosts"]
+                               for image in images]  # fmt: skip
+        return reply(None, 202)

@@ -49,15 +49,20 @@ async def holder(call: Call, name: str) -> tuple[Pod | None, str]:
     )
     having = [answer.pod for answer in told.good if answer.json()["services"]]
     if len(having) > 1:
-        regions = ", ".join(pod.region_name for pod in having)
-        raise Fault(
-            400,
-            f"Host {name} is in several pods ({regions}); name it {name}@{having[0].region_name} "
-            "to say which.",
-        )
+        raise ambiguous(name, having)
     if not having and told.good and told.away:
         raise scatter.maybe_away(told.away)
     return (having[0] if having else None), plain
+
+
+def ambiguous(name: str, pods: list[Pod]) -> Fault:
+    """Several pods have a host of this name, and which is meant was not said."""
+    regions = ", ".join(pod.region_name for pod in pods)
+    return Fault(
+        400,
+        f"Host {name} is in several pods ({regions}); name it {name}@{pods[0].region_name} to "
+        "say which.",
+    )
 
 
 async def host(call: Call) -> web.Response:
