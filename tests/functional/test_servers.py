@@ -113,7 +113,7 @@ async def test_the_next_pod_is_tried_when_one_is_full(gateway: Gateway, cloud: C
 async def test_full_everywhere_is_the_pods_own_403(gateway: Gateway, cloud: Cloud) -> None:
     network = cloud.central.network(cloud.project_id)
     for pod in cloud.pods.values():
-        pod.nova.quota_instances = 0
+        pod.nova.quotas["instances"] = 0
     answer = await make(gateway, networks=[{"uuid": network["id"]}], availability_zone="az1")
     assert answer.status == 403
     assert "Quota exceeded" in answer.json["forbidden"]["message"]
@@ -233,7 +233,7 @@ async def test_several_at_once(gateway: Gateway, cloud: Cloud, network: str) -> 
 
 async def test_fewer_than_the_least_is_none(gateway: Gateway, cloud: Cloud) -> None:
     network = cloud.central.network(cloud.project_id)
-    cloud.pods["pod2"].nova.quota_instances = 1
+    cloud.pods["pod2"].nova.quotas["instances"] = 1
     answer = await make(
         gateway, networks=[{"uuid": network["id"]}], min_count=2, availability_zone="az2"
     )

@@ -12,12 +12,19 @@ OPTS = [
     ),
     cfg.ListOpt(
         "filters",
-        default=["enabled", "healthy", "availability_zone", "placed_resources", "network_zones"],
+        default=[
+            "enabled",
+            "healthy",
+            "availability_zone",
+            "placed_resources",
+            "server_group",
+            "network_zones",
+        ],
         help="Filters (entry points tricircle.scheduling.filters), in order.",
     ),
     cfg.ListOpt(
         "weighers",
-        default=["bound", "capacity"],
+        default=["server_group", "bound", "capacity"],
         help="Weighers (entry points tricircle.scheduling.weighers), most important first.",
     ),
     cfg.IntOpt("max_attempts", default=3, min=1, help="Pods tried for one request at the most."),

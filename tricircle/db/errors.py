@@ -2,6 +2,7 @@
 """What a query can answer besides rows."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 
 class Duplicate(Exception):
@@ -22,3 +23,28 @@ class InUse(Exception):
     def __init__(self, counts: Mapping[str, int]) -> None:
         super().__init__(", ".join(f"{number} × {name}" for name, number in counts.items()))
         self.counts = dict(counts)
+
+
+class Excess(NamedTuple):
+    """One thing that is too much: what was asked for (in words), used and allowed."""
+
+    resource: str
+    requested: str = ""
+    used: int = 0
+    limit: int = 0
+
+
+class OverLimit(Exception):
+    """More than limits allow: ``excess`` of one or several resources, by name."""
+
+    def __init__(self, *excess: Excess) -> None:
+        super().__init__(", ".join(one.resource for one in excess))
+        self.excess = excess
+
+
+class Elsewhere(Exception):
+    """A group that keeps together has its servers in another pod. ``pod_id`` is that one's."""
+
+    def __init__(self, pod_id: str) -> None:
+        super().__init__(pod_id)
+        self.pod_id = pod_id

@@ -190,3 +190,82 @@ class Repair(Base):
     project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
     done: Mapped[str] = mapped_column(sa.Text)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, index=True)
+
+
+class ServerGroup(Base):
+    """A server group as users know it; pods get groups of their own for it as they need them.
+
+    ``policy`` is the one of microversion 2.64 (affinity, anti-affinity, soft-…), ``rules`` is
+    {"max_server_per_host": number} or empty.
+    """
+
+    __tablename__ = "server_groups"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    project_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    user_id: Mapped[str] = mapped_column(sa.String(64))
+    name: Mapped[str] = mapped_column(sa.String(255))
+    policy: Mapped[str] = mapped_column(sa.String(32))
+    rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
+class Allocation(Base):
+    """What one server uses of its project's quota, from before it is made until it is gone.
+
+    The row of a server that is being made has the id of its row in ``creations`` and no
+    ``server_id`` yet. ``pod_id`` is where it is, or is tried at the moment. ``instances`` is 0
+    for one that is deleted but can be restored. ``check_at`` is when xjob is to look at what the
+    server really uses (None: when it next looks at all of them). ``placement`` tells why the pod
+    was chosen.
+    """
+
+    __tablename__ = "allocations"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    server_id: Mapped[str | None] = mapped_column(sa.String(36), unique=True)
+    project_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    user_id: Mapped[str] = mapped_column(sa.String(64))
+    pod_id: Mapped[str | None] = mapped_column(sa.String(36), index=True)
+    group_id: Mapped[str | None] = mapped_column(sa.String(36), index=True)
+    instances: Mapped[int] = mapped_column(default=1)
+    vcpus: Mapped[int] = mapped_column(default=0)
+    ram: Mapped[int] = mapped_column(default=0)
+    check_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp, index=True)
+    placement: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
+class QuotaLimit(Base):
+    """A limit an operator has set: of a project, of one of its users, or of a quota class.
+
+    ``scope`` is "project" or "class" and ``scope_id`` the project's id or the class's name;
+    ``user_id`` is "" where the limit is no user's. -1 is no limit.
+    """
+
+    __tablename__ = "quota_limits"
+    scope: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    scope_id: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True, default="")
+    resource: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    hard_limit: Mapped[int]
+
+
+class QuotaLock(Base):
+    """What a transaction changes first that is to count and then add for one owner.
+
+    The owner is a project, or a user for what is counted by user.
+    """
+
+    __tablename__ = "quota_locks"
+    owner_id: Mapped[str] = mapped_column(sa.String(80), primary_key=True)
+    revision: Mapped[int] = mapped_column(default=0)
+
+
+class QuotaReservation(Base):
+    """An amount set aside for a moment, for what has no row of its own until it is made."""
+
+    __tablename__ = "quota_reservations"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    owner_id: Mapped[str] = mapped_column(sa.String(80), index=True)
+    resource: Mapped[str] = mapped_column(sa.String(64))
+    amount: Mapped[int]
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)

@@ -12,6 +12,9 @@ from tricircle.db import definitions, models, pages, routings, session
 from tricircle.db.errors import Duplicate, InUse, NotFound
 from tricircle.db.transaction import retried, retried_if_overtaken
 
+# What goes with a pod.
+_HELD = (models.Routing, models.Binding, models.Creation, models.Realization, models.Allocation)
+
 
 def list_all() -> list[models.Pod]:
     """Every pod, by region name."""
@@ -95,7 +98,7 @@ def delete(pod_id: str, force: bool = False) -> None:
         counts = _counts(tx, pod_id)
         if counts and not force:
             raise InUse(counts)
-        for table in (models.Routing, models.Binding, models.Creation, models.Realization):
+        for table in _HELD:
             tx.execute(sa.delete(table).where(table.pod_id == pod_id))
         definitions.purge(tx)
         tx.delete(pod)

@@ -60,7 +60,7 @@ class AvailabilityZoneFilter(Filter):
 
 
 class PlacedResourcesFilter(Filter):
-    """Only the pod where the volumes, snapshots, server groups, bound ports … already are."""
+    """Only the pod where the volumes, snapshots, bound ports … already are."""
 
     def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
         reasons: dict[str, str] = {}
@@ -76,6 +76,20 @@ class PlacedResourcesFilter(Filter):
                 if pod.region_name != region:
                     reasons.setdefault(pod.id, f"{what} is in {region}")
         return reasons
+
+
+class ServerGroupFilter(Filter):
+    """Only the pod where the servers are that a new one is to be kept together with."""
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        group = request.group
+        if group is None or group.policy != "affinity" or not group.members:
+            return {}
+        return {
+            pod.id: f"has none of the servers of group {group.id}, which are to be together"
+            for pod in pods
+            if pod.id not in group.members
+        }
 
 
 class NetworkZonesFilter(Filter):

@@ -2,6 +2,7 @@
 """What is to be placed, as filters and weighers see it."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tricircle.scheduling.zones import Zone
@@ -20,6 +21,15 @@ class Network:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """The server group a server is to be in; ``members`` is {pod id: how many are there}."""
+
+    id: str
+    policy: str
+    members: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Request:
     """A resource without a pod.
 
@@ -34,6 +44,7 @@ class Request:
     networks: tuple[Network, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
     what: str = "server"
+    group: Group | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

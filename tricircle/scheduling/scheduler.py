@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Order the pods that can take a request, best first."""
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,19 @@ class NoPodFits(NoPod):
         self.temporary = temporary
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """The pods to try, best first, and why these in this order.
+
+    ``left_out`` is {region name: reasons}, ``weights`` {region name: {weigher: weight}}, the most
+    important weigher first.
+    """
+
+    pods: list[Pod]
+    left_out: dict[str, list[str]]
+    weights: dict[str, dict[str, float]]
+
+
 class Scheduler:
     """Filters and weighers as ``[scheduling]`` names them. Blocks; call it in a thread.
 
@@ -46,6 +60,10 @@ class Scheduler:
 
     def candidates(self, pods: Sequence[Pod], request: Request) -> list[Pod]:
         """The pods to try, best first. Raises UnknownZone and NoPodFits."""
+        return self.choose(pods, request).pods
+
+    def choose(self, pods: Sequence[Pod], request: Request) -> Choice:
+        """The pods to try, and why. Raises UnknownZone and NoPodFits."""
         if request.zone.name and all(p.availability_zone != request.zone.name for p in pods):
             raise UnknownZone("The requested availability zone is not available")
         reasons: dict[str, list[tuple[Filter, str]]] = {pod.id: [] for pod in pods}
@@ -55,7 +73,13 @@ class Scheduler:
         left = [pod for pod in pods if not reasons[pod.id]]
         if not left:
             raise self._no_pod(pods, request, reasons)
-        return self._ordered(left, request)
+        ordered, weights = self._ordered(left, request)
+        left_out = {
+            pod.region_name: [text for _, text in reasons[pod.id]]
+            for pod in pods
+            if reasons[pod.id]
+        }
+        return Choice(ordered, left_out, weights)
 
     @staticmethod
     def _no_pod(
@@ -69,7 +93,9 @@ class Scheduler:
         LOG.info(message)
         return NoPodFits(message, temporary)
 
-    def _ordered(self, pods: list[Pod], request: Request) -> list[Pod]:
+    def _ordered(
+        self, pods: list[Pod], request: Request
+    ) -> tuple[list[Pod], dict[str, dict[str, float]]]:
         weights = [(name, weigher.weigh(pods, request)) for name, weigher in self.weighers]
         # Pods that weigh the same take turns by chance.
         shuffled = random.sample(pods, len(pods))
@@ -78,18 +104,21 @@ class Scheduler:
             key=lambda pod: [weight.get(pod.id, NEUTRAL) for _, weight in weights],
             reverse=True,
         )
+        told = {
+            pod.region_name: {name: weight.get(pod.id, NEUTRAL) for name, weight in weights}
+            for pod in ordered
+        }
         LOG.info(
             "Pods for a %s of project %s in zone %s: %s",
             request.what,
             request.project_id,
             request.zone.name or "any",
             ", ".join(
-                f"{pod.region_name} "
-                f"({', '.join(f'{n} {w.get(pod.id, NEUTRAL):.2f}' for n, w in weights)})"
-                for pod in ordered
+                f"{region} ({', '.join(f'{name} {value:.2f}' for name, value in found.items())})"
+                for region, found in told.items()
             ),
         )
-        return ordered
+        return ordered, told
 
 
 def _load(namespace: str, names: list[str], facts: Facts) -> list[tuple[str, Any]]:

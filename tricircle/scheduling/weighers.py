@@ -30,6 +30,20 @@ class Weigher:
         raise NotImplementedError
 
 
+class ServerGroupWeigher(Weigher):
+    """Pods with fewest servers of a group that is to be spread come first; if it is to be together,
+    the ones with most."""
+
+    def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
+        if request.group is None or not request.group.members:
+            return {}
+        members, most = request.group.members, max(request.group.members.values())
+        share = {pod.id: members.get(pod.id, 0) / most for pod in pods}
+        if request.group.policy.endswith("anti-affinity"):
+            return {pod_id: 1.0 - used for pod_id, used in share.items()}
+        return share
+
+
 class BoundWeigher(Weigher):
     """Pods the project already uses come first."""
 

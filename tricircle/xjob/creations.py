@@ -17,7 +17,7 @@ from keystoneauth1.adapter import Adapter
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import creations, models, routings
+from tricircle.db import allocations, creations, models, routings
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -78,11 +78,13 @@ class Creations:
             made = [port["id"] for port in ports if port["id"] not in brought]
             routings.put("server", server_id, pod.id, row.project_id)
             routings.change_ports(server_id, add=made)
+            allocations.confirm(row.id, server_id, pod.id)
             self._give(ports, server_id)
             LOG.info("Server %s in pod %s is adopted", server_id, pod.region_name)
             return
         if pod is not None and self._is_building(row, pod):
             raise NotNow(f"pod {pod.region_name} is building a server of that name")
+        allocations.give_back(row.id)
         self._release(ports, brought=brought)
         LOG.info("The %d ports of creation %s are undone", len(ports), row.id)
 
@@ -125,6 +127,7 @@ class Creations:
             return
         self._release(self._ports(server_id), made=row.detail.get("ports", ()))
         routings.delete("server", server_id)
+        allocations.gone([server_id])
 
     def _server_in(self, row: models.Creation, server_id: str) -> dict[str, Any] | None:
         compute = self._identity.adapter(self._pod(row), "compute")

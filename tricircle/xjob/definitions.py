@@ -32,6 +32,10 @@ class Definitions:
         due = self._rows.due(pod.id, _BATCH, tuple(definitions.KINDS))
         return sum(self._one(pod, row) for row in due)
 
+    def hurry(self, pod: Pod) -> None:
+        """The pod is back: what failed there is due now."""
+        self._rows.hurry(pod.id)
+
     def _one(self, pod: Pod, due: Row) -> bool:
         row = self._rows.claim(due.id)
         if row is None:

@@ -19,6 +19,7 @@ from tricircle.pods.pod import Pod
 from tricircle.xjob.audit import Audit
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.loop import Loop
+from tricircle.xjob.server_groups import ServerGroups
 
 LOG = logging.getLogger(__name__)
 
@@ -33,8 +34,9 @@ class PodWork:
         self.pod_id = pod_id
         self._runtime = runtime
         self._definitions = Definitions(runtime.identity)
+        self._server_groups = ServerGroups(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
-        self._was_away = False
+        self._was_away = self._mirror_waits = False
         self._at_work: set[str] = set()
         self._room = CONF.reconciler.threads_per_pod * 4
         self._more = False
@@ -128,8 +130,15 @@ class PodWork:
             self._network.wake()
 
     def _mirror(self) -> None:
-        if (pod := self._pod()) is not None:
-            self._definitions.run(pod)
+        pod = self._pod()
+        if pod is None:
+            self._mirror_waits = True
+            return
+        if self._mirror_waits:
+            self._mirror_waits = False
+            self._definitions.hurry(pod)
+        self._definitions.run(pod)
+        self._server_groups.run(pod)
 
     def _sweep(self) -> None:
         if needs.sweep(self._runtime.engine.store, self.pod_id):

@@ -319,7 +319,7 @@ class Surroundings(FakeService):
     images: dict[str, Object]
     flavors: dict[str, Object]
     servers: dict[str, Server]
-    quota_instances: int
+    quotas: dict[str, int]
 
     @route("GET", "/os-availability-zone")
     def zones(self, exchange: Exchange) -> web.Response:
@@ -357,7 +357,7 @@ class Surroundings(FakeService):
             project = exchange.query["tenant_id"]
         instances, cores, ram = self._used(project)
         absolute = {
-            "maxTotalInstances": self.quota_instances,
+            "maxTotalInstances": self.quotas["instances"],
             "maxTotalCores": 20,
             "maxTotalRAMSize": 51200,
             "maxServerMeta": 128,
@@ -404,5 +404,5 @@ class Surroundings(FakeService):
 
     @route("GET", "/os-quota-sets/{project_id}")
     def quota(self, exchange: Exchange, project_id: str) -> web.Response:
-        quota = {"id": project_id, "instances": self.quota_instances, "cores": 20, "ram": 51200}
+        quota = {"id": project_id, "instances": self.quotas["instances"], "cores": 20, "ram": 51200}
         return reply({"quota_set": quota})

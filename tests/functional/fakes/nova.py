@@ -22,6 +22,7 @@ from tests.functional.fakes.http import (
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.neutron import Neutron
 from tests.functional.fakes.operators_api import Operators
+from tests.functional.fakes.server_groups_api import ServerGroups
 from tests.functional.fakes.servers_api import Servers
 
 MODERN, LEGACY = "OpenStack-API-Version", "X-OpenStack-Nova-API-Version"
@@ -40,7 +41,7 @@ FAULT_NAMES = {
 }
 
 
-class Nova(Servers, Definitions, Surroundings, Operators):
+class Nova(Servers, ServerGroups, Definitions, Surroundings, Operators):
     """One pod's compute service; its servers plug into ``neutron``."""
 
     def __init__(
@@ -59,6 +60,7 @@ class Nova(Servers, Definitions, Surroundings, Operators):
         self.prepare_servers()
         self.prepare_definitions()
         self.prepare_operators()
+        self.prepare_server_groups()
 
     def refuse(self, refusal: Refusal) -> web.Response:
         headers = dict(refusal.headers)

@@ -70,28 +70,35 @@ def _hollow_packages() -> Iterator[None]:
 
 
 @functools.cache
-def _schemas() -> Any:
+def _schemas(module: str) -> Any:
     # Nova's options are kept out of the process's: Neutron has some of the same names.
     apart = mock.patch.object(cfg, "CONF", cfg.ConfigOpts())
     with warnings.catch_warnings(), _hollow_packages(), apart:
         warnings.simplefilter("ignore")
-        return importlib.import_module("nova.api.openstack.compute.schemas.servers")
+        return importlib.import_module(f"nova.api.openstack.compute.schemas.{module}")
 
 
 @functools.cache
-def _create_validator(name: str) -> Any:
+def _validator(module: str, name: str) -> Any:
     # The formats (uuid, base64 ...) are Nova's own; the shape is what matters here.
-    return jsonschema.Draft4Validator(getattr(_schemas(), name))
+    kind = jsonschema.Draft4Validator if module == "servers" else jsonschema.Draft202012Validator
+    return kind(getattr(_schemas(module), name))
 
 
 def preload() -> None:
     """Import Nova's schemas now rather than inside the first request."""
-    _schemas()
+    for module in ("servers", "server_groups", "quota_sets", "quota_classes"):
+        _schemas(module)
 
 
 def check_create(body: Any, version: tuple[int, int]) -> None:
     """Raise what Nova answers to a POST /servers whose body does not fit its microversion."""
     name = CREATE[max(since for since in CREATE if since <= version)]
-    for error in _create_validator(name).iter_errors(body):
+    check("servers", name, body)
+
+
+def check(module: str, name: str, document: Any) -> None:
+    """Raise what Nova answers to what does not fit a schema of ``module``."""
+    for error in _validator(module, name).iter_errors(document):
         where = "/".join(str(part) for part in error.path)
         raise Refusal(400, f"Invalid input for field/attribute {where}. {error.message}")

@@ -6,6 +6,7 @@ import datetime
 import functools
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -175,10 +176,13 @@ class Servers(FakeService):
     flavors: dict[str, Object]
     keypairs: dict[tuple[str, str], Object]
     zone: str
+    server_groups: dict[str, Any]
+    hinted_group: Callable[[Exchange, Object], Any]
+    host_for: Callable[[Any], str | None]
 
     def prepare_servers(self) -> None:
         self.servers: dict[str, Server] = {}
-        self.quota_instances = 1000
+        self.quotas = {"instances": 1000, "server_groups": -1}
         self.max_limit = 1000
         self.build_seconds = 0.0
         self.no_valid_host = False
@@ -221,12 +225,14 @@ class Servers(FakeService):
         if least > most:
             raise Refusal(400, "min_count must be <= max_count")
         used = [s for s in self.live() if s.project_id == token.project_id]
-        room = self.quota_instances - len(used)
+        allowed = self.quotas["instances"]
+        room = allowed - len(used) if allowed >= 0 else 1000
+        group = self.hinted_group(exchange, body)
         if room < least:
             raise Refusal(
                 403,
                 f"Quota exceeded for instances: Requested {least}, but already used {len(used)} "
-                f"of {self.quota_instances} instances",
+                f"of {allowed} instances",
             )
         count = min(most, room)
         nics = self._nics(wanted, token, count)
@@ -254,7 +260,10 @@ class Servers(FakeService):
                 launch_index=index,
                 reservation_id=reservation,
                 task_state="scheduling",
+                host=self.host_for(group) or "",
             )
+            if group is not None:
+                group.members.append(server.id)
             server.actions.append(self._action("create", exchange))
             self.servers[server.id] = server
             self._plug(server, nics, wanted, token)
@@ -278,7 +287,7 @@ class Servers(FakeService):
         if server.status != "BUILD":
             return
         server.task_state = None
-        if self.no_valid_host:
+        if self.no_valid_host or not server.host:
             server.status = "ERROR"
             server.fault = {
                 "code": 500,
@@ -482,6 +491,14 @@ class Servers(FakeService):
         doc.update(dict(pair for since, pair in added.items() if version >= since))
         return doc
 
+    def _whole(self, server: Server, exchange: Exchange) -> Object:
+        """A document as it is shown of one server."""
+        doc = self._document(server, exchange)
+        if exchange.version >= (2, 71):
+            groups = self.server_groups.values()
+            doc["server_groups"] = [group.id for group in groups if server.id in group.members]
+        return doc
+
     # -- list --------------------------------------------------------------------------------
 
     @route("GET", "/servers")
@@ -650,7 +667,7 @@ class Servers(FakeService):
 
     @route("GET", "/servers/{server_id}")
     def show_server(self, exchange: Exchange, server_id: str) -> web.Response:
-        return reply({"server": self._document(self._server(server_id, exchange), exchange)})
+        return reply({"server": self._whole(self._server(server_id, exchange), exchange)})
 
     @route("PUT", "/servers/{server_id}")
     def update_server(self, exchange: Exchange, server_id: str) -> web.Response:
@@ -659,7 +676,7 @@ class Servers(FakeService):
         server.name = wanted.get("name", server.name)
         server.description = wanted.get("description", server.description)
         server.updated = utc_now()
-        return reply({"server": self._document(server, exchange)})
+        return reply({"server": self._whole(server, exchange)})
 
     @route("DELETE", "/servers/{server_id}")
     def delete_server(self, exchange: Exchange, server_id: str) -> web.Response:
@@ -720,7 +737,7 @@ class Servers(FakeService):
 
     def _act_rebuild(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
         server.image_id = argument["imageRef"]
-        return reply({"server": self._document(server, exchange)}, 202)
+        return reply({"server": self._whole(server, exchange)}, 202)
 
     def _act_createImage(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
         image_id = new_id()

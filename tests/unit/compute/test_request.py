@@ -102,14 +102,13 @@ def test_what_must_be_in_the_same_pod_is_found() -> None:
         ],
         block_device_mapping=[{"volume_id": "v3"}, {"snapshot_id": "s2"}],
     )
-    document["os:scheduler_hints"] = {"group": "g1", "same_host": ["x1", "x2"]}
+    document["os:scheduler_hints"] = {"same_host": ["x1", "x2"]}
     assert set(parse(document, (2, 1)).needs) == {
         ("volume", "v1"),
         ("volume", "v2"),
         ("volume", "v3"),
         ("snapshot", "s1"),
         ("snapshot", "s2"),
-        ("server_group", "g1"),
         ("server", "x1"),
         ("server", "x2"),
     }
@@ -137,13 +136,15 @@ def test_only_what_differs_in_a_pod_is_changed() -> None:
         networks=[{"uuid": NET}],
         **{"OS-DCF:diskConfig": "AUTO"},
     )
-    document["os:scheduler_hints"] = {"group": "g"}
+    document["os:scheduler_hints"] = {"group": NET, "query": "[]"}
     wanted = parse(document, (2, 52))
-    sent, version = toward_pod(wanted, "inside", [{"port": PORT}], (2, 52))
+    assert wanted.group == NET
+    sent, version = toward_pod(wanted, "inside", [{"port": PORT}], (2, 52), "g")
     assert version == (2, 52)
     expected = {k: v for k, v in document["server"].items() if k != "security_groups"}
     expected |= {"availability_zone": "inside", "networks": [{"port": PORT}]}
-    assert sent == {"server": expected, "os:scheduler_hints": {"group": "g"}}
+    assert sent == {"server": expected, "os:scheduler_hints": {"group": "g", "query": "[]"}}
+    assert document["os:scheduler_hints"]["group"] == NET
 
 
 def test_no_zone_is_named_to_a_pod_that_has_none() -> None:

@@ -2,22 +2,23 @@
 """Make one server: its ports, the pod that takes it, and what is left if it fails."""
 
 import asyncio
-import contextlib
 import dataclasses
-import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import bindings, creations, models
-from tricircle.db.errors import NotFound
+from tricircle.db import allocations, bindings, creations
+from tricircle.db import server_groups as groups
+from tricircle.db.errors import Elsewhere, NotFound
+from tricircle.db.models import ServerGroup
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute import nics, unknown
+from tricircle.gateway.compute import nics, pod_groups, unknown
 from tricircle.gateway.compute.background import at_work
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.nics import BoundPort, Nic
@@ -27,15 +28,19 @@ from tricircle.gateway.forward import forward
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
+from tricircle.scheduling.scheduler import Choice
 
 LOG = logging.getLogger(__name__)
+
+# Of as many pods it is told why they were left out, or what they weighed.
+_MOST_REASONS = 50
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
     """A server and the pod's answer to its create."""
 
-    server_id: str  # "" when the pod did not say
+    server_id: str
     pod: Pod
     answer: PodResponse
 
@@ -56,86 +61,99 @@ class _LeftOpen(Exception):
         self.fault = fault
 
 
-async def one(
-    call: Call,
-    request: CreateRequest,
-    planned: Sequence[PlannedNic],
-    security_groups: Sequence[str],
-    pods: Sequence[Pod],
-) -> Made:
-    """Make a server in the first of ``pods`` that takes it.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What is settled about a server before a pod is asked for it.
+
+    ``creation_id`` is the row in ``creations`` and ``allocations`` that was begun for it.
+    """
+
+    request: CreateRequest
+    creation_id: str
+    choice: Choice
+    nics: Sequence[PlannedNic] = ()
+    security_groups: Sequence[str] = ()
+    group: ServerGroup | None = None
+
+    @property
+    def brought(self) -> list[str]:
+        """Ids of the ports the user has brought."""
+        return [nic.port["id"] for nic in self.nics if nic.port is not None]
+
+    def why(self, pod: Pod) -> dict[str, Any]:
+        """Why a pod was chosen, to be kept."""
+        return {
+            "zone": self.request.zone.name,
+            "left_out": dict(list(self.choice.left_out.items())[:_MOST_REASONS]),
+            "weights": dict(list(self.choice.weights.items())[:_MOST_REASONS]),
+            "chosen": pod.region_name,
+        }
+
+
+async def one(call: Call, plan: Plan) -> Made:
+    """Make a server in the first of the chosen pods that takes it.
 
     Raises Refused with the pod's answer, Fault, PodUnreachable. Nothing is left behind then.
     """
-    creation_id = str(uuid.uuid4())
-    brought = [nic.port["id"] for nic in planned if nic.port is not None]
-    if planned:
-        # Without a NIC there is nothing of ours to undo: the pod's server is found by its id.
-        began = models.now().isoformat()
-        detail = {"name": request.name, "brought": brought, "began": began}
-        await in_thread(
-            creations.begin, "server", call.context.project_id, None, detail, creation_id
-        )
-    work = asyncio.ensure_future(
-        _settled(call, request, planned, security_groups, pods, creation_id, brought)
-    )
     # A client that hangs up does not stop it half-way.
-    return await asyncio.shield(work)
+    return await asyncio.shield(asyncio.ensure_future(_settled(call, plan)))
 
 
-async def _settled(
-    call: Call,
-    request: CreateRequest,
-    planned: Sequence[PlannedNic],
-    security_groups: Sequence[str],
-    pods: Sequence[Pod],
-    creation_id: str,
-    brought: Sequence[str],
-) -> Made:
+async def _settled(call: Call, plan: Plan) -> Made:
     """``_try_pods`` and then either the routing or the undoing, and xjob kept off meanwhile."""
-    async with contextlib.AsyncExitStack() as stack:
-        if planned:
-            await stack.enter_async_context(at_work(creation_id))
-        return await _made_or_undone(
-            call, request, planned, security_groups, pods, creation_id, brought
-        )
+    async with at_work(plan.creation_id):
+        return await _made_or_undone(call, plan)
 
 
-async def _made_or_undone(
-    call: Call,
-    request: CreateRequest,
-    planned: Sequence[PlannedNic],
-    security_groups: Sequence[str],
-    pods: Sequence[Pod],
-    creation_id: str,
-    brought: Sequence[str],
-) -> Made:
+async def _made_or_undone(call: Call, plan: Plan) -> Made:
     try:
-        owner = request.zone.device_owner
-        ports = await nics.make(call, planned, security_groups, creation_id, owner)
-        made = await _try_pods(call, request, ports, pods)
+        owner = plan.request.zone.device_owner
+        ports = await nics.make(call, plan.nics, plan.security_groups, plan.creation_id, owner)
+        made = await _try_pods(call, plan, ports)
     except _LeftOpen as error:
         raise error.fault from None
     except BaseException:
-        if planned and await nics.release(call, creation_id, lambda port: port not in brought):
-            await in_thread(creations.end, creation_id)
+        await _undo(call, plan)
         raise
-    await _write_down(call, made, ports, creation_id)
+    await _write_down(call, made, ports, plan.creation_id)
     return made
 
 
-async def _try_pods(
-    call: Call, request: CreateRequest, ports: Sequence[Nic], pods: Sequence[Pod]
-) -> Made:
+async def _undo(call: Call, plan: Plan) -> None:
+    """Whatever cannot be undone now is left to xjob."""
+    await in_thread(allocations.give_back, plan.creation_id)
+    brought = plan.brought
+    if not plan.nics or await nics.release(
+        call, plan.creation_id, lambda port: port not in brought
+    ):
+        await in_thread(creations.end, plan.creation_id)
+
+
+async def drop(plans: Iterable[Plan]) -> None:
+    """Plans nothing was done about: what was set aside for them is given back."""
+    for plan in plans:
+        await in_thread(allocations.give_back, plan.creation_id)
+        await in_thread(creations.end, plan.creation_id)
+
+
+async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
+    request = plan.request
     troubles: list[str] = []
     refusal: PodResponse | None = None
     missing: str | None = None
-    for pod in pods[: CONF.scheduling.max_attempts]:
+    attempts = 0
+    for pod in plan.choice.pods:
+        if attempts == CONF.scheduling.max_attempts:
+            break
         try:
             if missing is not None and not await _has(call, pod, missing):
                 continue
+            await _place(plan, pod)
+            attempts += 1
             bound = await nics.bind(call, ports, pod)
-            made = await _in_pod(call, request, pod, ports, bound)
+            made = await _in_pod(call, plan, pod, ports, bound)
+        except Elsewhere as error:
+            troubles.append(_kept_elsewhere(call, plan, pod, error))
         except Refused as error:
             missing = _missing(request, error.answer)
             if missing is None and not _another_may_take_it(error.answer):
@@ -160,17 +178,50 @@ async def _try_pods(
     raise Fault(503, f"No pod could make the server: {'; '.join(troubles)}")
 
 
+async def _place(plan: Plan, pod: Pod) -> None:
+    """Say where the server is about to be made. Raises Elsewhere."""
+    group = plan.group
+    together = group.id if group and group.policy == pod_groups.AFFINITY else None
+    await in_thread(allocations.place, plan.creation_id, pod.id, together, plan.why(pod))
+
+
+def _kept_elsewhere(call: Call, plan: Plan, pod: Pod, error: Elsewhere) -> str:
+    other = call.services.registry.get(error.pod_id)
+    name = other.region_name if other else error.pod_id
+    group = plan.group.id if plan.group else ""
+    return f"{pod.region_name}: the servers of group {group} are in {name}"
+
+
 async def _in_pod(
+    call: Call, plan: Plan, pod: Pod, ports: Sequence[Nic], bound: Sequence[BoundPort]
+) -> Made:
+    """Ask one pod. Raises Refused, PodUnreachable, and _LeftOpen when the pod fell silent."""
+    if plan.group is None:
+        return await _asked(call, plan, pod, ports, bound, None)
+    inside = await pod_groups.ensure(call, plan.group, pod)
+    try:
+        return await _asked(call, plan, pod, ports, bound, inside)
+    except Refused as error:
+        if error.answer.message() != f"Instance group {inside} could not be found.":
+            raise
+    # Somebody deleted the pod's group behind our back.
+    await in_thread(groups.lost, plan.group.id, pod.id, inside)
+    inside = await pod_groups.ensure(call, plan.group, pod)
+    return await _asked(call, plan, pod, ports, bound, inside)
+
+
+async def _asked(
     call: Call,
-    request: CreateRequest,
+    plan: Plan,
     pod: Pod,
     ports: Sequence[Nic],
     bound: Sequence[BoundPort],
+    group: str | None,
 ) -> Made:
-    """Ask one pod. Raises Refused, PodUnreachable, and _LeftOpen when the pod fell silent."""
+    request = plan.request
     entries = [port.entry(there) for port, there in zip(ports, bound, strict=True)]
     version = call.version or (2, 1)
-    body, version = toward_pod(request, request.zone.toward(pod), entries, version)
+    body, version = toward_pod(request, request.zone.toward(pod), entries, version, group)
     sought = unknown.Sought(request, tuple(there.pod_port_id for there in bound))
     try:
         answer = await forward(dataclasses.replace(call, version=version), pod, body=body)
@@ -184,9 +235,8 @@ async def _in_pod(
     if not answer.ok:
         raise Refused(answer)
     try:
-        # Asked for a reservation id, Nova tells no server: it is learned at its first use.
-        return Made(answer.json().get("server", {}).get("id", ""), pod, answer)
-    except PodUnreachable as error:
+        return Made(answer.json()["server"]["id"], pod, answer)
+    except (PodUnreachable, KeyError, TypeError) as error:
         return await _found(call, pod, sought, f"{error}")
 
 
@@ -237,13 +287,11 @@ async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id:
     project = call.context.project_id
     ours = [port.port_id for port in ports if not port.brought]
     try:
-        if made.server_id:
-            detail = {"ports": ours}
-            await lookup.remember(
-                call, "server", made.server_id, made.pod, project_id=project, detail=detail
-            )
-        handed_over = await nics.hand_over(call, ports, made.server_id)
-        if ports and handed_over:
+        await in_thread(allocations.confirm, creation_id, made.server_id, made.pod.id)
+        await lookup.remember(
+            call, "server", made.server_id, made.pod, project_id=project, detail={"ports": ours}
+        )
+        if await nics.hand_over(call, ports, made.server_id):
             await in_thread(creations.end, creation_id)
         await in_thread(bindings.ensure, project, made.pod.id)
     except (db_exc.DBError, NotFound) as error:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
-from tricircle.db import creations, routings
+from tricircle.db import allocations, creations, routings
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -80,6 +80,7 @@ async def settle(call: Call, server_id: str) -> bool:
     if not await nics.release(call, server_id, lambda port: port in made):
         return False
     await lookup.forget(call, "server", server_id)
+    await in_thread(allocations.gone, [server_id])
     await in_thread(creations.end, row.id)
     LOG.info("Server %s is gone, with %d ports made for it", server_id, len(made))
     return True

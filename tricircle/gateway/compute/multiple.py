@@ -6,7 +6,9 @@ there is room for it.
 """
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import dataclasses
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 from aiohttp import web
@@ -15,13 +17,14 @@ from oslo_log import log as logging
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import create as creation
 from tricircle.gateway.compute import deletion, reservations
-from tricircle.gateway.compute.networks import PlannedNic
+from tricircle.gateway.compute.background import at_work
+from tricircle.gateway.compute.create import Plan
 from tricircle.gateway.compute.request import CreateRequest
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import forward, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError, PodUnreachable
-from tricircle.pods.pod import Pod
+from tricircle.scheduling.scheduler import Choice
 
 LOG = logging.getLogger(__name__)
 
@@ -31,27 +34,54 @@ _AT_ONCE = 4
 async def create(
     call: Call,
     wanted: CreateRequest,
-    planned: Sequence[PlannedNic],
-    security_groups: Sequence[str],
-    pods: Sequence[Pod],
+    plans: Sequence[Plan],
+    choose: Callable[[], Awaitable[Choice]],
 ) -> web.Response:
-    """``max_count`` servers, or at least ``min_count``; fewer, and none stays.
+    """A server by each of ``plans``, or at least ``min_count``; fewer, and none stays.
 
-    The answer is the first server's, or a reservation id. Raises as ``create.one`` does.
+    The answer is the first server's, or a reservation id. Members of a server group are made one
+    after the other, each in the pod that is best when its turn comes. Raises as ``create.one``
+    does.
     """
-    requests = [wanted.one_of_many(index) for index in range(wanted.max_count)]
-    # The first shows whether the request is any good before more is tried.
-    made = [await creation.one(call, requests[0], planned, security_groups, pods)]
+    grouped = plans[0].group is not None
+    async with contextlib.AsyncExitStack() as stack:
+        for plan in plans[1:]:
+            await stack.enter_async_context(at_work(plan.creation_id))
+        try:
+            # The first shows whether the request is any good before more is tried.
+            made = [await creation.one(call, plans[0])]
+        except BaseException:
+            await asyncio.shield(creation.drop(plans[1:]))
+            raise
+        turns = asyncio.Semaphore(1 if grouped else _AT_ONCE)
+
+        async def another(plan: Plan) -> creation.Made:
+            async with turns:
+                if grouped:
+                    plan = dataclasses.replace(plan, choice=await _chosen(plan, choose))
+                return await creation.one(call, plan)
+
+        work = asyncio.gather(*(another(plan) for plan in plans[1:]), return_exceptions=True)
+        # A client that hangs up does not stop it half-way.
+        results = await asyncio.shield(work)
+    return await _answer(call, wanted, made, results)
+
+
+async def _chosen(plan: Plan, choose: Callable[[], Awaitable[Choice]]) -> Choice:
+    try:
+        return await choose()
+    except Fault:
+        await creation.drop([plan])
+        raise
+
+
+async def _answer(
+    call: Call,
+    wanted: CreateRequest,
+    made: list[creation.Made],
+    results: Sequence[creation.Made | BaseException],
+) -> web.Response:
     trouble: Exception | None = None
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def another(request: CreateRequest) -> creation.Made:
-        async with turns:
-            return await creation.one(call, request, planned, security_groups, pods)
-
-    results = await asyncio.gather(
-        *(another(request) for request in requests[1:]), return_exceptions=True
-    )
     for result in results:
         if isinstance(result, creation.Made):
             made.append(result)

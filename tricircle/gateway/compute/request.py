@@ -37,7 +37,8 @@ class NetworkWish:
 class CreateRequest:
     """``body`` is the client's; ``networks`` is None when nothing was said, AUTO, NONE or wishes.
 
-    ``needs`` are (resource type, id) of what must be in the same pod as the server.
+    ``needs`` are (resource type, id) of what must be in the same pod as the server, ``group`` is
+    the id of the server group it is to be in.
     """
 
     body: dict[str, Any]
@@ -49,6 +50,7 @@ class CreateRequest:
     max_count: int
     wants_reservation: bool
     needs: tuple[tuple[str, str], ...]
+    group: str | None = None
 
     @property
     def server(self) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def parse(body: Any, version: Version) -> CreateRequest:
         max_count=high,
         wants_reservation=_is_true(server.get("return_reservation_id")),
         needs=tuple(dict.fromkeys(_needs(body, server))),
+        group=_group(body),
     )
 
 
@@ -100,12 +103,14 @@ def toward_pod(
     zone: str | None,
     ports: Iterable[dict[str, str]],
     version: Version,
+    group: str | None = None,
 ) -> tuple[dict[str, Any], Version]:
     """The body for a pod and the microversion to send it at.
 
-    Only what differs in a pod is touched: its zone, its ports; security groups go with the
-    ports, so none are named. A server without a NIC must say "none", or the pod would attach it
-    to the one network it has for the project; that word needs NETWORKS_REQUIRED.
+    Only what differs in a pod is touched: its zone, its ports, its server ``group``; security
+    groups go with the ports, so none are named. A server without a NIC must say "none", or the
+    pod would attach it to the one network it has for the project; that word needs
+    NETWORKS_REQUIRED.
     """
     server = {k: v for k, v in request.server.items() if k != "security_groups"}
     server.pop("availability_zone", None)
@@ -117,7 +122,11 @@ def toward_pod(
         if version < _DESCRIPTION:
             server.setdefault("description", request.name)
         version = NETWORKS_REQUIRED
-    return {**request.body, "server": server}, version
+    body = {**request.body, "server": server}
+    for name in _HINTS if group else ():
+        if isinstance(body.get(name), dict) and body[name].get("group"):
+            body[name] = {**body[name], "group": group}
+    return body, version
 
 
 def _networks(value: Any, version: Version) -> tuple[NetworkWish, ...] | str | None:
@@ -180,7 +189,18 @@ def _needs(body: dict[str, Any], server: dict[str, Any]) -> Iterable[tuple[str, 
         if device.get("source_type") in ("volume", "snapshot"):
             yield from _needed(device, {"uuid": device["source_type"]})
     for hints in _dicts([body.get(name) for name in _HINTS]):
-        yield from _needed(hints, {"group": "server_group", "same_host": "server"})
+        yield from _needed(hints, {"same_host": "server"})
+
+
+def _group(body: dict[str, Any]) -> str | None:
+    """The server group hinted at; of several Nova takes the first."""
+    for hints in _dicts([body.get(name) for name in _HINTS]):
+        value = hints.get("group")
+        if isinstance(value, list) and value:
+            value = value[0]
+        if value:
+            return _uuid(value)
+    return None
 
 
 def _needed(source: dict[str, Any], types: dict[str, str]) -> Iterable[tuple[str, str]]:

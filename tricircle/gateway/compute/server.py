@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tricircle.gateway import lookup, scatter
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute import deletion, zones
+from tricircle.gateway.compute import deletion, pod_groups, zones
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import reply
 
@@ -24,6 +24,7 @@ async def show(call: Call) -> web.Response:
         return reply(call, answer)
     document = answer.json()
     zones.show(answer.pod, document["server"])
+    await pod_groups.show(answer.pod, document["server"])
     return reply(call, answer, body=orjson.dumps(document))
 
 

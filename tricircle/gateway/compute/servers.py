@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create, delete and act on servers."""
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from tricircle.db import server_groups as groups_table
+from tricircle.db.models import ServerGroup
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -17,17 +20,20 @@ from tricircle.gateway.compute import (
     multiple,
     networks,
     placed,
+    pod_groups,
     security_groups,
+    server_groups,
+    usage,
     zones,
 )
+from tricircle.gateway.compute.create import Plan
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.request import CreateRequest, RefusedByNova, parse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply
 from tricircle.gateway.threads import in_thread
-from tricircle.pods.pod import Pod
-from tricircle.scheduling.request import Facts, Request
-from tricircle.scheduling.scheduler import NoPodFits, Scheduler, UnknownZone
+from tricircle.scheduling.request import Facts, Group, Request
+from tricircle.scheduling.scheduler import Choice, NoPodFits, Scheduler, UnknownZone
 from tricircle.scheduling.zones import BadZone, Zone
 
 # Nova's proxies for addresses end here; until then they need central ids.
@@ -42,12 +48,24 @@ async def create(call: Call) -> web.Response:
     except RefusedByNova:
         return await _let_a_pod_refuse(call)
     group_ids = await groups.find_all(call, wanted.security_groups)
+    group = await server_groups.hinted(call, wanted.group)
     planned = await networks.plan(call, wanted.networks, group_ids)
-    pods = await candidates(call, wanted, planned)
+    choice = await candidates(call, wanted, planned, group)
+    begun = await usage.reserve(call, wanted, planned, group.id if group else None)
+    # As many as the quota has room for.
+    wanted = dataclasses.replace(wanted, max_count=len(begun))
+    plans = [
+        Plan(wanted.one_of_many(index), creation_id, choice, planned, group_ids, group)
+        for index, creation_id in enumerate(begun)
+    ]
     try:
-        if planned and (wanted.max_count > 1 or wanted.wants_reservation):
-            return await multiple.create(call, wanted, planned, group_ids, pods)
-        made = await creation.one(call, wanted, planned, group_ids, pods)
+        if wanted.max_count > 1 or wanted.wants_reservation:
+
+            async def choose() -> Choice:
+                return await candidates(call, wanted, planned, group)
+
+            return await multiple.create(call, wanted, plans, choose)
+        made = await creation.one(call, plans[0])
     except creation.Refused as error:
         return reply(call, error.answer)
     return reply(call, made.answer, body=answer_body(wanted, made))
@@ -64,7 +82,9 @@ def answer_body(wanted: CreateRequest, made: creation.Made) -> bytes:
     return orjson.dumps(document)
 
 
-async def candidates(call: Call, wanted: CreateRequest, planned: list[PlannedNic]) -> list[Pod]:
+async def candidates(
+    call: Call, wanted: CreateRequest, planned: list[PlannedNic], group: ServerGroup | None = None
+) -> Choice:
     """The pods to try, best first. Raises Fault 400 and 503."""
     services = call.services
     if services.scheduler is None:
@@ -81,8 +101,11 @@ async def candidates(call: Call, wanted: CreateRequest, planned: list[PlannedNic
         networks=tuple(nic.placement for nic in planned),
         held=tuple(held),
     )
+    if group is not None:
+        members = await in_thread(groups_table.spread, group.id)
+        request = dataclasses.replace(request, group=Group(group.id, group.policy, members))
     try:
-        return await in_thread(services.scheduler.candidates, services.registry.all(), request)
+        return await in_thread(services.scheduler.choose, services.registry.all(), request)
     except UnknownZone as error:
         raise Fault(400, str(error)) from None
     except NoPodFits as error:
@@ -113,14 +136,15 @@ async def action(call: Call) -> web.Response:
         raise Fault(501, f"{name} is not served across pods yet; use the network service.")
     if special := _ACTIONS.get(name):
         return await special(call, server_id, argument)
-    return _shown(call, await lookup.ask(call, "server", server_id))
+    return await _shown(call, await lookup.ask(call, "server", server_id))
 
 
-def _shown(call: Call, answer: PodResponse) -> web.Response:
+async def _shown(call: Call, answer: PodResponse) -> web.Response:
     """A rebuild answers with the server's document."""
     if answer.status == 202 and b'"server"' in answer.body[:12]:
         document = answer.json()
         zones.show(answer.pod, document["server"])
+        await pod_groups.show(answer.pod, document["server"])
         return reply(call, answer, body=orjson.dumps(document))
     return reply(call, answer)
 

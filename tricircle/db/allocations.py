@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries on allocations: what each server uses of its project's quota. All block.
+
+A row is written, together with the row in ``creations`` of the same id, before a server is
+asked of any pod, in a transaction that holds the project's lock: so two requests at once cannot
+pass a limit together, and what dies on the way is found and given back.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from tricircle.db import locks, models, session
+from tricircle.db.errors import Elsewhere, Excess, OverLimit
+from tricircle.db.models import Allocation
+from tricircle.db.transaction import retried, retried_if_overtaken
+
+_QUIET = {"synchronize_session": False}
+# By the names limits have, in the order Nova names them.
+_COLUMNS = {"cores": Allocation.vcpus, "instances": Allocation.instances, "ram": Allocation.ram}
+RESOURCES = tuple(_COLUMNS)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """What a project may use, by resource; -1 and a name left out are no limit.
+
+    ``user`` are limits one user has in it beside: empty when there are none of his own.
+    ``group_members`` is how many servers in one group a user may have.
+    """
+
+    project: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    user: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    group_members: int = -1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wish:
+    """Servers to be made, all of one size: ``vcpus`` processors and ``ram`` MB each."""
+
+    project_id: str
+    user_id: str
+    vcpus: int
+    ram: int
+    group_id: str | None = None
+
+    @property
+    def each(self) -> dict[str, int]:
+        return {"cores": self.vcpus, "instances": 1, "ram": self.ram}
+
+
+@retried_if_overtaken
+def reserve(
+    wish: Wish, limits: Limits, details: Sequence[Mapping[str, Any]], least: int
+) -> list[str]:
+    """Begin as many creations of servers as fit in the limits; their ids.
+
+    ``details`` has what to write into the ``creations`` row of each that is wanted. Raises
+    OverLimit when fewer than ``least`` fit, and writes nothing then.
+    """
+    with session.write() as tx:
+        locks.take(tx, wish.project_id)
+        number = len(details)
+        for limit, user_id in ((limits.project, None), (limits.user, wish.user_id)):
+            if limit:
+                used = _used(tx, wish.project_id, user_id)
+                number = fitting(limit, used, wish.each, least, number)
+        if wish.group_id is not None:
+            _check_members(tx, wish, limits.group_members, number)
+        ids = [models.new_id() for _ in range(number)]
+        for row_id, detail in zip(ids, details, strict=False):
+            tx.add_all(_begun(row_id, wish, detail))
+        return ids
+
+
+def fitting(
+    limits: Mapping[str, int], used: Mapping[str, int], each: Mapping[str, int], low: int, high: int
+) -> int:
+    """How many of ``high`` fit. Raises OverLimit when that is less than ``low``."""
+    room = high
+    for name, amount in each.items():
+        limit = limits.get(name, -1)
+        if limit >= 0 and amount > 0:
+            room = min(room, (limit - used[name]) // amount)
+    if room >= low and room > 0:
+        return room
+    asked = {name: str(amount * high) for name, amount in each.items()}
+    if "instances" in each:
+        asked["instances"] = str(low) if low == high else f"{low}-{high}"
+    raise OverLimit(
+        *(
+            Excess(name, asked[name], used[name], limits[name])
+            for name, amount in sorted(each.items())
+            if 0 <= limits.get(name, -1) < used[name] + amount * high and amount > 0
+        )
+    )
+
+
+def _check_members(tx: Session, wish: Wish, limit: int, number: int) -> None:
+    query = sa.select(sa.func.count()).where(
+        Allocation.group_id == wish.group_id, Allocation.user_id == wish.user_id
+    )
+    used = tx.scalar(query) or 0
+    if 0 <= limit < used + number:
+        raise OverLimit(Excess("server_group_members", str(number), used, limit))
+
+
+def _begun(row_id: str, wish: Wish, detail: Mapping[str, Any]) -> list[models.Base]:
+    return [
+        models.Creation(
+            id=row_id,
+            resource_type="server",
+            project_id=wish.project_id,
+            ports=[],
+            detail=dict(detail),
+        ),
+        Allocation(
+            id=row_id,
+            project_id=wish.project_id,
+            user_id=wish.user_id,
+            group_id=wish.group_id,
+            vcpus=wish.vcpus,
+            ram=wish.ram,
+        ),
+    ]
+
+
+@retried_if_overtaken
+def place(
+    row_id: str,
+    pod_id: str,
+    together: str | None = None,
+    placement: Mapping[str, Any] | None = None,
+) -> None:
+    """A server is about to be asked of a pod.
+
+    ``together`` is the group whose servers are to be in one pod. Raises Elsewhere when it has a
+    server in another, or one on its way there.
+    """
+    with session.write() as tx:
+        if together is not None:
+            locks.take(tx, f"group:{together}")
+            others = sa.select(Allocation.pod_id).where(
+                Allocation.group_id == together,
+                Allocation.id != row_id,
+                Allocation.pod_id.is_not(None),
+            )
+            pods = set(tx.scalars(others))
+            if pods and pod_id not in pods:
+                raise Elsewhere(str(pods.pop()))
+        query = sa.update(Allocation).where(Allocation.id == row_id)
+        values = {"pod_id": pod_id, "placement": dict(placement or {}) or None}
+        tx.execute(query.values(**values).execution_options(**_QUIET))
+
+
+@retried
+def leave(row_id: str) -> None:
+    """The pod that was asked for a server does not have it."""
+    with session.write() as tx:
+        query = sa.update(Allocation).where(Allocation.id == row_id)
+        tx.execute(query.values(pod_id=None, placement=None).execution_options(**_QUIET))
+
+
+@retried_if_overtaken
+def confirm(row_id: str, server_id: str, pod_id: str) -> None:
+    """A server is made: what was set aside for it is what it uses now."""
+    with session.write() as tx:
+        # Whoever looked through the pod in between may have written it down already.
+        double = sa.delete(Allocation).where(
+            Allocation.server_id == server_id, Allocation.id != row_id
+        )
+        tx.execute(double.execution_options(**_QUIET))
+        query = sa.update(Allocation).where(Allocation.id == row_id)
+        values = {"server_id": server_id, "pod_id": pod_id}
+        tx.execute(query.values(**values).execution_options(**_QUIET))
+
+
+@retried
+def give_back(row_id: str) -> None:
+    """A server was not made; harmless when it was, or when it is given back already."""
+    with session.write() as tx:
+        query = sa.delete(Allocation).where(Allocation.id == row_id, Allocation.server_id.is_(None))
+        tx.execute(query.execution_options(**_QUIET))
+
+
+@retried
+def gone(server_ids: Collection[str]) -> None:
+    """Servers are no more; harmless for those that are not known."""
+    with session.write() as tx:
+        query = sa.delete(Allocation).where(Allocation.server_id.in_(server_ids))
+        tx.execute(query.execution_options(**_QUIET))
+
+
+def get(server_id: str) -> Allocation | None:
+    with session.read() as tx:
+        return tx.scalar(sa.select(Allocation).where(Allocation.server_id == server_id))
+
+
+def used(project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """{resource: what a project, or one user in it, uses}."""
+    with session.read() as tx:
+        return _used(tx, project_id, user_id)
+
+
+def _used(tx: Session, project_id: str, user_id: str | None) -> dict[str, int]:
+    sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in _COLUMNS.values()]
+    query = sa.select(*sums).where(Allocation.project_id == project_id)
+    if user_id is not None:
+        query = query.where(Allocation.user_id == user_id)
+    return dict(zip(_COLUMNS, map(int, tx.execute(query).one()), strict=True))
+
+
+@retried_if_overtaken
+def grow(server_id: str, wanted: Mapping[str, int], limits: Limits, check_in: float) -> None:
+    """A server is to use as much as ``wanted`` of each resource; what it has more it keeps.
+
+    What it uses in the end is looked at in ``check_in`` seconds. Raises OverLimit. Harmless when
+    the server is not known yet.
+    """
+    known = get(server_id)
+    if known is None:
+        return
+    with session.write() as tx:
+        locks.take(tx, known.project_id)
+        row = tx.get(Allocation, known.id)
+        if row is None:
+            return
+        now = {name: getattr(row, column.key) for name, column in _COLUMNS.items()}
+        more = {name: amount - now[name] for name, amount in wanted.items() if amount > now[name]}
+        for limit, user_id in ((limits.project, None), (limits.user, row.user_id)):
+            if limit and more:
+                fitting(limit, _used(tx, row.project_id, user_id), more, 1, 1)
+        for name in more:
+            setattr(row, _COLUMNS[name].key, wanted[name])
+        row.check_at = models.now() + datetime.timedelta(seconds=check_in)
