@@ -258,10 +258,15 @@ async def test_a_service_is_changed_by_its_host(gateway: Gateway, cloud: Cloud) 
     assert (await gateway.put("/os-services/enable", {}, version="2.1", **ADMIN)).status == 400
 
 
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("version", ["2.52", "2.53"])
-async def test_a_service_is_deleted(gateway: Gateway, cloud: Cloud, version: str) -> None:
+async def test_a_service_is_deleted(
+    gateway: Gateway, cloud: Cloud, version: str, known: bool
+) -> None:
     cloud.pods["pod2"].nova.add_server("s")
     found = await services(gateway, version, host="host1")
+    for one in [] if known else found:
+        gateway.services.routings.drop("service", one["id"])
     answers = [
         await gateway.delete(f"/os-services/{one['id']}", version=version, **ADMIN) for one in found
     ]

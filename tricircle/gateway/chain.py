@@ -5,26 +5,17 @@ A page after a marker begins in the pod that knows the marker and goes on in tho
 nothing need be remembered between pages.
 """
 
-import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from tricircle.gateway import scatter
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
+from tricircle.gateway.scatter import Refused
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
-Item = dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Links:
-    """A page: its items with the pods they are in, or the refusal that is told instead."""
-
-    items: list[tuple[Pod, Item]]
-    refusal: PodResponse | None = None
+Item = TypeVar("Item")
 
 
 async def page(
@@ -33,19 +24,19 @@ async def page(
     limit: int,
     marker: str | None = None,
     holder: Pod | None = None,
-    **more: str,
-) -> Links:
-    """At most ``limit`` items of all pods, by region, after ``marker``.
+    more: Mapping[str, str] | None = None,
+) -> list[tuple[Pod, Item]]:
+    """At most ``limit`` items of all pods, by region, after ``marker``, each with its pod.
 
     Only ``holder`` is asked for the marker where it is known that no other pod may know it.
     ``read`` takes the items out of a pod's document; ``more`` are query parameters that replace
-    the client's. Raises Fault 502, 503, 504.
+    the client's. Raises Refused, Fault 502, 503, 504.
     """
     pods = sorted(call.services.registry.all(), key=lambda pod: pod.region_name)
     away: dict[Pod, PodError] = {}
 
     async def ask(asked: Sequence[Pod], limit: int, marker: str | None) -> scatter.Gathered:
-        told = await scatter.gather(call, asked, query=_query(call, limit, marker, more))
+        told = await scatter.gather(call, asked, query=_query(call, limit, marker, more or {}))
         away.update(told.away)
         scatter.tell_away(call, away)
         return told
@@ -54,17 +45,17 @@ async def page(
     # A pod that does not know the marker refuses it with a 400.
     refusal = told.refusal(absent=lambda answer: marker is not None and answer.status == 400)
     if refusal is not None:
-        return Links([], refusal)
+        raise Refused(refusal)
     items = [(answer.pod, item) for answer in told.good for item in read(answer.json())]
     if marker is not None and len(items) < limit:
         region = told.good[-1].pod.region_name
         after = [pod for pod in pods if pod.region_name > region]
         told = await ask(after, limit - len(items), None)
         items += [(answer.pod, item) for answer in told.good for item in read(answer.json())]
-    return Links(items[:limit])
+    return items[:limit]
 
 
-def _query(call: Call, limit: int, marker: str | None, more: dict[str, str]) -> str:
+def _query(call: Call, limit: int, marker: str | None, more: Mapping[str, str]) -> str:
     dropped = {"limit", "marker", *more}
     kept = [(name, value) for name, value in call.query.items() if name not in dropped]
     kept += [*more.items(), ("limit", str(limit))]

@@ -3,7 +3,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from oslo_log import log as logging
@@ -19,6 +19,14 @@ from tricircle.pods.pod import MAINTENANCE, Pod
 LOG = logging.getLogger(__name__)
 
 AWAY_HEADER = "X-Tricircle-Unavailable-Pods"
+
+
+class Refused(Exception):
+    """A pod answered that the request itself is wrong: its answer is the client's."""
+
+    def __init__(self, answer: PodResponse) -> None:
+        super().__init__(answer.message())
+        self.answer = answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -47,9 +55,14 @@ class Gathered:
                 return answer
         if self.answers:
             raise maybe_away(self.away)
-        for error in self.away.values():
-            raise from_pod_error(error)
-        raise Fault(503, "There is no pod in use to answer this.")
+        raise nobody(self.away)
+
+
+def nobody(away: Mapping[Pod, PodError]) -> Fault:
+    """No pod answers; the first error stands for all."""
+    for error in away.values():
+        return from_pod_error(error)
+    return Fault(503, "There is no pod in use to answer this.")
 
 
 def is_absent(answer: PodResponse) -> bool:
@@ -90,7 +103,8 @@ async def everywhere(call: Call, **instead: Any) -> Gathered:
 
 async def _document(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
     answer = await ask(call, pod, **instead)
-    if isinstance(answer, PodResponse) and answer.ok:
+    # What is done, or accepted, may be so without a word.
+    if isinstance(answer, PodResponse) and answer.ok and (answer.body or answer.status == 200):
         try:
             answer.json()
         except PodError as error:
@@ -109,7 +123,8 @@ async def ask(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
         answer = await forward(call, pod, **{"deadline": CONF.gateway.list_deadline, **instead})
     except PodError as error:
         return error
-    if answer.status >= 500 or 300 <= answer.status < 400:
+    # That something is not implemented is an answer, any other 5xx is a failure.
+    if (answer.status >= 500 and answer.status != 501) or 300 <= answer.status < 400:
         return PodRefused(pod.region_name, answer.status, answer.message(), answer.body)
     return answer
 

@@ -15,32 +15,33 @@ from tricircle.gateway.forward import forward
 from tricircle.pods.pod import MAINTENANCE, Pod
 
 
-async def ask(
-    call: Call,
-    kind: str,
-    name: str,
-    absent: Callable[[PodResponse], bool] = scatter.is_absent,
-) -> PodResponse:
+async def ask(call: Call, kind: str, name: str) -> PodResponse:
     """The answer of the pod that has ``name`` of a ``kind``; else what a pod without it says.
 
-    ``absent`` tells that a pod has no such thing, and so has not done anything. Raises Fault 502,
-    503 and 504, also when a pod that may have it is away.
+    Raises Fault 502, 503 and 504, also when a pod that may have it is away.
     """
     if (known := _remembered(call, kind, name)) is not None:
         answer = await forward(call, known)
-        if not absent(answer):
+        if not scatter.is_absent(answer):
             return answer
+    answer = await anywhere(call)
+    if answer.ok:
+        remember(call, kind, name, answer.pod)
+    return answer
+
+
+async def anywhere(
+    call: Call, absent: Callable[[PodResponse], bool] = scatter.is_absent
+) -> PodResponse:
+    """The same without remembering where.
+
+    ``absent`` tells that a pod has no such thing, and so has not done anything.
+    """
     # A change takes the time it takes; nobody waits for a slow pod to say that it has nothing.
     deadline = CONF.gateway.list_deadline if call.method == "GET" else CONF.gateway.request_deadline
     told = await scatter.everywhere(call, deadline=deadline)
-    held = told.good or [answer for answer in told.answers if not absent(answer)]
-    if told.good:
-        remember(call, kind, name, held[0].pod)
-    if held:
-        return held[0]
     refusal = told.refusal(absent)
-    assert refusal is not None
-    return refusal
+    return told.good[0] if refusal is None else refusal
 
 
 def remember(call: Call, kind: str, name: str, pod: Pod) -> None:

@@ -19,12 +19,12 @@ from tricircle.conf import CONF
 from tricircle.db import routings
 from tricircle.gateway import links, lookup, scatter
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import reservations, zones
 from tricircle.gateway.compute.versions import ID
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
 from tricircle.gateway.paging import Cursor, Item, MarkerLost, Merged, Order, Page, Source, merge
+from tricircle.gateway.scatter import Refused
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -69,14 +69,6 @@ _SHOWN = {
 _BRIEF = {"uuid", "display_name"}
 
 
-class _Refused(Exception):
-    """A pod answered that the request itself is wrong."""
-
-    def __init__(self, answer: PodResponse) -> None:
-        super().__init__(answer.message())
-        self.answer = answer
-
-
 async def brief(call: Call) -> web.Response:
     """GET /servers."""
     if (found := await reservations.listed(call, detailed=False)) is not None:
@@ -111,7 +103,7 @@ class _List:
         by_id = {pod.id: pod for pod in pods}
         away |= {by_id[source] for source in merged.failed}
         if asked and len(merged.failed) == len(asked):
-            refusals = [one for one in merged.failed.values() if isinstance(one, _Refused)]
+            refusals = [one for one in merged.failed.values() if isinstance(one, Refused)]
             if refusals:
                 return reply(call, refusals[0].answer)
         for source, item in merged.items:
@@ -184,7 +176,7 @@ class _List:
         cursor = await self._cursor(marker, order) if marker is not None else None
         sources = [Source(pod.id, pod.region_name, self._fetcher(pod)) for pod in pods]
         merged = await merge(
-            sources, order, limit, CONF.gateway.max_limit, cursor, tolerated=(PodError, _Refused)
+            sources, order, limit, CONF.gateway.max_limit, cursor, tolerated=(PodError, Refused)
         )
         if merged.end is not None:
             key = self._cursor_key(merged.items[-1][1]["id"])
@@ -203,7 +195,7 @@ class _List:
             if not answer.ok:
                 if answer.status == 400 and marker is not None and marker in answer.message():
                     raise MarkerLost(marker)
-                raise _Refused(answer)
+                raise Refused(answer)
             document = answer.json(rewrite_links(self.call, pod, answer.body))
             if not isinstance(document, dict) or not isinstance(document.get("servers"), list):
                 raise PodUnreachable(pod.region_name, "answered something that is no server list.")

@@ -19,6 +19,7 @@ from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.operators import hosts, lists
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
+from tricircle.gateway.scatter import Refused
 from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
@@ -26,14 +27,6 @@ LOG = logging.getLogger(__name__)
 _ROOT = "/os-aggregates"
 _ZONE = "availability_zone"
 Document = dict[str, Any]
-
-
-class _Refused(Exception):
-    """A pod refused: its answer is the client's."""
-
-    def __init__(self, answer: PodResponse) -> None:
-        super().__init__(answer.message())
-        self.answer = answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,7 +112,7 @@ async def list_all(call: Call) -> web.Response:
     """GET /os-aggregates."""
     try:
         known = _gathered(await scatter.everywhere(call))
-    except _Refused as refused:
+    except Refused as refused:
         return reply(call, refused.answer)
     return lists.answer({"aggregates": [aggregate.shown() for aggregate in known]})
 
@@ -136,7 +129,7 @@ async def create(call: Call) -> web.Response:
     fitting.sort(key=call.services.away)
     try:
         known = await _known(call)
-    except _Refused as refused:
+    except Refused as refused:
         return reply(call, refused.answer)
     name = str(wanted.get("name")).strip()
     # A pod that has one of this name says so itself.
@@ -251,7 +244,7 @@ async def _add_host(call: Call, aggregate: _Aggregate, argument: Document) -> we
     body = {"add_host": {**argument, "host": plain}}
     try:
         answer = await _on(call, member, suffix="/action", body=body)
-    except _Refused:
+    except Refused:
         if new:
             await forward(call, pod, method="DELETE", path=member.path, body=b"", query="")
         raise
@@ -300,7 +293,7 @@ async def _each(call: Call, work: Any, *more: Any) -> web.Response:
             return reply(call, await numbers.ask(call))
         found: web.Response = await work(call, aggregate, *more)
         return found
-    except _Refused as refused:
+    except Refused as refused:
         return reply(call, refused.answer)
 
 
@@ -325,7 +318,7 @@ async def _known(call: Call) -> list[_Aggregate]:
 
 def _gathered(told: scatter.Gathered) -> list[_Aggregate]:
     if (refusal := told.refusal()) is not None:
-        raise _Refused(refusal)
+        raise Refused(refusal)
     by_name: dict[str, list[_Member]] = {}
     for answer in told.good:
         for document in answer.json()["aggregates"]:
@@ -336,11 +329,11 @@ def _gathered(told: scatter.Gathered) -> list[_Aggregate]:
 async def _on(
     call: Call, member: _Member, suffix: str = "", body: Any = None, query: str = ""
 ) -> PodResponse:
-    """The call as one pod is to do it. Raises _Refused with the number the user named."""
+    """The call as one pod is to do it. Raises Refused with the number the user named."""
     answer = await forward(call, member.pod, path=member.path + suffix, body=body, query=query)
     if not answer.ok:
         number = int(call.params["id"])
-        raise _Refused(numbers.refused(answer, member.document["id"], number))
+        raise Refused(numbers.refused(answer, member.document["id"], number))
     return answer
 
 
@@ -351,7 +344,7 @@ async def _made(call: Call, aggregate: _Aggregate, pod: Pod) -> _Member:
     wanted = _body(pod, "aggregate", body)
     answer = await forward(call, pod, method="POST", path=_ROOT, body=wanted, query="")
     if not answer.ok:
-        raise _Refused(answer)
+        raise Refused(answer)
     member = _Member(pod, answer.json()["aggregate"])
     metadata = {k: v for k, v in first.get("metadata", {}).items() if k != _ZONE}
     if metadata:
@@ -360,7 +353,7 @@ async def _made(call: Call, aggregate: _Aggregate, pod: Pod) -> _Member:
             call, pod, method="POST", path=f"{member.path}/action", body=body, query=""
         )
         if not answer.ok:
-            raise _Refused(answer)
+            raise Refused(answer)
     return member
 
 

@@ -6,10 +6,12 @@ Where only one pod has a host its name alone is enough.
 
 from urllib.parse import quote, urlencode
 
+import orjson
 from aiohttp import web
 
 from tricircle.gateway import numbers, scatter
 from tricircle.gateway.call import Call
+from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.pods.pod import Pod
@@ -63,6 +65,21 @@ def ambiguous(name: str, pods: list[Pod]) -> Fault:
         f"Host {name} is in several pods ({regions}); name it {name}@{pods[0].region_name} to "
         "say which.",
     )
+
+
+async def list_all(call: Call) -> web.Response:
+    """GET /os-hosts. The zone asked for is one users know, so it is looked at here."""
+    wanted = call.query.get("zone")
+    told = await scatter.everywhere(call, query="")
+    if (refusal := told.refusal()) is not None:
+        return reply(call, refusal)
+    found = [
+        documents.host(call, answer.pod, item)
+        for answer in told.good
+        for item in answer.json()["hosts"]
+    ]
+    shown = [item for item in found if not wanted or item["zone"] == wanted]
+    return web.Response(body=orjson.dumps({"hosts": shown}), content_type="application/json")
 
 
 async def host(call: Call) -> web.Response:

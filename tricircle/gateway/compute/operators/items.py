@@ -49,6 +49,16 @@ async def delete_service(call: Call) -> web.Response:
     return reply(call, await _ask(call, "service"))
 
 
+async def baremetal_node(call: Call) -> web.Response:
+    """GET /os-baremetal-nodes/{id}."""
+    return reply(call, await seek.ask(call, "baremetal node", call.params["id"]))
+
+
+async def console(call: Call) -> web.Response:
+    """GET /os-console-auth-tokens/{id}: where a console is, for who has its token."""
+    return reply(call, await seek.anywhere(call))
+
+
 async def _act_on_service(call: Call) -> web.Response:
     body = call.json()
     name = body.get("host") if isinstance(body, dict) else None

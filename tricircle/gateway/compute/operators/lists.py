@@ -31,6 +31,7 @@ class Collection:
 
 _COLLECTIONS = {
     "os-hypervisors": Collection("hypervisors", documents.hypervisor, paged=(2, 33)),
+    "os-baremetal-nodes": Collection("nodes", lambda call, pod, item: item),
     "os-services": Collection("services", documents.service),
 }
 
@@ -91,11 +92,12 @@ async def _page(call: Call, collection: Collection) -> web.Response:
         found: list[Item] = document[collection.name]
         return found
 
-    found = await chain.page(call, read, limit, marker, holder)
-    if found.refusal is not None:
-        refusal = found.refusal
-        return reply(call, refusal if number is None else numbers.refused(refusal, own, number))
-    shown = [collection.show(call, pod, item) for pod, item in found.items]
+    try:
+        found = await chain.page(call, read, limit, marker, holder)
+    except scatter.Refused as refused:
+        told = refused.answer
+        return reply(call, told if number is None else numbers.refused(told, own, number))
+    shown = [collection.show(call, pod, item) for pod, item in found]
     document: dict[str, Any] = {collection.name: shown}
     if len(shown) == limit:
         document[f"{collection.name}_links"] = links.to_next(call, call.path, shown[-1]["id"])
