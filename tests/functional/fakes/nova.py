@@ -25,6 +25,7 @@ from tests.functional.fakes.operators_api import Operators
 from tests.functional.fakes.records_api import Records
 from tests.functional.fakes.server_groups_api import ServerGroups
 from tests.functional.fakes.servers_api import Servers
+from tests.functional.fakes.volumes_api import Volumes
 
 MODERN, LEGACY = "OpenStack-API-Version", "X-OpenStack-Nova-API-Version"
 FAULT_NAMES = {
@@ -42,7 +43,7 @@ FAULT_NAMES = {
 }
 
 
-class Nova(Servers, ServerGroups, Definitions, Surroundings, Operators, Records):
+class Nova(Servers, ServerGroups, Definitions, Surroundings, Operators, Records, Volumes):
     """One pod's compute service; its servers plug into ``neutron``."""
 
     def __init__(
@@ -63,6 +64,7 @@ class Nova(Servers, ServerGroups, Definitions, Surroundings, Operators, Records)
         self.prepare_operators()
         self.prepare_server_groups()
         self.prepare_records()
+        self.prepare_volumes()
 
     def refuse(self, refusal: Refusal) -> web.Response:
         headers = dict(refusal.headers)

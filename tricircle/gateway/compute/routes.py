@@ -22,6 +22,11 @@ def _server(method: str, path: str, handler: str | None = None) -> Route:
     return Route(method, _SERVER + path, ROUTED, handler, id_param="server_id")
 
 
+def _proxy(method: str, path: str, way: Way, handler: str) -> Route:
+    """A row of Nova's proxies to other services."""
+    return Route(method, path, way, f"compute.proxies.{handler}", last=_PROXIES)
+
+
 def _operator(
     method: str, path: str, way: Way, handler: str, last: tuple[int, int] | None = None
 ) -> Route:
@@ -187,39 +192,39 @@ ROUTES = (
     Route("GET", _SERVER + "/consoles/{id}", ANY),
     Route("DELETE", _SERVER + "/consoles/{id}", ANY),
     Route("GET", _SERVER + "/os-virtual-interfaces", ANY),
-    # Proxies to what is not the pod's own here (central Neutron, central Cinder): wait
+    # Proxies: networks are central Neutron's, volumes and bare metal the pods' own
     _operator("GET", "/os-baremetal-nodes", SCATTERED, "lists:merged", last=_PROXIES),
     Route("POST", "/os-baremetal-nodes", ANY),
     _operator("GET", "/os-baremetal-nodes/{id}", SCATTERED, "items:baremetal_node", last=_PROXIES),
     Route("DELETE", "/os-baremetal-nodes/{id}", ANY),
     Route("POST", "/os-baremetal-nodes/{id}/action", ANY),
-    Route("GET", "/os-floating-ip-pools", LATER, last=_PROXIES),
-    Route("GET", "/os-floating-ips", LATER, last=_PROXIES),
-    Route("POST", "/os-floating-ips", LATER, last=_PROXIES),
-    Route("GET", "/os-floating-ips/{id}", LATER, last=_PROXIES),
-    Route("DELETE", "/os-floating-ips/{id}", LATER, last=_PROXIES),
-    Route("GET", "/os-networks", LATER, last=_PROXIES),
-    Route("GET", "/os-networks/{id}", LATER, last=_PROXIES),
-    Route("POST", "/os-security-group-rules", LATER, last=_PROXIES),
-    Route("DELETE", "/os-security-group-rules/{id}", LATER, last=_PROXIES),
-    Route("GET", "/os-security-groups", LATER, last=_PROXIES),
-    Route("POST", "/os-security-groups", LATER, last=_PROXIES),
-    Route("GET", "/os-security-groups/{id}", LATER, last=_PROXIES),
-    Route("PUT", "/os-security-groups/{id}", LATER, last=_PROXIES),
-    Route("DELETE", "/os-security-groups/{id}", LATER, last=_PROXIES),
-    Route("GET", "/os-snapshots", LATER, last=_PROXIES),
-    Route("POST", "/os-snapshots", LATER, last=_PROXIES),
-    Route("GET", "/os-snapshots/detail", LATER, last=_PROXIES),
-    Route("GET", "/os-snapshots/{id}", LATER, last=_PROXIES),
-    Route("DELETE", "/os-snapshots/{id}", LATER, last=_PROXIES),
-    Route("GET", "/os-tenant-networks", LATER, last=_PROXIES),
-    Route("GET", "/os-tenant-networks/{id}", LATER, last=_PROXIES),
-    Route("GET", "/os-volumes", LATER, last=_PROXIES),
-    Route("POST", "/os-volumes", LATER, last=_PROXIES),
-    Route("GET", "/os-volumes/detail", LATER, last=_PROXIES),
-    Route("GET", "/os-volumes/{id}", LATER, last=_PROXIES),
-    Route("DELETE", "/os-volumes/{id}", LATER, last=_PROXIES),
-    # The operator's side of Nova, and what spans pods: wait
+    _proxy("GET", "/os-floating-ip-pools", LOCAL, "floating_ips:list_pools"),
+    _proxy("GET", "/os-floating-ips", LOCAL, "floating_ips:list_all"),
+    _proxy("POST", "/os-floating-ips", LOCAL, "floating_ips:create"),
+    _proxy("GET", "/os-floating-ips/{id}", LOCAL, "floating_ips:show"),
+    _proxy("DELETE", "/os-floating-ips/{id}", LOCAL, "floating_ips:delete"),
+    _proxy("GET", "/os-networks", LOCAL, "networks:list_networks"),
+    _proxy("GET", "/os-networks/{id}", LOCAL, "networks:show_network"),
+    _proxy("POST", "/os-security-group-rules", LOCAL, "security_groups:create_rule"),
+    _proxy("DELETE", "/os-security-group-rules/{id}", LOCAL, "security_groups:delete_rule"),
+    _proxy("GET", "/os-security-groups", LOCAL, "security_groups:list_all"),
+    _proxy("POST", "/os-security-groups", LOCAL, "security_groups:create"),
+    _proxy("GET", "/os-security-groups/{id}", LOCAL, "security_groups:show"),
+    _proxy("PUT", "/os-security-groups/{id}", LOCAL, "security_groups:update"),
+    _proxy("DELETE", "/os-security-groups/{id}", LOCAL, "security_groups:delete"),
+    _proxy("GET", "/os-snapshots", SCATTERED, "volumes:list_all"),
+    _proxy("POST", "/os-snapshots", SCHEDULED, "volumes:create_snapshot"),
+    _proxy("GET", "/os-snapshots/detail", SCATTERED, "volumes:list_all"),
+    _proxy("GET", "/os-snapshots/{id}", SCATTERED, "volumes:one"),
+    _proxy("DELETE", "/os-snapshots/{id}", SCATTERED, "volumes:one"),
+    _proxy("GET", "/os-tenant-networks", LOCAL, "networks:list_tenant_networks"),
+    _proxy("GET", "/os-tenant-networks/{id}", LOCAL, "networks:show_tenant_network"),
+    _proxy("GET", "/os-volumes", SCATTERED, "volumes:list_all"),
+    _proxy("POST", "/os-volumes", SCHEDULED, "volumes:create"),
+    _proxy("GET", "/os-volumes/detail", SCATTERED, "volumes:list_all"),
+    _proxy("GET", "/os-volumes/{id}", SCATTERED, "volumes:one"),
+    _proxy("DELETE", "/os-volumes/{id}", SCATTERED, "volumes:one"),
+    # The operator's side of Nova, and what spans pods
     _operator("GET", "/os-aggregates", SCATTERED, "aggregates:list_all"),
     _operator("POST", "/os-aggregates", SCHEDULED, "aggregates:create"),
     _operator("GET", "/os-aggregates/{id}", SCATTERED, "aggregates:show"),

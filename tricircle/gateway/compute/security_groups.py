@@ -34,16 +34,21 @@ async def list_for_server(call: Call) -> web.Response:
     if not ports:
         return reply(call, answer)
     own = await _known(call, {group for port in ports for group in port["security_groups"]})
+    known = await known_to(call, own)
+    told = [as_nova(group, known) for group in own.values()]
+    told.sort(key=lambda group: (group["tenant_id"], group["name"]))
+    return reply(call, answer, body=orjson.dumps({"security_groups": told}))
+
+
+async def known_to(call: Call, groups: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Groups by id, and those that their rules let in as far as the caller may see them."""
     remote = {
         rule["remote_group_id"]
-        for group in own.values()
+        for group in groups.values()
         for rule in group["security_group_rules"]
         if rule.get("remote_group_id")
     }
-    known = own | await _known(call, remote - own.keys())
-    told = [_as_nova(group, known) for group in own.values()]
-    told.sort(key=lambda group: (group["tenant_id"], group["name"]))
-    return reply(call, answer, body=orjson.dumps({"security_groups": told}))
+    return groups | await _known(call, remote - groups.keys())
 
 
 async def _known(call: Call, ids: set[str]) -> dict[str, dict[str, Any]]:
@@ -126,10 +131,10 @@ async def _set(call: Call, port: dict[str, Any], more: set[str], less: set[str])
     await central(call).update("ports", port["id"], {"security_groups": wanted}, **user(call))
 
 
-def _as_nova(group: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def as_nova(group: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A group as Nova writes it: only rules for what comes in."""
     rules = [
-        _rule_as_nova(rule, known)
+        rule_as_nova(rule, known)
         for rule in group["security_group_rules"]
         # A rule for a group the caller may not see is left out, as Nova does.
         if rule["direction"] == "ingress" and (rule.get("remote_group_id") or "") in {"", *known}
@@ -143,7 +148,7 @@ def _as_nova(group: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[st
     }
 
 
-def _rule_as_nova(rule: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def rule_as_nova(rule: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     low, high = rule.get("port_range_min"), rule.get("port_range_max")
     if rule["protocol"] and low is None and high is None:
         low, high = (1, 65535) if rule["protocol"].upper() in ("TCP", "UDP") else (-1, -1)

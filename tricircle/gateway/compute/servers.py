@@ -28,6 +28,7 @@ from tricircle.gateway.compute import (
 )
 from tricircle.gateway.compute.create import Plan
 from tricircle.gateway.compute.networks import PlannedNic
+from tricircle.gateway.compute.proxies import fixed_ips, floating_ips
 from tricircle.gateway.compute.request import CreateRequest, RefusedByNova, parse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply
@@ -36,7 +37,7 @@ from tricircle.scheduling.request import Facts, Group, Request
 from tricircle.scheduling.scheduler import Choice, NoPodFits, Scheduler, UnknownZone
 from tricircle.scheduling.zones import BadZone, Zone
 
-# Nova's proxies for addresses end here; until then they need central ids.
+# Nova's proxies for addresses end here.
 _ADDRESS_ACTIONS = ("addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp")
 _ADDRESSES_END = (2, 44)
 
@@ -86,10 +87,6 @@ async def candidates(
     call: Call, wanted: CreateRequest, planned: list[PlannedNic], group: ServerGroup | None = None
 ) -> Choice:
     """The pods to try, best first. Raises Fault 400 and 503."""
-    services = call.services
-    if services.scheduler is None:
-        facts = Facts(services.identity, services.breakers)
-        services.scheduler = await in_thread(Scheduler, facts)
     held = await placed.find(call, wanted.needs)
     for nic in planned:
         if nic.port is not None and (host := nic.port.get("binding:host_id")):
@@ -104,6 +101,15 @@ async def candidates(
     if group is not None:
         members = await in_thread(groups_table.spread, group.id)
         request = dataclasses.replace(request, group=Group(group.id, group.policy, members))
+    return await choose(call, request)
+
+
+async def choose(call: Call, request: Request) -> Choice:
+    """The pods for what has none yet, best first. Raises Fault 400 and 503."""
+    services = call.services
+    if services.scheduler is None:
+        facts = Facts(services.identity, services.breakers)
+        services.scheduler = await in_thread(Scheduler, facts)
     try:
         return await in_thread(services.scheduler.choose, services.registry.all(), request)
     except UnknownZone as error:
@@ -132,8 +138,8 @@ async def action(call: Call) -> web.Response:
     """POST /servers/{id}/action."""
     server_id = call.params["id"]
     name, argument = _named(call)
-    if name in _ADDRESS_ACTIONS and call.version and call.version < _ADDRESSES_END:
-        raise Fault(501, f"{name} is not served across pods yet; use the network service.")
+    if name in _ADDRESS_ACTIONS and (call.version or (0, 0)) >= _ADDRESSES_END:
+        return reply(call, await lookup.ask(call, "server", server_id))
     if special := _ACTIONS.get(name):
         return await special(call, server_id, argument)
     return await _shown(call, await lookup.ask(call, "server", server_id))
@@ -181,6 +187,10 @@ async def _unshelve(call: Call, server_id: str, argument: Any) -> web.Response:
 
 
 _ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {
+    "addFixedIp": fixed_ips.add,
+    "removeFixedIp": fixed_ips.remove,
+    "addFloatingIp": floating_ips.add,
+    "removeFloatingIp": floating_ips.remove,
     "addSecurityGroup": security_groups.add,
     "removeSecurityGroup": security_groups.remove,
     "forceDelete": _force_delete,

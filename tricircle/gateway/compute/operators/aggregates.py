@@ -16,7 +16,8 @@ from oslo_log import log as logging
 from tricircle.gateway import numbers, scatter
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute.operators import hosts, lists
+from tricircle.gateway.compute.answers import respond
+from tricircle.gateway.compute.operators import hosts
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.gateway.scatter import Refused
@@ -114,7 +115,7 @@ async def list_all(call: Call) -> web.Response:
         known = _gathered(await scatter.everywhere(call))
     except Refused as refused:
         return reply(call, refused.answer)
-    return lists.answer({"aggregates": [aggregate.shown() for aggregate in known]})
+    return respond({"aggregates": [aggregate.shown() for aggregate in known]})
 
 
 async def create(call: Call) -> web.Response:

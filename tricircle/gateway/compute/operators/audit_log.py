@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tricircle.gateway import scatter
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute.operators import lists
+from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.forward import reply
 from tricircle.pods.pod import Pod
 
@@ -22,7 +22,7 @@ async def show(call: Call) -> web.Response:
         return reply(call, refusal)
     documents = [(answer.pod, answer.json()) for answer in told.good]
     (name,) = documents[0][1]
-    return lists.answer({name: merged((pod, document[name]) for pod, document in documents)})
+    return respond({name: merged((pod, document[name]) for pod, document in documents)})
 
 
 def merged(logs: Iterable[tuple[Pod, Log]]) -> Log:

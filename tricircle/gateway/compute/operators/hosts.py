@@ -6,11 +6,11 @@ Where only one pod has a host its name alone is enough.
 
 from urllib.parse import quote, urlencode
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway import numbers, scatter
 from tricircle.gateway.call import Call
+from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
@@ -79,7 +79,7 @@ async def list_all(call: Call) -> web.Response:
         for item in answer.json()["hosts"]
     ]
     shown = [item for item in found if not wanted or item["zone"] == wanted]
-    return web.Response(body=orjson.dumps({"hosts": shown}), content_type="application/json")
+    return respond({"hosts": shown})
 
 
 async def host(call: Call) -> web.Response:

@@ -9,6 +9,7 @@ from aiohttp import web
 from tricircle.gateway import numbers, scatter, seek
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.compute.operators import documents, hosts, lists
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
 
@@ -34,7 +35,7 @@ async def statistics(call: Call) -> web.Response:
     for answer in told.good:
         for name, value in answer.json()["hypervisor_statistics"].items():
             total[name] = total.get(name, 0) + (value or 0)
-    return lists.answer({"hypervisor_statistics": total})
+    return respond({"hypervisor_statistics": total})
 
 
 async def change_service(call: Call) -> web.Response:

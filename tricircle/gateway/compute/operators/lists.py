@@ -8,12 +8,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway import chain, links, numbers, scatter
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.compute.operators import documents, hosts
 from tricircle.gateway.compute.operators.documents import Item
 from tricircle.gateway.forward import ask_any, reply, rewrite_links
@@ -50,7 +50,7 @@ async def whole(call: Call, collection: Collection, query: str | None = None) ->
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
     found = [item for one in told.good for item in items(call, collection, one)]
-    return answer({collection.name: found})
+    return respond({collection.name: found})
 
 
 async def asked(call: Call, query: str | None = None) -> scatter.Gathered:
@@ -66,10 +66,6 @@ def items(call: Call, collection: Collection, told: PodResponse) -> list[Item]:
     """A pod's items as users see them."""
     document = told.json(rewrite_links(call, told.pod, told.body))
     return [collection.show(call, told.pod, item) for item in document[collection.name]]
-
-
-def answer(document: dict[str, Any]) -> web.Response:
-    return web.Response(body=orjson.dumps(document), content_type="application/json")
 
 
 def _in_pages(call: Call, collection: Collection) -> bool:
@@ -101,4 +97,4 @@ async def _page(call: Call, collection: Collection) -> web.Response:
     document: dict[str, Any] = {collection.name: shown}
     if len(shown) == limit:
         document[f"{collection.name}_links"] = links.to_next(call, call.path, shown[-1]["id"])
-    return answer(document)
+    return respond(document)

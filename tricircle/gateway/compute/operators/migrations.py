@@ -11,6 +11,7 @@ from aiohttp import web
 from tricircle.conf import CONF
 from tricircle.gateway import links, lookup, numbers, scatter
 from tricircle.gateway.call import Call
+from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.compute.operators import documents, hosts, lists
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply, rewrite_links
@@ -45,7 +46,7 @@ async def list_all(call: Call) -> web.Response:
         marker = shown[-1]["uuid"]
         call.services.cursors.put(_cursor_key(call, marker), merged.end)
         document["migrations_links"] = links.to_next(call, call.path, marker)
-    return lists.answer(document)
+    return respond(document)
 
 
 async def _merged(call: Call, pods: dict[str, Pod], query: str, limit: int) -> Merged:

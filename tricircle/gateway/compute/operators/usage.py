@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tricircle.gateway import chain, links, scatter
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute.operators import lists
+from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.forward import ask_any, reply
 from tricircle.gateway.scatter import Refused
 
@@ -81,7 +81,7 @@ async def _told(
         (name,) = document
         marker = usages[-1][1]["instance_id"]
         document[f"{name}_links"] = links.to_next(call, call.path, marker)
-    return lists.answer(document)
+    return respond(document)
 
 
 async def _whole(

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's proxies to volumes and their snapshots: those of all pods, in their Cinders."""
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from aiohttp import web
+
+from tricircle.gateway import links, scatter, seek
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute import placed, servers
+from tricircle.gateway.compute.answers import respond
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
+from tricircle.pods.pod import Pod
+from tricircle.scheduling.request import Request
+from tricircle.scheduling.zones import Zone
+
+Item = dict[str, Any]
+
+_KINDS = {"os-volumes": "volume", "os-snapshots": "snapshot"}
+_ZONE = "availabilityZone"
+
+
+async def list_all(call: Call) -> web.Response:
+    """GET /os-volumes, /os-snapshots, and in detail."""
+    limit, offset = links.page_size(call), call.query.get("offset", "0").strip()
+    if limit is None or not offset.isdecimal():
+        return reply(call, await ask_any(call))
+    kept = [pair for pair in call.query.items() if pair[0] not in ("limit", "offset")]
+    told = await scatter.everywhere(call, query=urlencode(kept))
+    if (refusal := told.refusal()) is not None:
+        return reply(call, refusal)
+    name = f"{_kind(call)}s"
+    found = [_shown(one.pod, item) for one in told.good for item in one.json()[name]]
+    # No limit at all is what Nova takes a limit of 0 for.
+    end = int(offset) + limit if limit else None
+    return respond({name: found[int(offset) : end]})
+
+
+async def one(call: Call) -> web.Response:
+    """GET and DELETE of /os-volumes/{id} and /os-snapshots/{id}."""
+    return _reply(call, await seek.ask(call, _kind(call), call.params["id"]))
+
+
+async def create(call: Call) -> web.Response:
+    """POST /os-volumes: in a pod of the zone, or where the snapshot is that it is made from."""
+    body = call.json()
+    wanted = body.get("volume") if isinstance(body, dict) else None
+    zone = wanted.get("availability_zone") if isinstance(wanted, dict) else None
+    if not isinstance(wanted, dict) or not isinstance(zone, str | None):
+        return reply(call, await ask_any(call))
+    snapshot = wanted.get("snapshot_id")
+    needs = (("snapshot", snapshot),) if isinstance(snapshot, str) else ()
+    request = Request(
+        project_id=call.context.project_id,
+        zone=Zone(zone or None),
+        needs=needs,
+        held=tuple(await placed.find(call, needs)),
+        what="volume",
+    )
+    pod = (await servers.choose(call, request)).pods[0]
+    inside = {key: value for key, value in wanted.items() if key != "availability_zone"}
+    if zone and pod.pod_availability_zone:
+        inside["availability_zone"] = pod.pod_availability_zone
+    return _reply(call, await forward(call, pod, body={"volume": inside}))
+
+
+async def create_snapshot(call: Call) -> web.Response:
+    """POST /os-snapshots: in the pod of the volume."""
+    body = call.json()
+    wanted = body.get("snapshot") if isinstance(body, dict) else None
+    volume = wanted.get("volume_id") if isinstance(wanted, dict) else None
+    if not isinstance(volume, str):
+        return reply(call, await ask_any(call))
+    path = f"/os-volumes/{quote(volume, safe='')}"
+    told = await scatter.everywhere(call, method="GET", path=path, query="", body=b"")
+    if (refusal := told.refusal()) is not None:
+        raise Fault(refusal.status, refusal.message())
+    return _reply(call, await forward(call, told.good[0].pod))
+
+
+def _kind(call: Call) -> str:
+    return _KINDS[call.path.split("/")[1]]
+
+
+def _reply(call: Call, told: PodResponse) -> web.Response:
+    if not told.ok or not told.body:
+        return reply(call, told)
+    document = told.json(rewrite_links(call, told.pod, told.body))
+    item = document[_kind(call)]
+    if call.method == "POST":
+        seek.remember(call, _kind(call), item["id"], told.pod)
+    _shown(told.pod, item)
+    return reply(call, told, body=orjson.dumps(document))
+
+
+def _shown(pod: Pod, item: Item) -> Item:
+    if item.get(_ZONE) and item[_ZONE] == pod.pod_availability_zone:
+        item[_ZONE] = pod.availability_zone
+    return item
