@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers test-unit test-functional test-e2e test bench-networks \
-	tempest-network tempest-neutron demo lab-up lab-down samples clean
+	tempest-compute tempest-network tempest-neutron demo lab-up lab-down samples clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -49,6 +49,10 @@ lab-up: setup ## Bring up two real pods and Tricircle over them
 
 lab-down: setup ## Take the lab down
 	$(RUN) lab down
+
+tempest-compute: setup ## OpenStack's own compute API tests, on the region beside a pod (an hour)
+	$(RUN) lab --name api up --profile fake --tricircle
+	$(RUN) lab --name api parity compute
 
 tempest-network: setup ## OpenStack's own network API tests, on the region beside a pod (20 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle

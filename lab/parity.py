@@ -31,6 +31,12 @@ class Suite:
 
 
 SUITES = {
+    "compute": Suite(
+        "OpenStack's own tests of the Compute API",
+        r"^tempest\.api\.compute",
+        "docs/compatibility-compute.md",
+        "make tempest-compute",
+    ),
     "network": Suite(
         "OpenStack's own tests of the Networking API",
         r"^tempest\.api\.network",
