@@ -17,7 +17,7 @@ from typing import Any
 
 import openstack
 
-from lab import process
+from lab import ini, process
 from lab.services.neutron import QUOTAS
 from lab.settings import ADDRESS, PASSWORD, REGION, Lab, LabError, Pod
 
@@ -73,7 +73,16 @@ def tricircle_sections(lab: Lab) -> Sections:
         },
         "pods": {"probe_interval": 2},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
+        "interconnect": _interconnect(lab),
     }
+
+
+def _interconnect(lab: Lab) -> dict[str, object]:
+    """Pods with agents are joined by tunnels."""
+    if not lab.agents:
+        return {}
+    buses = [f"{pod.region}:{lab.network_transport_url(pod.key)}" for pod in lab.pods]
+    return {"joined_by": "*/*:vxlan+vlan", "message_buses": buses}
 
 
 def neutron_sections(lab: Lab) -> Sections:
@@ -111,7 +120,7 @@ def neutron_sections(lab: Lab) -> Sections:
         },
         "ml2": {
             "type_drivers": "local,flat,vlan,vxlan",
-            "tenant_network_types": "vlan,local",
+            "tenant_network_types": "vxlan,vlan,local" if lab.agents else "vlan,local",
             "mechanism_drivers": "tricircle",
             "extension_drivers": "port_security,qos,dns_domain_ports",
         },
@@ -125,11 +134,7 @@ def neutron_sections(lab: Lab) -> Sections:
 
 
 def _write(path: Path, sections: Sections) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for section, options in sections.items():
-        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in options.items()), ""]
-    path.write_text("\n".join(lines))
+    ini.write(path, sections)
     path.chmod(0o600)
 
 

@@ -12,10 +12,36 @@ OPTS = [
         help="What a pod calls a physical network of central Neutron's, where the names differ: "
         "Pod2/physnet1:provider, Pod3/physnet1:datacentre.",
     ),
+    cfg.DictOpt(
+        "joined_by",
+        default={},
+        help="Which ways join two pods, by their region names in either order: "
+        "Pod1/Pod2:vxlan, Pod1/*:vlan+vxlan. A way is an interconnect (vlan, vxlan); the first is "
+        "taken for what Tricircle chooses itself. * stands for any pod; what names a pair more "
+        "closely wins. Pairs that nothing names are joined by vlan.",
+    ),
+    cfg.MultiStrOpt(
+        "message_buses",
+        default=[],
+        secret=True,
+        help="The message bus of a pod's Neutron, as region:URL, once for each pod that is joined "
+        "with another by vxlan: Pod1:rabbit://user:password@10.0.0.5:5672/vhost. A control "
+        "exchange other than neutron is named at the end: ?exchange=name.",
+    ),
+    cfg.FloatOpt(
+        "rpc_deadline", default=10.0, min=0.1, help="Seconds a call over a pod's bus may take."
+    ),
+    cfg.FloatOpt(
+        "agent_report_interval",
+        default=20.0,
+        min=0.1,
+        help="Seconds between signs of life that a pod gets for the hosts of other pods. Less than "
+        "half of agent_down_time of any pod's Neutron.",
+    ),
     cfg.StrOpt(
         "bridge_network_type",
-        default="vlan",
-        help="Network type of the networks that join the copies of a router in different pods.",
+        help="Network type of the networks that join the copies of a router in different pods. "
+        "None: as joined_by says for the router's pods.",
     ),
     cfg.StrOpt(
         "bridge_physical_network",

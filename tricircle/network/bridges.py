@@ -24,13 +24,14 @@ from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
 from tricircle.db.realizations import Key, Store, pods_with
-from tricircle.network import central, reach, reservations
+from tricircle.network import central, interconnect, podlist, reach, reservations, segments
 from tricircle.network.central import Resource
 from tricircle.network.reach import Pods, RouterReach
 
 EAST_WEST, NORTH_SOUTH = "east-west", "north-south"
 KINDS = (EAST_WEST, NORTH_SOUTH)
 _NAMESPACE = uuid.UUID("b0fe0b52-1d5e-5a3f-93a1-8a3b1f0c6f0e")
+_ON_PHYSICAL = ("vlan", "flat")
 _WORDS = "Bridge network of a router"
 
 
@@ -73,6 +74,7 @@ def ensure(store: Store, router_id: str, kind: str, used: list[str], pods: Pods)
     them is IPv6. Raises NoRoom, Busy, and what Neutron raises when no segment is left.
     """
     versions = (4, 6) if any(":" in cidr for cidr in used) else (4,)
+    _check_joined(router_id, kind, pods)
     found = _read(router_id, kind, versions, pods)
     if found is None:
         # Neutron would try in vain for long when two make the same at once.
@@ -110,7 +112,7 @@ def _read(router_id: str, kind: str, versions: Iterable[int], pods: Pods) -> Bri
 def _make(router_id: str, kind: str, versions: Iterable[int], pods: Pods, used: list[str]) -> None:
     core = central.core()
     if central.found(core.get_network, network_id(router_id, kind)) is None:
-        _make_network(core, router_id, kind)
+        _make_network(core, router_id, kind, pods)
     for version in versions:
         subnet = central.found(core.get_subnet, subnet_id(router_id, kind, version))
         subnet = subnet or _make_subnet(core, router_id, kind, version, used)
@@ -158,7 +160,36 @@ def _needed(network: str, router: RouterReach | None) -> bool:
     )
 
 
-def _make_network(core: Any, router_id: str, kind: str) -> None:
+def _regions(pods: Pods) -> list[str]:
+    found = (podlist.registry().fresh().get(pod_id) for pod_id in pods)
+    return sorted(pod.region_name for pod in found if pod is not None)
+
+
+def _check_joined(router_id: str, kind: str, pods: Pods) -> None:
+    """A pod may come to a router that its bridge does not reach. Raises NoRoom."""
+    network = central.found(central.core().get_network, network_id(router_id, kind))
+    driver = interconnect.of(segments.of(network)["network_type"]) if network else None
+    regions = _regions(pods)
+    for region in regions if driver else ():
+        if driver and (reason := interconnect.unjoined(driver, region, regions)):
+            raise NoRoom(f"The {kind} bridge network of router {router_id}: {reason}")
+
+
+def _network_type(router_id: str, kind: str, pods: Pods) -> str:
+    """The type that joins the router's pods. Raises NoRoom when there is none."""
+    if CONF.interconnect.bridge_network_type:
+        return str(CONF.interconnect.bridge_network_type)
+    regions = _regions(pods)
+    if (found := interconnect.type_for(regions)) is None:
+        raise NoRoom(
+            f"No one way joins the pods {', '.join(regions)} of router {router_id}, so that it has "
+            f"no {kind} bridge network: [interconnect] joined_by"
+        )
+    return found
+
+
+def _make_network(core: Any, router_id: str, kind: str, pods: Pods) -> None:
+    network_type = _network_type(router_id, kind, pods)
     body = {
         "name": f"{kind} {router_id}",
         "description": _WORDS,
@@ -166,9 +197,9 @@ def _make_network(core: Any, router_id: str, kind: str) -> None:
         "tenant_id": "",
         "admin_state_up": True,
         "port_security_enabled": False,
-        "provider:network_type": CONF.interconnect.bridge_network_type,
+        "provider:network_type": network_type,
     }
-    if CONF.interconnect.bridge_physical_network:
+    if CONF.interconnect.bridge_physical_network and network_type in _ON_PHYSICAL:
         body["provider:physical_network"] = CONF.interconnect.bridge_physical_network
     _fill(body, network_def.COLLECTION_NAME)
     core.create_network(central.admin(), {"network": {**body, "id": network_id(router_id, kind)}})

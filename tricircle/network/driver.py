@@ -12,7 +12,7 @@ from neutron_lib.plugins.ml2 import api
 from oslo_log import log
 
 from tricircle.conf import CONF
-from tricircle.db.realizations import Key
+from tricircle.db.realizations import Key, pods_with
 from tricircle.network import (
     callbacks,
     central,
@@ -156,7 +156,18 @@ def _unfit(pod: Pod, context: Any) -> str:
     driver = interconnect.of(segment[api.NETWORK_TYPE])
     if driver is None:
         return f"No interconnect joins networks of type {segment[api.NETWORK_TYPE]} between pods"
-    return driver.refuses(pod, segment)
+    return driver.refuses(pod, segment) or interconnect.unjoined(
+        driver, pod.region_name, _regions_with(context.network.current["id"])
+    )
+
+
+def _regions_with(network_id: str) -> set[str]:
+    """Region names of the pods that a network is in."""
+    running, key = runtime.get(), Key("network", network_id)
+    store = running.engine.store
+    found: list[str] = store.transact(lambda tx: pods_with(tx, store.table, key))
+    pods = (running.registry.get(pod_id) for pod_id in found)
+    return {pod.region_name for pod in pods if pod is not None}
 
 
 def _bind(pod: Pod, context: Any) -> str:

@@ -15,13 +15,15 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Store
-from tricircle.network import bridges, members, outbox, reach
+from tricircle.network import bridges, endpoints, members, outbox, reach
+from tricircle.network.models import Realization
 
 # What goes when nothing needs it; a port is wanted for its own sake.
 # A network goes before its subnets: then its routers leave it and do not ask for them again.
 KINDS = (
     "floating_ip",
     "router",
+    endpoints.KIND,
     "network",
     "subnet",
     "security_group",
@@ -31,11 +33,16 @@ KINDS = (
 )
 
 
+# What begins to be needed by what happens in another pod.
+_BEGUN = (members.KIND, endpoints.KIND)
+
+
 def sweep(store: Store, pod_id: str) -> int:
     """Mark as unwanted what nothing in the pod needs any more; how many marks.
 
-    And as wanted the members of groups that are in other pods, where that has been missed: a
-    group may come to a pod in the same moment as another's first member to another pod.
+    And as wanted what is in other pods, members of groups and ports of tunnelled networks, where
+    that has been missed: a group may come to a pod in the same moment as another's first member
+    to another pod.
     """
     table = store.table
     present = sa.select(table.resource_type, table.resource_id).where(
@@ -46,7 +53,7 @@ def sweep(store: Store, pod_id: str) -> int:
         found = {Key(*row) for row in tx.execute(present).tuples()}
         needed = of(tx, pod_id) if found else set()
         surplus = sorted(found - needed, key=lambda key: KINDS.index(key.resource_type))
-        return surplus, [key for key in needed - found if key.resource_type == members.KIND]
+        return surplus, sorted(key for key in needed - found if key.resource_type in _BEGUN)
 
     surplus, missed = store.transact(look)
     works = [_beginning(key, pod_id) for key in missed]
@@ -79,6 +86,7 @@ def of(tx: Session, pod_id: str) -> set[Key]:
         *(Key("qos_policy", one) for one in policies),
         *(Key("address_group", one) for one in address_groups),
         *(Key(members.KIND, one) for one in away),
+        *endpoints.shadows(tx, pod_id, networks),
     }
 
 
@@ -110,6 +118,8 @@ def _named(tx: Session, column: Any, groups: set[str]) -> set[str]:
 
 
 def _beginning(key: Key, pod_id: str) -> realizations.Work:
+    if key.resource_type == endpoints.KIND:
+        return lambda tx: realizations.ensure(tx, Realization, key, pod_id, None)
     return lambda tx: members.begin(tx, key.resource_id, pod_id)
 
 

@@ -16,7 +16,7 @@ from neutron.db.qos import models as qos_models
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
-from tricircle.network import members, reach, segments
+from tricircle.network import endpoints, members, reach, segments
 from tricircle.network.central import ROUTER_INTERFACES
 from tricircle.network.models import Realization
 
@@ -75,6 +75,8 @@ def wanted_for_port(context: Any, port: dict[str, Any], pod_id: str) -> None:
     for policy_id in sorted(policies_of(session, [port["id"]], [network_id])):
         _ensure(session, Key("qos_policy", policy_id), pod_id, project_id)
     is_new = _ensure(session, Key("network", network_id), pod_id, project_id)
+    if is_new:
+        endpoints.begin(session, network_id, pod_id)
     subnets = session.scalars(
         sa.select(models_v2.Subnet.id).where(models_v2.Subnet.network_id == network_id)
     )

@@ -9,9 +9,10 @@ import time
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.network import needs, status
+from tricircle.network import needs, shadow_agents, status
 from tricircle.network.adapters import ADAPTERS
 from tricircle.network.deadline import Deadline, DeadlinePassed
+from tricircle.network.endpoints import Endpoints
 from tricircle.network.runtime import Runtime
 from tricircle.pods import pod as pods
 from tricircle.pods.errors import PodError
@@ -36,6 +37,7 @@ class PodWork:
         self._definitions = Definitions(runtime.identity)
         self._server_groups = ServerGroups(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
+self._endpoints = Endpoints()
         self._was_away = self._mirror_waits = False
         self._at_work: set[str] = set()
         self._room = CONF.reconciler.threads_per_pod * 4
@@ -55,6 +57,8 @@ class PodWork:
             Loop(f"{name}-definitions", self._mirror, poll),
             Loop(f"{name}-needs", self._sweep, watch),
             Loop(f"{name}-status", self._watch, watch),
+            Loop(f"{name}-endpoints", self._look, watch),
+            Loop(f"{name}-shadow-agents", self._keep_agents, self._agent_interval),
         ]
 
     def start(self) -> None:
@@ -89,6 +93,10 @@ class PodWork:
     @staticmethod
     def _audit_interval() -> float:
         return float(CONF.reconciler.audit_interval)
+
+    @staticmethod
+    def _agent_interval() -> float:
+        return float(CONF.interconnect.agent_report_interval)
 
     def _pod(self) -> Pod | None:
         """The pod, if it is to be worked on now."""
@@ -165,3 +173,22 @@ class PodWork:
             )
         except PodError as error:
             LOG.info("The port status of %s is not known: %s", pod.region_name, error)
+
+    def _look(self) -> None:
+        """See which ports the pod has that others are to be told of."""
+        if (pod := self._pod()) is None:
+            return
+        try:
+            deadline = Deadline(CONF.reconciler.call_deadline)
+            self._endpoints.look(self._runtime.engine.site(pod, deadline))
+        except (PodError, DeadlinePassed) as error:
+            LOG.info("Other pods cannot be told of the ports of %s: %s", pod.region_name, error)
+
+    def _keep_agents(self) -> None:
+        if (pod := self._pod()) is None:
+            return
+        try:
+            deadline = Deadline(CONF.reconciler.call_deadline)
+            shadow_agents.keep(self._runtime.engine.site(pod, deadline))
+        except (PodError, DeadlinePassed) as error:
+            LOG.warning("The hosts of other pods may seem dead to %s: %s", pod.region_name, error)

@@ -10,7 +10,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import definitions
-from tricircle.network import agents, bridges, members
+from tricircle.network import agents, bridges, endpoints, members
 from tricircle.network.runtime import Runtime
 from tricircle.pods.health import Prober
 from tricircle.xjob.creations import Creations
@@ -96,6 +96,7 @@ class Service:
         for pod_id in known - registered if registered else ():
             LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
             store.forget_pod(pod_id)
+            endpoints.forget_pod(store, pod_id)
             members.look_again(store)
 
     def _sweep_bridges(self) -> None:

@@ -10,6 +10,7 @@ from tricircle.network.adapters.port import PortAdapter
 from tricircle.network.adapters.qos_policy import QosPolicyAdapter
 from tricircle.network.adapters.router import RouterAdapter
 from tricircle.network.adapters.security_group import SecurityGroupAdapter
+from tricircle.network.adapters.shadow_port import ShadowPortAdapter
 from tricircle.network.adapters.subnet import SubnetAdapter
 from tricircle.network.adapters.trunk import TrunkAdapter
 
@@ -24,6 +25,7 @@ ADAPTERS: dict[str, Adapter] = {
         SubnetAdapter(),
         RouterAdapter(),
         PortAdapter(),
+        ShadowPortAdapter(),
         TrunkAdapter(),
         FloatingIpAdapter(),
     )

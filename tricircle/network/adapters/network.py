@@ -98,6 +98,7 @@ class NetworkAdapter(Adapter):
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
         if not self._ours(current):
             return
+        self._check_tunnel(site, current, central)
         if change := _mtu(current, central):
             site.neutron.put(f"/networks/{current['id']}", {"network": change})
         if bridges.is_bridge(central):
@@ -127,6 +128,18 @@ class NetworkAdapter(Adapter):
         segment = segments.of(central)
         driver = interconnect.of(segment["network_type"] or "")
         return driver.provider(site.pod, segment) if driver else {}
+
+    def _check_tunnel(self, site: Site, current: Resource, central: Resource) -> None:
+        """Packets that fit the network must fit the pod's tunnels. Raises PodRefused."""
+        wanted, there = central.get("mtu"), current.get("mtu")
+        driver = interconnect.of(segments.of(central)["network_type"] or "")
+        if driver and driver.tunnelled and wanted and there and there < wanted:
+            raise PodRefused(
+                site.pod.region_name,
+                409,
+                f"its tunnels carry packets of {there} bytes, network {central['id']} has an MTU "
+                f"of {wanted}: set it to {there} or less",
+            )
 
     def _close(self, site: Site, pod_network_id: str, central: Resource) -> None:
         """A network can be a router's gateway only when it is external, and then every project

@@ -75,7 +75,7 @@ class PortAdapter(Adapter):
 
     def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
         changes = super().differs(site, current, central)
-        if "fixed_ips" in changes and _covered(changes["fixed_ips"], current["fixed_ips"]):
+        if "fixed_ips" in changes and covered(changes["fixed_ips"], current["fixed_ips"]):
             del changes["fixed_ips"]
         if not central.get("dns_name"):
             changes.pop("dns_name", None)  # The pod's Nova gives the port the server's name.
@@ -127,7 +127,7 @@ class PortAdapter(Adapter):
         return extras
 
 
-def _covered(wanted: list[Any], current: list[Any]) -> bool:
+def covered(wanted: list[Any], current: list[Any]) -> bool:
     """Whether the addresses there are the wanted ones (one without an address: any there)."""
     pairs = {(ip["subnet_id"], ip["ip_address"]) for ip in current}
     subnets = {subnet for subnet, _ in pairs}

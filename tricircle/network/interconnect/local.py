@@ -5,5 +5,6 @@ from tricircle.network.interconnect import Interconnect
 
 
 class LocalInterconnect(Interconnect):
+    name = "local"
     network_types = frozenset({"local"})
     stretched = False

@@ -9,6 +9,7 @@ from tricircle.pods.pod import Pod
 
 
 class VlanInterconnect(Interconnect):
+    name = chosen_type = "vlan"
     network_types = frozenset({"vlan", "flat"})
 
     def provider(self, pod: Pod, segment: dict[str, Any]) -> dict[str, Any]:

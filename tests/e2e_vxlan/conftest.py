@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lab of two pods with Neutron's own agents, joined by tunnels.
+
+It is another one than that of the other end-to-end tests: they never stand at once, for both have
+much to carry. One that is up is reused, else it is brought up and taken down.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab import cli, dataplane, process, settings, tricircle
+from lab.settings import Lab, LabError
+from tests.e2e.conftest import (  # noqa: F401  (fixtures)
+    Site,
+    admin,
+    demo,
+    flavor,
+    image,
+    name,
+    pods,
+    site,
+    tricircle_api,
+)
+from tests.e2e_vxlan.estate import TunnelEstate
+
+LAB_NAME = os.environ.get("VXLAN_LAB_NAME", "vxlan")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    try:
+        found = settings.load(LAB_NAME)
+        reused = process.alive(found, tricircle.GATEWAY) is not None
+    except LabError:
+        reused = False
+    try:
+        up = cli.ensure_up(LAB_NAME, profile="ovs", pods=2, with_tricircle=True)
+        yield up
+        crashes = dataplane.check(up)
+        assert not crashes, "\n".join(crashes)
+    finally:
+        if not reused:
+            cli.down(settings.load(LAB_NAME))
+
+
+@pytest.fixture
+def estate(lab: Lab, admin: Any, pods: dict[str, Any], site: Site) -> TunnelEstate:  # noqa: F811
+    return TunnelEstate(lab, admin, pods, site)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shadow ports: what a pod knows of a port that is on a tunnelled network in another pod.
+
+A shadow has the port's MAC and addresses and is bound to a host that stands for the port's own.
+For the pod's l2population that is enough to set up the tunnel and to know which addresses are at
+its other end, once an agent of that host has said that the port is up. We are that agent.
+"""
+
+from collections.abc import Collection
+
+from neutron_lib import constants
+
+from tricircle.network import bus, endpoints, models
+from tricircle.network import central as central_neutron
+from tricircle.network.adapters.base import Adapter
+from tricircle.network.adapters.port import covered
+from tricircle.network.central import Resource
+from tricircle.network.site import NotYet, Site
+from tricircle.pods.errors import PodRefused
+
+_HOST = "binding:host_id"
+
+
+class ShadowPortAdapter(Adapter):
+    """``central`` is a row of the table of endpoints. A shadow is of no project of a user's."""
+
+    resource_type = endpoints.KIND
+    member = "port"
+    collection = "ports"
+    order = 50
+    fixed = frozenset({"network_id"})
+
+    def central(self, resource_id: str) -> Resource | None:
+        return endpoints.get(models.store(), resource_id)
+
+    def body(self, site: Site, central: Resource) -> Resource:
+        body: Resource = {
+            # What is not there yet is on its way for others' sake.
+            "network_id": site.id("network", central["network_id"]),
+            "admin_state_up": True,
+            "mac_address": central["mac_address"],
+            "fixed_ips": self._addresses(site, central),
+            # The pod's DHCP server must not answer for it: its own pod's does.
+            "device_owner": constants.DEVICE_OWNER_FLOATINGIP,
+            "security_groups": [],
+            _HOST: central["host"],
+        }
+        if site.neutron.has("port-security"):
+            body["port_security_enabled"] = False
+        return body
+
+    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(site, current, central)
+        if "fixed_ips" in changes and covered(changes["fixed_ips"], current["fixed_ips"]):
+            del changes["fixed_ips"]
+        return changes
+
+    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+        sleeping = {"status"} if listed["status"] != constants.PORT_STATUS_ACTIVE else set()
+        return {*self.differs(site, listed, central), *sleeping}
+
+    def owns(self, listed: Resource) -> bool:
+        return endpoints.is_shadow(listed)
+
+    def belongs(self, site: Site, central: Resource) -> bool:
+        return bool(central["pod_id"] != site.pod.id)
+
+    def create(self, site: Site, central: Resource) -> Resource:
+        self._report(site, central)
+        return super().create(site, central)
+
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        changes = self.differs(site, current, central)
+        if not changes:
+            return
+        path = f"/ports/{current['id']}"
+        self._report(site, central)
+        if "mac_address" in changes:
+            # Neutron changes it of ports only that are bound to no host.
+            bus.of(site.pod).down(site.deadline, current["id"], current[_HOST])
+            site.neutron.put(path, {"port": {_HOST: ""}})
+            changes[_HOST] = central["host"]
+        site.neutron.put(path, {"port": changes})
+
+    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+        if self._is_up(site, current["id"]):
+            return
+        self._report(site, central)
+        bus.of(site.pod).up(site.deadline, current["id"], central["host"])
+        if not self._is_up(site, current["id"]):
+            raise NotYet(f"Pod {site.pod.region_name}: the shadow port {current['id']} is not up")
+
+    def _is_up(self, site: Site, port_id: str) -> bool:
+        port = self.show(site, port_id)
+        if port is None:
+            raise NotYet(f"Pod {site.pod.region_name}: the shadow port {port_id} is gone")
+        if port.get("binding:vif_type") == "binding_failed":
+            # Bound anew when it is looked at the next time.
+            site.neutron.put(f"/ports/{port_id}", {"port": {_HOST: ""}})
+            raise PodRefused(
+                site.pod.region_name,
+                409,
+                f"its Neutron cannot bind a port to host {port[_HOST]}: are openvswitch and "
+                "l2population among its mechanism drivers?",
+            )
+        return bool(port["status"] == constants.PORT_STATUS_ACTIVE)
+
+    def _report(self, site: Site, central: Resource) -> None:
+        """A port is bound to a host only whose agent is alive."""
+        bus.of(site.pod).report(site.deadline, central["host"], central["tunnel_ip"])
+
+    def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
+        fixed = central["fixed_ips"]
+        there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
+        subnets = central_neutron.subnets(there)
+        addresses = []
+        for ip in fixed:
+            address = {"subnet_id": there[ip["subnet_id"]]}
+            subnet = subnets.get(ip["subnet_id"])
+            if subnet is None or not central_neutron.takes_own_address(subnet):
+                address["ip_address"] = ip["ip_address"]
+            addresses.append(address)
+        return addresses
