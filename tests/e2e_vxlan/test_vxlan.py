@@ -1,14 +1,124 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two pods with ML2/OVS, joined by VXLAN: real packets, then nothing is left."""
 
+import subprocess
+import sys
+from typing import Any
+
+from lab import cli
+from lab.dataplane import servers as lab_servers
+from lab.settings import Lab
 from tests.e2e.conftest import eventually
 from tests.e2e_vxlan.estate import TunnelEstate
 
 
-def test_a_network_in_two_pods(estate: TunnelEstate) -> None:
+def test_a_network_in_two_pods(lab: Lab, estate: TunnelEstate) -> None:
     network = estate.network("10.131.0.0/24")
-    assert estate.admin.network.get_network(network.id).provider_network_type == "vxlan"
+    shown = estate.admin.network.get_network(network.id)
+    assert shown.provider_network_type == "vxlan"
+    here, there, second = estate.servers(("az1", network), ("az2", network), ("az2", network))
+    estate.all_reach(here, there, second)
+    # What fits the network fits the tunnel.
+    assert shown.mtu == 1450
+    assert _pings(lab, here, there.ip, "-M", "do", "-s", str(shown.mtu - 28))
+    estate.demo.network.create_security_group_rule(
+        security_group_id=estate.group.id, direction="ingress", protocol="tcp",
+        port_range_min=5000, port_range_max=5000,
+    )  # fmt: skip
+    for client, server in ((here, there), (there, here)):
+        eventually("TCP gets through", lambda c=client, s=server: _carries(lab, c, s))
+    # Each server has its address from its own pod.
+    routers = {estate.default_route(server) for server in (here, there)}
+    assert len(routers) == 2
+    assert estate.default_route(second) == estate.default_route(there)
+    for region in estate.pods:
+        assert all(port.status == "ACTIVE" for port in estate.shadows(region))
+    estate.remove_all()
+
+
+def test_a_server_that_moves_to_another_host(lab: Lab, estate: TunnelEstate) -> None:
+    network = estate.network("10.132.0.0/24")
     here, there = estate.servers(("az1", network), ("az2", network))
     estate.all_reach(here, there)
-    eventually("each is known in the other pod", lambda: all(map(estate.shadows, estate.pods)))
+    pod = estate.pods["Pod2"]
+    before = pod.compute.get_server(there.id).compute_host
+    other = next(host for host in lab.pod("pod2").hosts if host != before)
+    pod.compute.live_migrate_server(there.id, host=other, block_migration="auto", force=False)
+    eventually(
+        "the server is on the other host",
+        lambda: pod.compute.get_server(there.id).compute_host == other,
+    )
+    estate.reaches(here, there.ip)
+    estate.reaches(there, here.ip)
+    eventually(
+        "the other pod knows",
+        lambda: any(other in p.binding_host_id for p in estate.shadows("Pod1")),
+    )
     estate.remove_all()
+
+
+def test_a_remote_group_over_the_tunnel(lab: Lab, estate: TunnelEstate) -> None:
+    network = estate.network("10.133.0.0/24")
+    create = estate.demo.network.create_security_group
+    web, clients = (create(name=f"{estate.site.name}-{word}") for word in ("web", "clients"))
+    estate.site.groups += [web, clients]
+    estate.demo.network.create_security_group_rule(
+        security_group_id=web.id, direction="ingress", protocol="icmp", remote_group_id=clients.id
+    )
+    here, there = estate.servers(("az1", network), ("az2", network))
+    estate.demo.network.update_port(here.port, security_groups=[web.id])
+    eventually("nobody is admitted", lambda: not cli.ping(lab, there.id, here.ip, tries=1))
+    estate.demo.network.update_port(there.port, security_groups=[clients.id])
+    estate.reaches(there, here.ip)
+    estate.demo.network.update_port(there.port, security_groups=[estate.group.id])
+    eventually("one that has left is not", lambda: not cli.ping(lab, there.id, here.ip, tries=1))
+    estate.remove_all()
+
+
+def test_a_router_over_both_pods(estate: TunnelEstate) -> None:
+    one, two = estate.network("10.134.0.0/24"), estate.network("10.135.0.0/24")
+    router = estate.router(one, two)
+    # One network in both pods, the other in one.
+    first, second, third = estate.servers(("az1", one), ("az2", two), ("az2", one))
+    estate.all_reach(first, second, third)
+    bridges = [
+        network
+        for network in estate.admin.network.networks()
+        if network.name == f"east-west {router.id}"
+    ]
+    assert [network.provider_network_type for network in bridges] == ["vxlan"]
+    # And a network in one pod each.
+    fourth = estate.servers(("az1", two))[0]
+    estate.all_reach(first, second, fourth)
+    estate.remove_all()
+
+
+def _pings(lab: Lab, source: Any, address: str, *options: str) -> bool:
+    argv = ["ping", "-n", "-c", "2", "-W", "1", *options, address]
+    return lab_servers.server_exec(lab, source.id, argv).returncode == 0
+
+
+_RECEIVE = """
+import socket
+listener = socket.create_server(("0.0.0.0", 5000))
+listener.settimeout(10)
+print("listening", flush=True)
+stream, _ = listener.accept()
+stream.settimeout(10)
+print(sum(map(len, iter(lambda: stream.recv(65536), b""))), flush=True)
+"""
+_SEND = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 5000), 5) as stream:
+    stream.sendall(bytes(1_000_000))
+"""
+
+
+def _carries(lab: Lab, client: Any, server: Any) -> bool:
+    """Whether a megabyte by TCP arrives whole: its packets are as large as can be."""
+    listen = ["ip", "netns", "exec", lab_servers.find(lab, server.id), sys.executable, "-c"]
+    with subprocess.Popen([*listen, _RECEIVE], stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout is not None
+        listener.stdout.readline()
+        lab_servers.server_exec(lab, client.id, [sys.executable, "-c", _SEND, server.ip])
+        return listener.stdout.read().strip() == "1000000"

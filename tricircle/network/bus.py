@@ -56,10 +56,10 @@ class Bus:
 
     def __init__(self, region: str, url: str) -> None:
         self._region = region
-        parts = urllib.parse.urlsplit(url)
-        query = dict(urllib.parse.parse_qsl(parts.query))
-        self._exchange = query.pop("exchange", EXCHANGE)
-        self._url = parts._replace(query=urllib.parse.urlencode(query)).geturl()
+        address, _, query = url.partition("?")
+        more = dict(urllib.parse.parse_qsl(query))
+        self._exchange = more.pop("exchange", EXCHANGE)
+        self._url = f"{address}?{urllib.parse.urlencode(more)}" if more else address
         self._breaker = Breaker()
         self._slots = threading.Semaphore(_CALLS)
         self._lock = threading.Lock()

@@ -37,7 +37,7 @@ class PodWork:
         self._definitions = Definitions(runtime.identity)
         self._server_groups = ServerGroups(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
-self._endpoints = Endpoints()
+        self._endpoints = Endpoints()
         self._was_away = self._mirror_waits = False
         self._at_work: set[str] = set()
         self._room = CONF.reconciler.threads_per_pod * 4

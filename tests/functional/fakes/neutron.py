@@ -19,6 +19,7 @@ from tests.functional.fakes.http import (
     utc_now,
 )
 from tests.functional.fakes.keystone import Keystone, Token
+from tests.functional.fakes.neutron_agents import Agents
 from tests.functional.fakes.neutron_port_forwarding import PortForwarding
 from tests.functional.fakes.neutron_qos import POLICIES, Qos
 from tests.functional.fakes.neutron_routers import GATEWAY, ROUTERS, Routers
@@ -152,7 +153,7 @@ def no_port(kind: str, object_id: str) -> Refusal:
     return Refusal(404, f"{name} {object_id} could not be found.", f"{name}NotFound")
 
 
-class Neutron(PortForwarding, Qos, Routers, Trunks, FakeService):
+class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
     """State is ``tables``: {collection: {id: object}}, tests may look and change."""
 
     def __init__(self, thread: LoopThread, name: str, journal: Journal, keystone: Keystone) -> None:
@@ -671,6 +672,9 @@ class Neutron(PortForwarding, Qos, Routers, Trunks, FakeService):
     ) -> None:
         """Bind as a pod does: any host is good, and the port is up once a device plugs it."""
         if collection != "ports" or item is None:
+            return
+        if self.by_agents:
+            self._bind_by_agent(item, before)
             return
         if item["binding:host_id"]:
             item["binding:vif_type"] = "ovs"

@@ -45,12 +45,14 @@ lock_path = {folder}
 [database]
 connection = sqlite:///{folder}/neutron.sqlite?timeout=30
 [ml2]
-type_drivers = local,flat,vlan
+type_drivers = local,flat,vlan,vxlan
 project_network_types = local
 mechanism_drivers = tricircle
 extension_drivers = port_security,qos
 [ml2_type_vlan]
 network_vlan_ranges = physnet1:200:299
+[ml2_type_vxlan]
+vni_ranges = 20001:20099
 """
 
 OVERRIDES = {

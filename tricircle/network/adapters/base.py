@@ -133,6 +133,18 @@ def same(wanted: Any, current: Any, ordered: bool = False) -> bool:
     return bool((wanted or None) == (current or None)) if _empty(wanted) else wanted == current
 
 
+def covered(wanted: list[Any], current: list[Any]) -> bool:
+    """Whether the addresses there are the wanted ones (one without an address: any there)."""
+    pairs = {(ip["subnet_id"], ip["ip_address"]) for ip in current}
+    subnets = {subnet for subnet, _ in pairs}
+    return len(wanted) == len(current) and all(
+        (ip["subnet_id"], ip["ip_address"]) in pairs
+        if "ip_address" in ip
+        else ip["subnet_id"] in subnets
+        for ip in wanted
+    )
+
+
 def _empty(value: Any) -> bool:
     return value is None or value == "" or value == []
 

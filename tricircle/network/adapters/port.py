@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ports of servers (and whatever else is bound in a pod)."""
 
-from typing import Any
-
 from neutron_lib import constants
 
 from tricircle.db.realizations import Key
 from tricircle.network import central as central_neutron
 from tricircle.network import reservations
-from tricircle.network.adapters.base import Adapter
+from tricircle.network.adapters import shadow_port
+from tricircle.network.adapters.base import Adapter, covered
 from tricircle.network.central import Resource
 from tricircle.network.site import Site
 from tricircle.pods.errors import PodRefused
@@ -73,6 +72,22 @@ class PortAdapter(Adapter):
             body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
         return body
 
+    def create(self, site: Site, central: Resource) -> Resource:
+        try:
+            return super().create(site, central)
+        except PodRefused as error:
+            if error.status != 409 or not shadow_port.make_way(site, self.body(site, central)):
+                raise
+        return super().create(site, central)
+
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        try:
+            super().update(site, current, central)
+        except PodRefused as error:
+            if error.status != 409 or not shadow_port.make_way(site, self.body(site, central)):
+                raise
+            super().update(site, current, central)
+
     def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
         changes = super().differs(site, current, central)
         if "fixed_ips" in changes and covered(changes["fixed_ips"], current["fixed_ips"]):
@@ -125,15 +140,3 @@ class PortAdapter(Adapter):
                     f"cannot have {name}",
                 )
         return extras
-
-
-def covered(wanted: list[Any], current: list[Any]) -> bool:
-    """Whether the addresses there are the wanted ones (one without an address: any there)."""
-    pairs = {(ip["subnet_id"], ip["ip_address"]) for ip in current}
-    subnets = {subnet for subnet, _ in pairs}
-    return len(wanted) == len(current) and all(
-        (ip["subnet_id"], ip["ip_address"]) in pairs
-        if "ip_address" in ip
-        else ip["subnet_id"] in subnets
-        for ip in wanted
-    )

@@ -12,10 +12,9 @@ from neutron_lib import constants
 
 from tricircle.network import bus, endpoints, models
 from tricircle.network import central as central_neutron
-from tricircle.network.adapters.base import Adapter
-from tricircle.network.adapters.port import covered
+from tricircle.network.adapters.base import Adapter, covered
 from tricircle.network.central import Resource
-from tricircle.network.site import NotYet, Site
+from tricircle.network.site import NotYet, Site, marked
 from tricircle.pods.errors import PodRefused
 
 _HOST = "binding:host_id"
@@ -67,7 +66,14 @@ class ShadowPortAdapter(Adapter):
 
     def create(self, site: Site, central: Resource) -> Resource:
         self._report(site, central)
-        return super().create(site, central)
+        try:
+            return super().create(site, central)
+        except PodRefused as error:
+            holders = _holders(site, self.body(site, central)) if error.status == 409 else []
+            if not any(marked(holder) for holder in holders):
+                raise
+            # The port was elsewhere before, or another one had its address.
+            raise NotYet(f"{error}: what is there is about to go") from None
 
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         changes = self.differs(site, current, central)
@@ -121,3 +127,23 @@ class ShadowPortAdapter(Adapter):
                 address["ip_address"] = ip["ip_address"]
             addresses.append(address)
         return addresses
+
+
+def make_way(site: Site, body: Resource) -> int:
+    """Remove the shadows that have the MAC or an address of a port that is to come to the pod: of
+    what it was elsewhere until now, or of another port that is no more; how many."""
+    stale = [port for port in _holders(site, body) if endpoints.is_shadow(port)]
+    for port in stale:
+        site.neutron.delete(f"/ports/{port['id']}")
+    return len(stale)
+
+
+def _holders(site: Site, body: Resource) -> list[Resource]:
+    """The ports that have a port's MAC or one of its addresses."""
+    network = {"network_id": body["network_id"], "fields": ["id", "description"]}
+    found = site.neutron.list("ports", mac_address=body["mac_address"], **network)
+    for ip in body["fixed_ips"]:
+        if "ip_address" in ip:
+            wanted = f"ip_address={ip['ip_address']}"
+            found += site.neutron.list("ports", fixed_ips=wanted, **network)
+    return list({port["id"]: port for port in found}.values())
