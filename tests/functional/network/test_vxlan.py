@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+import oslo_messaging
 import pytest
 
 from tests.functional.fakes.neutron_agents import AgentRpc, bus_url, listening
@@ -393,7 +394,9 @@ def test_what_a_pod_answers_with_an_error_is_told(tunnels: Tunnels) -> None:
     stage = tunnels.stage
     network, _ = stage.network(**VXLAN)
     here, _there = tunnels.boot(network, "pod1"), tunnels.boot(network, "pod2")
-    tunnels.buses["pod2"].fails["update_device_up"] = RuntimeError("its database is locked")
+    # What a real driver makes of any error of the other side.
+    error = oslo_messaging.RemoteError("DBError", "its database is locked", "Traceback")
+    tunnels.buses["pod2"].fails["update_device_up"] = error
     tunnels.look()
     stage.work("pod2")
     (row,) = [row for row in stage.rows() if row.resource_type == "shadow_port" and row.last_error]
