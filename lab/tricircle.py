@@ -74,6 +74,8 @@ def tricircle_sections(lab: Lab) -> Sections:
         "pods": {"probe_interval": 2},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
         "interconnect": _interconnect(lab),
+        # As much room as each pod has by itself.
+        "quota": {"instances": 200, "cores": 500, "ram": 500000, "audit_interval": 60},
     }
 
 

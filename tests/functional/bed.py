@@ -79,6 +79,10 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
     bind_deadline = 2
     creation_grace = 1
     poll_interval = 0.1
+    [quota]
+    instances = 1000
+    cores = -1
+    ram = -1
     [tricircle_identity]
     www_authenticate_uri = {cloud.keystone.url}/v3
     auth_type = password

@@ -24,7 +24,7 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import FakeService
 from tests.functional.fakes.servers_api import Server
 from tricircle.conf import CONF
-from tricircle.db import creations, migrations, routings, session
+from tricircle.db import allocations, creations, migrations, routings, session
 from tricircle.db import pods as pod_rows
 from tricircle.gateway.app import make_services
 from tricircle.pods.identity import ServiceIdentity
@@ -172,7 +172,10 @@ def xjob(cloud: Cloud) -> None:
 
 
 def whole(cloud: Cloud) -> None:
-    """Every server has its port, every port its server; nothing is left to look into."""
+    """Every server has its port, every port its server; nothing is left to look into.
+
+    What the project uses of its quota is what its servers use.
+    """
     servers = living(cloud)
     assert len(servers) <= 1
     for region, server in servers:
@@ -185,6 +188,8 @@ def whole(cloud: Cloud) -> None:
     assert len(cloud.central.ports()) == len(servers)
     assert sum(len(pod.neutron.ports()) for pod in cloud.pods.values()) == len(servers)
     assert creations.stale(-60) == []
+    assert allocations.used(cloud.project_id)["instances"] == len(servers)
+    assert all(allocations.get(server.id) for _, server in servers)
 
 
 #: where the gateway is when it is killed: (whose call hangs, method, path, done by then?)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Availability zones, limits, images, and what is served by any pod or not yet."""
+"""Availability zones, images, and what is served by any pod or not yet."""
 
 import asyncio
 
@@ -45,25 +45,6 @@ async def test_a_zone_whose_pods_take_nothing_new(gateway: Gateway) -> None:
         "az1": True,
         "az2": False,
     }
-
-
-async def test_limits_add_up(gateway: Gateway, cloud: Cloud) -> None:
-    for region, count in (("pod1", 1), ("pod2", 2)):
-        for index in range(count):
-            cloud.pods[region].nova.add_server(f"{region}-{index}")
-    absolute = (await gateway.get("/limits")).ok()["limits"]["absolute"]
-    assert absolute["totalInstancesUsed"] == 3
-    assert absolute["totalCoresUsed"] == 3
-    assert absolute["totalRAMUsed"] == 192
-    assert absolute["maxServerMeta"] == 128
-
-
-@pytest.mark.parametrize("kind", SICK)
-async def test_limits_with_a_sick_pod(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
-    cloud.pods["pod1"].nova.add_server("one")
-    cloud.pods["pod2"].fail(kind)
-    absolute = (await gateway.get("/limits")).ok()["limits"]["absolute"]
-    assert absolute["totalInstancesUsed"] == 1
 
 
 async def test_images_come_from_any_pod(gateway: Gateway, cloud: Cloud) -> None:

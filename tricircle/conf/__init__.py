@@ -16,6 +16,7 @@ from tricircle.conf import (
     identity,
     interconnect,
     pods,
+    quota,
     reconciler,
     scheduling,
 )
@@ -27,6 +28,7 @@ SECTIONS = (
     identity,
     interconnect,
     pods,
+    quota,
     reconciler,
     scheduling,
     coordination,

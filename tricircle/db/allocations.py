@@ -21,8 +21,14 @@ from tricircle.db.transaction import retried, retried_if_overtaken
 
 _QUIET = {"synchronize_session": False}
 # By the names limits have, in the order Nova names them.
-_COLUMNS = {"cores": Allocation.vcpus, "instances": Allocation.instances, "ram": Allocation.ram}
+_COLUMNS = {"cores": "vcpus", "instances": "instances", "ram": "ram"}
 RESOURCES = tuple(_COLUMNS)
+# A server that is deleted but can be restored uses nothing.
+_USED = (
+    Allocation.vcpus * Allocation.instances,
+    Allocation.instances,
+    Allocation.ram * Allocation.instances,
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -207,7 +213,7 @@ def used(project_id: str, user_id: str | None = None) -> dict[str, int]:
 
 
 def _used(tx: Session, project_id: str, user_id: str | None) -> dict[str, int]:
-    sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in _COLUMNS.values()]
+    sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in _USED]
     query = sa.select(*sums).where(Allocation.project_id == project_id)
     if user_id is not None:
         query = query.where(Allocation.user_id == user_id)
@@ -229,11 +235,65 @@ def grow(server_id: str, wanted: Mapping[str, int], limits: Limits, check_in: fl
         row = tx.get(Allocation, known.id)
         if row is None:
             return
-        now = {name: getattr(row, column.key) for name, column in _COLUMNS.items()}
+        now = {name: getattr(row, column) * row.instances for name, column in _COLUMNS.items()}
         more = {name: amount - now[name] for name, amount in wanted.items() if amount > now[name]}
         for limit, user_id in ((limits.project, None), (limits.user, row.user_id)):
             if limit and more:
                 fitting(limit, _used(tx, row.project_id, user_id), more, 1, 1)
         for name in more:
-            setattr(row, _COLUMNS[name].key, wanted[name])
+            setattr(row, _COLUMNS[name], wanted[name])
         row.check_at = models.now() + datetime.timedelta(seconds=check_in)
+
+
+@retried
+def look(server_id: str, check_in: float) -> None:
+    """What a server really uses is to be looked at in ``check_in`` seconds."""
+    with session.write() as tx:
+        query = sa.update(Allocation).where(Allocation.server_id == server_id)
+        moment = models.now() + datetime.timedelta(seconds=check_in)
+        tx.execute(query.values(check_at=moment).execution_options(**_QUIET))
+
+
+def due(pod_id: str, limit: int) -> list[Allocation]:
+    """Servers of a pod that are to be looked at now."""
+    query = sa.select(Allocation).where(
+        Allocation.pod_id == pod_id,
+        Allocation.server_id.is_not(None),
+        Allocation.check_at <= models.now(),
+    )
+    with session.read() as tx:
+        return list(tx.scalars(query.order_by(Allocation.check_at).limit(limit)))
+
+
+def in_pod(pod_id: str) -> dict[str, Allocation]:
+    """{server id: its row} of every server known to be in a pod."""
+    query = sa.select(Allocation).where(
+        Allocation.pod_id == pod_id, Allocation.server_id.is_not(None)
+    )
+    with session.read() as tx:
+        return {str(row.server_id): row for row in tx.scalars(query)}
+
+
+@retried_if_overtaken
+def learn(
+    server_id: str,
+    pod_id: str,
+    values: Mapping[str, Any],
+    check_in: float | None = None,
+    was: datetime.datetime | None = None,
+) -> None:
+    """Write down what a server really uses: columns, of a row that is made if there is none.
+
+    ``was`` is the row's ``check_at`` when the server was looked at: what was begun since is not
+    overwritten.
+    """
+    again = None if check_in is None else models.now() + datetime.timedelta(seconds=check_in)
+    with session.write() as tx:
+        query = sa.select(Allocation).where(Allocation.server_id == server_id)
+        row = tx.scalar(query.with_for_update())
+        if row is None:
+            tx.add(Allocation(server_id=server_id, pod_id=pod_id, **values))
+        elif row.check_at == was:
+            row.pod_id, row.check_at = pod_id, again
+            for name, value in values.items():
+                setattr(row, name, value)

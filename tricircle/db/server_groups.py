@@ -27,6 +27,11 @@ def marker(group_id: str) -> str:
     return f"{_MARKER}{group_id}"
 
 
+def of_marker(name: str) -> str | None:
+    """The id of the group that a pod's group of that name is for, if it is for one."""
+    return name.removeprefix(_MARKER) if name.startswith(_MARKER) else None
+
+
 @retried_if_overtaken
 def create(
     project_id: str,
@@ -95,6 +100,19 @@ def spread(group_id: str) -> dict[str, int]:
     )
     with session.read() as tx:
         return {str(pod_id): number for pod_id, number in tx.execute(query).tuples()}
+
+
+@retried
+def join(group_id: str, server_ids: Collection[str]) -> None:
+    """Servers are in a group, unless they are in one already or there is no such group."""
+    with session.write() as tx:
+        if tx.get(ServerGroup, group_id) is None:
+            return
+        query = sa.update(Allocation).where(
+            Allocation.server_id.in_(server_ids), Allocation.group_id.is_(None)
+        )
+        values = query.values(group_id=group_id)
+        tx.execute(values.execution_options(synchronize_session=False))
 
 
 @retried

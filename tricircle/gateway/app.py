@@ -25,6 +25,7 @@ from tricircle.pods.breaker import Breakers
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
+from tricircle.pods.unified_limits import UnifiedLimits
 
 LOG = logging.getLogger(__name__)
 
@@ -198,14 +199,16 @@ def _first(request: web.Request, name: str) -> str:
 def make_services() -> Services:
     """The parts of a process, from ``CONF``. Nothing is asked of anybody yet."""
     breakers = Breakers()
+    identity = ServiceIdentity()
     return Services(
         registry=Registry(),
-        identity=ServiceIdentity(),
+        identity=identity,
         breakers=breakers,
         client=PodClient(breakers),
         authenticator=Authenticator(),
         routings=RoutingCache(),
         cursors=CursorCache(),
+        limits=UnifiedLimits(identity),
     )
 
 

@@ -13,6 +13,7 @@ from tricircle.pods.breaker import Breakers
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import DOWN, MAINTENANCE, Pod
 from tricircle.pods.registry import Registry
+from tricircle.pods.unified_limits import UnifiedLimits
 from tricircle.scheduling.scheduler import Scheduler
 
 # A probe is believed until this many more should have been made.
@@ -30,6 +31,7 @@ class Services:
     authenticator: Authenticator
     routings: RoutingCache
     cursors: CursorCache
+    limits: UnifiedLimits
     ready: bool = False  # the pods were read from the database at least once
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies

@@ -100,6 +100,18 @@ class ServiceIdentity:
             )
         return bool(answer.status_code == 200)
 
+    def service_id(self, service: str) -> str:
+        """Keystone's id of a service of ``SERVICE_TYPES``."""
+        for kind in SERVICE_TYPES[service]:
+            for entry in self._read_catalogue(fresh=False):
+                if entry["type"] == kind:
+                    return str(entry["id"])
+        raise KeystoneFailed(f"Keystone's catalogue has no service {service}")
+
+    def ask_keystone(self, path: str) -> Any:
+        """What Keystone answers to a GET of a path below /v3."""
+        return self._keystone(path).json()
+
     def endpoints(self, region: str, fresh: bool = False) -> dict[str, str]:
         """{compute, network, volume, image, placement: URL} of a region, as the catalogue has them.
 

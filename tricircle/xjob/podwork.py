@@ -16,11 +16,13 @@ from tricircle.network.endpoints import Endpoints
 from tricircle.network.runtime import Runtime
 from tricircle.pods import pod as pods
 from tricircle.pods.errors import PodError
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 from tricircle.xjob.audit import Audit
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.server_groups import ServerGroups
+from tricircle.xjob.usage import Usage
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class PodWork:
         self._runtime = runtime
         self._definitions = Definitions(runtime.identity)
         self._server_groups = ServerGroups(runtime.identity)
+        self._usage = Usage(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
         self._endpoints = Endpoints()
         self._was_away = self._mirror_waits = False
@@ -55,6 +58,8 @@ class PodWork:
             self._network,
             self._audits,
             Loop(f"{name}-definitions", self._mirror, poll),
+            Loop(f"{name}-usage", self._look_at_usage, watch),
+            Loop(f"{name}-usage-audit", self._audit_usage, self._usage_interval),
             Loop(f"{name}-needs", self._sweep, watch),
             Loop(f"{name}-status", self._watch, watch),
             Loop(f"{name}-endpoints", self._look, watch),
@@ -97,6 +102,10 @@ class PodWork:
     @staticmethod
     def _agent_interval() -> float:
         return float(CONF.interconnect.agent_report_interval)
+
+    @staticmethod
+    def _usage_interval() -> float:
+        return float(CONF.quota.audit_interval)
 
     def _pod(self) -> Pod | None:
         """The pod, if it is to be worked on now."""
@@ -147,6 +156,18 @@ class PodWork:
             self._definitions.hurry(pod)
         self._definitions.run(pod)
         self._server_groups.run(pod)
+
+    def _look_at_usage(self) -> None:
+        if (pod := self._pod()) is not None:
+            self._usage.run(pod)
+
+    def _audit_usage(self) -> None:
+        if (pod := self._pod()) is None:
+            return
+        try:
+            self._usage.audit(pod)
+        except (PodError, KeystoneFailed) as error:
+            LOG.warning("What is used in pod %s is not known: %s", pod.region_name, error)
 
     def _sweep(self) -> None:
         if needs.sweep(self._runtime.engine.store, self.pod_id):

@@ -71,7 +71,7 @@ def _find(target: Target, group_id: str) -> str | None:
         for one in listed:
             if one["name"] == name:
                 return str(one["id"])
-        if len(listed) < _PAGE:
+        if not listed:
             return None
         offset += len(listed)
 

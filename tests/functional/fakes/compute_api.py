@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rest of Nova: flavors, keypairs, availability zones, limits, images, quota."""
+"""The rest of Nova: flavors, keypairs, availability zones, images."""
 
 import hashlib
 from typing import Any
@@ -313,13 +313,12 @@ class Definitions(FakeService):
 
 
 class Surroundings(FakeService):
-    """Zones, limits, images and quota, mixed into Nova."""
+    """Zones and images, mixed into Nova."""
 
     zone: str
     images: dict[str, Object]
     flavors: dict[str, Object]
     servers: dict[str, Server]
-    quotas: dict[str, int]
 
     @route("GET", "/os-availability-zone")
     def zones(self, exchange: Exchange) -> web.Response:
@@ -342,45 +341,6 @@ class Surroundings(FakeService):
         }
         return reply({"availabilityZoneInfo": [internal, zone]})
 
-    def _used(self, project_id: str) -> tuple[int, int, int]:
-        """Instances, cores and MB in use."""
-        mine = [s for s in self.servers.values() if s.project_id == project_id and not s.deleted]
-        flavors = [self.flavors.get(server.flavor_id, {}) for server in mine]
-        cores = sum(flavor.get("vcpus", 0) for flavor in flavors)
-        return len(mine), cores, sum(flavor.get("ram", 0) for flavor in flavors)
-
-    @route("GET", "/limits")
-    def limits(self, exchange: Exchange) -> web.Response:
-        project = exchange.token.project_id
-        if exchange.query.get("tenant_id", project) != project:
-            admin_only(exchange)
-            project = exchange.query["tenant_id"]
-        instances, cores, ram = self._used(project)
-        absolute = {
-            "maxTotalInstances": self.quotas["instances"],
-            "maxTotalCores": 20,
-            "maxTotalRAMSize": 51200,
-            "maxServerMeta": 128,
-            "maxTotalKeypairs": 100,
-            "maxServerGroups": 10,
-            "maxServerGroupMembers": 10,
-            "totalInstancesUsed": instances,
-            "totalCoresUsed": cores,
-            "totalRAMUsed": ram,
-            "totalServerGroupsUsed": 0,
-        }
-        if exchange.version < (2, 57):
-            absolute |= {"maxImageMeta": 128, "maxPersonality": 5, "maxPersonalitySize": 10240}
-        if exchange.version < (2, 36):
-            absolute |= {
-                "maxTotalFloatingIps": -1,
-                "maxSecurityGroups": -1,
-                "maxSecurityGroupRules": -1,
-                "totalFloatingIpsUsed": 0,
-                "totalSecurityGroupsUsed": 0,
-            }
-        return reply({"limits": {"rate": [], "absolute": absolute}})
-
     def _before_236(self, exchange: Exchange) -> None:
         if exchange.version >= (2, 36):
             raise Refusal(404, "The resource could not be found.")
@@ -401,8 +361,3 @@ class Surroundings(FakeService):
     def _image(self, image: Object) -> Object:
         link = {"rel": "self", "href": f"{self.url}/v2.1/images/{image['id']}"}
         return {**image, "links": [link]}
-
-    @route("GET", "/os-quota-sets/{project_id}")
-    def quota(self, exchange: Exchange, project_id: str) -> web.Response:
-        quota = {"id": project_id, "instances": self.quotas["instances"], "cores": 20, "ram": 51200}
-        return reply({"quota_set": quota})

@@ -78,6 +78,8 @@ class Keystone(FakeService):
         self.regions: dict[str, str | None] = {}
         self.services: dict[str, dict[str, Any]] = {}
         self.endpoints: list[dict[str, Any]] = []
+        self.registered_limits: list[dict[str, Any]] = []
+        self.limits: list[dict[str, Any]] = []
 
     # -- what tests say ----------------------------------------------------------------------
 
@@ -320,6 +322,28 @@ class Keystone(FakeService):
             if project.id == name:
                 return reply({"project": self._project(project)})
         raise Refusal(404, f"Could not find project: {name}.")
+
+    @route("GET", "/v3/registered_limits")
+    def list_registered_limits(self, exchange: Exchange) -> web.Response:
+        return self._listed(exchange, "registered_limits", self.registered_limits)
+
+    @route("GET", "/v3/limits")
+    def list_limits(self, exchange: Exchange) -> web.Response:
+        return self._listed(exchange, "limits", self.limits)
+
+    def limit(self, resource: str, amount: int, project_id: str | None = None) -> None:
+        """Register a limit of the compute service, or set a project's own."""
+        (service,) = [s for s in self.services.values() if s["type"] == "compute"]
+        row: dict[str, Any] = {
+            "id": _hex(),
+            "service_id": service["id"],
+            "region_id": "RegionOne",
+            "resource_name": resource,
+        }
+        if project_id is None:
+            self.registered_limits.append({**row, "default_limit": amount})
+        else:
+            self.limits.append({**row, "resource_limit": amount, "project_id": project_id})
 
     @route("GET", "/v3/users")
     def list_users(self, exchange: Exchange) -> web.Response:

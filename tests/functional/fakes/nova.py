@@ -22,6 +22,7 @@ from tests.functional.fakes.http import (
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.neutron import Neutron
 from tests.functional.fakes.operators_api import Operators
+from tests.functional.fakes.quota_api import Quotas
 from tests.functional.fakes.records_api import Records
 from tests.functional.fakes.server_groups_api import ServerGroups
 from tests.functional.fakes.servers_api import Servers
@@ -43,7 +44,7 @@ FAULT_NAMES = {
 }
 
 
-class Nova(Servers, ServerGroups, Definitions, Surroundings, Operators, Records, Volumes):
+class Nova(Servers, ServerGroups, Definitions, Surroundings, Quotas, Operators, Records, Volumes):
     """One pod's compute service; its servers plug into ``neutron``."""
 
     def __init__(
@@ -63,6 +64,7 @@ class Nova(Servers, ServerGroups, Definitions, Surroundings, Operators, Records,
         self.prepare_definitions()
         self.prepare_operators()
         self.prepare_server_groups()
+        self.prepare_quotas()
         self.prepare_records()
         self.prepare_volumes()
 

@@ -128,6 +128,7 @@ class Server:
     updated: datetime.datetime = dataclasses.field(default_factory=utc_now)
     launched: datetime.datetime | None = None
     flavor_id: str = ""
+    old_flavor_id: str = ""
     image_id: str = ""
     zone: str = "nova"
     pinned_zone: str | None = None
@@ -177,12 +178,12 @@ class Servers(FakeService):
     keypairs: dict[tuple[str, str], Object]
     zone: str
     server_groups: dict[str, Any]
+    quotas: dict[str, int]
     hinted_group: Callable[[Exchange, Object], Any]
     host_for: Callable[[Any], str | None]
 
     def prepare_servers(self) -> None:
         self.servers: dict[str, Server] = {}
-        self.quotas = {"instances": 1000, "server_groups": -1}
         self.max_limit = 1000
         self.build_seconds = 0.0
         self.no_valid_host = False
@@ -733,6 +734,14 @@ class Servers(FakeService):
 
     def _act_os_resetState(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
         server.status = "ERROR" if argument["state"] == "error" else "ACTIVE"
+        return reply(None, 202)
+
+    def _act_resize(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
+        server.old_flavor_id, server.flavor_id = server.flavor_id, argument["flavorRef"]
+        return reply(None, 202)
+
+    def _act_revertResize(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
+        server.flavor_id = server.old_flavor_id
         return reply(None, 202)
 
     def _act_rebuild(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:

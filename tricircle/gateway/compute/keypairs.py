@@ -6,8 +6,14 @@ A key that Nova makes is made once, by the first pod; only its public half goes 
 
 from aiohttp import web
 
+from tricircle.conf import CONF
+from tricircle.db import quotas
+from tricircle.db.errors import OverLimit
 from tricircle.gateway import mirror
 from tricircle.gateway.call import Call
+from tricircle.gateway.compute import quota
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.threads import in_thread
 from tricircle.pods.definitions import keypair_key
 
 _KIND = "keypair"
@@ -20,7 +26,16 @@ async def create(call: Call) -> web.Response:
     if not isinstance(keypair, dict) or not isinstance(keypair.get("name"), str):
         return await mirror.change(call, _KIND, None)
     user_id = str(keypair.get("user_id") or call.context.user_id)
-    return await mirror.change(call, _KIND, keypair_key(user_id, keypair["name"].strip()))
+    limits = await quota.of_project(call, call.context.project_id, call.context.user_id)
+    believed = 2 * CONF.gateway.request_deadline
+    try:
+        aside = await in_thread(quotas.set_aside_keypair, user_id, limits["key_pairs"], believed)
+    except OverLimit:
+        raise Fault(403, "Quota exceeded, too many key pairs.") from None
+    try:
+        return await mirror.change(call, _KIND, keypair_key(user_id, keypair["name"].strip()))
+    finally:
+        await in_thread(quotas.release, aside)
 
 
 async def delete(call: Call) -> web.Response:

@@ -1,30 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits: what is used in all pods together, against the quota each pod has."""
+"""Limits: a project's over all pods, and what of them is used in all together."""
 
 import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault, from_pod_error
-from tricircle.gateway.forward import reply
-from tricircle.gateway.scatter import gather
+from tricircle.gateway.compute import quota
+from tricircle.gateway.forward import ask_any, reply
+
+_LIMITS = {
+    "maxTotalRAMSize": "ram",
+    "maxTotalInstances": "instances",
+    "maxTotalCores": "cores",
+    "maxTotalKeypairs": "key_pairs",
+    "maxTotalFloatingIps": "floating_ips",
+    "maxServerMeta": "metadata_items",
+    "maxImageMeta": "metadata_items",
+    "maxPersonality": "injected_files",
+    "maxPersonalitySize": "injected_file_content_bytes",
+    "maxSecurityGroups": "security_groups",
+    "maxSecurityGroupRules": "security_group_rules",
+    "maxServerGroups": "server_groups",
+    "maxServerGroupMembers": "server_group_members",
+}
+_USED = {
+    "totalRAMUsed": "ram",
+    "totalCoresUsed": "cores",
+    "totalInstancesUsed": "instances",
+    "totalFloatingIpsUsed": "floating_ips",
+    "totalSecurityGroupsUsed": "security_groups",
+    "totalServerGroupsUsed": "server_groups",
+}
 
 
 async def show(call: Call) -> web.Response:
-    """GET /limits: one pod's document, with its ``total…Used`` summed over the pods."""
-    gathered = await gather(call, call.services.serving())
-    if not gathered.answers:
-        for error in gathered.away.values():
-            raise from_pod_error(error)
-        raise Fault(503, "There is no pod in use to answer this.")
-    first = gathered.answers[0]
-    if not first.ok:
-        return reply(call, first)
-    document = first.json()
+    """GET /limits: a pod's document with our numbers."""
+    answer = await ask_any(call)
+    if not answer.ok:
+        return reply(call, answer)
+    project = call.query.get("tenant_id") or call.context.project_id
+    limits = await quota.of_project(call, project)
+    used = await quota.used(project)
+    document = answer.json()
     absolute = document["limits"]["absolute"]
-    for name in absolute:
-        if name.startswith("total") and name.endswith("Used"):
-            absolute[name] = sum(
-                answer.json()["limits"]["absolute"].get(name, 0) for answer in gathered.good
-            )
-    return reply(call, first, body=orjson.dumps(document))
+    for names, values in ((_LIMITS, limits), (_USED, used)):
+        absolute.update({shown: values[ours] for shown, ours in names.items() if shown in absolute})
+    return reply(call, answer, body=orjson.dumps(document))

@@ -75,7 +75,7 @@ async def _find(call: Call, group: ServerGroup, pod: Pod) -> str | None:
         for one in listed:
             if one["name"] == name:
                 return str(one["id"])
-        if len(listed) < _PAGE:
+        if not listed:
             return None
         offset += len(listed)
 

@@ -14,11 +14,12 @@ import orjson
 from aiohttp import web
 
 from tricircle.conf import CONF
-from tricircle.db import models
+from tricircle.db import models, quotas
 from tricircle.db import server_groups as table
 from tricircle.db.errors import NotFound, OverLimit
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.compute import quota
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.gateway.threads import in_thread
@@ -84,13 +85,21 @@ async def create(call: Call) -> web.Response:
     if rules and policy != "anti-affinity":
         raise Fault(400, "Only anti-affinity policy supports rules.")
     context = call.context
+    owner = (context.project_id, context.user_id)
     try:
-        group = await in_thread(
-            table.create, context.project_id, context.user_id, wanted["name"], policy, rules
-        )
+        limits = await _limits(call)
+        group = await in_thread(table.create, *owner, wanted["name"], policy, rules, limits)
     except OverLimit:
         raise Fault(403, "Quota exceeded, too many server groups.") from None
     return _respond({"server_group": (await _shown(call, [group]))[0]})
+
+
+async def _limits(call: Call) -> dict[str, int]:
+    """How many groups the caller's project may have, and he himself in it where that is said."""
+    context, name = call.context, "server_groups"
+    limits = {"project": (await quota.of_project(call, context.project_id))[name]}
+    own = await in_thread(quotas.get, quotas.PROJECT, context.project_id, context.user_id)
+    return limits | ({"user": own[name]} if name in own and not quota.unified() else {})
 
 
 async def delete(call: Call) -> web.Response:

@@ -168,6 +168,26 @@ async def _force_delete(call: Call, server_id: str, argument: Any) -> web.Respon
     return reply(call, answer)
 
 
+async def _resize(call: Call, server_id: str, argument: Any) -> web.Response:
+    """What the server will use more is set aside first; xjob sees what it uses in the end."""
+    flavor = argument.get("flavorRef") if isinstance(argument, dict) else None
+    if isinstance(flavor, str):
+        await usage.grow(call, server_id, flavor)
+    return await _resized(call, server_id, argument)
+
+
+async def _resized(call: Call, server_id: str, argument: Any) -> web.Response:
+    try:
+        return reply(call, await lookup.ask(call, "server", server_id))
+    finally:
+        await usage.look_soon(server_id)
+
+
+async def _restore(call: Call, server_id: str, argument: Any) -> web.Response:
+    await usage.restore(call, server_id)
+    return await _resized(call, server_id, argument)
+
+
 async def _unshelve(call: Call, server_id: str, argument: Any) -> web.Response:
     """A zone or a host named for a server that lives in a pod already is one of that pod."""
     body: Any = None
@@ -195,4 +215,8 @@ _ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {
     "removeSecurityGroup": security_groups.remove,
     "forceDelete": _force_delete,
     "unshelve": _unshelve,
+    "resize": _resize,
+    "confirmResize": _resized,
+    "revertResize": _resized,
+    "restore": _restore,
 }

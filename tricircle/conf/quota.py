@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a project may use in all pods together, where nothing else is said."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("quota", title="Quotas over all pods")
+
+_LIMITS = (
+    ("instances", 10, "Servers a project may have in all pods together."),
+    ("cores", 20, "Virtual processors of a project's servers."),
+    ("ram", 51200, "Memory of a project's servers, in MB."),
+    ("metadata_items", 128, "Metadata items a server may have."),
+    ("injected_files", 5, "Files that may be injected into a server."),
+    ("injected_file_content_bytes", 10240, "Bytes an injected file may have."),
+    ("injected_file_path_length", 255, "Length an injected file's path may have."),
+    ("key_pairs", 100, "Key pairs a user may have."),
+    ("server_groups", 10, "Server groups a project may have."),
+    ("server_group_members", 10, "Servers a user may have in one server group."),
+)
+
+OPTS = [
+    cfg.StrOpt(
+        "driver",
+        default="database",
+        choices=[
+            ("database", "the quota sets and quota classes of the Compute API, kept here"),
+            ("unified_limits", "Keystone's registered limits and limits, by Nova's names"),
+        ],
+        help="Where limits come from. With unified limits a resource without a registered limit "
+        "may not be used at all, as in Nova.",
+    ),
+    cfg.FloatOpt(
+        "limits_cache_seconds",
+        default=5.0,
+        min=0.0,
+        help="Seconds what Keystone says of limits is believed.",
+    ),
+    cfg.FloatOpt(
+        "audit_interval",
+        default=600.0,
+        min=1.0,
+        help="Seconds between looks at what a pod's servers really use.",
+    ),
+    *(
+        cfg.IntOpt(name, default=default, min=-1, help=f"{text} -1: no limit.")
+        for name, default, text in _LIMITS
+    ),
+]

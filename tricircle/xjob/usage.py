@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What servers really use of their projects' quotas, as their pods tell it.
+
+The gateway writes down what it makes and ends. Here a server is looked at that was resized or the
+like, and now and then all of a pod: those made, resized or deleted behind our back, or there
+before us, are learned. While a pod is away what was known of it holds.
+"""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import allocations, models
+from tricircle.db import server_groups as groups
+from tricircle.pods.definitions import Target
+from tricircle.pods.errors import PodError
+from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+# The first microversion that shows a server with the size it has.
+_VERSION = "2.47"
+_GROUPS_VERSION = "2.13"
+_PAGE = 1000
+_BATCH = 100
+_AGAIN = 5.0
+_SOFT_DELETED = "SOFT_DELETED"
+
+
+class Usage:
+    """Looks at the servers of pods. All blocks."""
+
+    def __init__(self, identity: ServiceIdentity) -> None:
+        self._identity = identity
+
+    def run(self, pod: Pod) -> int:
+        """Look at the servers of a pod that are due; how many."""
+        due = allocations.due(pod.id, _BATCH)
+        if due:
+            target = self._target(pod)
+            try:
+                for row in due:
+                    self._look(target, pod, row)
+            except (PodError, KeystoneFailed) as error:
+                LOG.info("What servers of pod %s use is not known yet: %s", pod.region_name, error)
+        return len(due)
+
+    def audit(self, pod: Pod) -> int:
+        """Hold all servers of a pod against what is written down; how many were not right.
+
+        Raises PodError, KeystoneFailed.
+        """
+        target = self._target(pod)
+        known = allocations.in_pod(pod.id)
+        began = models.now()
+        wrong = 0
+        seen: set[str] = set()
+        for server in _servers(target):
+            seen.add(server["id"])
+            row = known.get(server["id"])
+            # One that is being made is written down by whoever makes it.
+            if row is None and not _is_settled(server, began):
+                continue
+            values = _use(server)
+            if row is None or (row.check_at is None and _differs(row, values)):
+                allocations.learn(server["id"], pod.id, values)
+                wrong += 1
+        for server_id in known.keys() - seen:
+            if _show(target, server_id) is None:
+                allocations.gone([server_id])
+                wrong += 1
+        self._audit_groups(target, pod)
+        if wrong:
+            LOG.info("What %d servers of pod %s use is put right", wrong, pod.region_name)
+        return wrong
+
+    @staticmethod
+    def _audit_groups(target: Target, pod: Pod) -> None:
+        """Members of pods' groups that nobody lived to write down."""
+        for inside in _groups(target):
+            central = groups.of_marker(inside["name"])
+            if central is not None and inside["members"]:
+                groups.join(central, inside["members"])
+
+    def _look(self, target: Target, pod: Pod, row: models.Allocation) -> None:
+        server = _show(target, str(row.server_id))
+        if server is None:
+            allocations.gone([str(row.server_id)])
+        elif server.get("OS-EXT-STS:task_state"):
+            # On its way: what was set aside for it holds.
+            allocations.learn(str(row.server_id), pod.id, {}, _AGAIN, was=row.check_at)
+        else:
+            allocations.learn(str(row.server_id), pod.id, _use(server), was=row.check_at)
+
+    def _target(self, pod: Pod) -> Target:
+        return Target(pod, self._identity.adapter(pod, "compute"))
+
+
+def _use(server: dict[str, Any]) -> dict[str, Any]:
+    flavor = server["flavor"]
+    return {
+        "project_id": server["tenant_id"],
+        "user_id": server["user_id"],
+        "vcpus": int(flavor["vcpus"]),
+        "ram": int(flavor["ram"]),
+        "instances": 0 if server["status"] == _SOFT_DELETED else 1,
+    }
+
+
+def _differs(row: models.Allocation, values: dict[str, Any]) -> bool:
+    return any(getattr(row, name) != value for name, value in values.items())
+
+
+def _is_settled(server: dict[str, Any], now: datetime.datetime) -> bool:
+    made = datetime.datetime.fromisoformat(server["created"]).replace(tzinfo=None)
+    return (now - made).total_seconds() > CONF.reconciler.creation_grace
+
+
+def _show(target: Target, server_id: str) -> dict[str, Any] | None:
+    document = target.ask("GET", f"/servers/{server_id}", _VERSION, missing=True)
+    return document and document["server"]
+
+
+def _servers(target: Target) -> Iterator[dict[str, Any]]:
+    """Every server of a pod, of all projects, in the order they were made."""
+    query: dict[str, Any] = {
+        "all_tenants": 1,
+        "limit": _PAGE,
+        "sort_key": "created_at",
+        "sort_dir": "asc",
+    }
+    while True:
+        page = target.ask("GET", f"/servers/detail?{urlencode(query)}", _VERSION)["servers"]
+        yield from page
+        if not page:
+            return
+        query["marker"] = page[-1]["id"]
+
+
+def _groups(target: Target) -> Iterator[dict[str, Any]]:
+    """Every server group of a pod."""
+    offset = 0
+    while True:
+        path = f"/os-server-groups?all_projects=true&limit={_PAGE}&offset={offset}"
+        page = target.ask("GET", path, _GROUPS_VERSION)["server_groups"]
+        yield from page
+        if not page:
+            return
+        offset += len(page)
