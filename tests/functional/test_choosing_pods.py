@@ -9,6 +9,7 @@ import pytest
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
+from tricircle.xjob.usage import Usage
 
 
 async def make(gateway: Gateway, flavor: str = "1", zone: str = "az1", **more: Any) -> Answer:
@@ -142,3 +143,43 @@ async def test_pods_with_pages_smaller_than_ours(gateway: Gateway, cloud: Cloud)
     listed = (await gateway.get("/servers")).ok()
     assert {server["id"] for server in listed["servers"]} == made
     assert "servers_links" not in listed
+
+
+# -- why -----------------------------------------------------------------------------------------
+
+
+async def test_why_a_pod_was_chosen_can_be_asked(gateway: Gateway, cloud: Cloud) -> None:
+    cloud.pods["pod1"].placement.used["MEMORY_MB"] = 0
+    cloud.pods["pod3"].placement.used["MEMORY_MB"] = 9000
+    cloud.pods["pod1"].nova.quotas["instances"] = 0
+    made = (await make(gateway)).ok(202)["server"]["id"]
+    path = f"/servers/{made}/placement"
+    told = (await gateway.manage("GET", path)).ok(200)["placement"]
+    assert told["server_id"] == made
+    assert (told["region_name"], told["pod_id"]) == ("pod3", gateway.pod_ids["pod3"])
+    assert (told["project_id"], told["availability_zone"]) == (cloud.project_id, "az1")
+    assert (told["vcpus"], told["ram"], told["chosen"]) == (1, 64, True)
+    assert told["left_out"] == {"pod2": ["is in availability zone az2, not az1"]}
+    assert list(told["weights"]) == ["pod1", "pod3"]
+    assert list(told["weights"]["pod1"]) == ["server_group", "bound", "capacity"]
+    assert told["weights"]["pod1"]["capacity"] > told["weights"]["pod3"]["capacity"]
+    (refused,) = told["refused"]
+    assert refused.startswith("pod1: Quota exceeded for instances")
+    for user, status in (("member", 200), ("reader", 200), ("other", 404)):
+        assert (await gateway.manage("GET", path, user=user)).status == status
+    (await gateway.delete(f"/servers/{made}")).ok(204)
+    await gateway.idle()
+    gone = await gateway.manage("GET", path)
+    assert (gone.status, gone.message) == (404, f"No placement of server {made} could be found.")
+
+
+async def test_nothing_is_known_of_why_a_server_was_found_there(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    server = cloud.pods["pod2"].nova.add_server("old")
+    server.created = server.created.replace(year=2020)
+    for pod in gateway.services.answering():
+        await asyncio.to_thread(Usage(gateway.services.identity).audit, pod)
+    answer = await gateway.manage("GET", f"/servers/{server.id}/placement")
+    told = answer.ok(200)["placement"]
+    assert (told["region_name"], told["chosen"], told["weights"]) == ("pod2", False, {})

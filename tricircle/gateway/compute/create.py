@@ -14,7 +14,7 @@ from tricircle.conf import CONF
 from tricircle.db import allocations, bindings, creations
 from tricircle.db import server_groups as groups
 from tricircle.db.errors import Elsewhere, NotFound
-from tricircle.db.models import ServerGroup
+from tricircle.db.models import ServerGroup, now
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -34,6 +34,7 @@ LOG = logging.getLogger(__name__)
 
 # Of as many pods it is told why they were left out, or what they weighed.
 _MOST_REASONS = 50
+_LONGEST_REASON = 300
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,13 +81,14 @@ class Plan:
         """Ids of the ports the user has brought."""
         return [nic.port["id"] for nic in self.nics if nic.port is not None]
 
-    def why(self, pod: Pod) -> dict[str, Any]:
-        """Why a pod was chosen, to be kept."""
+    def why(self, refused: Sequence[str]) -> dict[str, Any]:
+        """Why a pod was chosen, to be kept; ``refused`` is what those tried before it said."""
         return {
+            "at": f"{now().isoformat(timespec='seconds')}Z",
             "zone": self.request.zone.name,
             "left_out": dict(list(self.choice.left_out.items())[:_MOST_REASONS]),
             "weights": dict(list(self.choice.weights.items())[:_MOST_REASONS]),
-            "chosen": pod.region_name,
+            "refused": [text[:_LONGEST_REASON] for text in refused[:_MOST_REASONS]],
         }
 
 
@@ -148,7 +150,7 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
         try:
             if missing is not None and not await _has(call, pod, missing):
                 continue
-            await _place(plan, pod)
+            await _place(plan, pod, troubles)
             attempts += 1
             bound = await nics.bind(call, ports, pod)
             made = await _in_pod(call, plan, pod, ports, bound)
@@ -165,12 +167,7 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
                 raise  # central Neutron: no other pod would help
             troubles.append(str(error))
         else:
-            LOG.info(
-                "Server %s of project %s is in pod %s",
-                made.server_id,
-                call.context.project_id,
-                pod.region_name,
-            )
+            _tell(call, plan, made, troubles)
             return made
         LOG.warning("Server %s not made: %s", request.name, troubles[-1])
     if refusal is not None:
@@ -178,11 +175,25 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
     raise Fault(503, f"No pod could make the server: {'; '.join(troubles)}")
 
 
-async def _place(plan: Plan, pod: Pod) -> None:
+def _tell(call: Call, plan: Plan, made: Made, troubles: Sequence[str]) -> None:
+    left_out = plan.choice.left_out.items()
+    LOG.info(
+        "Server %s of project %s is in pod %s of %s%s%s",
+        made.server_id,
+        call.context.project_id,
+        made.pod.region_name,
+        ", ".join(pod.region_name for pod in plan.choice.pods),
+        "".join(f"; {name} {' and '.join(reasons)}" for name, reasons in left_out),
+        "".join(f"; refused by {text}" for text in troubles),
+    )
+
+
+async def _place(plan: Plan, pod: Pod, troubles: Sequence[str]) -> None:
     """Say where the server is about to be made. Raises Elsewhere."""
     group = plan.group
     together = group.id if group and group.policy == pod_groups.AFFINITY else None
-    await in_thread(allocations.place, plan.creation_id, pod.id, together, plan.why(pod))
+    why = plan.why(troubles)
+    await in_thread(allocations.place, plan.creation_id, pod.id, together, why)
 
 
 def _kept_elsewhere(call: Call, plan: Plan, pod: Pod, error: Elsewhere) -> str:
