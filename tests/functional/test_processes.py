@@ -24,7 +24,7 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import FakeService
 from tests.functional.fakes.servers_api import Server
 from tricircle.conf import CONF
-from tricircle.db import allocations, creations, migrations, routings, session
+from tricircle.db import allocations, creations, migrations, quotas, routings, session
 from tricircle.db import pods as pod_rows
 from tricircle.gateway.app import make_services
 from tricircle.pods.identity import ServiceIdentity
@@ -345,3 +345,26 @@ async def test_a_worker_that_dies_is_replaced(cloud: Cloud, tmp_path: Path, prep
         assert await process.stop() == 0
     finally:
         await process.kill()
+
+
+async def test_two_gateways_do_not_pass_a_limit_together(
+    cloud: Cloud, tmp_path: Path, prepared: str
+) -> None:
+    processes = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        processes.append(Process(cloud, folder, prepared))
+    quotas.put(quotas.PROJECT, cloud.project_id, {"instances": 5})
+    body = wanted(cloud, {})
+    body["server"]["networks"] = "none"
+    async with contextlib.AsyncExitStack() as stack:
+        await asyncio.gather(*(process.start() for process in processes))
+        for process in processes:
+            stack.push_async_callback(process.kill)
+        callers = [await stack.enter_async_context(caller(process)) for process in processes]
+        cloud.pods["pod2"].nova.fail(Kind.SLOW, "POST", "/servers$", seconds=0.3)
+        asked = [callers[index % 2].post("/servers", body, version="2.90") for index in range(14)]
+        answers = await asyncio.gather(*asked)
+    assert sorted(answer.status for answer in answers) == [202] * 5 + [403] * 9
+    assert len(living(cloud)) == allocations.used(cloud.project_id)["instances"] == 5

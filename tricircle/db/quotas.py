@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries on limits, and amounts set aside for what has no row until it is made. All block."""
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,28 @@ def get(scope: str, scope_id: str, user_id: str = "") -> dict[str, int]:
     )
     with session.read() as tx:
         return dict(tx.execute(query).tuples().all())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stored:
+    """{resource: limit} of what an operator has set: for all projects, one, one of its users."""
+
+    default: dict[str, int]
+    project: dict[str, int]
+    user: dict[str, int]
+
+
+def stored(project_id: str, user_id: str = "") -> Stored:
+    """All that is set and concerns a project, or one user in it, by one query."""
+    default = sa.and_(*_of(CLASS, DEFAULT))
+    mine = sa.and_(*_of(PROJECT, project_id), QuotaLimit.user_id.in_(("", user_id)))
+    found = Stored({}, {}, {})
+    with session.read() as tx:
+        for row in tx.scalars(sa.select(QuotaLimit).where(sa.or_(default, mine))):
+            level = found.user if row.user_id else found.project
+            level = found.default if row.scope == CLASS else level
+            level[row.resource] = row.hard_limit
+    return found
 
 
 def of_users(project_id: str) -> dict[str, int]:

@@ -5,11 +5,12 @@ Limits come from what an operator has set (quota sets, then the quota class ``de
 ``[quota]``) or, with the driver ``unified_limits``, from Keystone.
 """
 
-import asyncio
+import dataclasses
 
 from tricircle.conf import CONF
 from tricircle.db import allocations, quotas, server_groups, session
 from tricircle.db.allocations import Limits
+from tricircle.db.quotas import Stored
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -33,6 +34,18 @@ RESOURCES = tuple(OPTIONS)
 UNLIMITED = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Held:
+    """The limits a user is held to: all by name, those of servers, those of server groups.
+
+    ``groups`` are how many the "project" and, where that is set, the "user" may have.
+    """
+
+    all: dict[str, int]
+    servers: Limits
+    groups: dict[str, int]
+
+
 def unified() -> bool:
     return bool(CONF.quota.driver == "unified_limits")
 
@@ -46,34 +59,41 @@ async def of_class(call: Call, name: str) -> dict[str, int]:
     """{resource: limit} of a quota class."""
     if unified():
         return await _in_keystone(call, None)
+    return {**_configured(), **await in_thread(quotas.get, quotas.CLASS, name)}
+
+
+def _configured() -> dict[str, int]:
     configured = {resource: getattr(CONF.quota, option) for resource, option in OPTIONS.items()}
-    stored = await in_thread(quotas.get, quotas.CLASS, name)
-    return {**dict.fromkeys(UNLIMITED, -1), **configured, **stored}
+    return {**dict.fromkeys(UNLIMITED, -1), **configured}
 
 
 async def of_project(call: Call, project_id: str, user_id: str = "") -> dict[str, int]:
     """{resource: limit} of a project, or of one user in it."""
+    found = await _of(call, project_id, user_id)
+    return {**found.project, **found.user}
+
+
+async def held(call: Call, project_id: str, user_id: str) -> Held:
+    """What holds for what a user makes in a project."""
+    found = await _of(call, project_id, user_id)
+    both = {**found.project, **found.user}
+    servers = Limits(
+        {name: found.project[name] for name in allocations.RESOURCES},
+        {name: found.user[name] for name in allocations.RESOURCES if name in found.user},
+        both["server_group_members"],
+    )
+    groups = {"project": found.project["server_groups"]}
+    if "server_groups" in found.user:
+        groups["user"] = found.user["server_groups"]
+    return Held(both, servers, groups)
+
+
+async def _of(call: Call, project_id: str, user_id: str) -> Stored:
+    """Every limit of a project, and those a user has of his own."""
     if unified():
-        return await _in_keystone(call, project_id)
-    found, own = await asyncio.gather(
-        defaults(call), in_thread(quotas.get, quotas.PROJECT, project_id)
-    )
-    users = await in_thread(quotas.get, quotas.PROJECT, project_id, user_id) if user_id else {}
-    return {**found, **own, **users}
-
-
-async def for_servers(call: Call, project_id: str, user_id: str) -> Limits:
-    """What holds for a user's servers in a project."""
-    project = await of_project(call, project_id)
-    users: dict[str, int] = {}
-    if not unified():
-        users = await in_thread(quotas.get, quotas.PROJECT, project_id, user_id)
-    members = users.get("server_group_members", project["server_group_members"])
-    return Limits(
-        {name: project[name] for name in allocations.RESOURCES},
-        {name: users[name] for name in allocations.RESOURCES if name in users},
-        members,
-    )
+        return Stored({}, await _in_keystone(call, project_id), {})
+    found = await in_thread(quotas.stored, project_id, user_id)
+    return Stored({}, {**_configured(), **found.default, **found.project}, found.user)
 
 
 async def used(project_id: str, user_id: str | None = None) -> dict[str, int]:

@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 
 from tricircle.conf import CONF
-from tricircle.db import models, quotas
+from tricircle.db import models
 from tricircle.db import server_groups as table
 from tricircle.db.errors import NotFound, OverLimit
 from tricircle.gateway.call import Call, Version
@@ -87,19 +87,11 @@ async def create(call: Call) -> web.Response:
     context = call.context
     owner = (context.project_id, context.user_id)
     try:
-        limits = await _limits(call)
+        limits = (await quota.held(call, *owner)).groups
         group = await in_thread(table.create, *owner, wanted["name"], policy, rules, limits)
     except OverLimit:
         raise Fault(403, "Quota exceeded, too many server groups.") from None
     return _respond({"server_group": (await _shown(call, [group]))[0]})
-
-
-async def _limits(call: Call) -> dict[str, int]:
-    """How many groups the caller's project may have, and he himself in it where that is said."""
-    context, name = call.context, "server_groups"
-    limits = {"project": (await quota.of_project(call, context.project_id))[name]}
-    own = await in_thread(quotas.get, quotas.PROJECT, context.project_id, context.user_id)
-    return limits | ({"user": own[name]} if name in own and not quota.unified() else {})
 
 
 async def delete(call: Call) -> web.Response:

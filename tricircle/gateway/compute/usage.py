@@ -32,8 +32,8 @@ async def reserve(
     context = call.context
     cores, ram = await size(call, str(wanted.server.get("flavorRef", "")))
     wish = Wish(context.project_id, context.user_id, cores, ram, group)
-    limits = await quota.for_servers(call, context.project_id, context.user_id)
-    _check_parts(wanted, await quota.of_project(call, context.project_id, context.user_id))
+    held = await quota.held(call, context.project_id, context.user_id)
+    _check_parts(wanted, held.all)
     began = models.now().isoformat()
     brought = [nic.port["id"] for nic in planned if nic.port is not None]
     details = [
@@ -41,7 +41,7 @@ async def reserve(
         for index in range(wanted.max_count)
     ]
     try:
-        return await in_thread(allocations.reserve, wish, limits, details, wanted.min_count)
+        return await in_thread(allocations.reserve, wish, held.servers, details, wanted.min_count)
     except OverLimit as error:
         raise too_much(error, context.project_id) from None
 
@@ -88,7 +88,7 @@ async def grow(call: Call, server_id: str, flavor: str) -> None:
     if row is None:
         return
     cores, ram = await size(call, flavor)
-    limits = await quota.for_servers(call, row.project_id, row.user_id)
+    limits = (await quota.held(call, row.project_id, row.user_id)).servers
     try:
         await in_thread(
             allocations.grow, server_id, {"cores": cores, "ram": ram}, limits, _CHECK_IN
@@ -102,7 +102,7 @@ async def restore(call: Call, server_id: str) -> None:
     row = await in_thread(allocations.get, server_id)
     if row is None or row.instances:
         return
-    limits = await quota.for_servers(call, row.project_id, row.user_id)
+    limits = (await quota.held(call, row.project_id, row.user_id)).servers
     wanted = {"instances": 1, "cores": row.vcpus, "ram": row.ram}
     try:
         await in_thread(allocations.grow, server_id, wanted, limits, _CHECK_IN)
