@@ -356,7 +356,7 @@ async def test_two_gateways_do_not_pass_a_limit_together(
         folder.mkdir()
         processes.append(Process(cloud, folder, prepared))
     quotas.put(quotas.PROJECT, cloud.project_id, {"instances": 5})
-    body = wanted(cloud, {})
+    body = wanted(cloud, {"id": "none"})
     body["server"]["networks"] = "none"
     async with contextlib.AsyncExitStack() as stack:
         await asyncio.gather(*(process.start() for process in processes))

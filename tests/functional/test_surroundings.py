@@ -65,14 +65,3 @@ async def test_any_pod_means_a_healthy_one(gateway: Gateway, cloud: Cloud, kind:
         assert "Location" not in answer.headers
     else:
         assert answer.ok()["image"]["id"] == cloud.image_id
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", "/os-quota-sets/x")],
-)
-async def test_what_is_not_served_yet_says_so(gateway: Gateway, method: str, path: str) -> None:
-    answer = await gateway.call(method, path, user="admin", version="2.60")
-    assert answer.status == 501
-    assert answer.json["notImplemented"]["code"] == 501
-    assert "not served" in answer.message

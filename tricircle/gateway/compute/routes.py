@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Compute API in one table: every row Nova has, and the way it is served.
 
-Ways with one obvious handling (routed, any, later) name no handler. ``last`` is the newest
+Ways with one obvious handling (routed, any) name no handler. ``last`` is the newest
 microversion Nova serves a row at: beyond it any pod tells the client so in Nova's words.
 """
 
 from tricircle.gateway.routes import Route, Way
 
-ANY, LATER, LOCAL = Way.ANY, Way.LATER, Way.LOCAL
+ANY, LOCAL = Way.ANY, Way.LOCAL
 MIRRORED, ROUTED, SCATTERED, SCHEDULED = Way.MIRRORED, Way.ROUTED, Way.SCATTERED, Way.SCHEDULED
 
 # Nova's proxies to Neutron, Cinder, Glance and Ironic end here.
@@ -251,7 +251,6 @@ ROUTES = (
     _operator("GET", "/os-instance_usage_audit_log", SCATTERED, "audit_log:show"),
     _operator("GET", "/os-instance_usage_audit_log/{id}", SCATTERED, "audit_log:show"),
     _operator("GET", "/os-migrations", SCATTERED, "migrations:list_all"),
-    _operator("POST", "/os-server-external-events", SCATTERED, "external_events:create"),
     Route("GET", "/os-quota-class-sets/{id}", LOCAL, "compute.quota_sets:show_class"),
     Route("PUT", "/os-quota-class-sets/{id}", LOCAL, "compute.quota_sets:update_class"),
     Route("GET", "/os-quota-sets/{id}", LOCAL, "compute.quota_sets:show"),
@@ -259,6 +258,7 @@ ROUTES = (
     Route("DELETE", "/os-quota-sets/{id}", LOCAL, "compute.quota_sets:delete"),
     Route("GET", "/os-quota-sets/{id}/detail", LOCAL, "compute.quota_sets:detail"),
     Route("GET", "/os-quota-sets/{id}/defaults", LOCAL, "compute.quota_sets:defaults"),
+    _operator("POST", "/os-server-external-events", SCATTERED, "external_events:create"),
     Route("GET", "/os-server-groups", LOCAL, "compute.server_groups:list_groups"),
     Route("POST", "/os-server-groups", LOCAL, "compute.server_groups:create"),
     Route("GET", "/os-server-groups/{id}", LOCAL, "compute.server_groups:show"),
