@@ -136,13 +136,8 @@ def _begun(row_id: str, wish: Wish, detail: Mapping[str, Any]) -> list[models.Ba
 
 
 @retried_if_overtaken
-def place(
-    row_id: str,
-    pod_id: str,
-    together: str | None = None,
-    placement: Mapping[str, Any] | None = None,
-) -> None:
-    """A server is about to be asked of a pod.
+def place(row_id: str, pod_id: str, together: str | None = None) -> None:
+    """A server of a group is about to be asked of a pod.
 
     ``together`` is the group whose servers are to be in one pod. Raises Elsewhere when it has a
     server in another, or one on its way there.
@@ -159,8 +154,7 @@ def place(
             if pods and pod_id not in pods:
                 raise Elsewhere(str(pods.pop()))
         query = sa.update(Allocation).where(Allocation.id == row_id)
-        values = {"pod_id": pod_id, "placement": dict(placement or {}) or None}
-        tx.execute(query.values(**values).execution_options(**_QUIET))
+        tx.execute(query.values(pod_id=pod_id).execution_options(**_QUIET))
 
 
 @retried
@@ -172,8 +166,13 @@ def leave(row_id: str) -> None:
 
 
 @retried_if_overtaken
-def confirm(row_id: str, server_id: str, pod_id: str) -> None:
-    """A server is made: what was set aside for it is what it uses now."""
+def confirm(
+    row_id: str, server_id: str, pod_id: str, placement: Mapping[str, Any] | None = None
+) -> None:
+    """A server is made: what was set aside for it is what it uses now.
+
+    ``placement`` tells why it is in its pod, where that is known.
+    """
     with session.write() as tx:
         # Whoever looked through the pod in between may have written it down already.
         double = sa.delete(Allocation).where(
@@ -181,7 +180,9 @@ def confirm(row_id: str, server_id: str, pod_id: str) -> None:
         )
         tx.execute(double.execution_options(**_QUIET))
         query = sa.update(Allocation).where(Allocation.id == row_id)
-        values = {"server_id": server_id, "pod_id": pod_id}
+        values: dict[str, Any] = {"server_id": server_id, "pod_id": pod_id}
+        if placement is not None:
+            values["placement"] = dict(placement)
         tx.execute(query.values(**values).execution_options(**_QUIET))
 
 

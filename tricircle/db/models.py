@@ -213,10 +213,10 @@ class Allocation(Base):
     """What one server uses of its project's quota, from before it is made until it is gone.
 
     The row of a server that is being made has the id of its row in ``creations`` and no
-    ``server_id`` yet. ``pod_id`` is where it is, or is tried at the moment. ``instances`` is 0
-    for one that is deleted but can be restored. ``check_at`` is when xjob is to look at what the
-    server really uses (None: when it next looks at all of them). ``placement`` tells why the pod
-    was chosen.
+    ``server_id`` yet. ``pod_id`` is where it is; of a group's server also where it is tried.
+    ``instances`` is 0 for one that is deleted but can be restored. ``check_at`` is when xjob is
+    to look at what the server really uses (None: when it next looks at all of them).
+    ``placement`` tells why the pod was chosen.
     """
 
     __tablename__ = "allocations"

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.network.stage import Object, Stage
+from tricircle.db import allocations, jobs, server_groups
 from tricircle.network import agents, runtime
 from tricircle.xjob.service import Service
 
@@ -73,3 +75,35 @@ def test_a_pod_is_away(stage: Stage, service: Service) -> None:
     wait(lambda: stage.copy("pod1", "networks", network["id"])["name"] == "meanwhile")
     wait(lambda: alive(stage)["pod1"])
     wait(lambda: not [row for row in stage.rows() if row.next_try_at])
+
+
+def test_usage_and_server_groups(stage: Stage, one_writer: None) -> None:
+    nova = stage.cloud.pods["pod1"].nova
+    old = nova.add_server("old")
+    old.created = old.created.replace(year=2020)
+    pod_id = {pod.region_name: pod.id for pod in runtime.get().registry.fresh().all()}["pod1"]
+    made = server_groups.create(old.project_id, old.user_id, "g", "affinity", {})
+    row = server_groups.want(made.id, pod_id)
+    inside = ServerGroup(server_groups.marker(made.id), old.project_id, old.user_id, "affinity")
+    inside.members.append(old.id)
+    nova.server_groups[inside.id] = inside
+    service = Service(runtime.get())
+    service.start()
+    try:
+        # What was there before us, or nobody lived to write down, is learned.
+        wait(lambda: allocations.used(old.project_id)["instances"] == 1)
+        wait(lambda: server_groups.members([made.id]) == {made.id: [old.id]})
+        wait(lambda: server_groups.want(made.id, pod_id).pod_resource_id == inside.id)
+        nova.remove_server(old)
+        allocations.look(old.id, -1)
+        wait(lambda: allocations.used(old.project_id)["instances"] == 0)
+        # What goes while a pod is away goes there when it is back.
+        stage.cloud.pods["pod1"].stop()
+        wait(lambda: alive(stage).get("pod1") is False)
+        server_groups.delete(made.id)
+        assert inside.id in nova.server_groups
+        stage.cloud.pods["pod1"].start()
+        wait(lambda: not nova.server_groups)
+        wait(lambda: not jobs.page({"resource_id": row.resource_id}))
+    finally:
+        assert service.stop(20)

@@ -39,11 +39,12 @@ _LONGEST_REASON = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """A server and the pod's answer to its create."""
+    """A server and the pod's answer to its create; ``why`` it is there, to be kept."""
 
     server_id: str
     pod: Pod
     answer: PodResponse
+    why: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Refused(Exception):
@@ -150,7 +151,7 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
         try:
             if missing is not None and not await _has(call, pod, missing):
                 continue
-            await _place(plan, pod, troubles)
+            await _place(plan, pod)
             attempts += 1
             bound = await nics.bind(call, ports, pod)
             made = await _in_pod(call, plan, pod, ports, bound)
@@ -168,7 +169,7 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
             troubles.append(str(error))
         else:
             _tell(call, plan, made, troubles)
-            return made
+            return dataclasses.replace(made, why=plan.why(troubles))
         LOG.warning("Server %s not made: %s", request.name, troubles[-1])
     if refusal is not None:
         raise Refused(refusal)
@@ -188,12 +189,12 @@ def _tell(call: Call, plan: Plan, made: Made, troubles: Sequence[str]) -> None:
     )
 
 
-async def _place(plan: Plan, pod: Pod, troubles: Sequence[str]) -> None:
-    """Say where the server is about to be made. Raises Elsewhere."""
+async def _place(plan: Plan, pod: Pod) -> None:
+    """Say where a server of a group is about to be made. Raises Elsewhere."""
     group = plan.group
-    together = group.id if group and group.policy == pod_groups.AFFINITY else None
-    why = plan.why(troubles)
-    await in_thread(allocations.place, plan.creation_id, pod.id, together, why)
+    if group is not None:
+        together = group.id if group.policy == pod_groups.AFFINITY else None
+        await in_thread(allocations.place, plan.creation_id, pod.id, together)
 
 
 def _kept_elsewhere(call: Call, plan: Plan, pod: Pod, error: Elsewhere) -> str:
@@ -298,7 +299,7 @@ async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id:
     project = call.context.project_id
     ours = [port.port_id for port in ports if not port.brought]
     try:
-        await in_thread(allocations.confirm, creation_id, made.server_id, made.pod.id)
+        await in_thread(allocations.confirm, creation_id, made.server_id, made.pod.id, made.why)
         await lookup.remember(
             call, "server", made.server_id, made.pod, project_id=project, detail={"ports": ours}
         )
