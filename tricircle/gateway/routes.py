@@ -91,13 +91,15 @@ class RouteTable:
         node.methods[route.method] = (route, tuple(names))
 
     def match(self, method: str, path: str) -> Match | None:
-        """The row for a raw path below the version (``/servers/x`` or ``/<project>/servers/x``)."""
+        """The row for a raw path below the version (``/servers/x`` or ``/<project>/servers/x``).
+
+        A path with a slash at its end is another, which only the root has.
+        """
         segments = _segments(path)
-        if match := self._match(method, segments, None):
-            return match
-        if segments and _PROJECT.fullmatch(segments[0]):
-            return self._match(method, segments[1:], segments[0])
-        return None
+        match = self._match(method, segments, None)
+        if match is None and segments and _PROJECT.fullmatch(segments[0]):
+            match = self._match(method, segments[1:], segments[0])
+        return None if match and match.path and path.endswith("/") else match
 
     def methods(self, path: str) -> set[str]:
         """Every method some row has for this path."""
