@@ -187,6 +187,22 @@ async def test_affinity_keeps_servers_on_one_host_of_one_pod(
         assert answer.ok()["server"]["server_groups"] == [kept]
 
 
+async def test_a_hint_is_told_as_it_was_given(gateway: Gateway, cloud: Cloud) -> None:
+    hinted = await group(gateway, "anti-affinity")
+    made = [(await make(gateway, hinted)).ok(202)["server"]["id"] for _ in range(2)]
+    for groups in ([hinted], []):
+        for server_id in made:
+            shown = (await gateway.get(f"/servers/{server_id}", version="2.100")).ok()["server"]
+            assert shown["scheduler_hints"] == {"group": [hinted]}
+            assert shown["server_groups"] == groups
+        listed = (await gateway.get("/servers/detail", version="2.100")).ok()["servers"]
+        assert [server["scheduler_hints"] for server in listed] == [{"group": [hinted]}] * 2
+        # It stays told when the group is no more, and pods have let go of theirs.
+        if groups:
+            (await gateway.delete(f"/os-server-groups/{hinted}")).ok(204)
+            await tidy(gateway)
+
+
 async def test_affinity_never_leaves_its_pod(gateway: Gateway, cloud: Cloud) -> None:
     kept = await group(gateway)
     (await make(gateway, kept)).ok(202)

@@ -102,6 +102,16 @@ def spread(group_id: str) -> dict[str, int]:
         return {str(pod_id): number for pod_id, number in tx.execute(query).tuples()}
 
 
+def hinted(server_ids: Collection[str]) -> dict[str, str]:
+    """{server id: the group it was made to be in}, of those that were; it may be deleted."""
+    query = sa.select(Allocation.server_id, Allocation.placement).where(
+        Allocation.server_id.in_(server_ids)
+    )
+    with session.read() as tx:
+        found = {str(one): (told or {}).get("group") for one, told in tx.execute(query).tuples()}
+    return {server_id: group for server_id, group in found.items() if group}
+
+
 @retried
 def join(group_id: str, server_ids: Collection[str]) -> None:
     """Servers are in a group, unless they are in one already or there is no such group."""

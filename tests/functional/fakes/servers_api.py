@@ -487,10 +487,17 @@ class Servers(FakeService):
             (2, 63): ("trusted_image_certificates", None),
             (2, 73): ("locked_reason", None),
             (2, 96): ("pinned_availability_zone", server.pinned_zone),
-            (2, 100): ("scheduler_hints", server.hints),
+            (2, 100): ("scheduler_hints", self._kept(server.hints)),
         }
         doc.update(dict(pair for since, pair in added.items() if version >= since))
         return doc
+
+    @staticmethod
+    def _kept(hints: Object) -> Object:
+        """Hints as Nova keeps them: every value is a list."""
+        return {
+            name: value if isinstance(value, list) else [value] for name, value in hints.items()
+        }
 
     def _whole(self, server: Server, exchange: Exchange) -> Object:
         """A document as it is shown of one server."""

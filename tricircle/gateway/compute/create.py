@@ -87,6 +87,7 @@ class Plan:
         return {
             "at": f"{now().isoformat(timespec='seconds')}Z",
             "zone": self.request.zone.name,
+            "group": self.group.id if self.group else None,
             "left_out": dict(list(self.choice.left_out.items())[:_MOST_REASONS]),
             "weights": dict(list(self.choice.weights.items())[:_MOST_REASONS]),
             "refused": [text[:_LONGEST_REASON] for text in refused[:_MOST_REASONS]],

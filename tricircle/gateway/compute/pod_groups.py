@@ -8,6 +8,7 @@ central group's id for its name: by that it is found again when whoever made it 
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tricircle.conf import CONF
@@ -25,7 +26,8 @@ from tricircle.pods.errors import PodError, PodRefused, PodTimeout
 from tricircle.pods.pod import Pod
 
 AFFINITY = "affinity"
-_SHOWN = "server_groups"
+# Where documents name groups: from 2.71 and 2.100 on.
+_SHOWN, _HINTS = "server_groups", "scheduler_hints"
 _RULES: Version = (2, 64)
 _SOFT: Version = (2, 15)
 _PAGE = 1000
@@ -115,8 +117,42 @@ async def _ask(call: Call, pod: Pod, method: str, path: str, **more: Any) -> Pod
     return answer
 
 
-async def show(pod: Pod, server: dict[str, Any]) -> None:
-    """Name the groups a pod's server document names as users know them; changed in place."""
-    if server.get(_SHOWN):
-        known = await in_thread(table.known_by, pod.id, server[_SHOWN])
-        server[_SHOWN] = [known[inside] for inside in server[_SHOWN] if inside in known]
+async def show(*shown: tuple[Pod, dict[str, Any]]) -> None:
+    """Name groups in servers' documents, each with its pod, as users know them; in place."""
+    for pod in {pod.id: pod for pod, _ in shown}.values():
+        servers = [server for one, server in shown if one.id == pod.id and _named(server)]
+        if servers:
+            await _show(pod, servers)
+
+
+async def _show(pod: Pod, servers: Sequence[dict[str, Any]]) -> None:
+    inside = {group for server in servers for group in _named(server)}
+    known = await in_thread(table.known_by, pod.id, inside)
+    if inside - known.keys():
+        # A group that is deleted is still hinted at, but none of its servers is in it.
+        hinted = await in_thread(table.hinted, [server["id"] for server in servers])
+    else:
+        hinted = {}
+    for server in servers:
+        if _SHOWN in server:
+            server[_SHOWN] = [known[group] for group in server[_SHOWN] if group in known]
+        hint = _hint(server)
+        if hint:
+            central = [known.get(group, hinted.get(server["id"], group)) for group in hint]
+            hints = server[_HINTS]
+            server[_HINTS] = {**hints, "group": _as(hints["group"], central)}
+
+
+def _named(server: dict[str, Any]) -> list[str]:
+    """Ids of the groups a document names."""
+    return [*server.get(_SHOWN, ()), *_hint(server)]
+
+
+def _hint(server: dict[str, Any]) -> list[str]:
+    """The group a server was to be in when it was made: Nova tells it as it keeps it, in a list."""
+    value = (server.get(_HINTS) or {}).get("group")
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _as(value: Any, central: list[str]) -> Any:
+    return central[0] if isinstance(value, str) else central

@@ -16,7 +16,7 @@ from aiohttp import web
 from tricircle.db import routings
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute import zones
+from tricircle.gateway.compute import pod_groups, zones
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import forward, rewrite_links
 from tricircle.gateway.threads import in_thread
@@ -64,4 +64,5 @@ async def _show(call: Call, server_id: str) -> dict[str, Any] | None:
     if not answer.ok:
         return None
     document = orjson.loads(rewrite_links(call, pod, answer.body))
+    await pod_groups.show((pod, document["server"]))
     return zones.show(pod, document["server"])

@@ -24,7 +24,7 @@ async def show(call: Call) -> web.Response:
         return reply(call, answer)
     document = answer.json()
     zones.show(answer.pod, document["server"])
-    await pod_groups.show(answer.pod, document["server"])
+    await pod_groups.show((answer.pod, document["server"]))
     return reply(call, answer, body=orjson.dumps(document))
 
 

@@ -19,7 +19,7 @@ from tricircle.conf import CONF
 from tricircle.db import routings
 from tricircle.gateway import links, lookup, scatter
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute import reservations, zones
+from tricircle.gateway.compute import pod_groups, reservations, zones
 from tricircle.gateway.compute.versions import ID
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
@@ -109,6 +109,8 @@ class _List:
         for source, item in merged.items:
             call.services.routings.put("server", item["id"], source)
         servers = [self._shown(by_id[source], item) for source, item in merged.items]
+        sources = [by_id[source] for source, _ in merged.items]
+        await pod_groups.show(*zip(sources, servers, strict=True))
         if away and self._takes_partial_records():
             servers = await self._partial_records(away, limit - len(servers)) + servers
         elif away and len(away) == len(pods):

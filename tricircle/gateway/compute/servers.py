@@ -150,7 +150,7 @@ async def _shown(call: Call, answer: PodResponse) -> web.Response:
     if answer.status == 202 and b'"server"' in answer.body[:12]:
         document = answer.json()
         zones.show(answer.pod, document["server"])
-        await pod_groups.show(answer.pod, document["server"])
+        await pod_groups.show((answer.pod, document["server"]))
         return reply(call, answer, body=orjson.dumps(document))
     return reply(call, answer)
 
