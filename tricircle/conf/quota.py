@@ -26,8 +26,23 @@ OPTS = [
             ("database", "the quota sets and quota classes of the Compute API, kept here"),
             ("unified_limits", "Keystone's registered limits and limits, by Nova's names"),
         ],
-        help="Where limits come from. With unified limits a resource without a registered limit "
-        "may not be used at all, as in Nova.",
+        help="Where limits come from.",
+    ),
+    cfg.StrOpt(
+        "unified_limits_resource_strategy",
+        default="require",
+        choices=[
+            ("require", "what is listed may not be used without a registered limit"),
+            ("ignore", "what is listed is not limited without a registered limit"),
+        ],
+        help="What unified_limits_resource_list means; what is not listed is the other way round. "
+        "As Nova's option.",
+    ),
+    cfg.ListOpt(
+        "unified_limits_resource_list",
+        default=["servers"],
+        help="Resources by Keystone's names: servers, class:VCPU, class:MEMORY_MB, "
+        "server_key_pairs, server_groups, ...",
     ),
     cfg.FloatOpt(
         "limits_cache_seconds",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits kept in Keystone, read as oslo.limit's flat model reads them.
 
-A project has its own limit, else the registered one; without a registered one there is none to
-be had: zero. They are those of the compute service in the region users see.
+A project has its own limit, else the registered one. They are those of the compute service in
+the region users see.
 """
 
 import threading
@@ -26,9 +26,14 @@ NAMES = {
     "server_groups": "server_groups",
     "server_group_members": "server_group_members",
 }
-# What Nova shows as without a limit, for nobody can register one.
-_UNLIMITED = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
 _MOST = 10_000
+
+
+def unregistered(resource: str) -> int:
+    """The limit of what has none registered: nothing may be used, or as much as one likes."""
+    listed = NAMES[resource] in CONF.quota.unified_limits_resource_list
+    required = listed == (CONF.quota.unified_limits_resource_strategy == "require")
+    return 0 if required else -1
 
 
 class UnifiedLimits:
@@ -37,12 +42,12 @@ class UnifiedLimits:
     def __init__(self, identity: ServiceIdentity) -> None:
         self._identity = identity
         self._lock = threading.Lock()
-        self._known: dict[str | None, tuple[float, dict[str, int]]] = {}
+        self._known: dict[str | None, tuple[float, dict[str, int | None]]] = {}
 
-    def read(self, project_id: str | None) -> dict[str, int]:
+    def read(self, project_id: str | None) -> dict[str, int | None]:
         """{resource by Nova's older name: limit} of a project, or as registered (None).
 
-        Raises KeystoneFailed.
+        The limit of what is not registered is None. Raises KeystoneFailed.
         """
         now = time.monotonic()
         with self._lock:
@@ -56,7 +61,7 @@ class UnifiedLimits:
             self._known[project_id] = (now, found)
         return dict(found)
 
-    def _read(self, project_id: str | None) -> dict[str, int]:
+    def _read(self, project_id: str | None) -> dict[str, int | None]:
         scope = {
             "service_id": self._identity.service_id("compute"),
             "region_id": CONF.tricircle_identity.region_name,
@@ -70,8 +75,7 @@ class UnifiedLimits:
                 for row in own
                 if row["resource_name"] in limits
             }
-        named = {ours: limits.get(theirs, 0) for ours, theirs in NAMES.items()}
-        return {**dict.fromkeys(_UNLIMITED, -1), **named}
+        return {ours: limits.get(theirs) for ours, theirs in NAMES.items()}
 
     def _list(self, collection: str, query: dict[str, str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._identity.ask_keystone(

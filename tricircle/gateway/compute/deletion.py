@@ -25,6 +25,7 @@ from tricircle.pods.pod import Pod
 LOG = logging.getLogger(__name__)
 
 KIND = "server_deletion"
+_SOFT_AFTER = 5
 _PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
 
 
@@ -95,10 +96,13 @@ async def vanished(call: Call, server_id: str, pod: Pod) -> None:
 
 async def _follow(call: Call, server_id: str) -> None:
     """Wait for the server's end in its pod; xjob goes on when this takes too long."""
-    for pause in _PAUSES:
+    for tried, pause in enumerate(_PAUSES):
         await asyncio.sleep(pause)
         if await settle(call, server_id):
             return
+        if tried == _SOFT_AFTER:
+            # It may be deleted so that it can be restored: then it uses nothing now.
+            await in_thread(allocations.look, server_id, 0)
 
 
 async def _is_gone(call: Call, server_id: str, pod: Pod) -> bool:

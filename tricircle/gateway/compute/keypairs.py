@@ -26,7 +26,7 @@ async def create(call: Call) -> web.Response:
     if not isinstance(keypair, dict) or not isinstance(keypair.get("name"), str):
         return await mirror.change(call, _KIND, None)
     user_id = str(keypair.get("user_id") or call.context.user_id)
-    limits = await quota.of_project(call, call.context.project_id, call.context.user_id)
+    limits = (await quota.held(call, call.context.project_id, call.context.user_id)).all
     believed = 2 * CONF.gateway.request_deadline
     try:
         aside = await in_thread(quotas.set_aside_keypair, user_id, limits["key_pairs"], believed)

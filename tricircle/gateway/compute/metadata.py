@@ -51,4 +51,5 @@ async def _check(call: Call, items: dict[str, Any]) -> None:
     if items:
         row = await in_thread(allocations.get, call.params["server_id"])
         project = row.project_id if row is not None else call.context.project_id
-        usage.check_metadata(items, await quota.of_project(call, project, call.context.user_id))
+        held = await quota.held(call, project, call.context.user_id)
+        usage.check_metadata(items, held.all)

@@ -6,6 +6,7 @@ Limits come from what an operator has set (quota sets, then the quota class ``de
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 from tricircle.conf import CONF
 from tricircle.db import allocations, quotas, server_groups, session
@@ -15,6 +16,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.identity import KeystoneFailed
+from tricircle.pods.unified_limits import unregistered
 
 # Nova's names, and the options that hold their defaults.
 OPTIONS = {
@@ -58,7 +60,7 @@ async def defaults(call: Call) -> dict[str, int]:
 async def of_class(call: Call, name: str) -> dict[str, int]:
     """{resource: limit} of a quota class."""
     if unified():
-        return await _in_keystone(call, None)
+        return _shown(await _in_keystone(call, None))
     return {**_configured(), **await in_thread(quotas.get, quotas.CLASS, name)}
 
 
@@ -68,7 +70,9 @@ def _configured() -> dict[str, int]:
 
 
 async def of_project(call: Call, project_id: str, user_id: str = "") -> dict[str, int]:
-    """{resource: limit} of a project, or of one user in it."""
+    """{resource: limit} of a project, or of one user in it, to be shown."""
+    if unified():
+        return _shown(await _in_keystone(call, project_id))
     found = await _of(call, project_id, user_id)
     return {**found.project, **found.user}
 
@@ -91,7 +95,11 @@ async def held(call: Call, project_id: str, user_id: str) -> Held:
 async def _of(call: Call, project_id: str, user_id: str) -> Stored:
     """Every limit of a project, and those a user has of his own."""
     if unified():
-        return Stored({}, await _in_keystone(call, project_id), {})
+        limits = await _in_keystone(call, project_id)
+        held = {
+            name: unregistered(name) if limit is None else limit for name, limit in limits.items()
+        }
+        return Stored({}, held, {})
     found = await in_thread(quotas.stored, project_id, user_id)
     return Stored({}, {**_configured(), **found.default, **found.project}, found.user)
 
@@ -108,7 +116,12 @@ def _groups(project_id: str, user_id: str | None) -> int:
         return server_groups.count(tx, project_id, user_id)
 
 
-async def _in_keystone(call: Call, project_id: str | None) -> dict[str, int]:
+def _shown(limits: Mapping[str, int | None]) -> dict[str, int]:
+    """Nova shows what has no registered limit as zero, whether it may be used or not."""
+    return {**dict.fromkeys(UNLIMITED, -1), **{name: each or 0 for name, each in limits.items()}}
+
+
+async def _in_keystone(call: Call, project_id: str | None) -> dict[str, int | None]:
     try:
         return await in_thread(call.services.limits.read, project_id)
     except KeystoneFailed as error:

@@ -146,7 +146,7 @@ def _as_oslo_limit(project_id: str, excess: Sequence[Excess]) -> str:
     told = ", ".join(
         f"Resource {NAMES[one.resource]} is over limit of {one.limit} due to current usage "
         f"{one.used} and delta {one.requested}"
-        for one in excess
+        for one in sorted(excess, key=lambda one: NAMES[one.resource])
     )
     return f"Project {project_id} is over a limit for [{told}]"
 
