@@ -5,7 +5,7 @@ RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers test-unit test-functional test-e2e test bench-networks \
-	tempest-compute tempest-network tempest-neutron demo lab-up lab-down samples clean
+	bench-ports tempest-network tempest-neutron tempest-compute demo lab-up lab-down samples clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ demo: setup ## Two real clouds as one, with the stock openstack client (8 minute
 
 bench-networks: setup ## Time networks and routers on a lab that is up
 	$(RUN) python -m bench.networks
+
+bench-ports: setup ## 1,000 ports in 10 simulated pods, on a lab that is up
+	$(RUN) python -m bench.ports
 
 samples: setup ## Write docs/samples/ anew from the code
 	$(RUN) oslo-config-generator --config-file etc/config-generator.conf

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from lab.dataplane import servers as lab_servers
 from tests.e2e.networks import Estate
 from tests.e2e.packets import in_server, tcp
+from tests.e2e.site import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +26,12 @@ def six(estate: Estate, network: Any, cidr: str, mode: str) -> Any:
     return subnet
 
 
+def routers_of(estate: Estate, server: Any) -> list[str]:
+    """The default routers that the server has learnt of."""
+    argv = ["ip", "-6", "route", "show", "default"]
+    return lab_servers.server_exec(estate.lab, server.id, argv).stdout.splitlines()
+
+
 def test_a_stretched_network_whose_servers_make_their_addresses(estate: Estate) -> None:
     """SLAAC: the router of each pod advertises the prefix to its own servers."""
     network = estate.network("10.103.0.0/24")
@@ -34,6 +42,8 @@ def test_a_stretched_network_whose_servers_make_their_addresses(estate: Estate) 
     assert here.ip6 != there.ip6
     for server in (here, there):
         assert ipaddress.ip_address(server.ip6[0]) in ipaddress.ip_network("fd00:103::/64")
+    for server in (here, there):
+        eventually("a router is advertised", lambda s=server: routers_of(estate, s))
     estate.reaches(here, there.ip6[0])
     estate.reaches(there, here.ip6[0])
     seen, _ = tcp(

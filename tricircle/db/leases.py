@@ -3,7 +3,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
@@ -14,23 +14,23 @@ LOG = logging.getLogger(__name__)
 
 
 class Leases:
-    """The claims this process holds, by their tokens. Thread-safe.
+    """The claims this process holds, {token: id of the row}. Thread-safe.
 
     ``renew`` is called with them every third of [reconciler] lease_seconds, each for
     claim_seconds at the most: work that is forgotten must not keep its claim.
     """
 
-    def __init__(self, renew: Callable[[Collection[str]], object]) -> None:
+    def __init__(self, renew: Callable[[Mapping[str, str]], object]) -> None:
         self._renew = renew
-        self._held: dict[str, float] = {}
+        self._held: dict[str, tuple[str, float]] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def hold(self, token: str) -> None:
+    def hold(self, token: str, row_id: str) -> None:
         if CONF.reconciler.lease_seconds >= CONF.reconciler.claim_seconds:
             return
         with self._lock:
-            self._held[token] = time.monotonic() + CONF.reconciler.claim_seconds
+            self._held[token] = row_id, time.monotonic() + CONF.reconciler.claim_seconds
             # Also the first time after a fork, which takes no threads along.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
@@ -40,23 +40,23 @@ class Leases:
         with self._lock:
             self._held.pop(token or "", None)
 
-    def held(self) -> list[str]:
-        """The tokens to renew."""
+    def held(self) -> dict[str, str]:
+        """The claims to renew."""
         moment = time.monotonic()
         with self._lock:
-            self._held = {token: end for token, end in self._held.items() if end > moment}
-            return list(self._held)
+            self._held = {token: one for token, one in self._held.items() if one[1] > moment}
+            return {token: row_id for token, (row_id, _) in self._held.items()}
 
     def _run(self) -> None:
         while True:
             time.sleep(CONF.reconciler.lease_seconds / 3)
-            tokens = self.held()
+            held = self.held()
             with self._lock:
                 if not self._held:
                     self._thread = None
                     return
             try:
-                self._renew(tokens)
+                self._renew(held)
             except db_exc.DBError as error:
                 LOG.warning("Claims could not be renewed: %s", error)
             except Exception:

@@ -20,7 +20,7 @@ import contextlib
 import datetime
 import random
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -307,7 +307,7 @@ class Store:
 
         found: Row | None = self.transact(once)
         if found is not None:
-            self._leases.hold(token)
+            self._leases.hold(token, row_id)
         return found
 
     def created(self, row: Row, pod_resource_id: str | None) -> bool:
@@ -425,8 +425,11 @@ class Store:
         query = sa.delete(self.table).where(self.table.pod_id == pod_id)
         self.transact(lambda tx: tx.execute(query.execution_options(**_QUIET)))
 
-    def _renew(self, tokens: Collection[str]) -> None:
-        query = sa.update(self.table).where(self.table.claimed_by.in_(tokens))
+    def _renew(self, held: Mapping[str, str]) -> None:
+        # By their ids: a look through the whole table would lock all of it.
+        table = self.table
+        mine = (table.id.in_(held.values()), table.claimed_by.in_(held))
+        query = sa.update(table).where(*mine)
         values = query.values(claimed_until=_leased_until()).execution_options(**_QUIET)
         self.transact(lambda tx: tx.execute(values))
 

@@ -23,7 +23,8 @@ class Attached:
     """A subnet of the router: by which central port, at which address in this pod.
 
     ``pods`` are those the router meets the subnet in. ``servers`` says where each address of the
-    subnet is; it is asked for only when the subnet is in several pods and not stretched.
+    subnet is; it is asked for only when the subnet is in several pods and not stretched. Where
+    ports make their own addresses, ``automatic``, Neutron refuses one that is named.
     """
 
     port_id: str
@@ -35,6 +36,7 @@ class Attached:
     stretched: bool
     pods: frozenset[str]
     servers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    automatic: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -113,6 +113,7 @@ def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.A
                     stretched,
                     pods,
                     {} if stretched or len(pods) < 2 else _servers(site, subnet["id"]),
+                    central.takes_own_address(subnet),
                 )
             )
     return found

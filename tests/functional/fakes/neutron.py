@@ -22,7 +22,7 @@ from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron_agents import Agents
 from tests.functional.fakes.neutron_port_forwarding import PortForwarding
 from tests.functional.fakes.neutron_qos import POLICIES, Qos
-from tests.functional.fakes.neutron_routers import GATEWAY, ROUTERS, Routers
+from tests.functional.fakes.neutron_routers import GATEWAY, INTERFACE, ROUTERS, Routers
 from tests.functional.fakes.neutron_trunks import TRUNKS, Trunks
 
 Object = dict[str, Any]
@@ -112,6 +112,7 @@ SEGMENT = ("network_type", "physical_network", "segmentation_id")
 READ_ONLY = {"id", "status", "created_at", "updated_at", "revision_number", "tags"}
 ADMIN_ONLY = ("binding:", "provider:")
 BINDING = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
+DHCP = "network:dhcp"
 NOT_FILTERS = {"fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"}
 ALIASES = {
     "address-group",
@@ -521,7 +522,22 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
                 raise no_port("security_group", group)
         if "fixed_ips" in given:
             taken = {ip["ip_address"] for port in others for ip in port["fixed_ips"]}
+            if whole["device_owner"] not in (INTERFACE, DHCP):
+                self._check_own_addresses(given["fixed_ips"] or [])
             given["fixed_ips"] = self._addresses(whole["network_id"], given["fixed_ips"], taken)
+
+    def _check_own_addresses(self, wanted: list[Object]) -> None:
+        """Where a port makes its address from its MAC, only routers may name theirs."""
+        for want in wanted:
+            subnet = self.tables["subnets"].get(want.get("subnet_id", ""), {})
+            if subnet.get("ipv6_address_mode") in ("slaac", "dhcpv6-stateless") and (
+                address := want.get("ip_address")
+            ):
+                raise Refusal(
+                    400, f"Invalid input for operation: IPv6 address {address} cannot be directly "
+                    f"assigned to a port on subnet {subnet['id']} as the subnet is configured for "
+                    "automatic addresses.", "InvalidInput",
+                )  # fmt: skip
 
     def _addresses(self, network_id: str, wanted: Any, taken: set[str]) -> list[Object]:
         subnets = [s for s in self.tables["subnets"].values() if s["network_id"] == network_id]
@@ -616,7 +632,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         item["addresses"] = sorted({cidr(address) for address in item["addresses"]})
 
     def remove(self, collection: str, item: Object, token: Token | None) -> None:
-        if collection == "ports" and item["device_owner"].startswith("network:router_interface"):
+        joined = item.get("device_id") in self.tables["routers"]
+        if collection == "ports" and item["device_owner"] == INTERFACE and joined:
             raise Refusal(409, f"Port {item['id']} cannot be deleted.", "ServicePortInUse")
         if collection == "ports":
             self._check_trunkless(item)

@@ -214,6 +214,41 @@ def test_a_segment_of_somebody_elses_is_not_waited_for(stage: Stage) -> None:
     assert "in use" in port["binding:vif_details"]["reason"]
 
 
+@pytest.mark.parametrize("later", ["change", "removal"])
+def test_what_was_to_join_a_router_goes_too(stage: Stage, later: str) -> None:
+    """The pod made the port when nobody waited for it any more."""
+    network, subnet = stage.network()
+    stage.bound(network, "pod1")
+    made = router(stage, subnet)
+    stage.reconcile()
+    (copy,) = stage.copies("pod1", "routers", made["id"])
+    there = stage.copy("pod1", "networks", network["id"])
+    loose = stage.neutron("pod1").make(
+        "ports", name=copy["description"], description="tricircle:gone", network_id=there["id"]
+    )
+    if later == "change":
+        stage.change("router", made["id"], name="renamed")
+    else:
+        leave(stage, made, subnet)
+        stage.delete("router", made["id"])
+    stage.reconcile()
+    assert loose["id"] not in stage.neutron("pod1").tables["ports"]
+
+
+def test_a_router_of_networks_whose_servers_make_their_addresses(stage: Stage) -> None:
+    mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+    nets = [stage.make("network", name=f"net{n}") for n in (1, 2)]
+    subnets = [stage.subnet(net, f"fd00:{n}::/64", **mode) for n, net in enumerate(nets, 1)]
+    stage.bound(nets[0], "pod1")
+    stage.bound(nets[1], "pod2")
+    made = router(stage, *subnets)
+    stage.reconcile()
+    for region, subnet in zip(("pod1", "pod2"), subnets, strict=True):
+        assert joined(stage, region, made) == {subnet["gateway_ip"]}
+        assert [net for net, _ in routes(stage, region, made)]
+    assert stage.pending() == []
+
+
 def test_a_router_over_two_pods_and_a_third_later(stage: Stage) -> None:
     nets = [stage.network(f"10.{n}.0.0/24") for n in (1, 2, 3)]
     ports = [stage.bound(nets[0][0], "pod1"), stage.bound(nets[1][0], "pod2")]

@@ -121,7 +121,7 @@ def test_nothing_is_renewed_after_the_work(store: Store) -> None:
     store.created(claimed(store), "there")
     assert len(store._leases.held()) == 1
     store.realized(row(store), "there")
-    assert store._leases.held() == []
+    assert store._leases.held() == {}
     change(store, realizations.touch)
     store.failed(claimed(store), "no")
     store.hurry(POD)
@@ -129,7 +129,7 @@ def test_nothing_is_renewed_after_the_work(store: Store) -> None:
     store.gone(claimed(store))
     with store.alone(KEY):
         assert len(store._leases.held()) == 1
-    assert store._leases.held() == []
+    assert store._leases.held() == {}
 
 
 def test_clean_rows_are_no_work(store: Store) -> None:

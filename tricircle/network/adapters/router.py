@@ -7,6 +7,7 @@ from typing import Any
 from tricircle.db.realizations import Key
 from tricircle.network import bridges, plan, reservations, routers
 from tricircle.network import central as central_neutron
+from tricircle.network.adapters import joining
 from tricircle.network.adapters.base import Adapter, same
 from tricircle.network.central import Resource
 from tricircle.network.routers import Copy
@@ -47,13 +48,13 @@ class RouterAdapter(Adapter):
         router, copy = current["id"], routers.copy(site, central)
         wanted = _interfaces(site, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
-        there = self._joined(site, router)
+        there, loose = joining.ports(site, current)
         info, info_now = _gateway(site, copy), current.get("external_gateway_info")
         new_gateway = not _same_gateway(info, info_now)
         moved = [
             port
             for owner, port in there.items()
-            if owner not in wanted or not _same_addresses(port, wanted[owner])
+            if owner not in wanted or not joining.same_addresses(port, wanted[owner])
         ]
         gone = [*moved, *([{"fixed_ips": info_now["external_fixed_ips"]}] if info_now else [])]
         known = self._route(
@@ -71,8 +72,14 @@ class RouterAdapter(Adapter):
             named = {route["destination"] for route in early}
             others = [route for route in known if route["destination"] not in named]
             known = self._route(site, {"id": router, "routes": known}, [*early, *others])
+        automatic = {marker(item.port_id) for item in copy.plan.interfaces if item.automatic}
         for owner, body in missing.items():
-            self._join(site, router, owner, body)
+            if owner in automatic:
+                joining.by_subnet(site, router, body)
+            else:
+                joining.by_port(site, router, body, loose.pop(owner, None))
+        for port in loose.values():
+            site.neutron.delete(f"/ports/{port['id']}")
         self._route(site, {"id": router, "routes": known}, routes)
 
     def delete(self, site: Site, pod_resource_id: str) -> None:
@@ -80,8 +87,11 @@ class RouterAdapter(Adapter):
             return
         if current.get("routes"):
             site.neutron.put(f"/routers/{pod_resource_id}", {"router": {"routes": []}})
-        for port in self._joined(site, pod_resource_id).values():
+        joined, loose = joining.ports(site, current)
+        for port in joined.values():
             self._leave(site, pod_resource_id, port)
+        for port in loose.values():
+            site.neutron.delete(f"/ports/{port['id']}")
         super().delete(site, pod_resource_id)
 
     def forget(self, site: Site, resource_id: str) -> None:
@@ -98,27 +108,6 @@ class RouterAdapter(Adapter):
         if not same(routes, current.get("routes") or []):
             site.neutron.put(f"/routers/{current['id']}", {"router": {"routes": routes}})
         return routes
-
-    def _joined(self, site: Site, router_id: str) -> dict[str, Resource]:
-        """{marker: interface port in the pod}; a port without our marker is not ours."""
-        ports = site.neutron.list("ports", device_id=router_id)
-        return {
-            port["description"]: port
-            for port in ports
-            if str(port.get("description")).startswith("tricircle:")
-        }
-
-    def _join(self, site: Site, router_id: str, mark: str, body: Resource) -> None:
-        # An earlier attempt may have made the port and died before it was joined.
-        found = site.neutron.list("ports", description=mark)
-        for port in [port for port in found if not _same_addresses(port, body)]:
-            site.neutron.delete(f"/ports/{port['id']}")
-            found.remove(port)
-        if found:
-            port_id = found[0]["id"]
-        else:
-            port_id = site.neutron.post("/ports", {"port": body})["port"]["id"]
-        site.neutron.put(f"/routers/{router_id}/add_router_interface", {"port_id": port_id})
 
     def _leave(self, site: Site, router_id: str, port: Resource) -> None:
         path = f"/routers/{router_id}/remove_router_interface"
@@ -147,7 +136,7 @@ def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource
     wanted = {
         marker(port_id): _port(
             site,
-            central["project_id"],
+            central,
             port_id,
             items[0].network_id,
             {item.subnet_id: item.address for item in items},
@@ -160,19 +149,19 @@ def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource
         for subnet_id, address in addresses.items():
             # A port holds one subnet: Neutron refuses some mixtures.
             wanted[marker(subnet_id)] = _port(
-                site, central["project_id"], subnet_id, network_id, {subnet_id: address}
+                site, central, subnet_id, network_id, {subnet_id: address}
             )
     return wanted
 
 
 def _port(
-    site: Site, project_id: str, owner: str, network_id: str, addresses: dict[str, str]
+    site: Site, router: Resource, owner: str, network_id: str, addresses: dict[str, str]
 ) -> Resource:
     there = site.ids("subnet", addresses)
     return {
         "network_id": site.id("network", network_id),
-        "project_id": project_id,
-        "name": "",
+        "project_id": router["project_id"],
+        "name": marker(router["id"]),
         "description": marker(owner),
         "device_owner": "",
         "fixed_ips": [
@@ -202,13 +191,6 @@ def _same_gateway(wanted: Resource | None, current: Any) -> bool:
     return bool(
         wanted["network_id"] == current.get("network_id")
         and wanted["enable_snat"] == current.get("enable_snat", True)
-        and _pairs(wanted["external_fixed_ips"]) == _pairs(current.get("external_fixed_ips") or [])
+        and joining.pairs(wanted["external_fixed_ips"])
+        == joining.pairs(current.get("external_fixed_ips") or [])
     )
-
-
-def _same_addresses(port: Resource, wanted: Resource) -> bool:
-    return _pairs(port["fixed_ips"]) == _pairs(wanted["fixed_ips"])
-
-
-def _pairs(ips: list[Resource]) -> set[tuple[str, str]]:
-    return {(ip["subnet_id"], ip["ip_address"]) for ip in ips}

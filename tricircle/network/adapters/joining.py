@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the copy of a router is joined to a network in its pod. All here may be repeated.
+
+The port that joins them bears two markers: as its description that of what it is for, as its name
+that of the router. Whoever makes one may die, or give up waiting, before it is joined.
+"""
+
+from tricircle.network.central import Resource
+from tricircle.network.site import Site, marked
+
+Ports = dict[str, Resource]
+
+
+def ports(site: Site, router: Resource) -> tuple[Ports, Ports]:
+    """{marker: port} of the ports that join the copy, and of those that were meant to.
+
+    A port without our marker is not ours.
+    """
+    joined = site.neutron.list("ports", device_id=router["id"])
+    made = site.neutron.list("ports", name=router["description"])
+    return (
+        {port["description"]: port for port in joined if marked(port)},
+        {port["description"]: port for port in made if marked(port) and not port["device_id"]},
+    )
+
+
+def by_port(site: Site, router_id: str, body: Resource, loose: Resource | None) -> None:
+    """Make a port with the addresses of ``body`` the router's interface; ``loose`` was made so."""
+    if loose is not None and not same_addresses(loose, body):
+        site.neutron.delete(f"/ports/{loose['id']}")
+        loose = None
+    port = loose or site.neutron.post("/ports", {"port": body})["port"]
+    site.neutron.put(f"/routers/{router_id}/add_router_interface", {"port_id": port["id"]})
+
+
+def by_subnet(site: Site, router_id: str, body: Resource) -> None:
+    """Let the pod's Neutron make the port, with the gateway address of an IPv6 subnet.
+
+    Where ports make their addresses from their MACs it refuses a port whose address is named,
+    unless it makes the port itself.
+    """
+    first = next(ip["subnet_id"] for ip in body["fixed_ips"] if ":" in ip["ip_address"])
+    there = site.neutron.list("ports", device_id=router_id, network_id=body["network_id"])
+    joined = (port for port in there for ip in port["fixed_ips"] if ip["subnet_id"] == first)
+    port = next(joined, None)
+    if port is None:
+        path = f"/routers/{router_id}/add_router_interface"
+        port_id = site.neutron.put(path, {"subnet_id": first})["port_id"]
+        port = site.neutron.get(f"/ports/{port_id}")["port"]
+    change = {"description": body["description"]}
+    if not same_addresses(port, body):
+        change["fixed_ips"] = body["fixed_ips"]
+    site.neutron.put(f"/ports/{port['id']}", {"port": change})
+
+
+def same_addresses(port: Resource, wanted: Resource) -> bool:
+    return pairs(port["fixed_ips"]) == pairs(wanted["fixed_ips"])
+
+
+def pairs(ips: list[Resource]) -> set[tuple[str, str]]:
+    """(subnet, address) of each."""
+    return {(ip["subnet_id"], ip["ip_address"]) for ip in ips}
