@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading central Neutron's resources, inside its own process or beside it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from neutron_lib import constants
@@ -48,6 +48,12 @@ def subnets_of(network_id: str) -> list[Resource]:
     """The subnets of a network."""
     subnets: list[Resource] = core().get_subnets(admin(), filters={"network_id": [network_id]})
     return subnets
+
+
+def automatic(network_ids: Collection[str]) -> set[str]:
+    """Those of the networks with a subnet where ports derive their addresses from their MACs."""
+    subnets = core().get_subnets(admin(), filters={"network_id": list(network_ids)})
+    return {subnet["network_id"] for subnet in subnets if takes_own_address(subnet)}
 
 
 def interfaces_of(router_id: str) -> list[Resource]:

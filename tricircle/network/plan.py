@@ -23,8 +23,8 @@ class Attached:
     """A subnet of the router: by which central port, at which address in this pod.
 
     ``pods`` are those the router meets the subnet in. ``servers`` says where each address of the
-    subnet is; it is asked for only when the subnet is in several pods and not stretched. Where
-    ports make their own addresses, ``automatic``, Neutron refuses one that is named.
+    subnet is; it is asked for only when the subnet is in several pods and not stretched. On an
+    ``automatic`` network, every port makes itself an address, too, unless it is a router's.
     """
 
     port_id: str

@@ -89,6 +89,7 @@ def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.A
     ports = central.interfaces_of(router["id"])
     subnets = central.subnets({ip["subnet_id"] for port in ports for ip in port["fixed_ips"]})
     networks = central.networks({port["network_id"] for port in ports})
+    automatic = central.automatic(networks)
     allowed = reach.pods_of_hints(router.get("availability_zone_hints") or [])
     found = []
     for port in ports:
@@ -113,7 +114,7 @@ def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.A
                     stretched,
                     pods,
                     {} if stretched or len(pods) < 2 else _servers(site, subnet["id"]),
-                    central.takes_own_address(subnet),
+                    network["id"] in automatic,
                 )
             )
     return found

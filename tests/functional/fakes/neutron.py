@@ -113,6 +113,7 @@ READ_ONLY = {"id", "status", "created_at", "updated_at", "revision_number", "tag
 ADMIN_ONLY = ("binding:", "provider:")
 BINDING = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
 DHCP = "network:dhcp"
+OWN_ADDRESSES = ("slaac", "dhcpv6-stateless")
 NOT_FILTERS = {"fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"}
 ALIASES = {
     "address-group",
@@ -522,15 +523,30 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
                 raise no_port("security_group", group)
         if "fixed_ips" in given:
             taken = {ip["ip_address"] for port in others for ip in port["fixed_ips"]}
-            if whole["device_owner"] not in (INTERFACE, DHCP):
+            routed = whole["device_owner"] in (INTERFACE, DHCP)
+            if not routed:
                 self._check_own_addresses(given["fixed_ips"] or [])
-            given["fixed_ips"] = self._addresses(whole["network_id"], given["fixed_ips"], taken)
+            fixed = self._addresses(whole["network_id"], given["fixed_ips"], taken)
+            given["fixed_ips"] = fixed if routed else self._with_own(whole, fixed)
+
+    def _with_own(self, port: Object, fixed: list[Object]) -> list[Object]:
+        """The addresses, with those that the port makes itself on other subnets."""
+        has = {ip["subnet_id"] for ip in fixed}
+        mac = port["mac_address"].replace(":", "")
+        own = int(mac[:6] + "fffe" + mac[6:], 16) ^ (2 << 56)
+        return fixed + [
+            {"subnet_id": subnet["id"],
+             "ip_address": str(ipaddress.ip_network(subnet["cidr"])[own])}
+            for subnet in self.tables["subnets"].values()
+            if subnet["network_id"] == port["network_id"] and subnet["id"] not in has
+            and fixed and subnet["ipv6_address_mode"] in OWN_ADDRESSES
+        ]  # fmt: skip
 
     def _check_own_addresses(self, wanted: list[Object]) -> None:
         """Where a port makes its address from its MAC, only routers may name theirs."""
         for want in wanted:
             subnet = self.tables["subnets"].get(want.get("subnet_id", ""), {})
-            if subnet.get("ipv6_address_mode") in ("slaac", "dhcpv6-stateless") and (
+            if subnet.get("ipv6_address_mode") in OWN_ADDRESSES and (
                 address := want.get("ip_address")
             ):
                 raise Refusal(

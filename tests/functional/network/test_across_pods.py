@@ -237,16 +237,22 @@ def test_what_was_to_join_a_router_goes_too(stage: Stage, later: str) -> None:
 
 def test_a_router_of_networks_whose_servers_make_their_addresses(stage: Stage) -> None:
     mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
-    nets = [stage.make("network", name=f"net{n}") for n in (1, 2)]
-    subnets = [stage.subnet(net, f"fd00:{n}::/64", **mode) for n, net in enumerate(nets, 1)]
-    stage.bound(nets[0], "pod1")
-    stage.bound(nets[1], "pod2")
-    made = router(stage, *subnets)
+    nets = [stage.network(f"10.{n}.0.0/24") for n in (1, 2)]
+    six = [stage.subnet(net[0], f"fd00:{n}::/64", **mode) for n, net in enumerate(nets, 1)]
+    stage.bound(nets[0][0], "pod1")
+    stage.bound(nets[1][0], "pod2")
+    made = router(stage, nets[0][1])
     stage.reconcile()
-    for region, subnet in zip(("pod1", "pod2"), subnets, strict=True):
-        assert joined(stage, region, made) == {subnet["gateway_ip"]}
-        assert [net for net, _ in routes(stage, region, made)]
-    assert stage.pending() == []
+    for subnet in (six[0], six[1], nets[1][1]):
+        join(stage, made, subnet)
+    for _ in range(2):
+        stage.reconcile()
+        for region, number in (("pod1", 0), ("pod2", 1)):
+            subnets = nets[number][1], six[number]
+            assert joined(stage, region, made) == {subnet["gateway_ip"] for subnet in subnets}
+            assert len(routes(stage, region, made)) == 2
+        assert stage.pending() == []
+        stage.touch("router", made["id"])
 
 
 def test_a_router_over_two_pods_and_a_third_later(stage: Stage) -> None:

@@ -34,14 +34,19 @@ def by_port(site: Site, router_id: str, body: Resource, loose: Resource | None) 
 
 
 def by_subnet(site: Site, router_id: str, body: Resource) -> None:
-    """Let the pod's Neutron make the port, with the gateway address of an IPv6 subnet.
+    """Let the pod's Neutron make the port, with a subnet's gateway address.
 
-    Where ports make their addresses from their MACs it refuses a port whose address is named,
-    unless it makes the port itself.
+    Where ports make their addresses from their MACs it refuses a port whose address is named, and
+    gives one on another subnet of the network such an address beside, unless it makes it itself.
     """
-    first = next(ip["subnet_id"] for ip in body["fixed_ips"] if ":" in ip["ip_address"])
+    first = body["fixed_ips"][0]["subnet_id"]
     there = site.neutron.list("ports", device_id=router_id, network_id=body["network_id"])
-    joined = (port for port in there for ip in port["fixed_ips"] if ip["subnet_id"] == first)
+    joined = (
+        port
+        for port in there
+        if first in {ip["subnet_id"] for ip in port["fixed_ips"]}
+        and (marked(port) is None or port["description"] == body["description"])
+    )
     port = next(joined, None)
     if port is None:
         path = f"/routers/{router_id}/add_router_interface"

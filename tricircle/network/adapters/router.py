@@ -73,13 +73,13 @@ class RouterAdapter(Adapter):
             others = [route for route in known if route["destination"] not in named]
             known = self._route(site, {"id": router, "routes": known}, [*early, *others])
         automatic = {marker(item.port_id) for item in copy.plan.interfaces if item.automatic}
+        for owner in loose.keys() - (missing.keys() - automatic):
+            site.neutron.delete(f"/ports/{loose[owner]['id']}")
         for owner, body in missing.items():
             if owner in automatic:
                 joining.by_subnet(site, router, body)
             else:
-                joining.by_port(site, router, body, loose.pop(owner, None))
-        for port in loose.values():
-            site.neutron.delete(f"/ports/{port['id']}")
+                joining.by_port(site, router, body, loose.get(owner))
         self._route(site, {"id": router, "routes": known}, routes)
 
     def delete(self, site: Site, pod_resource_id: str) -> None:
