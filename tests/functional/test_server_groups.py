@@ -235,6 +235,20 @@ async def test_anti_affinity_spreads_over_pods_and_hosts(gateway: Gateway, cloud
         assert hosts == {"host1", "host2", "host3"}
 
 
+async def test_a_small_pod_gets_no_more_than_it_has_hosts(gateway: Gateway, cloud: Cloud) -> None:
+    for region, number in (("pod1", 1), ("pod3", 4)):
+        nova = cloud.pods[region].nova
+        nova.hosts = [f"{region}-host{index}" for index in range(number)]
+        nova.hypervisors.clear()
+        for host in nova.hosts:
+            nova.add_host(host)
+    spread = await group(gateway, "anti-affinity")
+    for _ in range(5):
+        (await make(gateway, spread)).ok(202)
+    assert counts(cloud) == {"pod1": 1, "pod2": 0, "pod3": 4}
+    assert len({server.host for server in cloud.pods["pod3"].nova.live()}) == 4
+
+
 async def test_many_at_once_are_spread_too(gateway: Gateway, cloud: Cloud) -> None:
     spread = await group(gateway, "anti-affinity", rules=RULES)
     (await make(gateway, spread, min_count=6, max_count=6)).ok(202)

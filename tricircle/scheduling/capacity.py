@@ -1,16 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How full a pod is, asked of its Placement, else of its Nova."""
+"""How full a pod is, asked of its Placement, else of its Nova, and how many hosts it has."""
 
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from keystoneauth1 import exceptions
+from oslo_log import log as logging
 
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
 
+LOG = logging.getLogger(__name__)
+
 # One small server: every provider that could take it comes back with its capacity and use.
 _PROBE = "resources=VCPU:1,MEMORY_MB:1&limit=1000"
+
+
+class Remembered:
+    """A number that each pod is asked for at most every ``believed`` seconds, all at once.
+
+    A caller waits no longer than ``deadline`` seconds; a pod that has not answered by then is
+    left out, one that failed is ``unknown`` until it is asked again (None: left out too).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        ask: Callable[[Pod], float],
+        believed: float,
+        deadline: float,
+        unknown: float | None = None,
+    ) -> None:
+        self._what, self._ask_pod, self._unknown = what, ask, unknown
+        self._believed, self._deadline = believed, deadline
+        self._known: dict[str, tuple[float, float | None]] = {}
+        self._asking: set[str] = set()
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix=what.replace(" ", "-"))
+
+    def of(self, pods: Sequence[Pod]) -> dict[str, float]:
+        """{pod id: the number}."""
+        wait([self._threads.submit(self._ask, pod) for pod in pods], timeout=self._deadline)
+        with self._lock:
+            told = {pod.id: self._known.get(pod.id, (0.0, None))[1] for pod in pods}
+        return {pod_id: number for pod_id, number in told.items() if number is not None}
+
+    def _ask(self, pod: Pod) -> None:
+        with self._lock:
+            asked = self._known.get(pod.id, (-self._believed, None))[0]
+            if time.monotonic() - asked < self._believed or pod.id in self._asking:
+                return
+            self._asking.add(pod.id)
+        number = self._unknown
+        try:
+            number = self._ask_pod(pod)
+        except Exception as error:
+            LOG.info(
+                "The %s of pod %s could not be learned: %s", self._what, pod.region_name, error
+            )
+        with self._lock:
+            self._asking.discard(pod.id)
+            self._known[pod.id] = (time.monotonic(), number)
+
+
+def hosts(identity: ServiceIdentity, pod: Pod, deadline: float) -> int:
+    """How many compute hosts the pod has. Raises keystoneauth's and pod errors."""
+    return int(_statistics(identity, pod, deadline)["count"])
 
 
 def free_share(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
@@ -26,12 +85,17 @@ def free_share(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
         )
         return _of_placement(answer.json())
     except (PodUnreachable, exceptions.ClientException):
-        answer = identity.adapter(pod, "compute").get(
-            "/os-hypervisors/statistics",
-            headers={"OpenStack-API-Version": "compute 2.53"},
-            timeout=deadline,
-        )
-        return _of_statistics(answer.json())
+        return _of_statistics(_statistics(identity, pod, deadline))
+
+
+def _statistics(identity: ServiceIdentity, pod: Pod, deadline: float) -> dict[str, Any]:
+    answer = identity.adapter(pod, "compute").get(
+        "/os-hypervisors/statistics",
+        headers={"OpenStack-API-Version": "compute 2.53"},
+        timeout=deadline,
+    )
+    total: dict[str, Any] = answer.json()["hypervisor_statistics"]
+    return total
 
 
 def _of_placement(document: dict[str, Any]) -> float:
@@ -45,8 +109,7 @@ def _of_placement(document: dict[str, Any]) -> float:
     return min(_share(capacity[resource], used[resource]) for resource in capacity)
 
 
-def _of_statistics(document: dict[str, Any]) -> float:
-    total = document["hypervisor_statistics"]
+def _of_statistics(total: dict[str, Any]) -> float:
     return min(
         _share(total["memory_mb"], total["memory_mb_used"]),
         _share(total["vcpus"], total["vcpus_used"]),

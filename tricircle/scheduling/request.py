@@ -22,10 +22,14 @@ class Network:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Group:
-    """The server group a server is to be in; ``members`` is {pod id: how many are there}."""
+    """The server group a server is to be in; ``members`` is {pod id: how many are there}.
+
+    ``per_host`` is how many of them one host may have when they are to be spread.
+    """
 
     id: str
     policy: str
+    per_host: int = 1
     members: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 

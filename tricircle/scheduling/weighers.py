@@ -5,19 +5,13 @@ A weigher of your own is a subclass of Weigher under the entry point
 ``tricircle.scheduling.weighers``. Weighers run in a thread and may block.
 """
 
-import threading
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-
-from oslo_log import log as logging
 
 from tricircle.db import bindings
 from tricircle.pods.pod import Pod
-from tricircle.scheduling.capacity import free_share
+from tricircle.scheduling.capacity import Remembered, free_share, hosts
 from tricircle.scheduling.request import Facts, Request
 
-LOG = logging.getLogger(__name__)
 NEUTRAL = 0.5
 
 
@@ -31,17 +25,42 @@ class Weigher:
 
 
 class ServerGroupWeigher(Weigher):
-    """Pods with fewest servers of a group that is to be spread come first; if it is to be together,
-    the ones with most."""
+    """Of a group that is to be together, pods with most of its servers come first.
+
+    Of one that is to be spread, those with fewest, and last those whose hosts all have as many as
+    they may (by the number of hosts, asked every ``believed`` seconds).
+    """
+
+    believed = 60.0
+    deadline = 1.5
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        self._hosts = Remembered(
+            "hosts",
+            lambda pod: hosts(facts.identity, pod, self.deadline),
+            self.believed,
+            self.deadline,
+        )
 
     def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
-        if request.group is None or not request.group.members:
+        group = request.group
+        if group is None or not group.members or len(pods) < 2:
             return {}
-        members, most = request.group.members, max(request.group.members.values())
-        share = {pod.id: members.get(pod.id, 0) / most for pod in pods}
-        if request.group.policy.endswith("anti-affinity"):
-            return {pod_id: 1.0 - used for pod_id, used in share.items()}
-        return share
+        most = max(group.members.values())
+        share = {pod.id: group.members.get(pod.id, 0) / most for pod in pods}
+        if not group.policy.endswith("anti-affinity"):
+            return share
+        room = self._hosts.of(pods) if group.policy == "anti-affinity" else {}
+        full = {
+            pod_id
+            for pod_id, number in room.items()
+            if group.members.get(pod_id, 0) >= number * group.per_host
+        }
+        return {
+            pod_id: (1.0 - used) / 2 + (0.0 if pod_id in full else 0.5)
+            for pod_id, used in share.items()
+        }
 
 
 class BoundWeigher(Weigher):
@@ -64,31 +83,16 @@ class CapacityWeigher(Weigher):
 
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
-        self._known: dict[str, tuple[float, float]] = {}
-        self._asking: set[str] = set()
-        self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(8, thread_name_prefix="capacity")
+        self._shares = Remembered(
+            "free capacity",
+            lambda pod: free_share(facts.identity, pod, self.deadline),
+            self.believed,
+            self.deadline,
+            NEUTRAL,
+        )
 
     def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
-        if len(pods) > 1:
-            wait([self._threads.submit(self._ask, pod) for pod in pods], timeout=self.deadline)
-        with self._lock:
-            # Coarse steps, so that a hair of free memory does not decide against chance.
-            return {
-                pod.id: round(self._known[pod.id][1], 1) for pod in pods if pod.id in self._known
-            }
-
-    def _ask(self, pod: Pod) -> None:
-        with self._lock:
-            fresh = time.monotonic() - self._known.get(pod.id, (-self.believed, 0))[0]
-            if fresh < self.believed or pod.id in self._asking:
-                return
-            self._asking.add(pod.id)
-        try:
-            share = free_share(self.facts.identity, pod, self.deadline)
-        except Exception as error:
-            LOG.info("How full pod %s is could not be learned: %s", pod.region_name, error)
-            share = NEUTRAL
-        with self._lock:
-            self._asking.discard(pod.id)
-            self._known[pod.id] = (time.monotonic(), share)
+        if len(pods) < 2:
+            return {}
+        # Coarse steps, so that a hair of free memory does not decide against chance.
+        return {pod_id: round(share, 1) for pod_id, share in self._shares.of(pods).items()}

@@ -10,7 +10,7 @@ from keystoneauth1 import exceptions
 from tricircle.db import bindings, pods, routings
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.pod import Pod
-from tricircle.scheduling.request import Facts, Network, Request
+from tricircle.scheduling.request import Facts, Group, Network, Request
 from tricircle.scheduling.scheduler import NoPodFits, Scheduler, UnknownZone
 from tricircle.scheduling.zones import Zone
 
@@ -174,6 +174,51 @@ def test_a_pod_that_does_not_tell_stands_in_the_middle() -> None:
     )
     found = names(scheduler(identity).candidates(all_pods, Request("p")))
     assert found == ["Pod3", "Pod2", "Pod1"]
+
+
+def test_what_is_to_be_together_goes_where_it_is() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    together = Group("g", "affinity", members={all_pods[1].id: 1})
+    assert names(scheduler().candidates(all_pods, Request("p", group=together))) == ["Pod2"]
+    with pytest.raises(NoPodFits, match="Pod1 has none of the servers of group g"):
+        scheduler().candidates(all_pods[:1], Request("p", group=together))
+    first = Group("g", "affinity")
+    assert len(scheduler().candidates(all_pods, Request("p", group=first))) == 2
+
+
+def ordered(policy: str, members: dict[int, int], hosts: dict[str, int], per_host: int = 1) -> Any:
+    all_pods = [stored(f"Pod{number}", "az1") for number in range(3)]
+    statistics = {
+        (name, "compute"): {"hypervisor_statistics": {"count": count}}
+        for name, count in hosts.items()
+    }
+    counts = {all_pods[number].id: count for number, count in members.items()}
+    request = Request("p", group=Group("g", policy, per_host, counts))
+    return names(scheduler(Identity(statistics)).candidates(all_pods, request))
+
+
+def test_a_wish_to_be_together_orders_and_leaves_nothing_out() -> None:
+    assert ordered("soft-affinity", {0: 1, 1: 2}, {}) == ["Pod1", "Pod0", "Pod2"]
+
+
+@pytest.mark.parametrize("policy", ["anti-affinity", "soft-anti-affinity"])
+def test_what_is_to_be_spread_goes_where_fewest_are(policy: str) -> None:
+    assert ordered(policy, {0: 2, 1: 1}, {}) == ["Pod2", "Pod1", "Pod0"]
+
+
+@pytest.mark.parametrize(
+    ("per_host", "hosts", "expected"),
+    [
+        (1, [9, 1, 9], ["Pod2", "Pod0", "Pod1"]),
+        (2, [9, 1, 9], ["Pod1", "Pod2", "Pod0"]),
+        (1, [1, 1, 1], ["Pod1", "Pod2", "Pod0"]),
+    ],
+)
+def test_pods_without_a_host_left_come_last(
+    per_host: int, hosts: list[int], expected: list[str]
+) -> None:
+    known = {f"Pod{number}": count for number, count in enumerate(hosts)}
+    assert ordered("anti-affinity", {0: 4, 1: 1, 2: 2}, known, per_host) == expected
 
 
 def test_an_unknown_plugin_is_told_at_the_start() -> None:

@@ -100,7 +100,9 @@ async def candidates(
     )
     if group is not None:
         members = await in_thread(groups_table.spread, group.id)
-        request = dataclasses.replace(request, group=Group(group.id, group.policy, members))
+        per_host = group.rules.get("max_server_per_host", 1)
+        wish = Group(group.id, group.policy, per_host, members)
+        request = dataclasses.replace(request, group=wish)
     return await choose(call, request)
 
 
