@@ -207,3 +207,18 @@ async def test_while_a_pod_is_away(gateway: Gateway, cloud: Cloud) -> None:
     assert (await gateway.delete(f"{ROOT}/{nowhere}", **ADMIN)).status == 503
     shown = (await act(gateway, nowhere, "add_host", host="pod3-host2")).ok()["aggregate"]
     assert shown["hosts"] == ["pod3-host2"]
+
+
+async def test_what_is_in_a_pod_in_maintenance_is_left_alone(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    two = (await make(gateway, "two", "az2"))["id"]
+    await gateway.set_pod("pod2", state="maintenance")
+    cloud.journal.clear()
+    answer = await gateway.get(f"{ROOT}/{two}", **ADMIN)
+    assert answer.status == 503
+    assert "pod2" in answer.message
+    answer = await gateway.get(ROOT, **ADMIN)
+    assert answer.ok()["aggregates"] == []
+    assert answer.headers["X-Tricircle-Unavailable-Pods"] == "pod2"
+    assert cloud.journal.find("pod2/compute") == []

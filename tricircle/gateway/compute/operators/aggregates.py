@@ -5,106 +5,29 @@ An aggregate is made in a pod of its zone, and in another pod when it gets a hos
 that of the one made first, and any other id of it is as good.
 """
 
-import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from aiohttp import web
-from oslo_log import log as logging
 
 from tricircle.gateway import numbers, scatter
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.compute.operators import hosts
+from tricircle.gateway.compute.operators.aggregate import (
+    ROOT,
+    ZONE,
+    Aggregate,
+    Document,
+    Member,
+    gathered,
+    toward_pod,
+)
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.gateway.scatter import Refused
 from tricircle.pods.pod import Pod
-
-LOG = logging.getLogger(__name__)
-
-_ROOT = "/os-aggregates"
-_ZONE = "availability_zone"
-Document = dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Member:
-    """An aggregate as one pod has it."""
-
-    pod: Pod
-    document: Document
-
-    @property
-    def path(self) -> str:
-        return f"{_ROOT}/{self.document['id']}"
-
-    @property
-    def hosts(self) -> list[str]:
-        found: list[str] = self.document.get("hosts", [])
-        return found
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Aggregate:
-    """``members`` are those of one name, the first made first."""
-
-    members: list[_Member]
-
-    @property
-    def first(self) -> _Member:
-        return self.members[0]
-
-    @property
-    def zone(self) -> str | None:
-        return _outside(self.first.pod, self.first.document.get(_ZONE))
-
-    def within(self, pod: Pod) -> _Member | None:
-        return next((member for member in self.members if member.pod.id == pod.id), None)
-
-    def replaced(self, changed: Iterable[_Member]) -> "_Aggregate":
-        """The same with members as they are now."""
-        now = {member.pod.id: member for member in (*self.members, *changed)}
-        return _Aggregate(sorted(now.values(), key=_age))
-
-    def shown(self) -> Document:
-        """The document users see."""
-        first = self.first
-        document = {**first.document, "id": numbers.outward(first.pod, first.document["id"])}
-        document[_ZONE] = self.zone
-        if "metadata" in document:
-            document["metadata"] = {
-                name: _outside(first.pod, value) if name == _ZONE else value
-                for name, value in document["metadata"].items()
-            }
-        if "hosts" in document:
-            document["hosts"] = self._hosts()
-        return document
-
-    def _hosts(self) -> list[str]:
-        found: list[str] = []
-        for member in self.members:
-            for host in member.hosts:
-                # Two pods may each have a host of one name.
-                found.append(f"{host}@{member.pod.region_name}" if host in found else host)
-        return found
-
-
-def _age(member: _Member) -> tuple[str, str]:
-    return member.document["created_at"], member.pod.region_name
-
-
-def _outside(pod: Pod, zone: str | None) -> str | None:
-    """A pod's zone as users know it."""
-    return pod.availability_zone if zone and zone == pod.pod_availability_zone else zone
-
-
-def _inside(pod: Pod, zone: Any) -> Any:
-    """A zone that users know as the pod knows it."""
-    return (pod.pod_availability_zone or zone) if zone == pod.availability_zone else zone
-
 
 # Calls
 
@@ -112,7 +35,7 @@ def _inside(pod: Pod, zone: Any) -> Any:
 async def list_all(call: Call) -> web.Response:
     """GET /os-aggregates."""
     try:
-        known = _gathered(await scatter.everywhere(call))
+        known = gathered(await scatter.everywhere(call))
     except Refused as refused:
         return reply(call, refused.answer)
     return respond({"aggregates": [aggregate.shown() for aggregate in known]})
@@ -125,7 +48,7 @@ async def create(call: Call) -> web.Response:
     pods = sorted(call.services.serving(), key=lambda pod: (not pod.takes_new, pod.region_name))
     if not isinstance(wanted, dict) or not pods:
         return reply(call, await ask_any(call))
-    zone = wanted.get(_ZONE)
+    zone = wanted.get(ZONE)
     fitting = [pod for pod in pods if pod.availability_zone == zone] or pods
     fitting.sort(key=call.services.away)
     try:
@@ -136,10 +59,10 @@ async def create(call: Call) -> web.Response:
     # A pod that has one of this name says so itself.
     taken = [one.first.pod for one in known if one.first.document["name"] == name]
     pod = (taken or fitting)[0]
-    answer = await forward(call, pod, body=_body(pod, "aggregate", wanted))
+    answer = await forward(call, pod, body=toward_pod(pod, "aggregate", wanted))
     if not answer.ok:
         return reply(call, answer)
-    made = _Aggregate([_Member(pod, answer.json()["aggregate"])])
+    made = Aggregate([Member(pod, answer.json()["aggregate"])])
     return _reply(call, answer, made)
 
 
@@ -176,20 +99,20 @@ async def images(call: Call) -> web.Response:
 # What they do with an aggregate
 
 
-async def _shown(call: Call, aggregate: _Aggregate) -> web.Response:
+async def _shown(call: Call, aggregate: Aggregate) -> web.Response:
     # The request itself may be wrong; a pod knows by which microversion.
     answer = await _on(call, aggregate.first, query=call.raw_query)
     return _reply(call, answer, aggregate)
 
 
-async def _update(call: Call, aggregate: _Aggregate) -> web.Response:
+async def _update(call: Call, aggregate: Aggregate) -> web.Response:
     body = call.json()
     wanted = body.get("aggregate") if isinstance(body, dict) else None
     if not isinstance(wanted, dict):
         return _reply(call, await _on(call, aggregate.first), aggregate)
     await _not_another(call, aggregate, wanted.get("name"))
     for member in aggregate.members:
-        if member.hosts and _is_elsewhere(call, member.pod, wanted.get(_ZONE)):
+        if member.hosts and _is_elsewhere(call, member.pod, wanted.get(ZONE)):
             raise Fault(
                 400,
                 f"Cannot update aggregate {call.params['id']}. Reason: it has hosts in availability"
@@ -198,24 +121,24 @@ async def _update(call: Call, aggregate: _Aggregate) -> web.Response:
     return await _change_all(call, aggregate, "aggregate", wanted)
 
 
-async def _set_metadata(call: Call, aggregate: _Aggregate, argument: Document) -> web.Response:
+async def _set_metadata(call: Call, aggregate: Aggregate, argument: Document) -> web.Response:
     return await _change_all(call, aggregate, "set_metadata", argument)
 
 
 async def _change_all(
-    call: Call, aggregate: _Aggregate, key: str, argument: Document
+    call: Call, aggregate: Aggregate, key: str, argument: Document
 ) -> web.Response:
     _all_must_answer(call, aggregate)
     changed = []
     for member in aggregate.members:
         suffix = "/action" if key == "set_metadata" else ""
-        body = _body(member.pod, key, argument)
+        body = toward_pod(member.pod, key, argument)
         answer = await _on(call, member, suffix=suffix, body=body)
-        changed.append(_Member(member.pod, answer.json()["aggregate"]))
+        changed.append(Member(member.pod, answer.json()["aggregate"]))
     return _reply(call, answer, aggregate.replaced(changed))
 
 
-async def _delete(call: Call, aggregate: _Aggregate) -> web.Response:
+async def _delete(call: Call, aggregate: Aggregate) -> web.Response:
     _all_must_answer(call, aggregate)
     # One with hosts is refused by its pod, before any is gone; the first goes last, by its
     # number the rest is found again.
@@ -227,7 +150,7 @@ async def _delete(call: Call, aggregate: _Aggregate) -> web.Response:
     return reply(call, answer)
 
 
-async def _add_host(call: Call, aggregate: _Aggregate, argument: Document) -> web.Response:
+async def _add_host(call: Call, aggregate: Aggregate, argument: Document) -> web.Response:
     host = argument.get("host")
     if not isinstance(host, str):
         return _reply(call, await _on(call, aggregate.first, suffix="/action"), aggregate)
@@ -249,10 +172,10 @@ async def _add_host(call: Call, aggregate: _Aggregate, argument: Document) -> we
         if new:
             await forward(call, pod, method="DELETE", path=member.path, body=b"", query="")
         raise
-    return _reply(call, answer, aggregate.replaced([_Member(pod, answer.json()["aggregate"])]))
+    return _reply(call, answer, aggregate.replaced([Member(pod, answer.json()["aggregate"])]))
 
 
-async def _remove_host(call: Call, aggregate: _Aggregate, argument: Document) -> web.Response:
+async def _remove_host(call: Call, aggregate: Aggregate, argument: Document) -> web.Response:
     pod, plain = hosts.split(call, str(argument.get("host")))
     having = [
         member
@@ -264,11 +187,11 @@ async def _remove_host(call: Call, aggregate: _Aggregate, argument: Document) ->
     member = having[0] if having else aggregate.first
     body = {"remove_host": {**argument, "host": plain}} if having else None
     answer = await _on(call, member, suffix="/action", body=body)
-    changed = _Member(member.pod, answer.json()["aggregate"])
+    changed = Member(member.pod, answer.json()["aggregate"])
     return _reply(call, answer, aggregate.replaced([changed]))
 
 
-async def _images(call: Call, aggregate: _Aggregate) -> web.Response:
+async def _images(call: Call, aggregate: Aggregate) -> web.Response:
     members = [member for member in aggregate.members if member.hosts] or [aggregate.first]
     for member in members:
         answer = await _on(call, member, suffix="/images")
@@ -298,7 +221,7 @@ async def _each(call: Call, work: Any, *more: Any) -> web.Response:
         return reply(call, refused.answer)
 
 
-async def _find(call: Call) -> _Aggregate | None:
+async def _find(call: Call) -> Aggregate | None:
     number = numbers.parse(call.params["id"])
     if number is None:
         return None
@@ -312,23 +235,13 @@ async def _find(call: Call) -> _Aggregate | None:
     return None
 
 
-async def _known(call: Call) -> list[_Aggregate]:
-    told = await scatter.everywhere(call, method="GET", path=_ROOT, body=b"", query="")
-    return _gathered(told)
-
-
-def _gathered(told: scatter.Gathered) -> list[_Aggregate]:
-    if (refusal := told.refusal()) is not None:
-        raise Refused(refusal)
-    by_name: dict[str, list[_Member]] = {}
-    for answer in told.good:
-        for document in answer.json()["aggregates"]:
-            by_name.setdefault(document["name"], []).append(_Member(answer.pod, document))
-    return [_Aggregate(sorted(members, key=_age)) for members in by_name.values()]
+async def _known(call: Call) -> list[Aggregate]:
+    told = await scatter.everywhere(call, method="GET", path=ROOT, body=b"", query="")
+    return gathered(told)
 
 
 async def _on(
-    call: Call, member: _Member, suffix: str = "", body: Any = None, query: str = ""
+    call: Call, member: Member, suffix: str = "", body: Any = None, query: str = ""
 ) -> PodResponse:
     """The call as one pod is to do it. Raises Refused with the number the user named."""
     answer = await forward(call, member.pod, path=member.path + suffix, body=body, query=query)
@@ -338,16 +251,16 @@ async def _on(
     return answer
 
 
-async def _made(call: Call, aggregate: _Aggregate, pod: Pod) -> _Member:
+async def _made(call: Call, aggregate: Aggregate, pod: Pod) -> Member:
     """The aggregate made in one more pod, like the first."""
     first = aggregate.first.document
-    body = {"name": first["name"], _ZONE: aggregate.zone}
-    wanted = _body(pod, "aggregate", body)
-    answer = await forward(call, pod, method="POST", path=_ROOT, body=wanted, query="")
+    body = {"name": first["name"], ZONE: aggregate.zone}
+    wanted = toward_pod(pod, "aggregate", body)
+    answer = await forward(call, pod, method="POST", path=ROOT, body=wanted, query="")
     if not answer.ok:
         raise Refused(answer)
-    member = _Member(pod, answer.json()["aggregate"])
-    metadata = {k: v for k, v in first.get("metadata", {}).items() if k != _ZONE}
+    member = Member(pod, answer.json()["aggregate"])
+    metadata = {k: v for k, v in first.get("metadata", {}).items() if k != ZONE}
     if metadata:
         body = {"set_metadata": {"metadata": metadata}}
         answer = await forward(
@@ -358,18 +271,7 @@ async def _made(call: Call, aggregate: _Aggregate, pod: Pod) -> _Member:
     return member
 
 
-def _body(pod: Pod, key: str, argument: Document) -> Document:
-    """A request's body for a pod: its zone by the name the pod knows."""
-    inside = dict(argument)
-    if _ZONE in inside:
-        inside[_ZONE] = _inside(pod, inside[_ZONE])
-    if isinstance(inside.get("metadata"), dict) and _ZONE in inside["metadata"]:
-        zone = _inside(pod, inside["metadata"][_ZONE])
-        inside["metadata"] = {**inside["metadata"], _ZONE: zone}
-    return {key: inside}
-
-
-def _reply(call: Call, answer: PodResponse, aggregate: _Aggregate) -> web.Response:
+def _reply(call: Call, answer: PodResponse, aggregate: Aggregate) -> web.Response:
     return reply(call, answer, body=orjson.dumps({"aggregate": aggregate.shown()}))
 
 
@@ -379,7 +281,7 @@ def _is_elsewhere(call: Call, pod: Pod, zone: Any) -> bool:
     return zone in known and zone != pod.availability_zone
 
 
-def _all_must_answer(call: Call, aggregate: _Aggregate) -> None:
+def _all_must_answer(call: Call, aggregate: Aggregate) -> None:
     """Raises Fault 503 when the aggregate may also be in a pod that is away."""
     zone = aggregate.zone
     away = [
@@ -397,7 +299,7 @@ def _all_must_answer(call: Call, aggregate: _Aggregate) -> None:
         )
 
 
-async def _not_another(call: Call, aggregate: _Aggregate, name: Any) -> None:
+async def _not_another(call: Call, aggregate: Aggregate, name: Any) -> None:
     """Raises Fault 409 as Nova words it for a name that another aggregate has."""
     own = aggregate.first.document["name"]
     if not isinstance(name, str) or name.strip() == own:
