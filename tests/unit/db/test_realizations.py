@@ -17,8 +17,11 @@ KEY, POD = Key("network", "n1"), "p1"
 
 
 @pytest.fixture
-def store(db: None) -> Store:
-    return Store(models.Realization, session.write)
+def store(db: None) -> Iterator[Store]:
+    made = Store(models.Realization, session.write)
+    yield made
+    for token in made._leases.held():  # there is no database to renew them in
+        made._leases.drop(token)
 
 
 def ensure(store: Store, key: Key = KEY, pod: str = POD) -> bool:
