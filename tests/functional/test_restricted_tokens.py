@@ -7,9 +7,9 @@ from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 
 
-def restricted(cloud: Cloud, *rules: tuple[str, str]) -> dict[str, str]:
-    """Headers with a member's token that is good for these (method, path) of compute only."""
-    token = cloud.keystone.issue("member")
+def restricted(cloud: Cloud, *rules: tuple[str, str], user: str = "member") -> dict[str, str]:
+    """Headers with a user's token that is good for these (method, path) of compute only."""
+    token = cloud.keystone.issue(user)
     token.access_rules = [
         {"service": "compute", "method": method, "path": path} for method, path in rules
     ]
@@ -116,3 +116,25 @@ async def test_interfaces_and_groups(gateway: Gateway, cloud: Cloud) -> None:
     (await gateway.post(f"{path}/action", group, headers=headers)).ok(202)
     groups = (await gateway.get(f"{path}/os-security-groups", headers=headers)).ok()
     assert {one["name"] for one in groups["security_groups"]} == {"default", "web"}
+
+
+async def test_what_operators_may_do_takes_more_than_one_call(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    headers = restricted(
+        cloud,
+        ("PUT", "/v2.1/os-services/disable"),
+        ("POST", "/v2.1/os-aggregates"),
+        ("POST", "/v2.1/os-aggregates/*/action"),
+        user="admin",
+    )
+    body = {"host": "pod2-host2", "binary": "nova-compute"}
+    (await gateway.put("/os-services/disable", body, headers=headers)).ok(200)
+    assert cloud.pods["pod2"].nova.compute_service("pod2-host2").disabled
+    wanted = {"aggregate": {"name": "a"}}
+    made = (await gateway.post("/os-aggregates", wanted, headers=headers)).ok(200)["aggregate"]
+    path = f"/os-aggregates/{made['id']}/action"
+    for host in ("pod1-host2", "pod2-host2"):
+        answer = await gateway.post(path, {"add_host": {"host": host}}, headers=headers)
+    assert answer.ok(200)["aggregate"]["hosts"] == ["pod1-host2", "pod2-host2"]
+    assert (await gateway.get("/os-aggregates", headers=headers)).status == 401
