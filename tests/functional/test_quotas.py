@@ -305,6 +305,7 @@ async def test_what_was_there_before_is_learned(gateway: Gateway, cloud: Cloud) 
     new.created = new.created.replace(year=2020)
     await audit(gateway)
     assert await used(gateway) == {"instances": 2, "cores": 2, "ram": 128}
+    await look(gateway)
     cloud.pods["pod1"].nova.add_flavor("2", name="big", vcpus=4, ram=512)
     old.flavor_id = "2"
     cloud.pods["pod2"].nova.remove_server(new)
@@ -313,6 +314,23 @@ async def test_what_was_there_before_is_learned(gateway: Gateway, cloud: Cloud) 
     old.status = "SOFT_DELETED"
     await audit(gateway)
     assert await used(gateway) == {"instances": 0, "cores": 0, "ram": 0}
+
+
+async def test_a_server_that_goes_while_all_are_looked_at(gateway: Gateway, cloud: Cloud) -> None:
+    made = (await make(gateway)).ok(202)["server"]["id"]
+    (region,) = [region for region, pod in cloud.pods.items() if pod.nova.live()]
+    server = cloud.pods[region].nova.servers[made]
+    server.created = server.created.replace(year=2020)
+    # As the audit would have it that had read the list before: it is written down once more.
+    await asyncio.to_thread(allocations.gone, [made])
+    await audit(gateway)
+    assert (await used(gateway))["instances"] == 1
+    row = await asyncio.to_thread(allocations.get, made)
+    assert row is not None
+    assert row.check_at is not None
+    cloud.pods[region].nova.remove_server(server)
+    await look(gateway)
+    assert (await used(gateway))["instances"] == 0
 
 
 async def test_a_resize_is_held_and_counted(gateway: Gateway, cloud: Cloud) -> None:

@@ -138,3 +138,31 @@ async def test_what_operators_may_do_takes_more_than_one_call(
         answer = await gateway.post(path, {"add_host": {"host": host}}, headers=headers)
     assert answer.ok(200)["aggregate"]["hosts"] == ["pod1-host2", "pod2-host2"]
     assert (await gateway.get("/os-aggregates", headers=headers)).status == 401
+
+
+async def test_server_groups_need_no_other_right(gateway: Gateway, cloud: Cloud) -> None:
+    headers = restricted(cloud, ("POST", "/v2.1/os-server-groups"))
+    body = {"server_group": {"name": "g", "policy": "affinity"}}
+    answer = await gateway.post("/os-server-groups", body, headers=headers, version="2.64")
+    group = answer.ok(200)["server_group"]["id"]
+    headers = restricted(cloud, ("GET", "/v2.1/os-server-groups/*"))
+    (await gateway.get(f"/os-server-groups/{group}", headers=headers)).ok(200)
+    assert (await gateway.get("/os-server-groups", headers=headers)).status == 401
+    headers = restricted(cloud, ("POST", "/v2.1/servers"))
+    server = {"name": "one", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
+    hinted = {"server": server, "os:scheduler_hints": {"group": group}}
+    (await gateway.post("/servers", hinted, headers=headers, version="2.60")).ok(202)
+    headers = restricted(cloud, ("DELETE", "/v2.1/os-server-groups/*"))
+    (await gateway.delete(f"/os-server-groups/{group}", headers=headers)).ok(204)
+
+
+async def test_a_resize_and_metadata_need_no_other_right(gateway: Gateway, cloud: Cloud) -> None:
+    for pod in cloud.pods.values():
+        pod.nova.add_flavor("2", name="big", vcpus=2)
+    server = cloud.pods["pod2"].nova.add_server("one")
+    headers = restricted(cloud, ("POST", "/v2.1/servers/*/action"))
+    body = {"resize": {"flavorRef": "2"}}
+    (await gateway.post(f"/servers/{server.id}/action", body, headers=headers)).ok(202)
+    headers = restricted(cloud, ("POST", "/v2.1/servers/*/metadata"))
+    added = {"metadata": {"a": "b"}}
+    (await gateway.post(f"/servers/{server.id}/metadata", added, headers=headers)).ok(200)

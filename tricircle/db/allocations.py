@@ -293,7 +293,7 @@ def learn(
         query = sa.select(Allocation).where(Allocation.server_id == server_id)
         row = tx.scalar(query.with_for_update())
         if row is None:
-            tx.add(Allocation(server_id=server_id, pod_id=pod_id, **values))
+            tx.add(Allocation(server_id=server_id, pod_id=pod_id, check_at=again, **values))
         elif row.check_at == was:
             row.pod_id, row.check_at = pod_id, again
             for name, value in values.items():

@@ -68,7 +68,8 @@ class Usage:
                 continue
             values = _use(server)
             if row is None or (row.check_at is None and _differs(row, values)):
-                allocations.learn(server["id"], pod.id, values)
+                # One that is new to us may be just gone: it is looked at again soon.
+                allocations.learn(server["id"], pod.id, values, _AGAIN if row is None else None)
                 wrong += 1
         for server_id in known.keys() - seen:
             if _show(target, server_id) is None:
