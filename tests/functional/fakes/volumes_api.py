@@ -40,7 +40,7 @@ class Volumes(FakeService):
         return volume
 
     @staticmethod
-    def _shown(item: Object) -> Object:
+    def _show_stored(item: Object) -> Object:
         return {name: value for name, value in item.items() if name != "project_id"}
 
     def _stored(self, exchange: Exchange, kind: str, name: str) -> Object:
@@ -61,12 +61,12 @@ class Volumes(FakeService):
         project = exchange.token.project_id
         found = [one for one in self.stored[kind].values() if one["project_id"] == project]
         found = found[numbers["offset"] :][: numbers["limit"] or 1000]
-        return reply({f"{kind}s": [self._shown(one) for one in found]})
+        return reply({f"{kind}s": [self._show_stored(one) for one in found]})
 
     @route("GET", "/os-(?P<kind>volume|snapshot)s/{name}")
     def show_stored(self, exchange: Exchange, kind: str, name: str) -> web.Response:
         gone(exchange, LAST)
-        return reply({kind: self._shown(self._stored(exchange, kind, name))})
+        return reply({kind: self._show_stored(self._stored(exchange, kind, name))})
 
     @route("DELETE", "/os-(?P<kind>volume|snapshot)s/{name}")
     def delete_stored(self, exchange: Exchange, kind: str, name: str) -> web.Response:
@@ -87,7 +87,7 @@ class Volumes(FakeService):
         volume = self.add_volume(
             exchange.token.project_id, wanted.get("display_name"), size=wanted["size"]
         )
-        return reply({"volume": self._shown(volume)})
+        return reply({"volume": self._show_stored(volume)})
 
     @route("POST", "/os-snapshots")
     def create_stored_snapshot(self, exchange: Exchange) -> web.Response:
@@ -108,4 +108,4 @@ class Volumes(FakeService):
             "project_id": exchange.token.project_id,
         }
         self.stored["snapshot"][snapshot["id"]] = snapshot
-        return reply({"snapshot": self._shown(snapshot)})
+        return reply({"snapshot": self._show_stored(snapshot)})
