@@ -7,6 +7,7 @@ from typing import Any
 
 from lab import cli
 from lab.dataplane import servers as lab_servers
+from lab.dataplane import topology
 from lab.settings import Lab
 from tests.e2e.conftest import eventually
 from tests.e2e_vxlan.estate import TunnelEstate
@@ -90,6 +91,22 @@ def test_a_router_over_both_pods(estate: TunnelEstate) -> None:
     # And a network in one pod each.
     fourth = estate.servers(("az1", two))[0]
     estate.all_reach(first, second, fourth)
+    estate.remove_all()
+
+
+def test_out_and_in_through_one_pod(estate: TunnelEstate, external: Any) -> None:
+    outside = external("Pod1")
+    network = estate.network("10.136.0.0/24")
+    router = estate.router(network)
+    here, there = estate.servers(("az1", network), ("az2", network))
+    gateway = {"network_id": outside.id}
+    estate.demo.network.update_router(router, external_gateway_info=gateway)
+    for server in (here, there):
+        estate.reaches(server, topology.OUTSIDE_HOST, 120)
+    floating = estate.demo.network.create_ip(floating_network_id=outside.id, port_id=there.port)
+    estate.reached_from_outside(floating.floating_ip_address)
+    estate.reaches(here, there.ip)
+    estate.demo.network.delete_ip(floating)
     estate.remove_all()
 
 

@@ -12,8 +12,12 @@ from neutron.db.models import address_group as ag_models
 from neutron_lib.callbacks import events, registry, resources
 
 from tricircle.db.realizations import Key
-from tricircle.network import members, outbox
+from tricircle.network import members, outbox, segments
 from tricircle.network.runtime import SessionOnly
+
+
+def _network_begins(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    segments.choose(payload.desired_state)
 
 
 def _group_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
@@ -70,6 +74,7 @@ def _addresses_deleted(mapper: Any, connection: Any, target: Any) -> None:
 
 
 _CALLBACKS = (
+    (_network_begins, resources.NETWORK, events.BEFORE_CREATE),
     (_group_changed, resources.SECURITY_GROUP, events.PRECOMMIT_UPDATE),
     (_group_deleted, resources.SECURITY_GROUP, events.PRECOMMIT_DELETE),
     (_rule_created, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_CREATE),

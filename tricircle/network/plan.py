@@ -12,6 +12,9 @@ from tricircle.network.bridges import EAST_WEST, NORTH_SOUTH, kinds_in
 from tricircle.network.reach import RouterReach
 
 DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
+# Both halves of everything. A default route itself would not stay: Neutron's L3 agent takes those
+# off a gateway's device which its subnet does not name as its gateway.
+HALVES = {4: ("0.0.0.0/1", "128.0.0.0/1"), 6: ("::/1", "8000::/1")}
 
 #: ``(kind, ip version, pod)`` -> the address of that pod's copy on the bridge network.
 BridgeAddress = Callable[[str, int, str], str]
@@ -102,7 +105,10 @@ def make(
     versions = sorted({item.version for item in every})
     if guest and reach.home:
         for family in versions:
-            routes.add(DEFAULT[family], bridge(NORTH_SOUTH, family, reach.home))
+            # A default route of the user's is not to be hidden by anything closer.
+            if DEFAULT[family] not in routes.chosen:
+                for half in HALVES[family]:
+                    routes.add(half, bridge(NORTH_SOUTH, family, reach.home))
     if home and pod_id not in reach.tenants:
         for item in every:
             for guest_pod in reach.guests:

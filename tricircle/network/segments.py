@@ -6,9 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from neutron.db.models.segment import NetworkSegment
+from neutron_lib.api import validators
 from sqlalchemy.orm import Session
 
-from tricircle.network import central, interconnect
+from tricircle.network import central, interconnect, podlist
 from tricircle.network.central import Resource
 
 
@@ -51,3 +52,30 @@ def projects_own(network: Resource) -> bool:
         ranges.get(segment["physical_network"], []) if isinstance(ranges, dict) else (ranges or [])
     )
     return any(low <= segment["segmentation_id"] <= high for low, high in spans)
+
+
+def choose(network: Resource) -> None:
+    """Give a network that is about to be made, held to some pods, the first type projects get that
+    joins these pods with one another. Left as it is when that is the first of all, when there is
+    none, and when somebody named a type or segment."""
+    hints = set(network.get("availability_zone_hints") or [])
+    named = ("provider:network_type", "segments", "router:external")
+    if not hints or any(_given(network.get(name)) for name in named):
+        return
+    pods = podlist.registry().fresh().all()
+    regions = [pod.region_name for pod in pods if {pod.availability_zone, pod.region_name} & hints]
+    types = central.core().type_manager.project_network_types
+    fitting = (kind for kind in types if _joins(kind, regions))
+    if (found := next(fitting, None)) and found != types[0]:
+        network["provider:network_type"] = found
+
+
+def _given(value: Any) -> bool:
+    return validators.is_attr_set(value) and value is not False
+
+
+def _joins(network_type: str, regions: list[str]) -> bool:
+    driver = interconnect.of(network_type)
+    if driver is None or (not driver.stretched and len(regions) > 1):
+        return False
+    return not any(interconnect.unjoined(driver, region, regions) for region in regions)

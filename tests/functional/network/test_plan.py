@@ -105,8 +105,16 @@ def test_out_through_the_pod_with_the_external_network() -> None:
     assert set(made["a"].bridges) == {EAST_WEST, NORTH_SOUTH}
     assert made["b"].gateway == NORTH_SOUTH
     assert made["b"].bridges == (EAST_WEST,)
-    assert ("0.0.0.0/0", "100.64.1.1") in made["b"].routes
-    assert not any(to == "0.0.0.0/0" for to, _ in made["a"].routes)
+    outward = {("0.0.0.0/1", "100.64.1.1"), ("128.0.0.0/1", "100.64.1.1")}
+    assert outward < made["b"].routes
+    assert not {to for to, _ in outward} & {to for to, _ in made["a"].routes}
+
+
+def test_a_default_route_of_the_users_wins() -> None:
+    routes = ({"destination": "0.0.0.0/0", "nexthop": "10.2.0.99"},)
+    made = plans(attached(1, "a"), attached(2, "b"), outlets=("a",), routes=routes)
+    assert ("0.0.0.0/0", "10.2.0.99") in made["b"].routes
+    assert not any(to.endswith("/1") for to, _ in made["b"].routes)
 
 
 def test_the_outlet_may_have_none_of_the_networks() -> None:

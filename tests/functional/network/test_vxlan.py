@@ -312,6 +312,30 @@ def test_whoever_dies_leaves_no_second_shadow(
     tunnels.clean()
 
 
+def test_a_network_held_to_some_pods_gets_what_joins_them(
+    tunnels: Tunnels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CONF.set_override("joined_by", {"pod1/pod2": "vxlan"}, group="interconnect")
+    stage = tunnels.stage
+    monkeypatch.setattr(
+        stage.core.type_manager, "project_network_types", ["vlan", "vxlan", "local"]
+    )
+
+    def given(*hints: str, **more: object) -> str:
+        made = stage.make("network", name="net", availability_zone_hints=list(hints), **more)
+        return str(stage.core.get_network(stage.admin, made["id"])["provider:network_type"])
+
+    assert given() == "vlan"
+    assert given("pod1", "pod2") == "vxlan"
+    assert given("pod1", "pod3") == "vlan"
+    assert given("pod2") == "vlan"
+    # A zone stands for its pods: az1 is pods 1 and 3. Nothing joins all three: the first is taken.
+    assert given("az1") == "vlan"
+    assert given("az1", "az2") == "vlan"
+    # What somebody asks for, they get.
+    assert given("pod1", "pod2", **{"provider:network_type": "local"}) == "local"
+
+
 # -- what goes wrong -----------------------------------------------------------------------------
 
 
