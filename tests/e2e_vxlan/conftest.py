@@ -14,9 +14,9 @@ import pytest
 from lab import cli, dataplane, process, settings, tricircle
 from lab.settings import Lab, LabError
 from tests.e2e.conftest import (  # noqa: F401  (fixtures)
-    Site,
     admin,
     demo,
+    external,
     flavor,
     image,
     name,
@@ -24,7 +24,7 @@ from tests.e2e.conftest import (  # noqa: F401  (fixtures)
     site,
     tricircle_api,
 )
-from tests.e2e.test_networks_across_pods import external  # noqa: F401
+from tests.e2e.site import Site
 from tests.e2e_vxlan.estate import TunnelEstate
 
 LAB_NAME = os.environ.get("VXLAN_LAB_NAME", "vxlan")

@@ -3,8 +3,8 @@
 
 from typing import Any
 
-from tests.e2e.conftest import eventually
 from tests.e2e.networks import Estate
+from tests.e2e.site import eventually
 
 SHADOW = "tricircle:shadow:"
 

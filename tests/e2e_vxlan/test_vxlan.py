@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two pods with ML2/OVS, joined by VXLAN: real packets, then nothing is left."""
 
-import subprocess
-import sys
 from typing import Any
 
 from lab import cli
 from lab.dataplane import servers as lab_servers
 from lab.dataplane import topology
 from lab.settings import Lab
-from tests.e2e.conftest import eventually
+from tests.e2e import packets
+from tests.e2e.site import eventually
 from tests.e2e_vxlan.estate import TunnelEstate
 
 
@@ -24,10 +23,11 @@ def test_a_network_in_two_pods(lab: Lab, estate: TunnelEstate) -> None:
     assert _pings(lab, here, there.ip, "-M", "do", "-s", str(shown.mtu - 28))
     estate.demo.network.create_security_group_rule(
         security_group_id=estate.group.id, direction="ingress", protocol="tcp",
-        port_range_min=5000, port_range_max=5000,
+        port_range_min=packets.PORT, port_range_max=packets.PORT,
     )  # fmt: skip
-    for client, server in ((here, there), (there, here)):
-        eventually("TCP gets through", lambda c=client, s=server: _carries(lab, c, s))
+    for source, target in ((here, there), (there, here)):
+        ends = packets.in_server(lab, source), packets.in_server(lab, target)
+        assert packets.tcp(*ends, target.ip, size=1_000_000)[0] == source.ip
     # Each server has its address from its own pod.
     routers = {estate.default_route(server) for server in (here, there)}
     assert len(routers) == 2
@@ -113,29 +113,3 @@ def test_out_and_in_through_one_pod(estate: TunnelEstate, external: Any) -> None
 def _pings(lab: Lab, source: Any, address: str, *options: str) -> bool:
     argv = ["ping", "-n", "-c", "2", "-W", "1", *options, address]
     return lab_servers.server_exec(lab, source.id, argv).returncode == 0
-
-
-_RECEIVE = """
-import socket
-listener = socket.create_server(("0.0.0.0", 5000))
-listener.settimeout(10)
-print("listening", flush=True)
-stream, _ = listener.accept()
-stream.settimeout(10)
-print(sum(map(len, iter(lambda: stream.recv(65536), b""))), flush=True)
-"""
-_SEND = """
-import socket, sys
-with socket.create_connection((sys.argv[1], 5000), 5) as stream:
-    stream.sendall(bytes(1_000_000))
-"""
-
-
-def _carries(lab: Lab, client: Any, server: Any) -> bool:
-    """Whether a megabyte by TCP arrives whole: its packets are as large as can be."""
-    listen = ["ip", "netns", "exec", lab_servers.find(lab, server.id), sys.executable, "-c"]
-    with subprocess.Popen([*listen, _RECEIVE], stdout=subprocess.PIPE, text=True) as listener:
-        assert listener.stdout is not None
-        listener.stdout.readline()
-        lab_servers.server_exec(lab, client.id, [sys.executable, "-c", _SEND, server.ip])
-        return listener.stdout.read().strip() == "1000000"
