@@ -10,6 +10,7 @@ import concurrent.futures
 import datetime
 import functools
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
@@ -64,9 +65,14 @@ class Bus:
         self._slots = threading.Semaphore(_CALLS)
         self._lock = threading.Lock()
         self._transport: Any = None
+        self._reported: dict[str, float] = {}
 
     def report(self, deadline: Deadline, host: str, tunnel_ip: str) -> None:
-        """The agent of a host is alive; its tunnel ends at an address."""
+        """The agent of a host is alive; its tunnel ends at an address. Said again only when it has
+        not been for a while."""
+        interval = CONF.interconnect.agent_report_interval
+        if time.monotonic() - self._reported.get(host, float("-inf")) < interval / 2:
+            return
         state = {
             "binary": "neutron-openvswitch-agent",
             "host": host,
@@ -91,6 +97,11 @@ class Bus:
         self._call(
             deadline, topics.REPORTS, "1.0", "report_state", agent_state=agent_state, time=moment
         )
+        self._reported[host] = time.monotonic()
+
+    def forget(self, host: str) -> None:
+        """The pod may know nothing of a host any more."""
+        self._reported.pop(host, None)
 
     def up(self, deadline: Deadline, port_id: str, host: str) -> None:
         """A port is plugged on its host, as an agent finds and tells."""

@@ -23,6 +23,7 @@ def keep(site: Site) -> int:
     surplus = ours.keys() - endpoints.hosts(site.store, site.pod.id).keys()
     free = [host for host in sorted(surplus) if not _ports_on(site, host)]
     for host in free:
+        bus.of(site.pod).forget(host)
         site.neutron.delete(f"/agents/{ours[host]}")
     return len(free)
 

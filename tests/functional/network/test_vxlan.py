@@ -97,7 +97,12 @@ class Tunnels:
 @pytest.fixture
 def tunnels(stage: Stage) -> Iterator[Tunnels]:
     urls = [f"{region}:{bus_url(region)}" for region in stage.pod_ids]
-    values = {"joined_by": {"*/*": "vxlan"}, "message_buses": urls, "rpc_deadline": 2}
+    values = {
+        "joined_by": {"*/*": "vxlan"},
+        "message_buses": urls,
+        "rpc_deadline": 2,
+        "agent_report_interval": 20,
+    }
     for name, value in values.items():
         CONF.set_override(name, value, group="interconnect")
     bus._bus.cache_clear()
@@ -134,7 +139,8 @@ def test_each_pod_knows_the_ports_of_the_others(tunnels: Tunnels) -> None:
         assert (shadow["security_groups"], shadow["port_security_enabled"]) == ([], False)
         assert shadow["project_id"] not in (network["project_id"], "")
         calls = [method for method, _ in tunnels.buses[region].calls]
-        assert calls.index("report_state") < calls.index("update_device_up")
+        # One word about the host, then the port.
+        assert calls == ["report_state", "get_device_details", "update_device_up"]
     assert tunnels.shadows("pod3") == []
     before = [list(rpc.calls) for rpc in tunnels.buses.values()]
     tunnels.settle()
@@ -551,6 +557,24 @@ def test_an_agent_stays_while_a_port_is_on_its_host(tunnels: Tunnels) -> None:
     assert len(stage.neutron("pod2").tables["agents"]) == 2
 
 
+def test_an_agent_that_somebody_removed_is_reported_again(tunnels: Tunnels) -> None:
+    stage = tunnels.stage
+    network, _ = stage.network(**VXLAN)
+    tunnels.boot(network, "pod1")
+    tunnels.boot(network, "pod2")
+    tunnels.settle()
+    agents = stage.neutron("pod2").tables["agents"]
+    (gone,) = [key for key, one in agents.items() if "tricircle" in one["configurations"]]
+    del agents[gone]
+    # Another one on that host, while we believe that its agent is known.
+    second = tunnels.boot(network, "pod1")
+    for _ in range(4):
+        tunnels.look()
+        stage.forget_claims()
+        stage.work("pod2")
+    assert tunnels.shadow("pod2", second)["status"] == "ACTIVE"
+
+
 def test_signs_of_life_go_to_pods_that_need_them(tunnels: Tunnels) -> None:
     stage = tunnels.stage
     network, _ = stage.network(**VXLAN)
@@ -559,6 +583,11 @@ def test_signs_of_life_go_to_pods_that_need_them(tunnels: Tunnels) -> None:
     tunnels.settle()
     for rpc in tunnels.buses.values():
         rpc.calls.clear()
+    # They have just been heard of.
+    for region in stage.pod_ids:
+        shadow_agents.keep(tunnels.site(region))
+    assert not any(rpc.calls for rpc in tunnels.buses.values())
+    CONF.set_override("agent_report_interval", 0.1, group="interconnect")
     for region in stage.pod_ids:
         shadow_agents.keep(tunnels.site(region))
     told = {region: [method for method, _ in rpc.calls] for region, rpc in tunnels.buses.items()}

@@ -18,6 +18,8 @@ from tricircle.network.site import NotYet, Site, marked
 from tricircle.pods.errors import PodRefused
 
 _HOST = "binding:host_id"
+#: Attributes whose change puts a port down: its own, and the endpoint's.
+_PLUGGED = {_HOST: "host", "mac_address": "mac_address"}
 
 
 class ShadowPortAdapter(Adapter):
@@ -89,27 +91,26 @@ class ShadowPortAdapter(Adapter):
         site.neutron.put(path, {"port": changes})
 
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        if self._is_up(site, current["id"]):
+        # ``current`` is from before a change: one of MAC or host has put the port down.
+        same = all(current[name] == central[key] for name, key in _PLUGGED.items())
+        if same and current["status"] == constants.PORT_STATUS_ACTIVE and _is_bound(current):
             return
         self._report(site, central)
         bus.of(site.pod).up(site.deadline, current["id"], central["host"])
-        if not self._is_up(site, current["id"]):
-            raise NotYet(f"Pod {site.pod.region_name}: the shadow port {current['id']} is not up")
-
-    def _is_up(self, site: Site, port_id: str) -> bool:
-        port = self.show(site, port_id)
-        if port is None:
-            raise NotYet(f"Pod {site.pod.region_name}: the shadow port {port_id} is gone")
-        if port.get("binding:vif_type") == "binding_failed":
+        port = self.show(site, current["id"]) or {"status": "gone"}
+        if not _is_bound(port):
             # Bound anew when it is looked at the next time.
-            site.neutron.put(f"/ports/{port_id}", {"port": {_HOST: ""}})
+            site.neutron.put(f"/ports/{port['id']}", {"port": {_HOST: ""}})
+            bus.of(site.pod).forget(central["host"])
             raise PodRefused(
                 site.pod.region_name,
                 409,
                 f"its Neutron cannot bind a port to host {port[_HOST]}: are openvswitch and "
                 "l2population among its mechanism drivers?",
             )
-        return bool(port["status"] == constants.PORT_STATUS_ACTIVE)
+        if port["status"] != constants.PORT_STATUS_ACTIVE:
+            told = f"the shadow port {current['id']} is {port['status']}"
+            raise NotYet(f"Pod {site.pod.region_name}: {told}")
 
     def _report(self, site: Site, central: Resource) -> None:
         """A port is bound to a host only whose agent is alive."""
@@ -127,6 +128,10 @@ class ShadowPortAdapter(Adapter):
                 address["ip_address"] = ip["ip_address"]
             addresses.append(address)
         return addresses
+
+
+def _is_bound(port: Resource) -> bool:
+    return port.get("binding:vif_type") != "binding_failed"
 
 
 def make_way(site: Site, body: Resource) -> int:
