@@ -49,7 +49,8 @@ def test_a_server_that_moves_to_another_host(lab: Lab, estate: TunnelEstate) -> 
         "the server is on the other host",
         lambda: pod.compute.get_server(there.id).compute_host == other,
     )
-    estate.reaches(here, there.ip)
+    # The pod's own agents take their time, too.
+    estate.reaches(here, there.ip, 120)
     estate.reaches(there, here.ip)
     eventually(
         "the other pod knows",
