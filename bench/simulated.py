@@ -42,7 +42,7 @@ def _serve(regions: list[str], pipe: Connection) -> None:
     for region in regions:
         neutron = Neutron(thread, f"{region}/network", journal, keystone)
         # What is measured is not the pods' quotas.
-        neutron.quota = dict.fromkeys(neutron.quota, -1)
+        neutron.quota = dict.fromkeys(neutron.quota, 1_000_000)
         nova = Nova(thread, f"{region}/compute", journal, keystone, neutron, {})
         placement = Placement(thread, f"{region}/placement", journal, keystone)
         Pod(region, nova, neutron, placement).start()
