@@ -2,9 +2,9 @@
 """The table of realizations: what is wanted in which pod, and who is working on it.
 
 The same table stands in two databases (see ``models.RealizationColumns``), so all here works on a
-table class and sessions that are handed in. Functions that take ``tx`` work inside the caller's
-transaction: they are the outbox, written together with the change that makes a row dirty. The
-methods of ``Store`` are transactions of their own.
+table class and sessions that are handed in. The functions work inside the caller's transaction:
+they are the outbox, written together with the change that makes a row dirty. What has transactions
+of its own is ``store.Store``.
 
 A row is dirty exactly while ``next_try_at`` is set, which keeps the search for work cheap.
 ``wanted_revision`` counts changes; it grows in SQL, so that two changes at once count twice.
@@ -16,33 +16,18 @@ changed behind our back. One whose wanted revision is zero was never wanted: it 
 an orphan goes the way of everything that goes.
 """
 
-import contextlib
-import datetime
-import random
-import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from oslo_db import api
-from oslo_db import exception as db_exc
 from sqlalchemy.orm import Session
 
-from tricircle.conf import CONF
-from tricircle.db.leases import Leases
 from tricircle.db.models import RealizationColumns, new_id, now
 
 Table = type[RealizationColumns]
 Row = RealizationColumns
-Transaction = Callable[[], contextlib.AbstractContextManager[Session]]
-Work = Callable[[Session], Any]
 
-_RETRIED = (db_exc.DBDeadlock, db_exc.DBConnectionError, db_exc.DBDuplicateEntry)
-_QUIET = {"synchronize_session": False}
-
-
-class Busy(Exception):
-    """Somebody else is at the same work; try again soon."""
+QUIET = {"synchronize_session": False}
 
 
 class Key(NamedTuple):
@@ -55,7 +40,8 @@ class Key(NamedTuple):
         return f"{self.resource_type.replace('_', ' ')} {self.resource_id}"
 
 
-def _of(table: Table, key: Key, pod_ids: Collection[str] | None) -> list[Any]:
+def matching(table: Table, key: Key, pod_ids: Collection[str] | None) -> list[Any]:
+    """The conditions for a resource's rows, in these pods or in all."""
     found: list[Any] = [
         table.resource_type == key.resource_type,
         table.resource_id == key.resource_id,
@@ -63,28 +49,29 @@ def _of(table: Table, key: Key, pod_ids: Collection[str] | None) -> list[Any]:
     return found if pod_ids is None else [*found, table.pod_id.in_(pod_ids)]
 
 
-def _changed(table: Table) -> dict[str, Any]:
+def dirty(table: Table) -> dict[str, Any]:
+    """The values of a row that has changed."""
     return {"wanted_revision": table.wanted_revision + 1, "next_try_at": now()}
 
 
 def touch(tx: Session, table: Table, key: Key, pod_ids: Collection[str] | None = None) -> int:
     """The resource has changed: its rows (in these pods, or in all) are dirty. How many."""
     return mark(
-        tx, table, sa.update(table).where(*_of(table, key, pod_ids), table.absent.is_(False))
+        tx, table, sa.update(table).where(*matching(table, key, pod_ids), table.absent.is_(False))
     )
 
 
 def mark(tx: Session, table: Table, rows: sa.Update) -> int:
     """The rows of an update without values are dirty. How many."""
-    result = tx.execute(rows.values(**_changed(table)).execution_options(**_QUIET))
+    result = tx.execute(rows.values(**dirty(table)).execution_options(**QUIET))
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 def retire(tx: Session, table: Table, key: Key, pod_ids: Collection[str] | None = None) -> int:
     """The resource is not wanted any more (in these pods, or in any). How many rows."""
-    query = sa.update(table).where(*_of(table, key, pod_ids), table.absent.is_(False))
-    values = {**_changed(table), "absent": True, "failing_since": None}
-    result = tx.execute(query.values(**values).execution_options(**_QUIET))
+    query = sa.update(table).where(*matching(table, key, pod_ids), table.absent.is_(False))
+    values = {**dirty(table), "absent": True, "failing_since": None}
+    result = tx.execute(query.values(**values).execution_options(**QUIET))
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 
@@ -96,7 +83,7 @@ def ensure(tx: Session, table: Table, key: Key, pod_id: str, project_id: str | N
     """
     query = (
         sa.select(table.id, table.absent)
-        .where(*_of(table, key, [pod_id]))
+        .where(*matching(table, key, [pod_id]))
         .with_for_update()
         .execution_options(populate_existing=True)
     )
@@ -119,12 +106,9 @@ def ensure(tx: Session, table: Table, key: Key, pod_id: str, project_id: str | N
         )
         return True
     if found.absent:
-        values = {**_changed(table), "absent": False, "failing_since": None}
+        values = {**dirty(table), "absent": False, "failing_since": None}
         tx.execute(
-            sa.update(table)
-            .where(table.id == found.id)
-            .values(**values)
-            .execution_options(**_QUIET)
+            sa.update(table).where(table.id == found.id).values(**values).execution_options(**QUIET)
         )
         return True
     return False
@@ -132,315 +116,7 @@ def ensure(tx: Session, table: Table, key: Key, pod_id: str, project_id: str | N
 
 def pods_with(tx: Session, table: Table, key: Key, *, gone_too: bool = False) -> list[str]:
     """Ids of the pods a resource is wanted in; ``gone_too``: or is still to be removed from."""
-    query = sa.select(table.pod_id).where(*_of(table, key, None))
+    query = sa.select(table.pod_id).where(*matching(table, key, None))
     if not gone_too:
         query = query.where(table.absent.is_(False))
     return list(tx.scalars(query))
-
-
-def failing_for(row: Row) -> float:
-    """Seconds since a row's work failed first; zero when it has not."""
-    return (now() - row.failing_since).total_seconds() if row.failing_since else 0.0
-
-
-def backoff(row: Row) -> float:
-    """Seconds until a failing row's next try: as long as it has been failing so far, so that the
-    wait doubles; with jitter, never above the most.
-
-    How often it was tried does not count: what waits its turn is tried often at first.
-    """
-    section = CONF.reconciler
-    delay = min(section.backoff_most, max(section.backoff_first, failing_for(row)))
-    return float(delay * random.uniform(0.75, 1.0))  # noqa: S311
-
-
-def _leased_until() -> datetime.datetime:
-    section = CONF.reconciler
-    return now() + datetime.timedelta(seconds=min(section.lease_seconds, section.claim_seconds))
-
-
-class Store:
-    """The realizations of one database. Blocks; thread-safe as far as ``transaction`` is.
-
-    A claim is a row's ``claimed_by``, a word nobody else has: every write of a worker asks for
-    it, so a worker whose claim ran out can do no harm to the next one's.
-    """
-
-    def __init__(self, table: Table, transaction: Transaction) -> None:
-        self.table = table
-        self._transaction = transaction
-        self._leases = Leases(self._renew)
-
-    def transact(self, function: Work) -> Any:
-        """Run ``function`` in a transaction, again when the database asks for it."""
-        retry = api.wrap_db_retry(
-            max_retries=10,
-            retry_interval=0.05,
-            max_retry_interval=2,
-            jitter=True,
-            exception_checker=lambda error: isinstance(error, _RETRIED),
-        )
-
-        def once() -> Any:
-            with self._transaction() as tx:
-                return function(tx)
-
-        return retry(once)()
-
-    def get(self, key: Key, pod_id: str) -> Row | None:
-        query = sa.select(self.table).where(*_of(self.table, key, [pod_id]))
-        found: Row | None = self.transact(lambda tx: tx.scalar(query))
-        return found
-
-    def mapped(self, resource_type: str, ids: Iterable[str], pod_id: str) -> dict[str, str]:
-        """{central id: id in the pod} of those that are known to be in the pod."""
-        wanted = list(ids)
-        if not wanted:
-            return {}
-        query = sa.select(self.table.resource_id, self.table.pod_resource_id).where(
-            self.table.resource_type == resource_type,
-            self.table.resource_id.in_(wanted),
-            self.table.pod_id == pod_id,
-            self.table.pod_resource_id.is_not(None),
-        )
-        found: dict[str, str] = self.transact(lambda tx: dict(tx.execute(query).tuples().all()))
-        return found
-
-    def wanted(self, resource_type: str, ids: Iterable[str], pod_id: str) -> set[str]:
-        """Those of the resources that are wanted in a pod."""
-        among = list(ids)
-        query = sa.select(self.table.resource_id).where(
-            self.table.resource_type == resource_type,
-            self.table.resource_id.in_(among),
-            self.table.pod_id == pod_id,
-            self.table.absent.is_(False),
-        )
-        found: set[str] = self.transact(lambda tx: set(tx.scalars(query))) if among else set()
-        return found
-
-    def due(self, pod_id: str, limit: int, kinds: Collection[str] | None = None) -> list[Row]:
-        """Rows of a pod to work on now, the longest waiting first."""
-        moment = now()
-        query = sa.select(self.table).where(
-            self.table.pod_id == pod_id,
-            self.table.next_try_at <= moment,
-            sa.or_(self.table.claimed_until.is_(None), self.table.claimed_until < moment),
-        )
-        if kinds is not None:
-            query = query.where(self.table.resource_type.in_(kinds))
-        query = query.order_by(self.table.next_try_at).limit(limit)
-        found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
-        return found
-
-    def in_pod(self, pod_id: str, kinds: Collection[str]) -> list[Row]:
-        """Every row of a pod, of these resource types."""
-        table = self.table
-        query = sa.select(table).where(table.pod_id == pod_id, table.resource_type.in_(kinds))
-        found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
-        return found
-
-    def look(self, rows: Collection[Row], delay: float = 0) -> int:
-        """Have rows that are clean looked at in ``delay`` seconds; how many.
-
-        One that was changed since it was read is passed over: it is worked on anyway.
-        """
-        table, moment = self.table, now() + datetime.timedelta(seconds=delay)
-
-        def mark(tx: Session, row: Row) -> int:
-            query = sa.update(table).where(
-                table.id == row.id,
-                table.wanted_revision == row.wanted_revision,
-                table.next_try_at.is_(None),
-            )
-            result = tx.execute(query.values(next_try_at=moment).execution_options(**_QUIET))
-            return int(result.rowcount)  # type: ignore[attr-defined]
-
-        marked: int = self.transact(lambda tx: sum(mark(tx, row) for row in rows))
-        return marked
-
-    def found(
-        self, key: Key, pod_id: str, project_id: str | None, pod_resource_id: str, wanted: bool
-    ) -> bool:
-        """An object is in a pod without a row. False, and nothing is done, if it has one by now.
-
-        One that is wanted is taken over; else it is removed, unless it is wanted before it is.
-        """
-        mine = _of(self.table, key, [pod_id])
-        values: dict[str, Any] = {"pod_resource_id": pod_resource_id}
-        if not wanted:
-            values |= {"absent": True, "wanted_revision": 0}
-
-        def once(tx: Session) -> bool:
-            if tx.scalar(sa.select(self.table.id).where(*mine)) is not None:
-                return False
-            ensure(tx, self.table, key, pod_id, project_id)
-            update = sa.update(self.table).where(*mine).values(**values)
-            tx.execute(update.execution_options(**_QUIET))
-            return True
-
-        made: bool = self.transact(once)
-        return made
-
-    def claim(self, row_id: str) -> Row | None:
-        """Take a dirty row; None when it is another's or clean.
-
-        For [reconciler] claim_seconds at the most; for lease_seconds if this process dies.
-        """
-        moment, token = now(), f"{uuid.uuid4()}"
-        until = _leased_until()
-        table = self.table
-        take = (
-            sa.update(table)
-            .where(
-                table.id == row_id,
-                table.next_try_at.is_not(None),
-                sa.or_(table.claimed_until.is_(None), table.claimed_until < moment),
-            )
-            .values(claimed_by=token, claimed_until=until, attempts=table.attempts + 1)
-            .execution_options(**_QUIET)
-        )
-        query = sa.select(table).where(table.id == row_id, table.claimed_by == token)
-
-        def once(tx: Session) -> Row | None:
-            tx.execute(take)
-            return tx.scalar(query)
-
-        found: Row | None = self.transact(once)
-        if found is not None:
-            self._leases.hold(token, row_id)
-        return found
-
-    def created(self, row: Row, pod_resource_id: str | None) -> bool:
-        """Note the object's id in the pod (None: it is gone there). False: the claim ran out."""
-        return self._write(row, {"pod_resource_id": pod_resource_id})
-
-    def realized(self, row: Row, pod_resource_id: str | None) -> bool:
-        """The pod has what ``row`` (as it was claimed) wants; frees the row.
-
-        What was changed meanwhile stays dirty. False: the claim ran out.
-        """
-        table = self.table
-        still = sa.and_(table.wanted_revision == row.wanted_revision, table.absent.is_(False))
-        return self._write(
-            row,
-            {
-                "pod_resource_id": pod_resource_id,
-                "realized_revision": row.wanted_revision,
-                "attempts": 0,
-                "failing_since": None,
-                "last_error": None,
-                "claimed_by": None,
-                "claimed_until": None,
-                "next_try_at": sa.case((still, None), else_=now()),
-            },
-        )
-
-    def gone(self, row: Row) -> bool:
-        """The pod has it no more: forget the row, unless it is wanted again meanwhile."""
-        table = self.table
-        mine = (table.id == row.id, table.claimed_by == row.claimed_by)
-
-        def once(tx: Session) -> bool:
-            forget = sa.delete(table).where(*mine, table.absent.is_(True))
-            result = tx.execute(forget.execution_options(**_QUIET))
-            if result.rowcount:  # type: ignore[attr-defined]
-                return True
-            tx.execute(
-                sa.update(table)
-                .where(*mine)
-                .values(
-                    pod_resource_id=None,
-                    realized_revision=None,
-                    attempts=0,
-                    next_try_at=now(),
-                    claimed_by=None,
-                    claimed_until=None,
-                )
-                .execution_options(**_QUIET)
-            )
-            return False
-
-        self._leases.drop(row.claimed_by)
-        forgotten: bool = self.transact(once)
-        return forgotten
-
-    def failed(self, row: Row, error: str, delay: float | None = None) -> bool:
-        """Keep the reason, free the row, try again after ``delay`` seconds (default: backoff)."""
-        seconds = backoff(row) if delay is None else delay
-        return self._write(
-            row,
-            {
-                "last_error": error[:4000],
-                "failing_since": sa.func.coalesce(self.table.failing_since, now()),
-                "next_try_at": now() + datetime.timedelta(seconds=seconds),
-                "claimed_by": None,
-                "claimed_until": None,
-            },
-        )
-
-    @contextlib.contextmanager
-    def alone(self, key: Key) -> Iterator[None]:
-        """Nobody else is in here for the same key, in no process, for [reconciler] claim_seconds.
-
-        For what concerns no pod in particular. Raises Busy when somebody is.
-        """
-        table, nowhere = self.table, ""
-        self.transact(lambda tx: ensure(tx, table, key, nowhere, None))
-        row = self.get(key, nowhere)
-        mine = self.claim(row.id) if row else None
-        if mine is None:
-            raise Busy(f"Somebody else is making the {key}")
-        try:
-            yield
-        finally:
-            forget = sa.delete(table).where(
-                table.id == mine.id, table.claimed_by == mine.claimed_by
-            )
-            self._leases.drop(mine.claimed_by)
-            self.transact(lambda tx: tx.execute(forget.execution_options(**_QUIET)))
-
-    def release(self, row: Row) -> bool:
-        """Free a row whose work is not finished; it stays dirty, its attempts are forgiven."""
-        return self._write(row, {"attempts": 0, "claimed_by": None, "claimed_until": None})
-
-    def hurry(self, pod_id: str, keys: Collection[Key] | None = None) -> None:
-        """Try what was failing in a pod (of these resources, or all) again now."""
-        table = self.table
-        query = sa.update(table).where(table.pod_id == pod_id, table.next_try_at > now())
-        if keys is not None:
-            these = (sa.and_(*_of(table, key, None)) for key in keys)
-            query = query.where(sa.or_(sa.false(), *these))
-        self.transact(
-            lambda tx: tx.execute(query.values(next_try_at=now()).execution_options(**_QUIET))
-        )
-
-    def pod_ids(self) -> set[str]:
-        """Ids of the pods that have rows."""
-        query = sa.select(self.table.pod_id).distinct()
-        found: set[str] = self.transact(lambda tx: set(tx.scalars(query)))
-        return found
-
-    def forget_pod(self, pod_id: str) -> None:
-        """Drop all rows of a pod that is no pod of ours any more."""
-        query = sa.delete(self.table).where(self.table.pod_id == pod_id)
-        self.transact(lambda tx: tx.execute(query.execution_options(**_QUIET)))
-
-    def _renew(self, held: Mapping[str, str]) -> None:
-        # By their ids: a look through the whole table would lock all of it.
-        table = self.table
-        mine = (table.id.in_(held.values()), table.claimed_by.in_(held))
-        query = sa.update(table).where(*mine)
-        values = query.values(claimed_until=_leased_until()).execution_options(**_QUIET)
-        self.transact(lambda tx: tx.execute(values))
-
-    def _write(self, row: Row, values: dict[str, Any]) -> bool:
-        """Write to a row that was claimed. False: the claim ran out."""
-        query = (
-            sa.update(self.table)
-            .where(self.table.id == row.id, self.table.claimed_by == row.claimed_by)
-            .values(**values)
-            .execution_options(**_QUIET)
-        )
-        if "claimed_by" in values:
-            self._leases.drop(row.claimed_by)
-        return bool(self.transact(lambda tx: tx.execute(query).rowcount))  # type: ignore[attr-defined]

@@ -23,7 +23,8 @@ from neutron_lib.api.definitions import subnet as subnet_def
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
-from tricircle.db.realizations import Key, Store, pods_with
+from tricircle.db.realizations import Key, pods_with
+from tricircle.db.store import Store
 from tricircle.network import central, interconnect, podlist, reach, reservations, segments
 from tricircle.network.central import Resource
 from tricircle.network.reach import Pods, RouterReach

@@ -21,7 +21,8 @@ from oslo_log import log
 from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
-from tricircle.db.realizations import Key, Store
+from tricircle.db.realizations import Key
+from tricircle.db.store import Store
 from tricircle.network import interconnect
 from tricircle.network.models import Endpoint, Realization
 from tricircle.network.site import Site, marked

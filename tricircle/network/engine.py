@@ -12,7 +12,8 @@ from oslo_log import log
 
 from tricircle.conf import CONF
 from tricircle.db import realizations
-from tricircle.db.realizations import Key, Row, Store
+from tricircle.db.realizations import Key, Row
+from tricircle.db.store import Store, backoff, failing_for
 from tricircle.network import repairs
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
@@ -66,7 +67,7 @@ class Engine:
             self._claimed(self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75)), row)
         except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
             # At first, what has to wait for its turn is nothing to worry about.
-            patient = realizations.failing_for(row) < _PATIENT
+            patient = failing_for(row) < _PATIENT
             early = patient and (isinstance(error, NotYet) or _in_use(row, error))
             level = log.DEBUG if early else log.WARNING
             LOG.log(level, "%s: %s", _name(row), error)
@@ -217,10 +218,10 @@ def _delay(row: Row, error: Exception) -> float | None:
     """Seconds until the next try, when that is not the usual backoff."""
     if isinstance(error, NotYet):
         return _SOON
-    if _in_use(row, error) and realizations.failing_for(row) < _PATIENT:
+    if _in_use(row, error) and failing_for(row) < _PATIENT:
         return _SOON
     if isinstance(error, PodUnreachable):
-        return min(_AWAY, realizations.backoff(row))
+        return min(_AWAY, backoff(row))
     return None
 
 

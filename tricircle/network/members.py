@@ -21,7 +21,8 @@ from neutron.db.models import securitygroup as sg_models
 from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
-from tricircle.db.realizations import Key, Store
+from tricircle.db.realizations import Key
+from tricircle.db.store import Store
 from tricircle.network.models import Realization
 
 KIND = "group_members"

@@ -11,7 +11,7 @@ from neutron_lib.db import model_base
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tricircle.db.models import RealizationColumns
-from tricircle.db.realizations import Store
+from tricircle.db.store import Store
 
 
 class Realization(RealizationColumns, model_base.BASEV2):  # type: ignore[misc]

@@ -14,7 +14,8 @@ from neutron.db.models import securitygroup as sg_models
 from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
-from tricircle.db.realizations import Key, Store
+from tricircle.db.realizations import Key
+from tricircle.db.store import Store, Work
 from tricircle.network import bridges, endpoints, members, outbox, reach
 from tricircle.network.models import Realization
 
@@ -117,13 +118,13 @@ def _named(tx: Session, column: Any, groups: set[str]) -> set[str]:
     return set(tx.scalars(query.distinct()))
 
 
-def _beginning(key: Key, pod_id: str) -> realizations.Work:
+def _beginning(key: Key, pod_id: str) -> Work:
     if key.resource_type == endpoints.KIND:
         return lambda tx: realizations.ensure(tx, Realization, key, pod_id, None)
     return lambda tx: members.begin(tx, key.resource_id, pod_id)
 
 
-def _retiring(store: Store, key: Key, pod_id: str) -> realizations.Work:
+def _retiring(store: Store, key: Key, pod_id: str) -> Work:
     """A transaction that retires a row, if even now that it is locked nothing needs it.
 
     Whoever binds a port locks the rows of what it needs before it commits the port's own: either

@@ -19,7 +19,8 @@ from neutron_lib.api import attributes
 from neutron_lib.api.definitions import port as port_def
 from oslo_log import log
 
-from tricircle.db.realizations import Busy, Key
+from tricircle.db.realizations import Key
+from tricircle.db.store import Busy
 from tricircle.network import central, models
 from tricircle.network.central import Resource
 from tricircle.network.site import NotYet

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from neutron.db import models_v2
 from sqlalchemy.orm import Session
 
-from tricircle.db.realizations import Busy
+from tricircle.db.store import Busy
 from tricircle.network import bridges, central, gateways, plan, reach, reservations, segments
 from tricircle.network.bridges import Bridge
 from tricircle.network.central import Resource

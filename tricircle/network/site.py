@@ -5,7 +5,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tricircle.db.realizations import Key, Store
+from tricircle.db.realizations import Key
+from tricircle.db.store import Store
 from tricircle.network.deadline import Deadline
 from tricircle.network.podneutron import PodNeutron
 from tricircle.pods.pod import Pod

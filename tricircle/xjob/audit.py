@@ -16,7 +16,8 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.db import repairs as repairs_table
 from tricircle.db.models import now
-from tricircle.db.realizations import Key, Row, Store
+from tricircle.db.realizations import Key, Row
+from tricircle.db.store import Store
 from tricircle.network import repairs
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource

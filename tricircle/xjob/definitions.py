@@ -9,7 +9,8 @@ from oslo_log import log as logging
 
 from tricircle.db import definitions as store
 from tricircle.db import models, session
-from tricircle.db.realizations import Row, Store
+from tricircle.db.realizations import Row
+from tricircle.db.store import Store
 from tricircle.pods import definitions
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity

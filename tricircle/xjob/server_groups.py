@@ -12,7 +12,8 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.db import models, session
 from tricircle.db import server_groups as table
-from tricircle.db.realizations import Row, Store
+from tricircle.db.realizations import Row
+from tricircle.db.store import Store
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity

@@ -9,7 +9,7 @@ import pytest
 
 from tests.functional.fakes.faults import Kind
 from tests.functional.network.stage import Object, Stage
-from tricircle.db.realizations import Store
+from tricircle.db.store import Store
 from tricircle.network.podneutron import PodNeutron
 from tricircle.pods.errors import PodUnreachable
 

@@ -13,7 +13,8 @@ from tests.unit.admin.conftest import PROJECT, ROOT
 from tricircle.conf import CONF
 from tricircle.db import jobs as table
 from tricircle.db import models, realizations, repairs, session
-from tricircle.db.realizations import Key, Store
+from tricircle.db.realizations import Key
+from tricircle.db.store import Store
 
 OTHER = "e" * 32
 JOBS = f"{ROOT}/jobs"

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from tricircle.conf import CONF
 from tricircle.db import models, realizations, session
-from tricircle.db.realizations import Key, Row, Store
+from tricircle.db.realizations import Key, Row
+from tricircle.db.store import Store
 
 KEY, POD = Key("network", "n1"), "p1"
 

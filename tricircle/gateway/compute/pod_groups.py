@@ -16,7 +16,7 @@ from tricircle.db import models, session
 from tricircle.db import server_groups as table
 from tricircle.db.errors import NotFound
 from tricircle.db.models import ServerGroup
-from tricircle.db.realizations import Store
+from tricircle.db.store import Store
 from tricircle.gateway import restricted
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
