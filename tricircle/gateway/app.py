@@ -104,6 +104,7 @@ class Pipeline:
             headers=cleaned,
             body=await request.read(),
             root=root,
+            base=self.api.base,
         )
         response = await self.api.handlers[match.route](call)
         response.headers.extend(call.answer_headers)

@@ -13,6 +13,7 @@ from tricircle.gateway.routes import Match, Route
 
 if TYPE_CHECKING:
     from tricircle.gateway.services import Services
+    from tricircle.pods.pod import Pod
 
 Version = tuple[int, int]
 
@@ -69,7 +70,8 @@ class Context:
 class Call:
     """A request that passed authentication, microversion and route table.
 
-    ``root`` is our own scheme, host and prefix as the client sees them, without the version.
+    ``root`` is our own scheme, host and prefix as the client sees them, without the version,
+    which is ``base``.
     ``path`` is still percent-encoded, without version and project; ``params`` are decoded.
     ``version`` is the negotiated microversion, None where the service has none.
     """
@@ -83,7 +85,23 @@ class Call:
     headers: CIMultiDict[str]  # the client's, without what it may not claim
     body: bytes
     root: str
+    base: str = ""
     answer_headers: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def pods(self) -> list["Pod"]:
+        """All pods that have the service called, in the registry's order."""
+        return [pod for pod in self.services.registry.all() if pod.has(self.service)]
+
+    @property
+    def serving(self) -> list["Pod"]:
+        """Those of ``pods`` that are in use, whatever their health."""
+        return [pod for pod in self.services.serving() if pod.has(self.service)]
+
+    @property
+    def answering(self) -> list["Pod"]:
+        """Those of ``pods`` that are in use and worth asking now."""
+        return [pod for pod in self.services.answering() if pod.has(self.service)]
 
     @property
     def route(self) -> Route:

@@ -32,7 +32,7 @@ async def page(
     ``read`` takes the items out of a pod's document; ``more`` are query parameters that replace
     the client's. Raises Refused, Fault 502, 503, 504.
     """
-    pods = sorted(call.services.registry.all(), key=lambda pod: pod.region_name)
+    pods = sorted(call.pods, key=lambda pod: pod.region_name)
     away: dict[Pod, PodError] = {}
 
     async def ask(asked: Sequence[Pod], limit: int, marker: str | None) -> scatter.Gathered:

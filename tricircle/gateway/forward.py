@@ -88,9 +88,8 @@ async def ask_any(call: Call, **instead: Any) -> PodResponse:
 
     Raises Fault 503 when none answers, PodTimeout when a change may have been made in one.
     """
-    services = call.services
     # A pod thought away is asked last rather than never: the thought may be old.
-    pods = sorted(services.serving(), key=services.away)
+    pods = sorted(call.serving, key=call.services.away)
     failed: PodError | None = None
     for pod in pods:
         try:

@@ -7,7 +7,6 @@ from multidict import MultiDict
 
 from tricircle.conf import CONF
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute.versions import ID
 
 
 def page_size(call: Call) -> int | None:
@@ -27,4 +26,4 @@ def to_next(call: Call, path: str, marker: object) -> list[dict[str, str]]:
     params = MultiDict(sorted(call.query.items(), key=lambda pair: pair[0]))
     params["marker"] = str(marker)
     query = urlencode(list(params.items()))
-    return [{"rel": "next", "href": f"{call.root}/{ID}{call.on_pod(path)}?{query}"}]
+    return [{"rel": "next", "href": f"{call.root}{call.base}{call.on_pod(path)}?{query}"}]

@@ -144,8 +144,8 @@ async def _search(
     call: Call, resource_type: str, resource_id: str, but: Pod | None = None
 ) -> tuple[Pod | None, list[Pod]]:
     """Ask all pods at once, learn the answer: (the pod or None, the pods that did not say)."""
-    pods = [pod for pod in call.services.registry.all() if but is None or pod.id != but.id]
-    answering = set(call.services.answering())
+    pods = [pod for pod in call.pods if but is None or pod.id != but.id]
+    answering = set(call.answering)
     asked = [pod for pod in pods if pod in answering]
     away = [pod for pod in pods if pod not in answering]
     tasks = {

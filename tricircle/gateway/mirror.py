@@ -106,7 +106,7 @@ async def _ask_first(
     """
     lacking = await in_thread(store.pods_lacking, kind)
     services = call.services
-    pods = sorted(services.serving(), key=lambda pod: pod.region_name)
+    pods = sorted(call.serving, key=lambda pod: pod.region_name)
     pods.sort(key=lambda pod: (services.away(pod), pod.id in lacking))
     failed: PodError | None = None
     for pod in pods:
@@ -131,7 +131,7 @@ async def _everywhere(
         except PodError as error:
             LOG.warning("%s is not right in every pod yet: %s", what, error)
 
-    others = [pod for pod in call.services.answering() if pod.id != but.id]
+    others = [pod for pod in call.answering if pod.id != but.id]
     done, late = (
         await asyncio.wait(
             [asyncio.ensure_future(one(pod)) for pod in others], timeout=CONF.gateway.list_deadline

@@ -97,7 +97,7 @@ async def gather(call: Call, pods: Iterable[Pod], **instead: Any) -> Gathered:
 
 async def everywhere(call: Call, **instead: Any) -> Gathered:
     """``gather`` from all pods, by region."""
-    pods = sorted(call.services.registry.all(), key=lambda pod: pod.region_name)
+    pods = sorted(call.pods, key=lambda pod: pod.region_name)
     return await gather(call, pods, **instead)
 
 

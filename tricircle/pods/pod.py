@@ -9,6 +9,8 @@ from tricircle.db import models
 from tricircle.pods import errors
 
 ENABLED, DRAINING, MAINTENANCE = "enabled", "draining", "maintenance"
+# Services a pod may be without.
+OPTIONAL = ("volume",)
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 
 
@@ -45,6 +47,10 @@ class Pod:
             raise errors.PodUnreachable(
                 self.region_name, f"Keystone's catalogue has no {service} endpoint for it"
             ) from None
+
+    def has(self, service: str) -> bool:
+        """Whether the pod has a service, which may not answer now. Every pod has compute."""
+        return service in self.endpoints or service not in OPTIONAL
 
     @property
     def takes_new(self) -> bool:

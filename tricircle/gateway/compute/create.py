@@ -16,10 +16,10 @@ from tricircle.db import server_groups as groups
 from tricircle.db.errors import Elsewhere, NotFound
 from tricircle.db.models import ServerGroup, now
 from tricircle.gateway import lookup
+from tricircle.gateway.background import at_work
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics, pod_groups, unknown
-from tricircle.gateway.compute.background import at_work
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.nics import BoundPort, Nic
 from tricircle.gateway.compute.request import CreateRequest, toward_pod

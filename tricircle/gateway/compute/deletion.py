@@ -14,10 +14,10 @@ from oslo_log import log as logging
 
 from tricircle.db import allocations, creations, routings
 from tricircle.gateway import lookup
+from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics
-from tricircle.gateway.compute.background import start
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod

@@ -13,10 +13,10 @@ from oslo_log import log as logging
 
 from tricircle.db import creations, routings
 from tricircle.gateway import lookup
+from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics
-from tricircle.gateway.compute.background import start
 from tricircle.gateway.compute.nics import BoundPort
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError

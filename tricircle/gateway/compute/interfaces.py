@@ -11,11 +11,11 @@ from aiohttp import web
 
 from tricircle.db import creations, routings
 from tricircle.gateway import lookup
+from tricircle.gateway.background import at_work
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import NeutronError
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import detaching, networks, nics
-from tricircle.gateway.compute.background import at_work
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.neutron import central, service
 from tricircle.gateway.compute.nics import BoundPort, Nic

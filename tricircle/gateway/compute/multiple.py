@@ -14,10 +14,10 @@ import orjson
 from aiohttp import web
 from oslo_log import log as logging
 
+from tricircle.gateway.background import at_work
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import create as creation
 from tricircle.gateway.compute import deletion, reservations
-from tricircle.gateway.compute.background import at_work
 from tricircle.gateway.compute.create import Plan
 from tricircle.gateway.compute.request import CreateRequest
 from tricircle.gateway.errors import Fault

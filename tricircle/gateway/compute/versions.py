@@ -21,8 +21,7 @@ _DOCUMENTATION = {"rel": "describedby", "type": "text/html", "href": "http://doc
 
 def offered(services: Services) -> Range:
     """The microversions every pod in use has, as each was seen last."""
-    known = [pod.versions["compute"] for pod in services.serving() if "compute" in pod.versions]
-    return common(COMPUTE, known)
+    return common(COMPUTE, services.offered("compute"))
 
 
 def versions(services: Services, root: str) -> web.Response:

@@ -10,11 +10,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import numbers, scatter
+from tricircle.gateway import hosts, numbers, scatter
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute.answers import respond
-from tricircle.gateway.compute.operators import hosts
 from tricircle.gateway.compute.operators.aggregate import (
     ROOT,
     ZONE,

@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from tricircle.gateway import scatter
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.forward import reply
 from tricircle.pods.pod import Pod
 

@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import numbers, scatter, seek
+from tricircle.gateway import hosts, numbers, scatter, seek
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute.answers import respond
-from tricircle.gateway.compute.operators import documents, hosts, lists
+from tricircle.gateway.compute.operators import documents, lists
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
 
 _FOUND = lists.Collection("hypervisors", documents.hypervisor)

@@ -10,11 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
-from tricircle.gateway import chain, links, numbers, scatter
+from tricircle.gateway import chain, hosts, links, numbers, scatter
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute.answers import respond
-from tricircle.gateway.compute.operators import documents, hosts
+from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.compute.operators.documents import Item
 from tricircle.gateway.forward import ask_any, reply, rewrite_links
 from tricircle.pods.pod import Pod

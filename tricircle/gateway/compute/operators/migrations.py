@@ -9,10 +9,10 @@ import orjson
 from aiohttp import web
 
 from tricircle.conf import CONF
-from tricircle.gateway import links, lookup, numbers, scatter
+from tricircle.gateway import hosts, links, lookup, numbers, scatter
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute.answers import respond
-from tricircle.gateway.compute.operators import documents, hosts, lists
+from tricircle.gateway.compute.operators import documents, lists
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply, rewrite_links
 from tricircle.gateway.paging import Cursor, MarkerLost, Merged, Order, Page, Source, merge

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tricircle.gateway import chain, links, scatter
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.forward import ask_any, reply
 from tricircle.gateway.scatter import Refused
 

@@ -11,9 +11,9 @@ from aiohttp import web
 from oslo_log import log as logging
 
 from tricircle.gateway import lookup
+from tricircle.gateway.answers import accepted
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.answers import accepted
 from tricircle.gateway.compute.neutron import central, user
 from tricircle.gateway.compute.proxies import ports
 from tricircle.gateway.forward import reply

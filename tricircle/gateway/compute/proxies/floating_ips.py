@@ -9,9 +9,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from tricircle.gateway import lookup
+from tricircle.gateway.answers import accepted, respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.answers import accepted, respond
 from tricircle.gateway.compute.neutron import central, user
 from tricircle.gateway.compute.proxies import ports
 from tricircle.gateway.errors import Fault

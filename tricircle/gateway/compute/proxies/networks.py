@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.compute.neutron import central, user
 from tricircle.gateway.errors import Fault
 

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from tricircle.conf import CONF
 from tricircle.gateway import links
+from tricircle.gateway.answers import accepted, respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.answers import accepted, respond
 from tricircle.gateway.compute.neutron import central, user
 from tricircle.gateway.compute.proxies import rules
 from tricircle.gateway.compute.security_groups import as_nova, known_to, rule_as_nova

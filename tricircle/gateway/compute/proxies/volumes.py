@@ -8,10 +8,10 @@ import orjson
 from aiohttp import web
 
 from tricircle.gateway import links, scatter, seek
+from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import placed, servers
-from tricircle.gateway.compute.answers import respond
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
 from tricircle.pods.pod import Pod
