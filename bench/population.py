@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that are computed when asked for, not kept: a million of them need no memory.
+
+Server ``index`` of a pod has a rank among all servers, 0 for the newest; in a pod, ranks grow with
+the index. Everything of a server follows from the two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+
+#: The newest server was created then, each one before it a second earlier.
+_NEWEST = 1_790_000_000
+#: Every so many servers of a pod is in ERROR.
+ERRORS_EVERY = 50
+_ID = re.compile(r"([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})")
+
+
+def stamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Population:
+    """``total`` servers over ``pods`` pods; in ``blocks`` all of a pod's are newer than all of the
+    next one's, else they come by turns, in no regular order."""
+
+    pods: int
+    total: int
+    blocks: bool = False
+
+    @property
+    def each(self) -> int:
+        """Servers in one pod."""
+        return self.total // self.pods
+
+    def rank(self, pod: int, index: int) -> int:
+        if self.blocks:
+            return pod * self.each + index
+        # One server of each pod in every round, each round in an order of its own.
+        return index * self.pods + (pod + index * 7919) % self.pods
+
+    def name(self, pod: int, index: int) -> str:
+        return f"server-{self.rank(pod, index):08d}"
+
+    def created(self, pod: int, index: int) -> str:
+        return stamp(_NEWEST - self.rank(pod, index))
+
+    @staticmethod
+    def status(index: int) -> str:
+        return "ACTIVE" if index % ERRORS_EVERY else "ERROR"
+
+    @staticmethod
+    def id(pod: int, index: int) -> str:
+        return f"{pod:08x}-0000-4000-8000-{index:012x}"
+
+    def index(self, pod: int, server_id: str) -> int | None:
+        """Which server of a pod has an id; None when none has."""
+        found = _ID.fullmatch(server_id)
+        if found is None or int(found[1], 16) != pod:
+            return None
+        index = int(found[2], 16)
+        return index if index < self.each else None

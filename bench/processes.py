@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes that are measured: Tricircle's gateway and its database, and what they take."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.cloud import FLAVOR, Facts
+from tricircle.conf import CONF
+from tricircle.db import definitions, migrations, pods, session
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_LONGEST_START = 60.0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def load() -> str:
+    """The machine's load, for beside a figure."""
+    with open("/proc/loadavg") as file:
+        return file.read().split()[0]
+
+
+class Program:
+    """A program that runs while the block does; its output goes to ``log``."""
+
+    def __init__(self, argv: list[str], log: Path, ready: Callable[[], bool]) -> None:
+        self._argv, self._log, self._ready = argv, log, ready
+        self._process: subprocess.Popen[bytes]
+
+    def __enter__(self) -> Program:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._argv, stdout=log, stderr=log)
+        until = time.monotonic() + _LONGEST_START
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise SystemExit(f"{self._argv[0]}: {self._log.read_text()[-2000:]}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(40)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def pids(self) -> list[int]:
+        """The process and its children."""
+        pid = self._process.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [pid, *map(int, file.read().split())]
+
+    def cpu(self) -> float:
+        """Seconds of processor used so far, of user and system."""
+        return sum(cpu(pid) for pid in self.pids)
+
+    def forget_peak(self) -> None:
+        """Measure the peak of memory from here on."""
+        for pid in self.pids:
+            with open(f"/proc/{pid}/clear_refs", "w") as file:
+                file.write("5")
+
+    def peak(self) -> float:
+        """MB of memory at the most."""
+        return sum(_status(pid, "VmHWM") for pid in self.pids) / 1024
+
+
+def cpu(pid: int) -> float:
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def _status(pid: int, name: str) -> int:
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name))
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# The database
+
+
+@contextlib.contextmanager
+def database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database, of SQLite or of a MariaDB that is started for it."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/tricircle.sqlite"
+        return
+    if shutil.which("mariadbd") is None:
+        raise SystemExit("MariaDB is not installed: use --database sqlite")
+    data, port = folder / "mysql", free_port()
+    install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
+               "--auth-root-authentication-method=normal", f"--user={_user()}"]  # fmt: skip
+    subprocess.run(install, check=True, capture_output=True)
+    log = folder / "mariadb.log"
+    # As in production but smaller: a commit is on the disk before it is told.
+    argv = f"""mariadbd --no-defaults --user={_user()} --datadir={data} --socket={folder}/sql
+        --port={port} --bind-address=127.0.0.1 --innodb-buffer-pool-size=256M
+        --max-connections=200 --performance-schema=OFF --skip-name-resolve"""
+    client = ["mariadb", "-S", f"{folder}/sql", "-u", "root", "-e"]
+
+    def ready() -> bool:
+        return subprocess.run([*client, "select 1"], capture_output=True).returncode == 0
+
+    with Program(argv.split(), log, ready):
+        made = "create database tricircle; grant all on tricircle.* to t@'127.0.0.1' identified by 't'"
+        subprocess.run([*client, made], check=True)
+        yield f"mysql+pymysql://t:t@127.0.0.1:{port}/tricircle"
+
+
+def _user() -> str:
+    return "root" if os.geteuid() == 0 else str(os.geteuid())
+
+
+# The gateway
+
+
+@contextlib.contextmanager
+def gateway(
+    facts: Facts, database: str, folder: Path, **options: Any
+) -> Iterator[tuple[Program, int]]:
+    """A ``tricircle-gateway`` over a simulated cloud: (process, port of its Compute API)."""
+    port = free_port()
+    config = folder / "tricircle.conf"
+    config.write_text(_config(facts, database, port, options))
+    _prepare(config, facts)
+    program = str(Path(sys.executable).parent / "tricircle-gateway")
+
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthcheck") as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    log = folder / "gateway.log"
+    with Program([program, "--config-file", str(config)], log, ready) as process:
+        yield process, port
+
+
+def _config(facts: Facts, database: str, port: int, options: dict[str, Any]) -> str:
+    more = "\n".join(f"{name} = {value}" for name, value in options.items())
+    text = f"""
+    [tricircle_database]
+    connection = {database}
+    [quota]
+    instances = 1000000
+    cores = 1000000
+    ram = -1
+    [tricircle_identity]
+    www_authenticate_uri = {facts.keystone}/v3
+    auth_type = password
+    auth_url = {facts.keystone}/v3
+    username = tricircle
+    password = secret
+    project_name = service
+    user_domain_id = default
+    project_domain_id = default
+    [gateway]
+    listen = 127.0.0.1
+    admin_port = 0
+    compute_port = {port}
+    """
+    return f"{textwrap.dedent(text)}{more}\n"
+
+
+def _prepare(config: Path, facts: Facts) -> None:
+    """Make the tables, and write the pods into them, and the flavor as if made through us."""
+    session.reset()
+    CONF(["--config-file", str(config)], project="tricircle")
+    migrations.sync()
+    known = {row.region_name for row in pods.list_all()}
+    for region, port in facts.ports.items():
+        if region in known:
+            continue
+        base = f"http://127.0.0.1:{port}"
+        pods.create({
+            "region_name": region, "availability_zone": "az1", "pod_availability_zone": "nova",
+            "health": "up", "versions": {"compute": {"min": "2.1", "max": "2.96"}},
+            "endpoints": {"compute": f"{base}/compute/v2.1", "network": f"{base}/network",
+                          "placement": f"{base}/placement"},
+        })  # fmt: skip
+    realized = {row.id: "1" for row in pods.list_all()}
+    definitions.put("flavor", FLAVOR["id"], FLAVOR, realized)
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for one run's files, removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        yield Path(name)
