@@ -11,11 +11,15 @@ import collections
 import dataclasses
 import functools
 import heapq
+import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
 Item = dict[str, Any]
 Position = tuple[tuple[Any, ...], str]
+
+# A source is asked for its even share of a page, half as much again, and so many more.
+_SPARE = 10
 
 
 class MarkerLost(Exception):
@@ -97,53 +101,61 @@ class Merged:
 
 
 class _Stream:
-    """What is left of one source, a page of it in memory at a time."""
+    """What is left of one source, some of it in memory."""
 
-    def __init__(self, source: Source, order: Order, limit: int) -> None:
+    def __init__(self, source: Source, order: Order) -> None:
         self.source = source
         self.last: str | None = None  # id of the last item taken
+        self.items: collections.deque[Item] = collections.deque()
+        self.more = True
         self._order = order
-        self._limit = limit
-        self._items: collections.deque[Item] = collections.deque()
         self._fetched: str | None = None
-        self._more = True
+        self._got = 0
 
-    async def begin(self, cursor: Cursor | None, most: int) -> None:
+    async def begin(self, cursor: Cursor | None, share: int, most: int) -> None:
         if cursor is None:
-            await self.fill()
+            await self.fetch(share)
             return
         if self.source.id in cursor.after:
             self.last = self._fetched = cursor.after[self.source.id]
             try:
-                await self.fill()
+                await self.fetch(share)
                 return
             except MarkerLost:
                 self.last = self._fetched = None
-        limit, self._limit = self._limit, most
-        while await self.fill():
-            while self._items and self.position() <= cursor.position:
+        while True:
+            await self.fetch(most)
+            while self.items and self.position() <= cursor.position:
                 self.take()
-            if self._items:
-                break
-        self._limit = limit
+            if self.items or not self.more:
+                return
 
-    async def fill(self) -> bool:
-        """Have an item in memory; whether there is one."""
-        while not self._items and self._more:
-            page = await self.source.fetch(self._fetched, self._limit)
-            self._items.extend(page.items)
-            self._more = page.more and bool(page.items)
-            if page.items:
-                self._fetched = page.items[-1][self.source.key]
-        return bool(self._items)
+    async def fetch(self, limit: int) -> None:
+        """Have more items in memory, at most ``limit``, if there are any."""
+        page = await self.source.fetch(self._fetched, limit)
+        self.items.extend(page.items)
+        self._got = len(page.items)
+        self.more = page.more and bool(page.items)
+        if page.items:
+            self._fetched = page.items[-1][self.source.key]
+
+    @property
+    def runs_low(self) -> bool:
+        """Whether the better part of what was fetched last is used."""
+        return self.more and len(self.items) <= self._got // 2
 
     def position(self) -> Position:
-        return self._order.key(self._items[0]), self.source.rank
+        return self._order.key(self.items[0]), self.source.rank
 
     def take(self) -> Item:
-        item = self._items.popleft()
+        item = self.items.popleft()
         self.last = item[self.source.key]
         return item
+
+
+def _share(limit: int, sources: int) -> int:
+    """How many of ``limit`` items to ask of each source at once: seldom will one have more."""
+    return min(limit, limit * 3 // (2 * sources) + _SPARE) if sources else limit
 
 
 async def merge(
@@ -157,35 +169,51 @@ async def merge(
 ) -> Merged:
     """The first ``limit`` items of all sources after ``cursor``.
 
-    At most a page of ``limit`` items a source is held (``most`` while a place is looked for). A
-    source that raises one of ``tolerated`` is left out from there on and reported in ``failed``.
+    Each source is asked for a share of the page first, and for more when it turns out to have it:
+    so what is held does not grow with the number of sources (but ``most`` a source while a place
+    is looked for). A source that raises one of ``tolerated`` is left out from there on and
+    reported in ``failed``.
     """
-    streams = [_Stream(source, order, limit) for source in sources]
+    streams = [_Stream(source, order) for source in sources]
     failed: dict[str, Exception] = {}
-    begun = await asyncio.gather(
-        *(stream.begin(cursor, most) for stream in streams), return_exceptions=True
-    )
-    heap: list[tuple[Position, int, _Stream]] = []
-    for index, (stream, outcome) in enumerate(zip(streams, begun, strict=True)):
-        if isinstance(outcome, tolerated):
-            failed[stream.source.id] = outcome
-        elif isinstance(outcome, BaseException):
-            raise outcome
-        elif await stream.fill():
-            heap.append((stream.position(), index, stream))
+    share = _share(limit, len(streams))
+    begin = operator.methodcaller("begin", cursor, share, most)
+    await _each(streams, begin, failed, tolerated)
+    heap = [
+        (stream.position(), index, stream)
+        for index, stream in enumerate(streams)
+        if stream.items and stream.source.id not in failed
+    ]
     heapq.heapify(heap)
     taken: list[tuple[str, Item]] = []
     end: Position | None = None
     while heap and len(taken) < limit:
         end, index, stream = heap[0]
         taken.append((stream.source.id, stream.take()))
-        try:
-            left = len(taken) == limit or await stream.fill()
-        except tolerated as error:
-            failed[stream.source.id], left = error, False
-        if left and len(taken) < limit:
+        room = limit - len(taken)
+        if room and not stream.items and stream.more:
+            # Whoever is about to run dry as well is asked at the same time.
+            low = [one for _, _, one in heap if one.runs_low]
+            more = operator.methodcaller("fetch", _share(room, len(low)))
+            await _each(low, more, failed, tolerated)
+        if room and stream.items:
             heapq.heapreplace(heap, (stream.position(), index, stream))
         else:
             heapq.heappop(heap)
     after = {one.source.id: one.last for one in streams if one.source.id not in failed}
     return Merged(taken, None if end is None else Cursor(end, after), failed)
+
+
+async def _each(
+    streams: Sequence[_Stream],
+    work: Callable[[_Stream], Awaitable[None]],
+    failed: dict[str, Exception],
+    tolerated: tuple[type[Exception], ...],
+) -> None:
+    """Do ``work`` with all streams at once. One that fails keeps what it has and gets no more."""
+    outcomes = await asyncio.gather(*map(work, streams), return_exceptions=True)
+    for stream, outcome in zip(streams, outcomes, strict=True):
+        if isinstance(outcome, tolerated):
+            failed[stream.source.id], stream.more = outcome, False
+        elif isinstance(outcome, BaseException):
+            raise outcome

@@ -134,6 +134,41 @@ async def test_a_pod_that_fails_between_pages_is_left_out_from_there() -> None:
     assert set(page.failed) == {"pod2"}
 
 
+def lined_up(numbers: list[list[int]]) -> list[FakePod]:
+    """Pods with items that sort by number."""
+    return [
+        FakePod(
+            f"pod{pod}",
+            [{"id": f"s{n}", "name": f"{n:06}", "created": 0} for n in own],
+            1000,
+        )
+        for pod, own in enumerate(numbers)
+    ]
+
+
+async def test_pods_are_asked_for_their_share_of_a_page() -> None:
+    pods = lined_up([list(range(pod, 5000, 20)) for pod in range(20)])
+    page = await merge([pod.source for pod in pods], order_of(False), 200, 1000, tolerated=())
+    assert [item["id"] for _, item in page.items] == [f"s{n}" for n in range(200)]
+    assert [pod.fetches for pod in pods] == [1] * 20
+    assert sum(pod.largest for pod in pods) < 600
+
+
+async def test_a_pod_that_has_the_whole_page_is_asked_twice() -> None:
+    pods = lined_up([list(range(pod * 1000, pod * 1000 + 1000)) for pod in range(20)])
+    page = await merge([pod.source for pod in pods], order_of(False), 500, 1000, tolerated=())
+    assert [item["id"] for _, item in page.items] == [f"s{n}" for n in range(500)]
+    assert [pod.fetches for pod in pods] == [2] + [1] * 19
+
+
+async def test_pods_that_share_a_page_are_asked_for_more_together() -> None:
+    three = [list(range(pod, 3000, 3)) for pod in range(3)]
+    empty: list[list[int]] = [[] for _ in range(17)]
+    pods = lined_up(three + empty)
+    await merge([pod.source for pod in pods], order_of(False), 600, 1000, tolerated=())
+    assert [pod.fetches for pod in pods[:3]] == [2] * 3
+
+
 async def test_a_page_holds_no_more_than_its_limit_of_each_pod() -> None:
     order = order_of(descending=False)
     items = [{"id": f"s{n}", "name": f"{n:04}", "created": 0} for n in range(500)]
