@@ -3,7 +3,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -51,6 +50,10 @@ class Api:
     link_prefix: str = ""
 
 
+# The version to serve, or why there is none: told once it is known who asks.
+_Negotiated = microversion.Version | Fault | None
+
+
 class Pipeline:
     """Serves one API."""
 
@@ -58,11 +61,13 @@ class Pipeline:
         self.api = api
         self.services = services
 
-    async def __call__(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.Response:
         request_id = headers.new_request_id()
-        version = self._version_told(request)
+        cleaned = headers.strip(request.headers)
+        negotiated = self._negotiate(cleaned)
+        version = self._told(negotiated)
         try:
-            response = await self._answer(request, request_id)
+            response = await self._answer(request, cleaned, negotiated, request_id)
         except Fault as fault:
             response = render(fault, self.api.service)
             if isinstance(fault, microversion.UnknownVersion):
@@ -79,12 +84,17 @@ class Pipeline:
         self._finish(request, response, request_id, version)
         return response
 
-    async def _answer(self, request: web.Request, request_id: str) -> web.Response:
+    async def _answer(
+        self,
+        request: web.Request,
+        cleaned: CIMultiDict[str],
+        negotiated: _Negotiated,
+        request_id: str,
+    ) -> web.Response:
         if cors.is_preflight(request):
             return cors.preflight(request)
         if request.path == "/healthcheck":
             return self._healthcheck(request)
-        cleaned = headers.strip(request.headers)
         headers.refuse_smuggling(request)
         root = self._root(request)
         if self.api.discovery is not None:
@@ -92,7 +102,8 @@ class Pipeline:
             if found is not None:
                 return found
         context = await self._authenticate(request, cleaned, request_id)
-        version = self._negotiate(cleaned)
+        if isinstance(negotiated, Fault):
+            raise negotiated
         match = self._match(request, context)
         call = Call(
             services=self.services,
@@ -100,7 +111,7 @@ class Pipeline:
             service=self.api.service,
             match=match,
             context=context,
-            version=version,
+            version=negotiated,
             headers=cleaned,
             body=await request.read(),
             root=root,
@@ -129,10 +140,14 @@ class Pipeline:
         global_id = headers.global_request_id(request)
         return dataclasses.replace(caller, request_id=request_id, global_id=global_id)
 
-    def _negotiate(self, cleaned: CIMultiDict[str]) -> microversion.Version | None:
+    def _negotiate(self, cleaned: CIMultiDict[str]) -> _Negotiated:
         if self.api.scheme is None or self.api.offered is None:
             return None
-        return microversion.negotiate(self.api.scheme, cleaned, self.api.offered(self.services))
+        offered = self.api.offered(self.services)
+        try:
+            return microversion.negotiate(self.api.scheme, cleaned, offered)
+        except Fault as fault:
+            return fault
 
     def _match(self, request: web.Request, context: Context) -> Match:
         path = request.rel_url.raw_path.removeprefix(self.api.base)
@@ -151,15 +166,11 @@ class Pipeline:
             )
         return match
 
-    def _version_told(self, request: web.Request) -> microversion.Version | None:
+    def _told(self, negotiated: _Negotiated) -> microversion.Version | None:
         """The version in the answer's headers: as asked for, the lowest when that means nothing."""
-        if self.api.scheme is None or self.api.offered is None:
-            return None
-        offered = self.api.offered(self.services)
-        try:
-            return microversion.negotiate(self.api.scheme, request.headers, offered)
-        except Fault:
-            return offered.minimum
+        if isinstance(negotiated, Fault) and self.api.offered is not None:
+            return self.api.offered(self.services).minimum
+        return None if isinstance(negotiated, Fault) else negotiated
 
     def _root(self, request: web.Request) -> str:
         """Scheme, host and prefix as the client sees them."""
@@ -266,6 +277,5 @@ def make_admin_app(services: Services) -> web.Application:
 def _make_app(api: Api, services: Services) -> web.Application:
     app = web.Application(client_max_size=CONF.gateway.max_request_body_size)
     app[SERVICES] = services
-    pipeline: Any = Pipeline(api, services)
-    app.router.add_route("*", "/{path:.*}", pipeline)
+    app.router.add_route("*", "/{path:.*}", Pipeline(api, services).respond)
     return app

@@ -2,6 +2,7 @@
 """Hand a call on to one pod, and its answer back to the client."""
 
 import asyncio
+import functools
 import re
 from collections.abc import Coroutine
 from typing import Any
@@ -72,15 +73,25 @@ async def _unless_down(
     call: Call, pod: Pod, answer: Coroutine[Any, Any, PodResponse]
 ) -> PodResponse:
     """Wait for ``answer``, but not for a pod that the prober finds down meanwhile."""
-    task = asyncio.ensure_future(answer)
+    loop = asyncio.get_running_loop()
+    looks: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal looks
+        now = call.services.registry.get(pod.id)
+        if now is not None and call.services.down(now):
+            patience.reschedule(loop.time())
+        else:
+            looks = loop.call_later(_PATIENCE, look)
+
+    looks = loop.call_later(_PATIENCE, look)
     try:
-        while not (await asyncio.wait({task}, timeout=_PATIENCE))[0]:
-            now = call.services.registry.get(pod.id)
-            if now is not None and call.services.down(now):
-                raise PodTimeout(pod.region_name, "did not answer in time and is down now.")
-        return task.result()
+        async with asyncio.timeout(None) as patience:
+            return await answer
+    except TimeoutError:
+        raise PodTimeout(pod.region_name, "did not answer in time and is down now.") from None
     finally:
-        task.cancel()
+        looks.cancel()
 
 
 async def ask_any(call: Call, **instead: Any) -> PodResponse:
@@ -134,8 +145,13 @@ def rewrite_links(call: Call, pod: Pod, body: bytes) -> bytes:
     root = pod_root(pod, call.service).encode()
     if root not in body:
         return body
-    link = re.compile(rb'("href":\s*")' + re.escape(root) + rb'(?=[/"?])')
-    return link.sub(lambda found: found[1] + call.root.encode(), body)
+    ours = call.root.encode()
+    return _link(root).sub(lambda found: found[1] + ours, body)
+
+
+@functools.lru_cache(maxsize=1024)
+def _link(root: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb'("href":\s*")' + re.escape(root) + rb'(?=[/"?])')
 
 
 def _rewrite_location(call: Call, pod: Pod, location: str) -> str:

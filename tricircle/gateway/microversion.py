@@ -2,6 +2,7 @@
 """Which microversion a request is served at, and how answers tell it."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -57,6 +58,7 @@ class UnknownVersion(Fault):
         self.version = version
 
 
+@functools.lru_cache(maxsize=128)
 def parse(text: str) -> Version:
     """``"2.30"`` as ``(2, 30)``. Raises Fault 400."""
     if found := _NUMBER.fullmatch(text):
@@ -76,7 +78,8 @@ def common(scheme: Scheme, ranges: Iterable[Mapping[str, Any]]) -> Range:
 
     Without any, or where they have nothing in common, only the service's minimum.
     """
-    known = [(parse(one["min"]), parse(one["max"])) for one in ranges]
+    told = {(one["min"], one["max"]) for one in ranges}  # few, of however many pods
+    known = [(parse(low), parse(high)) for low, high in told]
     if not known:
         return Range(scheme.minimum, scheme.minimum)
     lowest, highest = max(low for low, _ in known), min(high for _, high in known)
@@ -90,7 +93,7 @@ def negotiate(scheme: Scheme, headers: Mapping[str, str], offered: Range) -> Ver
     minimum; ``latest`` is the newest offered. Raises Fault 400 when malformed, UnknownVersion
     (406) when not offered.
     """
-    wanted = _wanted(scheme, headers)
+    wanted = _wanted(scheme, *(_folded(headers, name) for name in scheme.header_names))
     if wanted is None:
         return offered.minimum
     if wanted in (LATEST, f"{scheme.minimum[0]}.{LATEST}"):
@@ -101,8 +104,11 @@ def negotiate(scheme: Scheme, headers: Mapping[str, str], offered: Range) -> Ver
     return version
 
 
-def _wanted(scheme: Scheme, headers: Mapping[str, str]) -> str | None:
-    folded = _folded(headers)
+@functools.lru_cache(maxsize=128)
+def _wanted(scheme: Scheme, *told: str | None) -> str | None:
+    """The version asked for by the values of ``scheme.header_names``."""
+    named = zip(scheme.header_names, told, strict=True)
+    folded = {name.lower(): value for name, value in named if value is not None}
     for entry in folded.get(HEADER.lower(), "").split(","):
         # An entry is "<service> <version>": one word alone names no service to be ignored for.
         if entry.strip() and len(entry.split()) == 1:
@@ -112,10 +118,10 @@ def _wanted(scheme: Scheme, headers: Mapping[str, str]) -> str | None:
     return wanted
 
 
-def _folded(headers: Mapping[str, str]) -> dict[str, str]:
-    pairs = list(headers.items())
-    folded: dict[str, str] = microversion_parse.fold_headers(pairs)
-    return folded
+def _folded(headers: Mapping[str, str], name: str) -> str | None:
+    lower = name.lower()
+    values = [value.strip() for told, value in headers.items() if told.lower() == lower]
+    return ",".join(values) if values else None
 
 
 def tell(scheme: Scheme, version: Version, headers: CIMultiDict[str]) -> None:

@@ -21,6 +21,8 @@ class Breaker:
 
     def allow(self) -> bool:
         """Whether a call may be made now. A call that was allowed must report how it went."""
+        if not self._failures:
+            return True
         with self._lock:
             if self._failures < CONF.pods.breaker_failures:
                 return True
@@ -32,8 +34,9 @@ class Breaker:
             return True
 
     def success(self) -> None:
-        with self._lock:
-            self._failures = 0
+        if self._failures:
+            with self._lock:
+                self._failures = 0
 
     def failure(self) -> None:
         with self._lock:
@@ -62,5 +65,7 @@ class Breakers:
         self._breakers: dict[str, Breaker] = {}
 
     def __getitem__(self, pod_id: str) -> Breaker:
+        if (known := self._breakers.get(pod_id)) is not None:
+            return known
         with self._lock:
             return self._breakers.setdefault(pod_id, Breaker())
