@@ -43,16 +43,14 @@ class Pace:
 
 def _template() -> bytes:
     """A server's document as Nova writes it at 2.79, with the places of what differs."""
-    url = "http://pod.example.org:8774"
+    image = "70a599e0-31e7-49b7-b260-868f441e862b"
+    url = f"http://pod.example.org:8774/images/{image}"
     document = {
         "id": "%(id)s", "name": "%(name)s", "status": "%(status)s",
         "tenant_id": "%(project)s", "user_id": "f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0",
         "metadata": {"role": "web", "owner": "team-a"},
         "hostId": "2091634baaccdc4c5a1d57069c833e402921df696b7f970791b12ec6",
-        "image": {
-            "id": "70a599e0-31e7-49b7-b260-868f441e862b",
-            "links": [{"rel": "bookmark", "href": f"{url}/images/70a599e0-31e7-49b7-b260-868f441e862b"}],
-        },
+        "image": {"id": image, "links": [{"rel": "bookmark", "href": url}]},
         "flavor": {"vcpus": 1, "ram": 512, "disk": 1, "ephemeral": 0, "swap": 0,
                    "original_name": "m1.tiny", "extra_specs": {"hw:numa_nodes": "1"}},
         "created": "%(created)s", "updated": "%(created)s",
@@ -129,7 +127,9 @@ class Pod:
     def _placement(self, request: Request, path: str) -> Answer:
         provider = {"resources": {"VCPU": {"capacity": 100000, "used": len(self.created)},
                                   "MEMORY_MB": {"capacity": 10**8, "used": 0}}}  # fmt: skip
-        return Answer(orjson.dumps({"provider_summaries": {"host": provider}}), delay=self.pace.of())
+        return Answer(
+            orjson.dumps({"provider_summaries": {"host": provider}}), delay=self.pace.of()
+        )
 
     # Nova
 
@@ -232,7 +232,7 @@ class Pod:
             }  # fmt: skip
             links = [{"rel": "self", "href": f"{self.url}/compute/v2.1/servers/{server_id}"}]
             told = {"id": server_id, "links": links, "OS-DCF:diskConfig": "MANUAL",
-                    "security_groups": [{"name": "default"}], "adminPass": "zPnp2GseTqG4"}  # fmt: skip
+                    "security_groups": [{"name": "default"}], "adminPass": "zPnp2Gs"}  # fmt: skip
             answer = Answer(orjson.dumps({"server": told}), 202)
             if self.trouble == MUTE:
                 return None

@@ -12,7 +12,7 @@ import re
 import time
 
 #: The newest server was created then, each one before it a second earlier.
-_NEWEST = 1_790_000_000
+NEWEST = 1_790_000_000
 #: Every so many servers of a pod is in ERROR.
 ERRORS_EVERY = 50
 _ID = re.compile(r"([0-9a-f]{8})-0000-4000-8000-([0-9a-f]{12})")
@@ -42,11 +42,18 @@ class Population:
         # One server of each pod in every round, each round in an order of its own.
         return index * self.pods + (pod + index * 7919) % self.pods
 
+    def place(self, rank: int) -> tuple[int, int]:
+        """The pod and index of the server of a rank."""
+        if self.blocks:
+            return divmod(rank, self.each)
+        index, turn = divmod(rank, self.pods)
+        return (turn - index * 7919) % self.pods, index
+
     def name(self, pod: int, index: int) -> str:
         return f"server-{self.rank(pod, index):08d}"
 
     def created(self, pod: int, index: int) -> str:
-        return stamp(_NEWEST - self.rank(pod, index))
+        return stamp(NEWEST - self.rank(pod, index))
 
     @staticmethod
     def status(index: int) -> str:

@@ -126,7 +126,9 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         return subprocess.run([*client, "select 1"], capture_output=True).returncode == 0
 
     with Program(argv.split(), log, ready):
-        made = "create database tricircle; grant all on tricircle.* to t@'127.0.0.1' identified by 't'"
+        made = (
+            "create database tricircle; grant all on tricircle.* to t@'127.0.0.1' identified by 't'"
+        )
         subprocess.run([*client, made], check=True)
         yield f"mysql+pymysql://t:t@127.0.0.1:{port}/tricircle"
 

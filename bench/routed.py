@@ -93,8 +93,8 @@ async def _measure(
 def _print(targets: list[Target], clients: list[int]) -> None:
     direct = targets[0]
     for count in clients:
-        print(f"\n{count} at once: {'':12} {'p50 ms':>8} {'p99 ms':>8} {'added':>8} {'added p99':>10}"
-              f" {'req/s':>8} {'CPU µs':>8}")  # fmt: skip
+        print(f"\n{f'{count} at once':24} {'p50 ms':>8} {'p99 ms':>8} {'added':>8}"
+              f" {'added p99':>10} {'req/s':>8} {'CPU µs':>8}")  # fmt: skip
         for target in targets:
             half, most = target.latency(count, 0.5), target.latency(count, 0.99)
             added = half - direct.latency(count, 0.5), most - direct.latency(count, 0.99)
