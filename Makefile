@@ -5,7 +5,8 @@ RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers test-unit test-functional test-e2e test bench-networks \
-	bench-ports tempest-network tempest-neutron tempest-compute demo lab-up lab-down samples clean
+	bench-ports tempest-network tempest-neutron tempest-compute tempest-volume \
+	tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -63,6 +64,14 @@ tempest-network: setup ## OpenStack's own network API tests, on the region besid
 tempest-neutron: setup ## Neutron's own API tests, likewise (40 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity neutron
+
+tempest-volume: setup ## OpenStack's own volume API tests, on the region beside a pod (15 minutes)
+	$(RUN) lab --name api up --profile fake --tricircle
+	$(RUN) lab --name api parity volume
+
+tempest-cinder: setup ## Cinder's own API tests, likewise (10 minutes)
+	$(RUN) lab --name api up --profile fake --tricircle
+	$(RUN) lab --name api parity cinder
 
 demo: setup ## Two real clouds as one, with the stock openstack client (8 minutes at most)
 	$(RUN) python -m lab.demo

@@ -37,6 +37,18 @@ SUITES = {
         "docs/compatibility-compute.md",
         "make tempest-compute",
     ),
+    "volume": Suite(
+        "OpenStack's own tests of the Block Storage API",
+        r"^tempest\.api\.volume",
+        "docs/compatibility-volume.md",
+        "make tempest-volume",
+    ),
+    "cinder": Suite(
+        "Cinder's own tests of its API",
+        r"^cinder_tempest_plugin\.api",
+        "docs/compatibility-cinder.md",
+        "make tempest-cinder",
+    ),
     "network": Suite(
         "OpenStack's own tests of the Networking API",
         r"^tempest\.api\.network",

@@ -66,7 +66,7 @@ def tricircle_sections(lab: Lab) -> Sections:
         "gateway": {
             "listen": ADDRESS,
             "compute_port": lab.port("compute-gateway"),
-            "volume_port": 0,
+            "volume_port": lab.port("volume-gateway"),
             "admin_port": lab.port("admin"),
             # A pod of the lab that is frozen holds a list up for this long, no longer.
             "list_deadline": 8,
@@ -225,7 +225,7 @@ def connect(lab: Lab, cloud: str = "admin", region: str = REGION) -> Any:
 
 
 def register_endpoints(lab: Lab) -> None:
-    """Put Tricircle into the catalogue: compute and network of the region users see."""
+    """Put Tricircle into the catalogue: the services of the region users see."""
     identity = connect(lab).identity
     services = {service.type: service for service in identity.services()}
     present = {
@@ -234,6 +234,8 @@ def register_endpoints(lab: Lab) -> None:
     }
     for kind, name, url in (
         ("compute", "nova", lab.url("compute-gateway") + "/v2.1"),
+        ("volumev3", "cinderv3", lab.url("volume-gateway") + "/v3"),
+        ("block-storage", "cinder", lab.url("volume-gateway") + "/v3"),
         ("network", "neutron", lab.url("central-network")),
     ):
         service = services.get(kind) or identity.create_service(name=name, type=kind)

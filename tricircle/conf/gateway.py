@@ -37,6 +37,15 @@ OPTS = [
         default="",
         help="Path put before /v2.1 in links, when a proxy serves the API below a path.",
     ),
+    cfg.StrOpt(
+        "volume_public_endpoint",
+        help="As public_endpoint, of the Block Storage API.",
+    ),
+    cfg.StrOpt(
+        "volume_link_prefix",
+        default="",
+        help="Path put before /v3 in links, when a proxy serves the API below a path.",
+    ),
     cfg.ListOpt("cors_allowed_origin", default=[], help="Origins CORS answers to; * for any."),
     cfg.FloatOpt(
         "token_cache_seconds", default=60.0, min=0.0, help="Seconds a validated token is believed."

@@ -7,13 +7,13 @@ that changes the definition, so nothing is lost when the process dies right afte
 functions that take ``tx`` work inside the caller's transaction, the others are their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import models, session
+from tricircle.db import locks, models, session
 from tricircle.db.errors import NotFound
 from tricircle.db.transaction import retried, retried_if_overtaken
 
@@ -121,6 +121,57 @@ def pods_lacking(kind: str) -> set[str]:
     query = sa.select(_Realization.pod_id).where(_Realization.resource_type == kind, dirty)
     with session.read() as tx:
         return set(tx.scalars(query.distinct()))
+
+
+def names(kinds: Collection[str], pod_id: str | None = None) -> dict[str, dict[str, str]]:
+    """{pod id: {key: id there}} of definitions that have another id in a pod (or in that one)."""
+    query = sa.select(
+        _Realization.pod_id, _Realization.resource_id, _Realization.pod_resource_id
+    ).where(
+        _Realization.resource_type.in_(kinds),
+        _Realization.pod_resource_id != _Realization.resource_id,
+    )
+    if pod_id is not None:
+        query = query.where(_Realization.pod_id == pod_id)
+    found: dict[str, dict[str, str]] = {}
+    with session.read() as tx:
+        for pod, key, there in tx.execute(query).tuples():
+            found.setdefault(pod, {})[key] = str(there)
+    return found
+
+
+@retried_if_overtaken
+def adopt(kind: str, key: str, body: Mapping[str, Any], pod_id: str) -> bool:
+    """What a pod had before us becomes a definition, unless there is one of that name.
+
+    Whether it did. Two pods that have something of one name at the same moment make one of it.
+    """
+    name = str(body["name"])
+    with session.write() as tx:
+        locks.take(tx, f"{kind}:{name}"[:80])
+        query = sa.select(_Definition).where(_Definition.kind == kind)
+        # No database compares inside JSON alike; there are few of a kind.
+        if any(row.body.get("name") == name or row.key == key for row in tx.scalars(query)):
+            return False
+        row = models.Definition(kind=kind, key=key, body=dict(body), revision=1, deleted=False)
+        tx.add(row)
+        tx.flush()
+        _want(tx, row, absent=False)
+        _settle(tx, row, pod_id, key)
+        return True
+
+
+@retried
+def look_again(kinds: Collection[str], pod_id: str) -> None:
+    """What is right in a pod without an id there was passed over: it is to be looked at."""
+    query = sa.update(_Realization).where(
+        _Realization.resource_type.in_(kinds),
+        _Realization.pod_id == pod_id,
+        _Realization.pod_resource_id.is_(None),
+        _Realization.next_try_at.is_(None),
+    )
+    with session.write() as tx:
+        tx.execute(query.values(next_try_at=models.now(), realized_revision=None))
 
 
 @retried_if_overtaken

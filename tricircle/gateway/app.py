@@ -20,6 +20,8 @@ from tricircle.gateway.errors import Fault, from_pod_error, render
 from tricircle.gateway.memory import CursorCache, RoutingCache
 from tricircle.gateway.routes import Handler, Match, Route, RouteTable
 from tricircle.gateway.services import Services
+from tricircle.gateway.volume import routes as volume_routes
+from tricircle.gateway.volume import versions as volume_versions
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import ServiceIdentity
@@ -47,6 +49,7 @@ class Api:
     scheme: microversion.Scheme | None = None
     offered: Callable[[Services], microversion.Range] | None = None
     discovery: Callable[[Services, str, str], web.Response | None] | None = None
+    public_endpoint: str | None = None
     link_prefix: str = ""
 
 
@@ -174,8 +177,8 @@ class Pipeline:
 
     def _root(self, request: web.Request) -> str:
         """Scheme, host and prefix as the client sees them."""
-        if CONF.gateway.public_endpoint:
-            return CONF.gateway.public_endpoint.rstrip("/") + self.api.link_prefix
+        if self.api.public_endpoint:
+            return self.api.public_endpoint.rstrip("/") + self.api.link_prefix
         scheme, host, prefix = request.scheme, request.host, ""
         if CONF.gateway.enable_proxy_headers_parsing:
             scheme = _first(request, "X-Forwarded-Proto") or scheme
@@ -247,7 +250,36 @@ def compute_api() -> Api:
         scheme=microversion.COMPUTE,
         offered=compute_versions.offered,
         discovery=discovery,
+        public_endpoint=CONF.gateway.public_endpoint,
         link_prefix=CONF.gateway.compute_link_prefix.rstrip("/"),
+    )
+
+
+def volume_api() -> Api:
+    """The Block Storage API at /v3."""
+    base = f"/{volume_versions.ID}"
+
+    def discovery(services: Services, root: str, path: str) -> web.Response | None:
+        if path == "/":
+            return volume_versions.versions(services, root)
+        if path in (base, f"{base}/"):
+            return volume_versions.versions(services, root, status=200)
+        if not path.startswith(f"{base}/"):
+            raise Fault(404, "The resource could not be found.")
+        return None
+
+    table = RouteTable(volume_routes.ROUTES)
+    return Api(
+        service="volume",
+        service_type="block-storage",
+        table=table,
+        handlers={route: ways.handler(route) for route in table.routes},
+        base=base,
+        scheme=microversion.VOLUME,
+        offered=volume_versions.offered,
+        discovery=discovery,
+        public_endpoint=CONF.gateway.volume_public_endpoint,
+        link_prefix=CONF.gateway.volume_link_prefix.rstrip("/"),
     )
 
 
@@ -258,6 +290,7 @@ def admin_api() -> Api:
     return Api(
         service="admin",
         service_type="tricircle",
+        public_endpoint=CONF.gateway.public_endpoint,
         table=table,
         handlers=handlers,
         discovery=admin.discovery,
@@ -267,6 +300,11 @@ def admin_api() -> Api:
 def make_compute_app(services: Services) -> web.Application:
     """The Compute API as an aiohttp application."""
     return _make_app(compute_api(), services)
+
+
+def make_volume_app(services: Services) -> web.Application:
+    """The Block Storage API as an aiohttp application."""
+    return _make_app(volume_api(), services)
 
 
 def make_admin_app(services: Services) -> web.Application:

@@ -31,15 +31,42 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Resource:
+    """``vanished`` ("module:function" below tricircle.gateway) sees whether a resource is gone and
+    what goes with it; ``owner`` is where a document shows the project.
+    """
+
     path: str
     missing: str
-    vanished: str  # "module:function" below tricircle.gateway: is it gone, and what goes with it
+    vanished: str | None = None
+    owner: str = "tenant_id"
 
 
 _RESOURCES = {
     "server": _Resource(
         "/servers/{}", "Instance {} could not be found.", "compute.deletion:vanished"
     ),
+    "volume": _Resource(
+        "/volumes/{}", "Volume {} could not be found.", owner="os-vol-tenant-attr:tenant_id"
+    ),
+    "snapshot": _Resource(
+        "/snapshots/{}",
+        "Snapshot {} could not be found.",
+        owner="os-extended-snapshot-attributes:project_id",
+    ),
+    "backup": _Resource(
+        "/backups/{}", "Backup {} could not be found.", owner="os-backup-project-attr:project_id"
+    ),
+    "group": _Resource("/groups/{}", "Group {} could not be found.", owner="project_id"),
+    "group_snapshot": _Resource(
+        "/group_snapshots/{}", "GroupSnapshot {} could not be found.", owner="project_id"
+    ),
+    "consistencygroup": _Resource("/consistencygroups/{}", "Group {} could not be found."),
+    "cgsnapshot": _Resource("/cgsnapshots/{}", "CgSnapshot {} could not be found."),
+    "transfer": _Resource("/os-volume-transfer/{}", "Transfer {} could not be found."),
+    "attachment": _Resource(
+        "/attachments/{}", "Volume attachment could not be found with filter: attachment_id = {}."
+    ),
+    "message": _Resource("/messages/{}", "Message {} could not be found."),
 }
 
 
@@ -94,7 +121,17 @@ async def _find(call: Call, resource_type: str, resource_id: str) -> tuple[Pod, 
             f"that does not: {names}. Try again later.",
             {"Retry-After": "5"},
         )
-    raise Fault(404, _RESOURCES[resource_type].missing.format(resource_id))
+    raise missing(resource_type, resource_id)
+
+
+def path(resource_type: str, resource_id: str) -> str:
+    """Where a pod shows a resource, below version and project."""
+    return _RESOURCES[resource_type].path.format(quote(resource_id, safe=""))
+
+
+def missing(resource_type: str, resource_id: str) -> Fault:
+    """No pod has it, in the words of its service."""
+    return Fault(404, _RESOURCES[resource_type].missing.format(resource_id))
 
 
 async def remember(
@@ -123,7 +160,11 @@ async def forget(call: Call, resource_type: str, resource_id: str) -> None:
 
 async def _vanished(call: Call, pod: Pod, resource_type: str, resource_id: str) -> None:
     """No pod shows a resource to this caller: let what knows its type see, and tidy up."""
-    module, _, function = _RESOURCES[resource_type].vanished.partition(":")
+    vanished = _RESOURCES[resource_type].vanished
+    if vanished is None:
+        await forget(call, resource_type, resource_id)
+        return
+    module, _, function = vanished.partition(":")
     tidy = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
     await tidy(call, resource_id, pod)
 
@@ -157,7 +198,7 @@ async def _search(
             if answer is None:
                 away.append(pod)
             elif answer:
-                owner = answer.get("tenant_id")
+                owner = answer.get(_RESOURCES[resource_type].owner)
                 await remember(call, resource_type, resource_id, pod, project_id=owner)
                 return pod, away
         return None, away
@@ -199,7 +240,7 @@ async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> P
         pod,
         call.service,
         "GET",
-        call.on_pod(_RESOURCES[resource_type].path.format(quote(resource_id, safe=""))),
+        call.on_pod(path(resource_type, resource_id)),
         token=call.context.token,
         headers=await restricted.beside(call),
         request_id=call.context.upstream_id,
@@ -210,8 +251,7 @@ async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> P
 
 async def _is_gone(call: Call, pod: Pod, resource_type: str, resource_id: str) -> bool:
     """Whether a 404 means the resource itself, not a part of it."""
-    path = _RESOURCES[resource_type].path.format(resource_id)
-    if call.method == "GET" and call.path == path:
+    if call.method == "GET" and call.path == path(resource_type, resource_id):
         return True
     try:
         looked = await _look(call, pod, resource_type, resource_id)

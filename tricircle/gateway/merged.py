@@ -36,6 +36,12 @@ class Collection:
     path: str
     shown: Mapping[str, str]
     detail_path: str | None = None  # where items show what they are sorted by; None: everywhere
+    links: str | None = None  # the key of the link to the next page; None: "<name>_links"
+    linked: bool = True  # whether there is such a link at all
+
+    @property
+    def links_key(self) -> str:
+        return self.links or f"{self.name}_links"
 
 
 class MergedList:
@@ -122,8 +128,8 @@ class MergedList:
 
     def _respond(self, items: list[Item], limit: int) -> web.Response:
         document: dict[str, Any] = {self.collection.name: items}
-        if len(items) >= min(limit, CONF.gateway.max_limit):
-            document[f"{self.collection.name}_links"] = links.to_next(
+        if self.collection.linked and len(items) >= min(limit, CONF.gateway.max_limit):
+            document[self.collection.links_key] = links.to_next(
                 self.call, self._path(), items[-1]["id"]
             )
         if self.counts:
@@ -186,7 +192,10 @@ class MergedList:
                 raise PodUnreachable(pod.region_name, f"answered something that has no {name}.")
             if isinstance(document.get("count"), int):
                 self.counts[pod.id] = document["count"]
-            return Page(document[name], f"{name}_links" in document)
+            items = document[name]
+            full = len(items) >= limit
+            linked = self.collection.linked
+            return Page(items, self.collection.links_key in document if linked else full)
 
         return fetch
 

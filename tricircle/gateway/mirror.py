@@ -27,7 +27,14 @@ from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
 
-_KINDS = {"flavors": "flavor", "os-keypairs": "keypair"}
+_KINDS = {
+    "flavors": "flavor",
+    "os-keypairs": "keypair",
+    "types": "volume_type",
+    "group_types": "group_type",
+    "qos-specs": "qos_specs",
+    "default-types": "default_type",
+}
 
 
 async def read(call: Call) -> web.Response:
@@ -39,16 +46,18 @@ async def read(call: Call) -> web.Response:
 async def change(
     call: Call,
     kind: str,
-    key: str | None,
+    key: str | Callable[[PodResponse], str] | None,
     ask: Callable[[Pod], Awaitable[PodResponse]] | None = None,
 ) -> web.Response:
     """Let the first pod make or change a definition, and all have what it has then.
 
-    ``key`` names the definition; None when the request is too malformed to say.
+    ``key`` names the definition, or tells its name from the answer to its create; None when the
+    request is too malformed to say.
     """
     answer = await _ask_first(call, ask or (lambda pod: forward(call, pod)), kind)
-    if key is None:
+    if key is None or (callable(key) and not answer.ok):
         return reply(call, answer)
+    key = key(answer) if callable(key) else key
     # What the pod has already and we have not written down (we died before, or it was there
     # before us) is brought to all pods by the client's second try.
     unknown = answer.status == 409 and await in_thread(store.get, kind, key) is None
@@ -65,14 +74,17 @@ async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
         raise from_pod_error(error) from None
     if body is None:
         return
-    row = await in_thread(store.put, kind, key, body, {source.id: key})
+    inside = (await _target(call, source, kind)).inside(key)
+    row = await in_thread(store.put, kind, key, body, {source.id: inside})
 
     async def realize(pod: Pod) -> None:
-        adapter = await _adapter(call, pod)
-        there = await in_thread(definitions.realize, kind, key, body, pod, adapter)
+        there = await in_thread(
+            definitions.realize, kind, key, body, await _target(call, pod, kind)
+        )
         await in_thread(store.mark_realized, kind, key, row.revision, pod.id, there)
 
     await _everywhere(call, source, f"{kind} {key}", realize)
+    call.services.names.forget()
 
 
 async def remove(call: Call, kind: str, key: str) -> web.Response:
@@ -80,6 +92,9 @@ async def remove(call: Call, kind: str, key: str) -> web.Response:
     answer = await _ask_first(call, lambda pod: forward(call, pod), kind)
     known = await in_thread(store.get, kind, key)
     if not answer.ok and not (answer.status == 404 and known is not None):
+        return reply(call, answer)
+    if known is None and definitions.KINDS[kind].collection is not None:
+        # Other pods may have one of its name, but that is another.
         return reply(call, answer)
     if known is None:
         # It was there before us: it must go everywhere all the same, also where a pod is away.
@@ -90,10 +105,11 @@ async def remove(call: Call, kind: str, key: str) -> web.Response:
         LOG.debug("%s %s was removed by another at the same time", kind, key)
 
     async def take_away(pod: Pod) -> None:
-        await in_thread(definitions.remove, kind, key, pod, await _adapter(call, pod))
+        await in_thread(definitions.remove, kind, key, await _target(call, pod, kind))
         await in_thread(store.mark_gone, kind, key, pod.id)
 
     await _everywhere(call, answer.pod, f"{kind} {key}", take_away)
+    call.services.names.forget()
     return reply(call, answer)
 
 
@@ -146,8 +162,11 @@ async def _everywhere(
 
 
 async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body | None:
-    return await in_thread(definitions.read, kind, key, pod, await _adapter(call, pod))
+    return await in_thread(definitions.read, kind, key, await _target(call, pod, kind))
 
 
-async def _adapter(call: Call, pod: Pod) -> definitions.Adapter:
-    return await in_thread(call.services.identity.adapter, pod, "compute")
+async def _target(call: Call, pod: Pod, kind: str) -> definitions.Target:
+    service = definitions.KINDS[kind].service
+    adapter = await in_thread(call.services.identity.adapter, pod, service)
+    names = await call.services.names.of(pod.id)
+    return definitions.Target(pod, adapter, service, names.inside if names else None)

@@ -14,7 +14,12 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.gateway import threads
-from tricircle.gateway.app import make_admin_app, make_compute_app, make_services
+from tricircle.gateway.app import (
+    make_admin_app,
+    make_compute_app,
+    make_services,
+    make_volume_app,
+)
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.health import Prober
@@ -56,6 +61,7 @@ async def serve(stop: asyncio.Event | None = None) -> None:
 def _apis() -> list[tuple[Callable[[Services], web.Application], int]]:
     return [
         (make_compute_app, CONF.gateway.compute_port),
+        (make_volume_app, CONF.gateway.volume_port),
         (make_admin_app, CONF.gateway.admin_port),
     ]
 

@@ -9,6 +9,7 @@ from tricircle.db.models import now
 from tricircle.gateway.authentication import Authenticator
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.memory import CursorCache, RoutingCache
+from tricircle.gateway.names import Names
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import DOWN, MAINTENANCE, Pod
@@ -32,6 +33,7 @@ class Services:
     routings: RoutingCache
     cursors: CursorCache
     limits: UnifiedLimits
+    names: Names = dataclasses.field(default_factory=Names)
     ready: bool = False  # the pods were read from the database at least once
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring definitions to the pods that lack them: the reconcile loop's part for flavors, keypairs.
+"""Bring definitions (flavors, keypairs, volume types, …) to the pods that lack them.
 
 The rows are in the Tricircle database's ``realizations``; ``Store`` there says what is due and
 who works on it.
@@ -44,19 +44,51 @@ class Definitions:
         kind, key = row.resource_type, row.resource_id
         try:
             wanted = store.get_any(kind, key)
-            adapter = self._identity.adapter(pod, "compute")
+            there = row.pod_resource_id
             if row.absent or wanted is None:
-                definitions.remove(kind, key, pod, adapter)
+                if pod.has(definitions.KINDS[kind].service):
+                    definitions.remove(kind, key, self._target(pod, kind))
                 if self._rows.gone(row):
                     self._purge()
             else:
-                there = definitions.realize(kind, key, wanted.body, pod, adapter)
+                if pod.has(definitions.KINDS[kind].service):
+                    there = definitions.realize(kind, key, wanted.body, self._target(pod, kind))
                 self._rows.realized(row, there)
         except (PodError, KeystoneFailed) as error:
             LOG.warning("%s %s is not right in pod %s: %s", kind, key, pod.region_name, error)
             self._rows.failed(row, str(error))
             return False
         return True
+
+    def _target(self, pod: Pod, kind: str) -> definitions.Target:
+        service = definitions.KINDS[kind].service
+        names = store.names(definitions.NAMED, pod.id).get(pod.id)
+        return definitions.Target(pod, self._identity.adapter(pod, service), service, names)
+
+    def adopt(self, pod: Pod) -> None:
+        """What the pod had before us, or got behind our back, is the same in every pod from now on.
+
+        Raises PodRefused, PodUnreachable, PodTimeout.
+        """
+        kinds = [kind for kind in definitions.NAMED if pod.has(definitions.KINDS[kind].service)]
+        if kinds:
+            store.look_again(kinds, pod.id)
+        for kind in kinds:
+            target = self._target(pod, kind)
+            collection = definitions.KINDS[kind].collection
+            for item in collection.list(target) if collection is not None else ():
+                known = store.get_any(kind, target.outside(item["id"]))
+                if known is None:
+                    self._adopt(pod, target, kind, item["id"])
+
+    @staticmethod
+    def _adopt(pod: Pod, target: definitions.Target, kind: str, there: str) -> None:
+        body = definitions.read(kind, there, target)
+        if body is not None:
+            body = {**body, definitions.ADOPTED: True}
+            if store.adopt(kind, there, body, pod.id):
+                what = (kind.replace("_", " "), body["name"], pod.region_name)
+                LOG.info("The %s %s of pod %s is one of all pods now", *what)
 
     @staticmethod
     def _purge() -> None:

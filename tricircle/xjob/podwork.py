@@ -58,6 +58,7 @@ class PodWork:
             self._network,
             self._audits,
             Loop(f"{name}-definitions", self._mirror, poll),
+            Loop(f"{name}-adoption", self._adopt, self._audit_interval),
             Loop(f"{name}-usage", self._look_at_usage, watch),
             Loop(f"{name}-usage-audit", self._audit_usage, self._usage_interval),
             Loop(f"{name}-needs", self._sweep, watch),
@@ -156,6 +157,14 @@ class PodWork:
             self._definitions.hurry(pod)
         self._definitions.run(pod)
         self._server_groups.run(pod)
+
+    def _adopt(self) -> None:
+        if (pod := self._pod()) is None:
+            return
+        try:
+            self._definitions.adopt(pod)
+        except (PodError, KeystoneFailed) as error:
+            LOG.warning("What pod %s defines is not known: %s", pod.region_name, error)
 
     def _look_at_usage(self) -> None:
         if (pod := self._pod()) is not None:

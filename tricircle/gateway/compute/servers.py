@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tricircle.db import server_groups as groups_table
 from tricircle.db.models import ServerGroup
-from tricircle.gateway import lookup
+from tricircle.gateway import choosing, lookup, placed
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import create as creation
@@ -19,7 +19,6 @@ from tricircle.gateway.compute import (
     groups,
     multiple,
     networks,
-    placed,
     pod_groups,
     security_groups,
     server_groups,
@@ -33,8 +32,8 @@ from tricircle.gateway.compute.request import CreateRequest, RefusedByNova, pars
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply
 from tricircle.gateway.threads import in_thread
-from tricircle.scheduling.request import Facts, Group, Request
-from tricircle.scheduling.scheduler import Choice, NoPodFits, Scheduler, UnknownZone
+from tricircle.scheduling.request import Group, Request
+from tricircle.scheduling.scheduler import Choice
 from tricircle.scheduling.zones import BadZone, Zone
 
 # Nova's proxies for addresses end here.
@@ -103,21 +102,7 @@ async def candidates(
         per_host = group.rules.get("max_server_per_host", 1)
         wish = Group(group.id, group.policy, per_host, members)
         request = dataclasses.replace(request, group=wish)
-    return await choose(call, request)
-
-
-async def choose(call: Call, request: Request) -> Choice:
-    """The pods for what has none yet, best first. Raises Fault 400 and 503."""
-    services = call.services
-    if services.scheduler is None:
-        facts = Facts(services.identity, services.breakers)
-        services.scheduler = await in_thread(Scheduler, facts)
-    try:
-        return await in_thread(services.scheduler.choose, services.registry.all(), request)
-    except UnknownZone as error:
-        raise Fault(400, str(error)) from None
-    except NoPodFits as error:
-        raise Fault(503 if error.temporary else 400, str(error)) from None
+    return await choosing.choose(call, request)
 
 
 async def _let_a_pod_refuse(call: Call) -> web.Response:

@@ -7,11 +7,10 @@ from urllib.parse import quote, urlencode
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import links, scatter, seek
+from tricircle.gateway import choosing, links, placed, scatter, seek
 from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute import placed, servers
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
 from tricircle.pods.pod import Pod
@@ -61,7 +60,7 @@ async def create(call: Call) -> web.Response:
         held=tuple(await placed.find(call, needs)),
         what="volume",
     )
-    pod = (await servers.choose(call, request)).pods[0]
+    pod = (await choosing.choose(call, request)).pods[0]
     inside = {key: value for key, value in wanted.items() if key != "availability_zone"}
     if zone and pod.pod_availability_zone:
         inside["availability_zone"] = pod.pod_availability_zone

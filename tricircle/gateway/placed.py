@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""In which pod the volumes and snapshots are that a new server is to have."""
+"""In which pod the things are that a new one is to be beside, whatever service they are of."""
 
 import asyncio
 import dataclasses
@@ -19,7 +19,13 @@ from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
 
-_COLLECTIONS = {"volume": "volumes", "snapshot": "snapshots"}
+# {resource type: (its service, path of one below the project)}
+_PLACES = {
+    "volume": ("volume", "volumes"),
+    "snapshot": ("volume", "snapshots"),
+    "backup": ("volume", "backups"),
+    "server": ("compute", "servers"),
+}
 # The catalogue may have a project in the endpoint: ours, where the user's is needed.
 _VERSION = re.compile(r"^(.*/v3)(/.*)?$")
 
@@ -33,25 +39,39 @@ async def find(call: Call, needs: Sequence[tuple[str, str]]) -> list[tuple[str, 
     return [place for place in found if place is not None]
 
 
+async def where(call: Call, kind: str, item: str) -> Pod | None:
+    """The pod that has a thing, by its routing or by asking; None when none is known to."""
+    row = await in_thread(routings.get, kind, item)
+    if row is not None:
+        return call.services.registry.get(row.pod_id)
+    return await _asked(call, kind, item)
+
+
 async def _find(call: Call, kind: str, item: str) -> tuple[str, str] | None:
-    pods = call.services.answering()
-    if kind not in _COLLECTIONS or len(pods) < 2:
+    if kind not in _PLACES or len(call.services.answering()) < 2:
         return None
     if await in_thread(routings.get, kind, item) is not None:
         return None  # the scheduler reads that itself
+    pod = await _asked(call, kind, item)
+    return (f"{kind} {item}", pod.region_name) if pod is not None else None
+
+
+async def _asked(call: Call, kind: str, item: str) -> Pod | None:
+    service, _ = _PLACES[kind]
+    pods = [pod for pod in call.services.answering() if pod.has(service)]
     found = await asyncio.gather(*(_has(call, pod, kind, item) for pod in pods))
-    regions = [pod.region_name for pod, has in zip(pods, found, strict=True) if has]
-    return (f"{kind} {item}", regions[0]) if regions else None
+    return next((pod for pod, has in zip(pods, found, strict=True) if has), None)
 
 
 async def _has(call: Call, pod: Pod, kind: str, item: str) -> bool:
+    service, collection = _PLACES[kind]
     try:
-        base = _VERSION.sub(r"\1", pod.endpoint("volume"))
+        base = _VERSION.sub(r"\1", pod.endpoint(service))
         answer = await call.services.client.request(
-            dataclasses.replace(pod, endpoints={"volume": base}),
-            "volume",
+            dataclasses.replace(pod, endpoints={service: base}),
+            service,
             "GET",
-            f"/{call.context.project_id}/{_COLLECTIONS[kind]}/{quote(item, safe='')}",
+            f"/{call.context.project_id}/{collection}/{quote(item, safe='')}",
             token=call.context.token,
             headers=await restricted.beside(call),
             request_id=call.context.upstream_id,

@@ -19,43 +19,31 @@ Entry = dict[str, Any]
 
 
 async def list(call: Call) -> web.Response:
-    """GET /os-availability-zone."""
-    return await _answer(call)
-
-
-async def detail(call: Call) -> web.Response:
-    """GET /os-availability-zone/detail: with the hosts of every pod, for administrators."""
-    return await _answer(call)
-
-
-async def _answer(call: Call) -> web.Response:
-    pods = call.services.serving()
+    """GET /os-availability-zone, and in Nova with the hosts of every pod, for administrators."""
+    pods = call.serving
     gathered = await gather(call, pods)
     if refused := [answer for answer in gathered.answers if not answer.ok]:
         return reply(call, refused[0])
     if not gathered.answers and gathered.away:
         raise from_pod_error(next(iter(gathered.away.values())))
-    zones: dict[str, Entry] = {pod.availability_zone: _empty(pod) for pod in pods}
+    zones: dict[str, Entry] = {pod.availability_zone: _empty(call, pod) for pod in pods}
     for answer in gathered.good:
         for told in answer.json()["availabilityZoneInfo"]:
-            _add(zones, answer.pod, told)
+            _add(call, zones, answer.pod, told)
     document = {"availabilityZoneInfo": [zones[name] for name in sorted(zones)]}
     return web.Response(body=orjson.dumps(document), content_type="application/json")
 
 
-def _empty(pod: Pod) -> Entry:
-    return {
-        "zoneName": pod.availability_zone,
-        "zoneState": {"available": False},
-        "hosts": None,
-    }
+def _empty(call: Call, pod: Pod) -> Entry:
+    entry: Entry = {"zoneName": pod.availability_zone, "zoneState": {"available": False}}
+    return entry | {"hosts": None} if call.service == "compute" else entry
 
 
-def _add(zones: dict[str, Entry], pod: Pod, told: Entry) -> None:
+def _add(call: Call, zones: dict[str, Entry], pod: Pod, told: Entry) -> None:
     """Add what a pod tells of one of its zones to the zone it is for users."""
     name = told["zoneName"]
     if name == _INTERNAL:
-        zone = zones.setdefault(_INTERNAL, {**_empty(pod), "zoneName": _INTERNAL})
+        zone = zones.setdefault(_INTERNAL, {**_empty(call, pod), "zoneName": _INTERNAL})
     elif pod.pod_availability_zone in ("", name):
         zone = zones[pod.availability_zone]
     else:

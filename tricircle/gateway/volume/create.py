@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a volume, or a group of them, in the first pod that takes it."""
+
+import asyncio
+
+from aiohttp import web
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import bindings
+from tricircle.db.errors import NotFound
+from tricircle.gateway import choosing, lookup, placed
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.forward import ask_any, forward, reply
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.volume import documents, unknown
+from tricircle.gateway.volume.request import CreateRequest, RefusedByCinder, parse
+from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
+from tricircle.pods.pod import Pod
+from tricircle.scheduling.request import Request
+
+LOG = logging.getLogger(__name__)
+
+
+async def volume(call: Call) -> web.Response:
+    """POST /volumes."""
+    return await _create(call, "volume")
+
+
+async def group(call: Call) -> web.Response:
+    """POST /groups."""
+    return await _create(call, "group")
+
+
+async def consistencygroup(call: Call) -> web.Response:
+    """POST /consistencygroups."""
+    return await _create(call, "consistencygroup")
+
+
+async def _create(call: Call, kind: str) -> web.Response:
+    try:
+        wanted = parse(call.json(), kind)
+    except RefusedByCinder:
+        return reply(call, await ask_any(call))
+    pods = await _candidates(call, wanted)
+    # A client that hangs up does not stop it half-way.
+    return await asyncio.shield(asyncio.ensure_future(_tried(call, wanted, pods)))
+
+
+async def _candidates(call: Call, wanted: CreateRequest) -> list[Pod]:
+    """The pods to try, best first. Raises Fault 400, 404 and 503."""
+    held = []
+    for kind, item in wanted.needs:
+        if kind == "server":
+            held += await placed.find(call, [(kind, item)])
+        else:
+            pod = await lookup.find(call, kind, item)
+            held.append((f"{kind} {item}", pod.region_name))
+    request = Request(
+        project_id=call.context.project_id,
+        zone=wanted.zone,
+        needs=tuple(need for need in wanted.needs if need[0] == "server"),
+        held=tuple(held),
+        what=wanted.kind,
+    )
+    unknown_zone = f"Invalid input received: Availability zone '{wanted.zone.name}' is invalid."
+    return (await choosing.choose(call, request, unknown_zone)).pods
+
+
+async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Response:
+    troubles: list[str] = []
+    refusal: PodResponse | None = None
+    for pod in pods[: CONF.scheduling.max_attempts]:
+        try:
+            answer = await _asked(call, wanted, pod)
+        except PodUnreachable as error:
+            troubles.append(str(error))
+            continue
+        if answer.ok:
+            await _write_down(call, wanted, answer)
+            return documents.shown(call, answer)
+        refusal = refusal or answer
+        troubles.append(f"{pod.region_name}: {answer.message()}")
+        if not _another_may_take_it(answer):
+            break
+        LOG.warning("%s not made: %s", wanted.kind, troubles[-1])
+    if refusal is not None:
+        return reply(call, refusal)
+    raise Fault(503, f"No pod could make the {wanted.kind}: {'; '.join(troubles)}")
+
+
+async def _asked(call: Call, wanted: CreateRequest, pod: Pod) -> PodResponse:
+    """Ask one pod. Raises PodUnreachable, and Fault 504 when whether it made one is not known."""
+    sought = unknown.Sought(wanted)
+    try:
+        answer = await forward(call, pod, body=wanted.toward(pod))
+    except PodTimeout as error:
+        return await _found(call, pod, sought, str(error))
+    if answer.status < 500:
+        return answer
+    try:
+        found = await unknown.look(call, pod, sought, patience=0.0)
+    except PodError:
+        found = None
+    return found or answer
+
+
+async def _found(call: Call, pod: Pod, sought: unknown.Sought, why: str) -> PodResponse:
+    trouble = ""
+    try:
+        found = await unknown.look(call, pod, sought, patience=15.0)
+        if found is not None:
+            return found
+    except PodError as error:
+        trouble = f" {error}"
+    raise Fault(
+        504,
+        f"{why} Whether it made the {sought.request.kind} is not known: list them before you try "
+        f"again.{trouble}",
+    )
+
+
+def _another_may_take_it(answer: PodResponse) -> bool:
+    """Whether a refusal is for lack of room or of a type, or the pod's own failure."""
+    lacks_type = answer.status == 404 and "type" in answer.message().lower()
+    return answer.status >= 500 or answer.status == 413 or lacks_type
+
+
+async def _write_down(call: Call, wanted: CreateRequest, answer: PodResponse) -> None:
+    """Remember where it is. It exists whatever fails here: a lookup mends it."""
+    project, kind = call.context.project_id, wanted.kind
+    try:
+        await lookup.remember(call, kind, answer.json()[kind]["id"], answer.pod, project_id=project)
+        await in_thread(bindings.ensure, project, answer.pod.id)
+    except (db_exc.DBError, NotFound) as error:
+        LOG.warning("A new %s is not written down: %s", kind, error)

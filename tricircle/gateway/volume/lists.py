@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists of volumes and of all that is made of them: every pod's, merged."""
+
+import itertools
+
+from aiohttp import web
+
+from tricircle.gateway import lookup, scatter
+from tricircle.gateway.answers import respond
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.forward import reply
+from tricircle.gateway.merged import Collection, MergedList
+from tricircle.gateway.paging import Item
+from tricircle.gateway.volume import documents
+from tricircle.pods.pod import Pod
+
+# Cinder's sort keys and where a document shows their values.
+_SHOWN = {
+    name: name
+    for name in ("id", "status", "size", "name", "description", "created_at", "updated_at",
+                 "volume_id", "snapshot_id", "user_id")
+} | {"display_name": "name", "display_description": "description"}  # fmt: skip
+_VOLUME = _SHOWN | {
+    name: name
+    for name in (documents.ZONE, "bootable", "source_volid", "multiattach", "replication_status")
+}
+
+
+def _collection(
+    name: str, item: str, path: str, brief: tuple[str, ...] = ("id", "name"), **shown: str
+) -> tuple[Collection, tuple[str, ...]]:
+    """A collection that has a detailed list, and what its brief list shows."""
+    return Collection(name, item, path, _SHOWN | shown, f"{path}/detail"), brief
+
+
+_LINKED = ("id", "name", "links")
+_TRANSFER = ("id", "volume_id", "name", "links")
+_COLLECTIONS: dict[str, tuple[Collection, tuple[str, ...]]] = {
+    "volumes": (
+        Collection("volumes", "volume", "/volumes", _VOLUME, "/volumes/detail"),
+        _LINKED,
+    ),
+    "snapshots": _collection("snapshots", "snapshot", "/snapshots", (), volume_size="size"),
+    "backups": _collection("backups", "backup", "/backups", _LINKED),
+    "groups": (
+        Collection("groups", "group", "/groups", _VOLUME, "/groups/detail", links="group_links"),
+        ("id", "name"),
+    ),
+    "group_snapshots": _collection("group_snapshots", "group_snapshot", "/group_snapshots"),
+    "consistencygroups": _collection("consistencygroups", "consistencygroup", "/consistencygroups"),
+    "cgsnapshots": _collection("cgsnapshots", "cgsnapshot", "/cgsnapshots"),
+    "volume-transfers": _collection("transfers", "transfer", "/volume-transfers", _TRANSFER),
+    "os-volume-transfer": _collection("transfers", "transfer", "/os-volume-transfer", _TRANSFER),
+    # Their documents do not show when they were made, by which pods sort them.
+    "attachments": (
+        Collection(
+            "attachments", "attachment", "/attachments",
+            {"id": "id", "status": "status", "volume_id": "volume_id"}, "/attachments/detail",
+            linked=False,
+        ),
+        ("id", "status", "instance", "volume_id"),
+    ),
+    "messages": (
+        Collection("messages", "message", "/messages",
+                   {name: name for name in ("id", "event_id", "created_at", "request_id",
+                                            "resource_type", "resource_uuid", "message_level")}),
+        (),
+    ),
+}  # fmt: skip
+# Lists of transfers are sorted as asked for from here on; before, the oldest come first.
+_TRANSFERS_SORTED = (3, 59)
+
+
+async def brief(call: Call) -> web.Response:
+    """GET of a collection."""
+    return await _list(call, detailed=False)
+
+
+async def detail(call: Call) -> web.Response:
+    """GET of a collection with ``detail``."""
+    return await _list(call, detailed=True)
+
+
+async def _list(call: Call, *, detailed: bool) -> web.Response:
+    collection, shown = _COLLECTIONS[call.path.split("/")[1]]
+    return await _List(call, collection, shown, detailed=detailed).answer()
+
+
+class _List(MergedList):
+    """One list of a collection of Cinder's."""
+
+    def __init__(
+        self, call: Call, collection: Collection, brief: tuple[str, ...], *, detailed: bool
+    ) -> None:
+        super().__init__(call, collection, detailed=detailed)
+        self._brief = brief
+
+    def pods(self) -> list[Pod]:
+        """The pods whose zone the filter lets through."""
+        pods = super().pods()
+        if not self._filters_zone():
+            return pods
+        wanted = self.call.query.getall(documents.ZONE)
+        return [pod for pod in pods if pod.availability_zone in wanted]
+
+    def _filters_zone(self) -> bool:
+        return documents.ZONE in self.call.query and documents.ZONE in self.collection.shown
+
+    def dropped(self) -> set[str]:
+        zone = {documents.ZONE} if self._filters_zone() else set()
+        return super().dropped() | {"offset"} | zone
+
+    def skipped(self) -> int | None:
+        given = self.call.query.get("offset", "0")
+        return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
+
+    def order(self) -> list[tuple[str, bool]]:
+        """The keys asked for, then when a thing was made and its id, as the first is sorted."""
+        pairs = self._asked()
+        first = pairs[0][1]
+        known = {key for key, _ in pairs}
+        pairs += [(key, first) for key in ("created_at", "id") if key not in known]
+        # Beyond a key that no document shows, only the pods know the order.
+        return list(itertools.takewhile(lambda pair: pair[0] in self.collection.shown, pairs))
+
+    def _asked(self) -> list[tuple[str, bool]]:
+        query = self.call.query
+        if self.collection.item == "transfer" and (self.call.version or (3, 0)) < _TRANSFERS_SORTED:
+            return [("created_at", False)]
+        if given := query.get("sort", "").strip():
+            parts = [part.partition(":") for part in given.split(",")]
+            return [(key.strip(), (way.strip() or "desc") == "desc") for key, _, way in parts]
+        key, way = query.get("sort_key", "created_at"), query.get("sort_dir", "desc")
+        return [(key.strip(), way.strip() == "desc")]
+
+    def source_path(self) -> str:
+        # What the brief list shows of most collections is not enough to sort by.
+        return super().source_path() if self._brief or self.detailed else self.collection.path
+
+    def is_lost(self, answer: PodResponse, marker: str) -> bool:
+        return answer.status in (400, 404) and marker in answer.message()
+
+    def no_marker(self, marker: str) -> Fault:
+        return lookup.missing(self.collection.item, marker)
+
+    def show(self, pod: Pod, item: Item) -> Item:
+        if self.detailed or not self._brief:
+            return documents.show(pod, item)
+        return {name: item[name] for name in self._brief if name in item}
+
+
+async def summary(call: Call) -> web.Response:
+    """GET /volumes/summary: the sums, and each metadata key with all values it has anywhere."""
+    told = await scatter.everywhere(call)
+    if (refusal := told.refusal()) is not None:
+        return reply(call, refusal)
+    total: Item = {}
+    for answer in told.good:
+        for name, value in answer.json()["volume-summary"].items():
+            if isinstance(value, dict):
+                merged = total.setdefault(name, {})
+                for key, values in value.items():
+                    merged[key] = [*merged.get(key, ()), *values]
+            else:
+                total[name] = total.get(name, 0) + value
+    for key, values in total.get("metadata", {}).items():
+        total["metadata"][key] = list(dict.fromkeys(values))
+    return respond({"volume-summary": total})

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Block Storage API in one table: every row Cinder has, and the way it is served."""
+
+from tricircle.gateway.routes import Route, Way
+
+ANY, LOCAL = Way.ANY, Way.LOCAL
+MIRRORED, ROUTED, SCATTERED, SCHEDULED = Way.MIRRORED, Way.ROUTED, Way.SCATTERED, Way.SCHEDULED
+
+_SHOWN = "volume.documents:routed"
+
+
+def _lists(path: str) -> tuple[Route, ...]:
+    return (
+        Route("GET", path, SCATTERED, "volume.lists:brief"),
+        Route("GET", f"{path}/detail", SCATTERED, "volume.lists:detail"),
+    )
+
+
+def _one(path: str, kind: str, *methods: str, id_param: str = "id") -> tuple[Route, ...]:
+    """Rows of what lives in one pod: its document, and what is done to it."""
+    handlers = {"DELETE": "volume.deletion:delete", "POST": "volume.deletion:action"}
+    return tuple(
+        Route(method, path, ROUTED, handlers.get(method, _SHOWN), kind, id_param)
+        for method in methods
+    )
+
+
+def _metadata(path: str, kind: str) -> tuple[Route, ...]:
+    """Rows of the metadata of what lives in one pod."""
+    param = f"{kind}_id"
+    rows = [(method, "") for method in ("GET", "POST", "PUT")]
+    rows += [(method, "/{id}") for method in ("GET", "PUT", "DELETE")]
+    return tuple(
+        Route(method, f"{path}/{{{param}}}/metadata{rest}", ROUTED, None, kind, param)
+        for method, rest in rows
+    )
+
+
+def _type(method: str, path: str, handler: str = "change") -> Route:
+    """A row of volume types, group types and QoS specs, which are the same in every pod."""
+    way = "mirror:read" if handler == "read" else f"volume.types:{handler}"
+    return Route(method, path, MIRRORED, way)
+
+
+def _operator(method: str, path: str, handler: str) -> Route:
+    """A row for operators."""
+    return Route(method, path, SCATTERED, f"volume.operators:{handler}")
+
+
+ROUTES = (
+    # The API itself
+    Route("GET", "/", LOCAL, "volume.versions:show_version"),
+    Route("GET", "/extensions", ANY),
+    Route("GET", "/extensions/{id}", ANY),
+    Route("GET", "/resource_filters", ANY),
+    Route("GET", "/limits", ANY),
+    Route("GET", "/os-availability-zone", LOCAL, "availability_zones:list"),
+    # Volumes
+    *_lists("/volumes"),
+    Route("GET", "/volumes/summary", SCATTERED, "volume.lists:summary"),
+    Route("POST", "/volumes", SCHEDULED, "volume.create:volume"),
+    *_one("/volumes/{id}", "volume", "GET", "PUT", "DELETE"),
+    *_one("/volumes/{id}/action", "volume", "POST"),
+    *_metadata("/volumes", "volume"),
+    Route("GET", "/volumes/{volume_id}/encryption", ROUTED, None, "volume", "volume_id"),
+    Route("GET", "/volumes/{volume_id}/encryption/{id}", ROUTED, None, "volume", "volume_id"),
+    # Snapshots
+    *_lists("/snapshots"),
+    Route("POST", "/snapshots", SCHEDULED, "volume.beside:create"),
+    *_one("/snapshots/{id}", "snapshot", "GET", "PUT", "DELETE"),
+    *_one("/snapshots/{id}/action", "snapshot", "POST"),
+    *_metadata("/snapshots", "snapshot"),
+    # Backups
+    *_lists("/backups"),
+    Route("POST", "/backups", SCHEDULED, "volume.beside:create"),
+    *_one("/backups/{id}", "backup", "GET", "PUT", "DELETE"),
+    *_one("/backups/{id}/action", "backup", "POST"),
+    *_one("/backups/{id}/export_record", "backup", "GET"),
+    Route("POST", "/backups/{id}/restore", ROUTED, "volume.backups:restore"),
+    Route("POST", "/backups/import_record", SCHEDULED, "volume.backups:import_record"),
+    # Transfers, by both names
+    *_lists("/volume-transfers"),
+    Route("POST", "/volume-transfers", SCHEDULED, "volume.beside:create"),
+    *_one("/volume-transfers/{id}", "transfer", "GET", "DELETE"),
+    Route("POST", "/volume-transfers/{id}/accept", ROUTED, "volume.beside:accept"),
+    *_lists("/os-volume-transfer"),
+    Route("POST", "/os-volume-transfer", SCHEDULED, "volume.beside:create"),
+    *_one("/os-volume-transfer/{id}", "transfer", "GET", "DELETE"),
+    Route("POST", "/os-volume-transfer/{id}/accept", ROUTED, "volume.beside:accept"),
+    # Attachments
+    *_lists("/attachments"),
+    Route("POST", "/attachments", SCHEDULED, "volume.beside:attach"),
+    *_one("/attachments/{id}", "attachment", "GET", "PUT", "DELETE"),
+    *_one("/attachments/{id}/action", "attachment", "POST"),
+    # Groups of volumes and their snapshots, by both names
+    *_lists("/groups"),
+    Route("POST", "/groups", SCHEDULED, "volume.create:group"),
+    Route("POST", "/groups/action", SCHEDULED, "volume.beside:create"),
+    *_one("/groups/{id}", "group", "GET", "PUT", "DELETE"),
+    *_one("/groups/{id}/action", "group", "POST"),
+    *_lists("/group_snapshots"),
+    Route("POST", "/group_snapshots", SCHEDULED, "volume.beside:create"),
+    *_one("/group_snapshots/{id}", "group_snapshot", "GET", "DELETE"),
+    *_one("/group_snapshots/{id}/action", "group_snapshot", "POST"),
+    *_lists("/consistencygroups"),
+    Route("POST", "/consistencygroups", SCHEDULED, "volume.create:consistencygroup"),
+    Route("POST", "/consistencygroups/create_from_src", SCHEDULED, "volume.beside:create"),
+    *_one("/consistencygroups/{id}", "consistencygroup", "GET", "PUT", "DELETE"),
+    *_one("/consistencygroups/{id}/delete", "consistencygroup", "POST"),
+    *_one("/consistencygroups/{id}/update", "consistencygroup", "PUT"),
+    *_lists("/cgsnapshots"),
+    Route("POST", "/cgsnapshots", SCHEDULED, "volume.beside:create"),
+    *_one("/cgsnapshots/{id}", "cgsnapshot", "GET", "DELETE"),
+    # Messages about what went wrong
+    Route("GET", "/messages", SCATTERED, "volume.lists:brief"),
+    *_one("/messages/{id}", "message", "GET", "DELETE"),
+    # Volume types: the same in every pod
+    _type("GET", "/types", "read"),
+    _type("POST", "/types", "create"),
+    _type("GET", "/types/{id}", "read"),
+    _type("PUT", "/types/{id}"),
+    _type("DELETE", "/types/{id}", "delete"),
+    _type("POST", "/types/{id}/action"),
+    _type("GET", "/types/{type_id}/extra_specs", "read"),
+    _type("POST", "/types/{type_id}/extra_specs"),
+    _type("GET", "/types/{type_id}/extra_specs/{id}", "read"),
+    _type("PUT", "/types/{type_id}/extra_specs/{id}"),
+    _type("DELETE", "/types/{type_id}/extra_specs/{id}"),
+    _type("GET", "/types/{type_id}/encryption", "read"),
+    _type("POST", "/types/{type_id}/encryption"),
+    _type("GET", "/types/{type_id}/encryption/{id}", "read"),
+    _type("PUT", "/types/{type_id}/encryption/{id}"),
+    _type("DELETE", "/types/{type_id}/encryption/{id}"),
+    _type("GET", "/types/{type_id}/os-volume-type-access", "read"),
+    _type("GET", "/default-types", "read"),
+    _type("GET", "/default-types/{id}", "read"),
+    _type("PUT", "/default-types/{id}", "set_default"),
+    _type("DELETE", "/default-types/{id}", "unset_default"),
+    # Group types
+    _type("GET", "/group_types", "read"),
+    _type("POST", "/group_types", "create"),
+    _type("GET", "/group_types/{id}", "read"),
+    _type("PUT", "/group_types/{id}"),
+    _type("DELETE", "/group_types/{id}", "delete"),
+    _type("GET", "/group_types/{group_type_id}/group_specs", "read"),
+    _type("POST", "/group_types/{group_type_id}/group_specs"),
+    _type("GET", "/group_types/{group_type_id}/group_specs/{id}", "read"),
+    _type("PUT", "/group_types/{group_type_id}/group_specs/{id}"),
+    _type("DELETE", "/group_types/{group_type_id}/group_specs/{id}"),
+    # QoS specs; what they are associated with is a matter of the volume type
+    _type("GET", "/qos-specs", "read"),
+    _type("POST", "/qos-specs", "create"),
+    _type("GET", "/qos-specs/{id}", "read"),
+    _type("PUT", "/qos-specs/{id}"),
+    _type("DELETE", "/qos-specs/{id}", "delete"),
+    _type("PUT", "/qos-specs/{id}/delete_keys"),
+    _type("GET", "/qos-specs/{id}/associations", "read"),
+    _type("GET", "/qos-specs/{id}/associate", "associate"),
+    _type("GET", "/qos-specs/{id}/disassociate", "associate"),
+    _type("GET", "/qos-specs/{id}/disassociate_all", "disassociate_all"),
+    # Quotas, over all pods
+    Route("GET", "/os-quota-sets/{id}", ANY),
+    Route("PUT", "/os-quota-sets/{id}", ANY),
+    Route("DELETE", "/os-quota-sets/{id}", ANY),
+    Route("GET", "/os-quota-sets/{id}/defaults", ANY),
+    Route("GET", "/os-quota-class-sets/{id}", ANY),
+    Route("PUT", "/os-quota-class-sets/{id}", ANY),
+    # For operators
+    _operator("GET", "/os-services", "services"),
+    *(
+        _operator("PUT", f"/os-services/{action}", "change_service")
+        for action in ("enable", "disable", "disable-log-reason", "freeze", "thaw", "failover_host")
+    ),
+    *(_operator("PUT", f"/os-services/{action}", "logs") for action in ("get-log", "set-log")),
+    _operator("GET", "/os-hosts", "hosts"),
+    _operator("PUT", "/os-hosts", "host"),
+    _operator("GET", "/os-hosts/{id}", "host"),
+    _operator("PUT", "/os-hosts/{id}", "host"),
+    _operator("GET", "/scheduler-stats/get_pools", "pools"),
+    _operator("GET", "/capabilities/{id}", "host"),
+    _operator("GET", "/clusters", "clusters"),
+    _operator("GET", "/clusters/detail", "clusters"),
+    _operator("GET", "/clusters/{id}", "cluster"),
+    _operator("PUT", "/clusters/enable", "change_cluster"),
+    _operator("PUT", "/clusters/disable", "change_cluster"),
+    _operator("POST", "/workers/cleanup", "cleanup"),
+    *(
+        route
+        for kind, older in (("volumes", "os-volume-manage"), ("snapshots", "os-snapshot-manage"))
+        for path in (f"/manageable_{kind}", f"/{older}")
+        for route in (
+            _operator("GET", path, "manageable"),
+            _operator("GET", f"{path}/detail", "manageable"),
+            _operator("POST", path, f"manage_{kind[:-1]}"),
+        )
+    ),
+)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a pod have a definition exactly as it was written down, or not have it.
+
+One module for the gateway, which does it at once, and for xjob, which does it when the pod is
+back. All here blocks, acts as the service user, and may be done again after any failure.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tricircle.pods.definitions import (
+    default_type,
+    flavor,
+    group_type,
+    keypair,
+    qos_specs,
+    volume_type,
+)
+from tricircle.pods.definitions.keypair import keypair_key as keypair_key
+from tricircle.pods.definitions.named import ADOPTED, Collection
+from tricircle.pods.definitions.target import Body as Body
+from tricircle.pods.definitions.target import Target as Target
+from tricircle.pods.errors import PodRefused
+
+
+class Kind(NamedTuple):
+    """How definitions of one kind are read from, made in and removed from a pod.
+
+    ``collection`` is where a pod lists those whose ids it makes itself: they differ by pod, and
+    what was there before us is adopted by its name.
+    """
+
+    service: str
+    read: Callable[[Target, str], Body | None]
+    realize: Callable[[Target, str, Body], str]
+    remove: Callable[[Target, str], None]
+    collection: Collection | None = None
+
+
+#: What refers to another comes after it.
+KINDS = {
+    "flavor": Kind("compute", flavor.read, flavor.realize, flavor.remove),
+    "keypair": Kind("compute", keypair.read, keypair.realize, keypair.remove),
+    "qos_specs": Kind(
+        "volume", qos_specs.read, qos_specs.realize, qos_specs.remove, qos_specs.SPECS
+    ),
+    "volume_type": Kind(
+        "volume", volume_type.read, volume_type.realize, volume_type.remove, volume_type.TYPES
+    ),
+    "group_type": Kind(
+        "volume", group_type.read, group_type.realize, group_type.remove, group_type.TYPES
+    ),
+    "default_type": Kind("volume", default_type.read, default_type.realize, default_type.remove),
+}
+#: The kinds whose ids differ by pod.
+NAMED = tuple(kind for kind, how in KINDS.items() if how.collection is not None)
+
+
+def realize(kind: str, key: str, body: Body, target: Target) -> str:
+    """Make the pod have the definition; its id there. ``target`` is of the kind's service.
+
+    Raises PodRefused, PodUnreachable, PodTimeout.
+    """
+    try:
+        return KINDS[kind].realize(target, key, body)
+    except PodRefused as error:
+        # Somebody else at the same work was quicker: what is there now may be right already.
+        if error.status != 409:
+            raise
+        if KINDS[kind].collection is not None:
+            return KINDS[kind].realize(target, key, body)
+        if KINDS[kind].read(target, key) != body:
+            raise
+        return key
+
+
+def remove(kind: str, key: str, target: Target) -> None:
+    """Make the pod not have the definition. Raises as ``realize`` does."""
+    KINDS[kind].remove(target, key)
+
+
+def read(kind: str, key: str, target: Target) -> Body | None:
+    """The definition as the pod has it. Raises as ``realize`` does."""
+    return KINDS[kind].read(target, key)
+
+
+__all__ = ["ADOPTED", "KINDS", "NAMED", "Body", "Collection", "Kind", "Target"]

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QoS specs. What they are associated with is a matter of the volume type."""
+
+from tricircle.pods.definitions.named import ADOPTED, Collection, difference
+from tricircle.pods.definitions.target import Body, Target
+
+_V = "3.0"
+SPECS = Collection("/qos-specs", "qos_specs", "qos_specs", _V)
+
+
+def read(target: Target, key: str) -> Body | None:
+    """Name, consumer and specs."""
+    found = SPECS.get(target, target.inside(key))
+    return None if found is None else {name: found[name] for name in ("name", "consumer", "specs")}
+
+
+def realize(target: Target, key: str, body: Body) -> str:
+    found, by_name = SPECS.find(target, key, body["name"])
+    if found is None:
+        wanted = {**body["specs"], "name": body["name"], "consumer": body["consumer"]}
+        made = target.ask("POST", SPECS.path, _V, {"qos_specs": wanted})
+        return str(made["qos_specs"]["id"])
+    there = str(found["id"])
+    if by_name and body.get(ADOPTED):
+        return there
+    more, gone = difference(found["specs"], body["specs"])
+    if found["consumer"] != body["consumer"]:
+        more["consumer"] = body["consumer"]
+    if more:
+        target.ask("PUT", SPECS.at(there), _V, {"qos_specs": more})
+    if gone:
+        target.ask("PUT", f"{SPECS.at(there)}/delete_keys", _V, {"keys": gone})
+    return there
+
+
+def remove(target: Target, key: str) -> None:
+    there = target.inside(key)
+    target.ask("DELETE", f"{SPECS.at(there)}?force=True", _V, missing=True)
