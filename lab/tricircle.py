@@ -75,7 +75,15 @@ def tricircle_sections(lab: Lab) -> Sections:
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
         "interconnect": _interconnect(lab),
         # As much room as each pod has by itself.
-        "quota": {"instances": 200, "cores": 500, "ram": 500000, "audit_interval": 60},
+        "quota": {
+            "instances": 200,
+            "cores": 500,
+            "ram": 500000,
+            "volumes": 100,
+            "snapshots": 100,
+            "gigabytes": 10000,
+            "audit_interval": 60,
+        },
     }
 
 

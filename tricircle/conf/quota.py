@@ -16,6 +16,13 @@ _LIMITS = (
     ("key_pairs", 100, "Key pairs a user may have."),
     ("server_groups", 10, "Server groups a project may have."),
     ("server_group_members", 10, "Servers a user may have in one server group."),
+    ("volumes", 10, "Volumes a project may have."),
+    ("snapshots", 10, "Snapshots of volumes a project may have."),
+    ("gigabytes", 1000, "GB of a project's volumes and snapshots together."),
+    ("per_volume_gigabytes", -1, "GB one volume may have."),
+    ("backups", 10, "Backups of volumes a project may have."),
+    ("backup_gigabytes", 1000, "GB of a project's backups together."),
+    ("groups", 10, "Groups of volumes a project may have."),
 )
 
 OPTS = [

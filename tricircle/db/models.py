@@ -234,6 +234,26 @@ class Allocation(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 
 
+class StorageAllocation(Base):
+    """What one volume, snapshot, backup or group of volumes uses of its project's quota.
+
+    ``resource_id`` is None while it is being made; ``volume_type`` is a name. ``changed_at`` is
+    when it was last changed here: what was seen in a pod before is old.
+    """
+
+    __tablename__ = "storage_allocations"
+    __table_args__ = (sa.UniqueConstraint("resource_type", "resource_id"), Base.__table_args__)
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    resource_type: Mapped[str] = mapped_column(sa.String(32))
+    resource_id: Mapped[str | None] = mapped_column(sa.String(36))
+    project_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    pod_id: Mapped[str | None] = mapped_column(sa.String(36), index=True)
+    gigabytes: Mapped[int] = mapped_column(default=0)
+    volume_type: Mapped[str | None] = mapped_column(sa.String(255))
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, index=True)
+    changed_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
 class QuotaLimit(Base):
     """A limit an operator has set: of a project, of one of its users, or of a quota class.
 
@@ -245,7 +265,7 @@ class QuotaLimit(Base):
     scope: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
     scope_id: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     user_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True, default="")
-    resource: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    resource: Mapped[str] = mapped_column(sa.String(270), primary_key=True)
     hard_limit: Mapped[int]
 
 

@@ -3,7 +3,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,9 +78,21 @@ def put(scope: str, scope_id: str, limits: Mapping[str, int], user_id: str = "")
 
 
 @retried
-def delete(scope: str, scope_id: str, user_id: str | None = None) -> None:
-    """Forget limits of a project or class, or only those of one user there."""
-    query = sa.delete(QuotaLimit).where(*_of(scope, scope_id))
+def delete(
+    scope: str,
+    scope_id: str,
+    user_id: str | None = None,
+    *,
+    names: Collection[str],
+    families: Collection[str] = (),
+) -> None:
+    """Forget limits of a project or class, or only those of one user there.
+
+    Those with these ``names``, and of the ``families``: "gigabytes" has "gigabytes_ssd" too.
+    """
+    wanted: list[sa.ColumnElement[bool]] = [QuotaLimit.resource.in_(names)]
+    wanted += [QuotaLimit.resource.startswith(f"{one}_", autoescape=True) for one in families]
+    query = sa.delete(QuotaLimit).where(*_of(scope, scope_id), sa.or_(*wanted))
     if user_id is not None:
         query = query.where(QuotaLimit.user_id == user_id)
     with session.write() as tx:

@@ -199,7 +199,8 @@ class Pipeline:
         if response.status == 401:
             response.headers["WWW-Authenticate"] = challenge()
         if self.api.scheme is not None:
-            response.headers[f"X-{self.api.service.capitalize()}-Request-ID"] = told
+            # Cinder calls its own so too.
+            response.headers["X-Compute-Request-ID"] = told
             in_version = request.path.startswith(self.api.base)
             if version is not None and in_version:
                 microversion.tell(self.api.scheme, version, response.headers)

@@ -41,22 +41,24 @@ class _Resource:
     owner: str = "tenant_id"
 
 
+_STORED = "volume.deletion:vanished"
 _RESOURCES = {
     "server": _Resource(
         "/servers/{}", "Instance {} could not be found.", "compute.deletion:vanished"
     ),
     "volume": _Resource(
-        "/volumes/{}", "Volume {} could not be found.", owner="os-vol-tenant-attr:tenant_id"
+        "/volumes/{}", "Volume {} could not be found.", _STORED, "os-vol-tenant-attr:tenant_id"
     ),
     "snapshot": _Resource(
         "/snapshots/{}",
         "Snapshot {} could not be found.",
-        owner="os-extended-snapshot-attributes:project_id",
+        _STORED,
+        "os-extended-snapshot-attributes:project_id",
     ),
     "backup": _Resource(
-        "/backups/{}", "Backup {} could not be found.", owner="os-backup-project-attr:project_id"
+        "/backups/{}", "Backup {} could not be found.", _STORED, "os-backup-project-attr:project_id"
     ),
-    "group": _Resource("/groups/{}", "Group {} could not be found.", owner="project_id"),
+    "group": _Resource("/groups/{}", "Group {} could not be found.", _STORED, "project_id"),
     "group_snapshot": _Resource(
         "/group_snapshots/{}", "GroupSnapshot {} could not be found.", owner="project_id"
     ),
@@ -166,7 +168,7 @@ async def _vanished(call: Call, pod: Pod, resource_type: str, resource_id: str) 
         return
     module, _, function = vanished.partition(":")
     tidy = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
-    await tidy(call, resource_id, pod)
+    await tidy(call, resource_type, resource_id, pod)
 
 
 async def _recall(call: Call, resource_type: str, resource_id: str) -> Pod | None:

@@ -73,6 +73,10 @@ class MergedList:
         """The list that pods are asked for."""
         return self.collection.detail_path or self.collection.path
 
+    def is_paged(self) -> bool:
+        """Whether pods give it in pages; else they give all of it at once."""
+        return True
+
     def is_lost(self, answer: Any, marker: str) -> bool:
         """Whether a pod's refusal says that it does not know the marker."""
         return answer.status == 400 and marker in answer.message()
@@ -152,6 +156,8 @@ class MergedList:
     def _query(self, marker: str | None, limit: int) -> str:
         dropped = self.dropped()
         kept = [(name, value) for name, value in self.call.query.items() if name not in dropped]
+        if not self.is_paged():
+            return urlencode(kept)
         kept.append(("limit", str(limit)))
         if marker is not None:
             kept.append(("marker", marker))
@@ -163,7 +169,7 @@ class MergedList:
 
     async def _merge(self, pods: list[Pod], limit: int) -> Merged:
         order = self._order()
-        marker = self.call.query.get("marker")
+        marker = self.call.query.get("marker") if self.is_paged() else None
         cursor = await self._cursor(marker, order) if marker is not None else None
         sources = [Source(pod.id, pod.region_name, self._fetcher(pod)) for pod in pods]
         merged = await merge(
@@ -193,6 +199,8 @@ class MergedList:
             if isinstance(document.get("count"), int):
                 self.counts[pod.id] = document["count"]
             items = document[name]
+            if not self.is_paged():
+                return Page(items, more=False)
             full = len(items) >= limit
             linked = self.collection.linked
             return Page(items, self.collection.links_key in document if linked else full)

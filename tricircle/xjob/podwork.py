@@ -22,6 +22,7 @@ from tricircle.xjob.audit import Audit
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.server_groups import ServerGroups
+from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
 
 LOG = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class PodWork:
         self._definitions = Definitions(runtime.identity)
         self._server_groups = ServerGroups(runtime.identity)
         self._usage = Usage(runtime.identity)
+        self._storage = Storage(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
         self._endpoints = Endpoints()
         self._was_away = self._mirror_waits = False
@@ -175,6 +177,7 @@ class PodWork:
             return
         try:
             self._usage.audit(pod)
+            self._storage.audit(pod)
         except (PodError, KeystoneFailed) as error:
             LOG.warning("What is used in pod %s is not known: %s", pod.region_name, error)
 

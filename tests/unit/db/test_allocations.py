@@ -201,9 +201,9 @@ def test_limits_of_projects_users_and_classes() -> None:
     assert quotas.get(quotas.PROJECT, "p") == {"cores": 3, "ram": 2}
     assert quotas.get(quotas.PROJECT, "p", "v") == {"cores": 2}
     assert quotas.of_users("p") == {"cores": 3}
-    quotas.delete(quotas.PROJECT, "p", "u")
+    quotas.delete(quotas.PROJECT, "p", "u", names=("cores", "ram"))
     assert quotas.of_users("p") == {"cores": 2}
-    quotas.delete(quotas.PROJECT, "p")
+    quotas.delete(quotas.PROJECT, "p", names=("cores", "ram"))
     assert (quotas.get(quotas.PROJECT, "p"), quotas.of_users("p")) == ({}, {})
     assert quotas.get(quotas.CLASS, "p") == {"cores": 9}
 

@@ -87,7 +87,7 @@ async def settle(call: Call, server_id: str) -> bool:
     return True
 
 
-async def vanished(call: Call, server_id: str, pod: Pod) -> None:
+async def vanished(call: Call, resource_type: str, server_id: str, pod: Pod) -> None:
     """A pod shows a server no more, though no delete came this way: what was made for it goes."""
     if await _is_gone(call, server_id, pod):
         await _begin(call, server_id, pod)

@@ -82,7 +82,13 @@ async def delete(call: Call) -> web.Response:
     if not judged.ok:
         return reply(call, judged)
     if not quota.unified():
-        await in_thread(table.delete, table.PROJECT, call.params["id"], _user(call) or None)
+        await in_thread(
+            table.delete,
+            table.PROJECT,
+            call.params["id"],
+            _user(call) or None,
+            names=(*quota.RESOURCES, *quota.UNLIMITED),
+        )
     return web.Response(status=202)
 
 

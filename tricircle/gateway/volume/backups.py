@@ -5,10 +5,14 @@ from typing import Any
 
 from aiohttp import web
 
+from tricircle.db import storage
+from tricircle.db.storage import Use
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.volume import quota, usage
 from tricircle.pods.pod import Pod
 
 
@@ -21,11 +25,15 @@ async def restore(call: Call) -> web.Response:
         there = await lookup.find(call, "volume", volume)
         if pod.id != there.id:
             raise _apart(backup, pod, volume, there)
-    answer = await lookup.ask(call, "backup", backup)
-    if answer.ok:
-        new = answer.json()["restore"]["volume_id"]
-        project = call.context.project_id
-        await lookup.remember(call, "volume", new, answer.pod, project_id=project)
+        return reply(call, await lookup.ask(call, "backup", backup))
+    size = (await usage.document(call, "backup", backup)).get("size")
+    use = Use("volume", int(size or 0))
+    async with quota.set_aside(call, use) as row_id:
+        answer = await lookup.ask(call, "backup", backup)
+        if answer.ok:
+            new, project = answer.json()["restore"]["volume_id"], call.context.project_id
+            await in_thread(storage.confirm, row_id, new, answer.pod.id, use)
+            await lookup.remember(call, "volume", new, answer.pod, project_id=project)
     return reply(call, answer)
 
 

@@ -7,10 +7,15 @@ from typing import Any
 
 from aiohttp import web
 
+from tricircle.db import routings, storage
+from tricircle.db.errors import OverLimit
+from tricircle.db.storage import COUNTS, Use
 from tricircle.gateway import apart, lookup, placed, seek
 from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
 from tricircle.gateway.forward import ask_any, forward, reply
-from tricircle.gateway.volume import documents
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.volume import documents, quota, usage
 from tricircle.pods.pod import Pod
 
 
@@ -52,12 +57,28 @@ async def create(call: Call) -> web.Response:
     pod = await _pod(call, made, wanted)
     if pod is None:
         return reply(call, await ask_any(call))
+    if made.kind not in COUNTS:
+        return documents.shown(call, await _made(call, made, pod, wanted))
+    use = Use(made.kind)
+    if isinstance(volume := wanted.get("volume_id"), str):
+        use = await usage.of_volume(call, made.kind, volume)
+    async with quota.set_aside(call, use) as row_id:
+        answer = await _made(call, made, pod, wanted)
+        if answer.ok:
+            new = answer.json()[made.kind]["id"]
+            used = usage.told(made.kind, answer, use)
+            await in_thread(storage.confirm, row_id, new, pod.id, used)
+    return documents.shown(call, answer)
+
+
+async def _made(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) -> PodResponse:
     answer = await forward(call, pod)
     if answer.ok:
-        project = call.context.project_id
-        new = answer.json()[made.kind]["id"]
-        await lookup.remember(call, made.kind, new, pod, project_id=project)
-    return documents.shown(call, answer)
+        new, project = answer.json()[made.kind]["id"], call.context.project_id
+        # Whoever is to accept a transfer cannot see what it is of.
+        detail = {"volume": wanted["volume_id"]} if made.kind == "transfer" else None
+        await lookup.remember(call, made.kind, new, pod, detail, project_id=project)
+    return answer
 
 
 async def attach(call: Call) -> web.Response:
@@ -74,13 +95,32 @@ async def attach(call: Call) -> web.Response:
 
 async def accept(call: Call) -> web.Response:
     """POST …/accept: by somebody of another project, to whom no pod shows the transfer."""
+    project = call.context.project_id
+    volume, giver = await _taken(call, project)
     answer = await seek.anywhere(call)
+    if not answer.ok and volume is not None and giver is not None:
+        await in_thread(storage.hand_over, volume, giver, {})
     if answer.ok:
         volume = answer.json()["transfer"]["volume_id"]
-        project = call.context.project_id
         await lookup.remember(call, "volume", volume, answer.pod, project_id=project)
         await lookup.forget(call, "transfer", call.params["id"])
     return reply(call, answer)
+
+
+async def _taken(call: Call, project: str) -> tuple[str | None, str | None]:
+    """What is transferred counts as the taker's before a pod is asked: (volume, whose it was).
+
+    Raises Fault 413.
+    """
+    row = await in_thread(routings.get, "transfer", call.params["id"])
+    volume = row.detail.get("volume") if row is not None else None
+    if not isinstance(volume, str):
+        return None, None
+    try:
+        limits = await quota.of_project(project)
+        return volume, await in_thread(storage.hand_over, volume, project, limits)
+    except OverLimit as error:
+        raise quota.too_much(error) from None
 
 
 def _wanted(call: Call, key: str) -> dict[str, Any]:

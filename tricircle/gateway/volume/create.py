@@ -8,15 +8,16 @@ from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import bindings
+from tricircle.db import bindings, storage
 from tricircle.db.errors import NotFound
+from tricircle.db.storage import Use
 from tricircle.gateway import choosing, lookup, placed
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.volume import documents, unknown
+from tricircle.gateway.volume import documents, quota, unknown, usage
 from tricircle.gateway.volume.request import CreateRequest, RefusedByCinder, parse
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -47,7 +48,16 @@ async def _create(call: Call, kind: str) -> web.Response:
         return reply(call, await ask_any(call))
     pods = await _candidates(call, wanted)
     # A client that hangs up does not stop it half-way.
-    return await asyncio.shield(asyncio.ensure_future(_tried(call, wanted, pods)))
+    return await asyncio.shield(asyncio.ensure_future(_made(call, wanted, pods)))
+
+
+async def _made(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Response:
+    use = await usage.of_request(call, wanted)
+    async with quota.set_aside(call, use) as row_id:
+        answer = await _tried(call, wanted, pods)
+        if answer.ok:
+            await _write_down(call, wanted, answer, row_id, use)
+    return documents.shown(call, answer)
 
 
 async def _candidates(call: Call, wanted: CreateRequest) -> list[Pod]:
@@ -70,7 +80,8 @@ async def _candidates(call: Call, wanted: CreateRequest) -> list[Pod]:
     return (await choosing.choose(call, request, unknown_zone)).pods
 
 
-async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Response:
+async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodResponse:
+    """The answer of the first pod that takes it, or the first refusal. Raises Fault 503, 504."""
     troubles: list[str] = []
     refusal: PodResponse | None = None
     for pod in pods[: CONF.scheduling.max_attempts]:
@@ -80,15 +91,14 @@ async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Resp
             troubles.append(str(error))
             continue
         if answer.ok:
-            await _write_down(call, wanted, answer)
-            return documents.shown(call, answer)
+            return answer
         refusal = refusal or answer
         troubles.append(f"{pod.region_name}: {answer.message()}")
         if not _another_may_take_it(answer):
             break
         LOG.warning("%s not made: %s", wanted.kind, troubles[-1])
     if refusal is not None:
-        return reply(call, refusal)
+        return refusal
     raise Fault(503, f"No pod could make the {wanted.kind}: {'; '.join(troubles)}")
 
 
@@ -129,11 +139,16 @@ def _another_may_take_it(answer: PodResponse) -> bool:
     return answer.status >= 500 or answer.status == 413 or lacks_type
 
 
-async def _write_down(call: Call, wanted: CreateRequest, answer: PodResponse) -> None:
+async def _write_down(
+    call: Call, wanted: CreateRequest, answer: PodResponse, row_id: str, use: Use
+) -> None:
     """Remember where it is. It exists whatever fails here: a lookup mends it."""
     project, kind = call.context.project_id, wanted.kind
     try:
-        await lookup.remember(call, kind, answer.json()[kind]["id"], answer.pod, project_id=project)
+        new = answer.json()[kind]["id"]
+        used = usage.told(kind, answer, use)
+        await in_thread(storage.confirm, row_id, new, answer.pod.id, used)
+        await lookup.remember(call, kind, new, answer.pod, project_id=project)
         await in_thread(bindings.ensure, project, answer.pod.id)
     except (db_exc.DBError, NotFound) as error:
         LOG.warning("A new %s is not written down: %s", kind, error)

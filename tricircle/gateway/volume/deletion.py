@@ -2,17 +2,16 @@
 """Deletes: the routing goes when the thing is gone from its pod."""
 
 import asyncio
-from typing import Any
 
 from aiohttp import web
 from oslo_log import log as logging
 
+from tricircle.db import storage
 from tricircle.gateway import lookup
 from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
 from tricircle.gateway.forward import reply
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.volume import documents
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -20,7 +19,6 @@ LOG = logging.getLogger(__name__)
 
 # What is gone once a pod has said so; all else goes after the answer.
 _AT_ONCE = ("attachment", "transfer", "message")
-_ACTIONS = ("os-force_delete", "delete", "os-unmanage")
 _PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
 
 
@@ -31,31 +29,33 @@ async def delete(call: Call) -> web.Response:
     if answer.ok and kind in _AT_ONCE:
         await lookup.forget(call, kind, resource_id)
     elif answer.ok:
-        start(call.services, _follow(call, kind, resource_id, answer.pod))
+        follow(call, kind, resource_id, answer.pod)
     return reply(call, answer)
 
 
-async def action(call: Call) -> web.Response:
-    """POST of an action, which may be a delete."""
-    kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
-    answer = await lookup.ask(call, kind, resource_id)
-    if answer.ok and _named(call) in _ACTIONS:
-        start(call.services, _follow(call, kind, resource_id, answer.pod))
-    return documents.shown(call, answer)
+def follow(call: Call, kind: str, resource_id: str, pod: Pod) -> None:
+    """A pod was told to end something: see to what follows, in the background."""
+    start(call.services, _follow(call, kind, resource_id, pod))
 
 
-def _named(call: Call) -> Any:
-    body = call.json()
-    return next(iter(body), None) if isinstance(body, dict) else None
+async def vanished(call: Call, kind: str, resource_id: str, pod: Pod) -> None:
+    """A pod shows something no more to the caller, though no delete came this way."""
+    if await _is_gone(call, kind, resource_id, pod):
+        await _forget(call, kind, resource_id)
 
 
 async def _follow(call: Call, kind: str, resource_id: str, pod: Pod) -> None:
-    """Wait for the end of it; a later lookup tidies up when this takes too long."""
+    """Wait for the end of it; xjob and later lookups tidy up when this takes too long."""
     for pause in _PAUSES:
         await asyncio.sleep(pause)
         if await _is_gone(call, kind, resource_id, pod):
-            await lookup.forget(call, kind, resource_id)
+            await _forget(call, kind, resource_id)
             return
+
+
+async def _forget(call: Call, kind: str, resource_id: str) -> None:
+    await lookup.forget(call, kind, resource_id)
+    await in_thread(storage.gone, kind, [resource_id])
 
 
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:

@@ -69,8 +69,9 @@ _COLLECTIONS: dict[str, tuple[Collection, tuple[str, ...]]] = {
         (),
     ),
 }  # fmt: skip
-# Lists of transfers are sorted as asked for from here on; before, the oldest come first.
-_TRANSFERS_SORTED = (3, 59)
+# Lists of transfers have pages and are sorted as asked for from here on; before, the oldest come
+# first, and all at once.
+_TRANSFERS_PAGED = (3, 59)
 
 
 async def brief(call: Call) -> web.Response:
@@ -125,9 +126,13 @@ class _List(MergedList):
         # Beyond a key that no document shows, only the pods know the order.
         return list(itertools.takewhile(lambda pair: pair[0] in self.collection.shown, pairs))
 
+    def is_paged(self) -> bool:
+        version = self.call.version or (3, 0)
+        return self.collection.item != "transfer" or version >= _TRANSFERS_PAGED
+
     def _asked(self) -> list[tuple[str, bool]]:
         query = self.call.query
-        if self.collection.item == "transfer" and (self.call.version or (3, 0)) < _TRANSFERS_SORTED:
+        if not self.is_paged():
             return [("created_at", False)]
         if given := query.get("sort", "").strip():
             parts = [part.partition(":") for part in given.split(",")]

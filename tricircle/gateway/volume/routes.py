@@ -18,7 +18,7 @@ def _lists(path: str) -> tuple[Route, ...]:
 
 def _one(path: str, kind: str, *methods: str, id_param: str = "id") -> tuple[Route, ...]:
     """Rows of what lives in one pod: its document, and what is done to it."""
-    handlers = {"DELETE": "volume.deletion:delete", "POST": "volume.deletion:action"}
+    handlers = {"DELETE": "volume.deletion:delete", "POST": "volume.actions:act"}
     return tuple(
         Route(method, path, ROUTED, handlers.get(method, _SHOWN), kind, id_param)
         for method in methods
@@ -53,7 +53,7 @@ ROUTES = (
     Route("GET", "/extensions", ANY),
     Route("GET", "/extensions/{id}", ANY),
     Route("GET", "/resource_filters", ANY),
-    Route("GET", "/limits", ANY),
+    Route("GET", "/limits", LOCAL, "volume.quota_sets:show_limits"),
     Route("GET", "/os-availability-zone", LOCAL, "availability_zones:list"),
     # Volumes
     *_lists("/volumes"),
@@ -159,12 +159,12 @@ ROUTES = (
     _type("GET", "/qos-specs/{id}/disassociate", "associate"),
     _type("GET", "/qos-specs/{id}/disassociate_all", "disassociate_all"),
     # Quotas, over all pods
-    Route("GET", "/os-quota-sets/{id}", ANY),
-    Route("PUT", "/os-quota-sets/{id}", ANY),
-    Route("DELETE", "/os-quota-sets/{id}", ANY),
-    Route("GET", "/os-quota-sets/{id}/defaults", ANY),
-    Route("GET", "/os-quota-class-sets/{id}", ANY),
-    Route("PUT", "/os-quota-class-sets/{id}", ANY),
+    Route("GET", "/os-quota-sets/{id}", LOCAL, "volume.quota_sets:show"),
+    Route("PUT", "/os-quota-sets/{id}", LOCAL, "volume.quota_sets:update"),
+    Route("DELETE", "/os-quota-sets/{id}", LOCAL, "volume.quota_sets:delete"),
+    Route("GET", "/os-quota-sets/{id}/defaults", LOCAL, "volume.quota_sets:defaults"),
+    Route("GET", "/os-quota-class-sets/{id}", LOCAL, "volume.quota_sets:show_class"),
+    Route("PUT", "/os-quota-class-sets/{id}", LOCAL, "volume.quota_sets:update_class"),
     # For operators
     _operator("GET", "/os-services", "services"),
     *(

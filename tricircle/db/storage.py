@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries on storage allocations: what each volume, snapshot, backup and group uses. All block.
+
+A row is written before a pod is asked for the thing, in a transaction that holds the project's
+lock: so two requests at once cannot pass a limit together. What was never confirmed is swept away.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from tricircle.db import locks, models, session
+from tricircle.db.allocations import fitting
+from tricircle.db.models import StorageAllocation
+from tricircle.db.transaction import retried, retried_if_overtaken
+
+_QUIET = {"synchronize_session": False}
+_Row = StorageAllocation
+#: What is counted of each kind of thing, and what its size counts as (None: it has none).
+COUNTS: Mapping[str, tuple[str, str | None]] = {
+    "volume": ("volumes", "gigabytes"),
+    "snapshot": ("snapshots", "gigabytes"),
+    "backup": ("backups", "backup_gigabytes"),
+    "group": ("groups", None),
+}
+#: Of these there are limits by volume type too.
+BY_TYPE = ("volumes", "snapshots", "gigabytes")
+RESOURCES = ("volumes", "snapshots", "gigabytes", "backups", "backup_gigabytes", "groups")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Use:
+    """One thing of a ``kind`` of ``COUNTS``, its size in GB and the name of its volume type."""
+
+    kind: str
+    gigabytes: int = 0
+    volume_type: str | None = None
+
+    def amounts(self, number: int = 1) -> dict[str, int]:
+        """{resource: how much}, of ``number`` things that have this size together."""
+        count, size = COUNTS[self.kind]
+        plain = {count: number} | ({size: self.gigabytes} if size else {})
+        typed = {
+            f"{name}_{self.volume_type}": amount
+            for name, amount in plain.items()
+            if self.volume_type and name in BY_TYPE
+        }
+        return plain | typed
+
+
+@retried_if_overtaken
+def reserve(project_id: str, use: Use, limits: Mapping[str, int]) -> str:
+    """Set aside what a new thing will use; the row's id. Raises OverLimit."""
+    with session.write() as tx:
+        locks.take(tx, project_id)
+        _fit(tx, project_id, use.amounts(), limits)
+        row = _Row(
+            id=models.new_id(),
+            resource_type=use.kind,
+            project_id=project_id,
+            gigabytes=use.gigabytes,
+            volume_type=use.volume_type,
+        )
+        tx.add(row)
+        return row.id
+
+
+def _fit(tx: Session, project_id: str, more: Mapping[str, int], limits: Mapping[str, int]) -> None:
+    used = {**dict.fromkeys(more, 0), **_used(tx, project_id)}
+    fitting(limits, used, {name: amount for name, amount in more.items() if amount > 0}, 1, 1)
+
+
+@retried_if_overtaken
+def confirm(row_id: str, resource_id: str, pod_id: str, use: Use) -> None:
+    """It is made: what was set aside is what it uses."""
+    with session.write() as tx:
+        # Whoever looked through the pod in between may have written it down already.
+        double = sa.delete(_Row).where(*_is(use.kind, resource_id), _Row.id != row_id)
+        tx.execute(double.execution_options(**_QUIET))
+        query = sa.update(_Row).where(_Row.id == row_id)
+        values = {"gigabytes": use.gigabytes, "volume_type": use.volume_type}
+        tx.execute(
+            query.values(
+                resource_id=resource_id, pod_id=pod_id, changed_at=models.now(), **values
+            ).execution_options(**_QUIET)
+        )
+
+
+@retried
+def give_back(row_id: str) -> None:
+    """It was not made; harmless when it was, or when it is given back already."""
+    query = sa.delete(_Row).where(_Row.id == row_id, _Row.resource_id.is_(None))
+    with session.write() as tx:
+        tx.execute(query.execution_options(**_QUIET))
+
+
+@retried
+def sweep(older_than: float) -> None:
+    """Give back what was set aside so many seconds ago and came to nothing."""
+    before = models.now() - datetime.timedelta(seconds=older_than)
+    query = sa.delete(_Row).where(_Row.resource_id.is_(None), _Row.created_at < before)
+    with session.write() as tx:
+        tx.execute(query.execution_options(**_QUIET))
+
+
+@retried
+def gone(kind: str, resource_ids: Collection[str]) -> None:
+    """Things are no more; harmless for those that are not known."""
+    query = sa.delete(_Row).where(_Row.resource_type == kind, _Row.resource_id.in_(resource_ids))
+    with session.write() as tx:
+        tx.execute(query.execution_options(**_QUIET))
+
+
+def get(kind: str, resource_id: str) -> StorageAllocation | None:
+    with session.read() as tx:
+        return tx.scalar(sa.select(_Row).where(*_is(kind, resource_id)))
+
+
+@retried_if_overtaken
+def grow(resource_id: str, gigabytes: int, limits: Mapping[str, int]) -> int | None:
+    """A volume is to be as large as this; how large it was, None when it is not known.
+
+    Raises OverLimit.
+    """
+    known = get("volume", resource_id)
+    if known is None:
+        return None
+    with session.write() as tx:
+        locks.take(tx, known.project_id)
+        row = tx.get(_Row, known.id)
+        if row is None:
+            return None
+        was = row.gigabytes
+        more = Use("volume", gigabytes - was, row.volume_type).amounts(0)
+        _fit(tx, row.project_id, more, limits)
+        row.gigabytes, row.changed_at = gigabytes, models.now()
+        return was
+
+
+@retried
+def resize(resource_id: str, gigabytes: int) -> None:
+    """A volume is as large as this, whatever limits say."""
+    query = sa.update(_Row).where(*_is("volume", resource_id))
+    with session.write() as tx:
+        values = {"gigabytes": gigabytes, "changed_at": models.now()}
+        tx.execute(query.values(**values).execution_options(**_QUIET))
+
+
+@retried_if_overtaken
+def hand_over(resource_id: str, project_id: str, limits: Mapping[str, int]) -> str | None:
+    """A volume is another project's from now on; whose it was, None when it is not known.
+
+    Raises OverLimit.
+    """
+    known = get("volume", resource_id)
+    if known is None:
+        return None
+    use = Use("volume", known.gigabytes, known.volume_type)
+    with session.write() as tx:
+        locks.take(tx, project_id)
+        _fit(tx, project_id, use.amounts(), limits)
+        query = sa.update(_Row).where(*_is("volume", resource_id))
+        values = {"project_id": project_id, "changed_at": models.now()}
+        tx.execute(query.values(**values).execution_options(**_QUIET))
+        return known.project_id
+
+
+def used(project_id: str) -> dict[str, int]:
+    """{resource: what a project uses}, of all resources and of those of the types it uses."""
+    with session.read() as tx:
+        return _used(tx, project_id)
+
+
+def _used(tx: Session, project_id: str) -> dict[str, int]:
+    query = (
+        sa.select(
+            _Row.resource_type,
+            _Row.volume_type,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(_Row.gigabytes), 0),
+        )
+        .where(_Row.project_id == project_id)
+        .group_by(_Row.resource_type, _Row.volume_type)
+    )
+    total = dict.fromkeys(RESOURCES, 0)
+    for kind, volume_type, number, gigabytes in tx.execute(query).tuples():
+        for name, amount in Use(kind, int(gigabytes), volume_type).amounts(number).items():
+            total[name] = total.get(name, 0) + amount
+    return total
+
+
+def in_pod(pod_id: str, kind: str) -> dict[str, StorageAllocation]:
+    """{id: its row} of everything of a kind known to be in a pod."""
+    query = sa.select(_Row).where(
+        _Row.pod_id == pod_id, _Row.resource_type == kind, _Row.resource_id.is_not(None)
+    )
+    with session.read() as tx:
+        return {str(row.resource_id): row for row in tx.scalars(query)}
+
+
+@retried_if_overtaken
+def learn(
+    use: Use, resource_id: str, project_id: str, pod_id: str, seen_at: datetime.datetime
+) -> bool:
+    """Write down what a thing was seen to use; False when it was changed here since."""
+    values: dict[str, Any] = {
+        "project_id": project_id,
+        "pod_id": pod_id,
+        "gigabytes": use.gigabytes,
+        "volume_type": use.volume_type,
+    }
+    with session.write() as tx:
+        row = tx.scalar(sa.select(_Row).where(*_is(use.kind, resource_id)).with_for_update())
+        if row is None:
+            tx.add(_Row(resource_type=use.kind, resource_id=resource_id, **values))
+            return True
+        if row.changed_at > seen_at:
+            return False
+        for name, value in values.items():
+            setattr(row, name, value)
+        return True
+
+
+def _is(kind: str, resource_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return _Row.resource_type == kind, _Row.resource_id == resource_id

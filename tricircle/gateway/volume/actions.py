@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Actions on what lives in one pod."""
+
+from typing import Any
+
+from aiohttp import web
+
+from tricircle.db import storage
+from tricircle.db.errors import OverLimit
+from tricircle.gateway import lookup
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.volume import deletion, documents, quota
+
+# Those that end what they are done to, as its pod sees it.
+_ENDS = ("os-force_delete", "delete", "os-unmanage")
+
+
+async def act(call: Call) -> web.Response:
+    """POST of an action."""
+    kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
+    name, argument = _named(call)
+    if kind == "volume" and name == "os-extend" and isinstance(argument, dict):
+        return documents.shown(call, await _extended(call, resource_id, argument.get("new_size")))
+    answer = await lookup.ask(call, kind, resource_id)
+    if answer.ok and name in _ENDS:
+        deletion.follow(call, kind, resource_id, answer.pod)
+    return documents.shown(call, answer)
+
+
+async def _extended(call: Call, volume_id: str, size: Any) -> PodResponse:
+    """What a volume will have more is set aside before its pod is asked. Raises Fault 413."""
+    was: int | None = None
+    if (wanted := _number(size)) is not None:
+        row = await in_thread(storage.get, "volume", volume_id)
+        if row is not None and wanted > row.gigabytes:
+            await quota.check_size(row.project_id, wanted)
+            limits = await quota.of_project(row.project_id)
+            try:
+                was = await in_thread(storage.grow, volume_id, wanted, limits)
+            except OverLimit as error:
+                raise quota.too_much(error) from None
+    answer = await lookup.ask(call, "volume", volume_id)
+    if not answer.ok and was is not None:
+        await in_thread(storage.resize, volume_id, was)
+    return answer
+
+
+def _named(call: Call) -> tuple[str, Any]:
+    """The action's name and argument; ("", None) for a body that has not exactly one."""
+    body = call.json()
+    if isinstance(body, dict) and len(body) == 1:
+        return next(iter(body.items()))
+    return "", None
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return None if isinstance(value, bool) else int(str(value))
+    except ValueError:
+        return None
