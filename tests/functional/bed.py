@@ -3,7 +3,6 @@
 
 import asyncio
 import dataclasses
-import importlib.util
 import json
 import textwrap
 from collections.abc import AsyncIterator, Mapping
@@ -22,6 +21,8 @@ from tricircle.db import models, pods, session
 from tricircle.gateway import app, server
 from tricircle.gateway.compute import deletion, unknown
 from tricircle.gateway.services import Services
+from tricircle.gateway.volume import deletion as volume_deletion
+from tricircle.gateway.volume import unknown as volume_unknown
 
 #: Deadlines short enough to be waited for, in seconds.
 LIST_DEADLINE = 1.0
@@ -111,22 +112,60 @@ def add_pods(cloud: Cloud) -> dict[str, str]:
                     "compute": f"{pod.nova.url}/v2.1",
                     "network": pod.neutron.url,
                     "placement": pod.placement.url,
+                    "volume": f"{pod.cinder.url}/v3",
                 },
-                "versions": {"compute": {"min": "2.1", "max": "2.104"}},
+                "versions": {
+                    "compute": {"min": "2.1", "max": "2.104"},
+                    "volume": {"min": "3.0", "max": "3.71"},
+                },
             }
         )
         made[region] = row.id
     return made
 
 
+class Volumes:
+    """The Block Storage API of a running gateway; ``path`` is below /v3."""
+
+    def __init__(self, gateway: "Gateway", url: str) -> None:
+        self.gateway, self.url = gateway, url
+
+    async def call(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        version = more.pop("version", None)
+        headers = dict(more.pop("headers", None) or {})
+        if version is not None:
+            headers.setdefault("OpenStack-API-Version", f"volume {version}")
+        more.setdefault("base", f"{self.url}/v3")
+        return await self.gateway.call(method, path, body, headers=headers, **more)
+
+    async def get(self, path: str, **more: Any) -> Answer:
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, body: Any, **more: Any) -> Answer:
+        return await self.call("POST", path, body, **more)
+
+    async def put(self, path: str, body: Any, **more: Any) -> Answer:
+        return await self.call("PUT", path, body, **more)
+
+    async def delete(self, path: str, **more: Any) -> Answer:
+        return await self.call("DELETE", path, **more)
+
+
 class Gateway:
-    """A running gateway. ``pod_ids`` is {region: id}."""
+    """A running gateway. ``pod_ids`` is {region: id}; its Block Storage API is in ``volumes``."""
 
     def __init__(
-        self, cloud: Cloud, services: Services, compute: str, admin: str, pod_ids: dict[str, str]
+        self,
+        cloud: Cloud,
+        services: Services,
+        compute: str,
+        volume: str,
+        admin: str,
+        pod_ids: dict[str, str],
     ) -> None:
         self.cloud, self.services, self.pod_ids = cloud, services, pod_ids
-        self.compute, self.admin = compute, admin
+        self.compute, self.volume, self.admin = compute, volume, admin
+        self.volumes = Volumes(self, volume)
         self.http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         self._tokens: dict[str, str] = {}
 
@@ -212,14 +251,10 @@ async def running(
     services = app.make_services()
     await server.refresh(services)
     runners: list[web.AppRunner] = []
-    makers = [app.make_compute_app]
-    if importlib.util.find_spec("tricircle.gateway.admin.app"):
-        makers.append(app.make_admin_app)
-    for make in makers:
+    for make in (app.make_compute_app, app.make_volume_app, app.make_admin_app):
         runners.append(await server._listen(make(services), 0))
     urls = [f"http://127.0.0.1:{runner.addresses[0][1]}" for runner in runners]
-    compute, admin = urls[0], urls[-1]
-    gateway = Gateway(cloud, services, compute, admin, pod_ids)
+    gateway = Gateway(cloud, services, *urls, pod_ids)
     try:
         yield gateway
     finally:
@@ -236,12 +271,14 @@ async def running(
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for lost answers, ended servers and the process's own end at the pace of fakes."""
-    look = unknown.look
+    for module in (unknown, volume_unknown):
+        look = module.look
 
-    async def soon(call: Any, pod: Any, sought: Any, patience: float) -> Any:
-        return await look(call, pod, sought, min(patience, 0.2))
+        async def soon(call: Any, pod: Any, sought: Any, patience: float, look: Any = look) -> Any:
+            return await look(call, pod, sought, min(patience, 0.2))
 
-    monkeypatch.setattr(unknown, "look", soon)
-    monkeypatch.setattr(unknown, "_PAUSE", 0.05)
+        monkeypatch.setattr(module, "look", soon)
+        monkeypatch.setattr(module, "_PAUSE", 0.05)
     monkeypatch.setattr(server, "_GRACE", 1)
-    monkeypatch.setattr(deletion, "_PAUSES", [0.02] * 200)
+    for deleting in (deletion, volume_deletion):
+        monkeypatch.setattr(deleting, "_PAUSES", [0.02] * 200)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.functional.fakes.central import CentralNeutron
+from tests.functional.fakes.cinder import Cinder
 from tests.functional.fakes.faults import Fault, Kind
 from tests.functional.fakes.http import FakeService, Journal, LoopThread, new_id
 from tests.functional.fakes.keystone import Keystone
@@ -26,10 +27,11 @@ class Pod:
     nova: Nova
     neutron: Neutron
     placement: Placement
+    cinder: Cinder
 
     @property
     def services(self) -> tuple[FakeService, ...]:
-        return (self.nova, self.neutron, self.placement)
+        return (self.nova, self.neutron, self.placement, self.cinder)
 
     def fail(self, kind: Kind, **more: Any) -> list[Fault]:
         """The whole pod misbehaves."""
@@ -97,13 +99,15 @@ class Cloud:
             self.thread, f"{region}/compute", self.journal, self.keystone, neutron, self.images
         )
         placement = Placement(self.thread, f"{region}/placement", self.journal, self.keystone)
-        pod = self.pods[region] = Pod(region, nova, neutron, placement)
+        cinder = Cinder(self.thread, f"{region}/volume", self.journal, self.keystone, self.images)
+        pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder)
         pod.start()
         self.keystone.region(region, REGION)
         self.keystone.endpoint(region, "identity", f"{self.keystone.url}/v3")
         self.keystone.endpoint(region, "compute", f"{nova.url}/v2.1")
         self.keystone.endpoint(region, "network", neutron.url)
         self.keystone.endpoint(region, "placement", placement.url)
+        self.keystone.endpoint(region, "block-storage", f"{cinder.url}/v3")
         self.central.pods[region] = neutron.url
         nova.add_flavor("1", name="m1.nano")
         return pod
