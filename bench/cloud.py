@@ -64,8 +64,12 @@ class _Cloud:
         ports = {pod.region: pod.listener.port for pod in self.pods}
         return Facts(self.keystone.url, self.tokens, projects, ports)
 
-    def created(self) -> dict[str, list[str]]:
-        return {pod.region: list(pod.created) for pod in self.pods}
+    def created(self) -> dict[str, dict[str, str]]:
+        """{region: {id: name}} of the servers that were made."""
+        return {
+            pod.region: {server_id: server["name"] for server_id, server in pod.created.items()}
+            for pod in self.pods
+        }
 
     def asked(self) -> int:
         return sum(pod.asked for pod in self.pods)
@@ -76,9 +80,8 @@ class _Cloud:
     def shut(self, number: int) -> None:
         self.pods[number].listener.shut()
 
-    def pace(self, pace: Pace) -> None:
-        for pod in self.pods:
-            pod.pace = pace
+    def open_again(self, number: int) -> None:
+        self._opening = asyncio.ensure_future(self.pods[number].listener.open())
 
 
 class _Tokens(dict[str, str]):

@@ -161,7 +161,7 @@ class Bench:
         asked = query
         for number in range(_TIMES):
             if query.after is not None:
-                asked = query.after_rank(query.after + number * 3 * _PAGE)
+                asked = query.after_rank(query.after + number * (_PAGE + 1))
             if not query.cold:
                 _, last = await _page(port, asked, self.population, token)
                 asked = query.after_rank(self._rank(last))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -211,6 +212,7 @@ def _prepare(config: Path, facts: Facts) -> None:
 
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for one run's files, removed afterwards."""
+    """A folder for one run's files, removed afterwards, also when the run is told to end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         yield Path(name)
