@@ -3,8 +3,8 @@
 
 ``make bench-creates``. First all pods are well, with one project and with several; then one
 refuses for its quota, one has no host, one hangs, and one dies half-way and comes back. What is
-left open is settled by xjob's own code, then every server of every pod is counted against what clients
-were told. Servers have no networks: those are another matter.
+left open is settled by xjob's own code, then every server of every pod is counted against what
+clients were told. Servers have no networks: those are another matter.
 """
 
 from __future__ import annotations

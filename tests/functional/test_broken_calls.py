@@ -272,3 +272,20 @@ async def test_no_double_when_the_answer_is_lost(gateway: Gateway, cloud: Cloud)
     answer = await gateway.post("/servers", wanted, version="2.90")
     ((_, server),) = living(cloud)
     assert answer.ok(202)["server"]["id"] == server.id
+
+
+async def test_a_pod_that_loses_answers_in_a_row_is_still_asked_what_it_made(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    """Its creates break, its lists answer: that it is left alone otherwise must not matter."""
+    for pod in cloud.pods.values():
+        pod.nova.fail(Kind.CUT_AFTER, "POST", "/servers$")
+    for region in cloud.pods:
+        breaker = gateway.services.breakers[gateway.pod_ids[region]]
+        for _ in range(2):  # one more, and the pod is left alone
+            breaker.failure()
+    wanted = body(cloud, [])
+    wanted["server"]["networks"] = "none"
+    answer = await gateway.post("/servers", wanted, version="2.90")
+    ((_, server),) = living(cloud)
+    assert answer.ok(202)["server"]["id"] == server.id

@@ -174,16 +174,28 @@ def confirm(
     ``placement`` tells why it is in its pod, where that is known.
     """
     with session.write() as tx:
-        # Whoever looked through the pod in between may have written it down already.
-        double = sa.delete(Allocation).where(
-            Allocation.server_id == server_id, Allocation.id != row_id
-        )
-        tx.execute(double.execution_options(**_QUIET))
-        query = sa.update(Allocation).where(Allocation.id == row_id)
-        values: dict[str, Any] = {"server_id": server_id, "pod_id": pod_id}
-        if placement is not None:
-            values["placement"] = dict(placement)
-        tx.execute(query.values(**values).execution_options(**_QUIET))
+        confirm_in(tx, row_id, server_id, pod_id, placement)
+
+
+def confirm_in(
+    tx: Session,
+    row_id: str,
+    server_id: str,
+    pod_id: str,
+    placement: Mapping[str, Any] | None = None,
+) -> None:
+    """``confirm`` in the caller's transaction, which is to be tried again if overtaken."""
+    # Whoever looked through the pod in between may have written it down already. To delete what
+    # is not there would lock the place where others insert.
+    query = sa.select(Allocation.id).where(Allocation.server_id == server_id)
+    for double in tx.scalars(query.where(Allocation.id != row_id)).all():
+        gone = sa.delete(Allocation).where(Allocation.id == double)
+        tx.execute(gone.execution_options(**_QUIET))
+    values: dict[str, Any] = {"server_id": server_id, "pod_id": pod_id}
+    if placement is not None:
+        values["placement"] = dict(placement)
+    made = sa.update(Allocation).where(Allocation.id == row_id).values(**values)
+    tx.execute(made.execution_options(**_QUIET))
 
 
 @retried

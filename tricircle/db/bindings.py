@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
+from sqlalchemy.orm import Session
 
 from tricircle.db import models, pages, session
 from tricircle.db.errors import Duplicate, NotFound
@@ -26,8 +27,12 @@ def get(binding_id: str) -> models.Binding | None:
 def pods_of(project_id: str) -> set[str]:
     """Ids of the pods a project uses."""
     with session.read() as tx:
-        query = sa.select(models.Binding.pod_id).where(models.Binding.project_id == project_id)
-        return set(tx.scalars(query))
+        return _pods_of(tx, project_id)
+
+
+def _pods_of(tx: Session, project_id: str) -> set[str]:
+    query = sa.select(models.Binding.pod_id).where(models.Binding.project_id == project_id)
+    return set(tx.scalars(query))
 
 
 @retried
@@ -57,6 +62,13 @@ def ensure(project_id: str, pod_id: str) -> bool:
     except Duplicate:
         return False
     return True
+
+
+def ensure_in(tx: Session, project_id: str, pod_id: str) -> None:
+    """``ensure`` in the caller's transaction, which is to be tried again if overtaken."""
+    if pod_id not in _pods_of(tx, project_id):
+        tx.add(models.Binding(project_id=project_id, pod_id=pod_id))
+        tx.flush()
 
 
 @retried

@@ -38,22 +38,39 @@ def put(
     ``project_id`` None and ``detail`` None leave a row's own values as they are. Nothing is
     written when the pod was deleted meanwhile.
     """
+    try:
+        with session.write() as tx:
+            put_in(tx, resource_type, resource_id, pod_id, project_id, detail)
+    except db_exc.DBReferenceError:
+        return
+
+
+def put_in(
+    tx: Session,
+    resource_type: str,
+    resource_id: str,
+    pod_id: str,
+    project_id: str | None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """``put`` in the caller's transaction, which is to be tried again if overtaken.
+
+    Fails with DBReferenceError when the pod was deleted meanwhile.
+    """
     values: dict[str, Any] = {"pod_id": pod_id}
     if project_id is not None:
         values["project_id"] = project_id
     if detail is not None:
         values["detail"] = dict(detail)
-    key = {"resource_type": resource_type, "resource_id": resource_id}
-    try:
-        with session.write() as tx:
-            row = tx.get(models.Routing, (resource_type, resource_id), with_for_update=True)
-            if row is None:
-                tx.add(models.Routing(**key, **values))
-                return
-            for name, value in values.items():
-                setattr(row, name, value)
-    except db_exc.DBReferenceError:
+    # Looked at without a lock: one on a row that is not there yet would keep others from
+    # inserting theirs, and two such transactions would wait for each other.
+    row = tx.get(models.Routing, (resource_type, resource_id))
+    if row is None:
+        tx.add(models.Routing(resource_type=resource_type, resource_id=resource_id, **values))
+        tx.flush()
         return
+    for name, value in values.items():
+        setattr(row, name, value)
 
 
 @retried

@@ -102,6 +102,7 @@ class PodClient:
         query: str | Mapping[str, Any] | None = None,
         version: tuple[int, int] | None = None,
         deadline: float | None = None,
+        insist: bool = False,
     ) -> PodResponse:
         """Ask ``pod``; any HTTP status but a redirect is an answer.
 
@@ -109,6 +110,7 @@ class PodClient:
 
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
+        Who must ``insist`` asks a pod that is left alone as well.
         Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known.
         """
         url = pod.endpoint(service) + path
@@ -123,7 +125,7 @@ class PodClient:
         sent.setdefault("Accept", "application/json")
 
         breaker = self._breakers[pod.id]
-        if not breaker.allow():
+        if not insist and not breaker.allow():
             raise PodUnreachable(
                 pod.region_name, "is not answering and is left alone for some seconds."
             )

@@ -44,15 +44,19 @@ class Remembered:
 
     def of(self, pods: Sequence[Pod]) -> dict[str, float]:
         """{pod id: the number}."""
-        wait([self._threads.submit(self._ask, pod) for pod in pods], timeout=self._deadline)
+        if due := [pod for pod in pods if self._is_due(pod)]:
+            wait([self._threads.submit(self._ask, pod) for pod in due], timeout=self._deadline)
         with self._lock:
             told = {pod.id: self._known.get(pod.id, (0.0, None))[1] for pod in pods}
         return {pod_id: number for pod_id, number in told.items() if number is not None}
 
+    def _is_due(self, pod: Pod) -> bool:
+        asked = self._known.get(pod.id, (-self._believed, None))[0]
+        return time.monotonic() - asked >= self._believed
+
     def _ask(self, pod: Pod) -> None:
         with self._lock:
-            asked = self._known.get(pod.id, (-self._believed, None))[0]
-            if time.monotonic() - asked < self._believed or pod.id in self._asking:
+            if not self._is_due(pod) or pod.id in self._asking:
                 return
             self._asking.add(pod.id)
         number = self._unknown

@@ -11,11 +11,11 @@ from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import allocations, bindings, creations
+from tricircle.db import allocations, creations
+from tricircle.db import made as made_rows
 from tricircle.db import server_groups as groups
 from tricircle.db.errors import Elsewhere, NotFound
 from tricircle.db.models import ServerGroup, now
-from tricircle.gateway import lookup
 from tricircle.gateway.background import at_work
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -300,12 +300,12 @@ async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id:
     project = call.context.project_id
     ours = [port.port_id for port in ports if not port.brought]
     try:
-        await in_thread(allocations.confirm, creation_id, made.server_id, made.pod.id, made.why)
-        await lookup.remember(
-            call, "server", made.server_id, made.pod, project_id=project, detail={"ports": ours}
+        where = (made.server_id, made.pod.id)
+        await in_thread(
+            made_rows.server, creation_id, *where, project, ours, made.why, ends=not ports
         )
-        if await nics.hand_over(call, ports, made.server_id):
+        call.services.routings.put("server", *where)
+        if ports and await nics.hand_over(call, ports, made.server_id):
             await in_thread(creations.end, creation_id)
-        await in_thread(bindings.ensure, project, made.pod.id)
     except (db_exc.DBError, NotFound) as error:
         LOG.warning("Server %s is made but not written down: %s", made.server_id, error)

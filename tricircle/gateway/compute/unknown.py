@@ -76,6 +76,7 @@ async def _holder(call: Call, pod: Pod, pod_port_id: str) -> str:
         f"/v2.0/ports/{pod_port_id}",
         token=await in_thread(call.services.identity.token),
         request_id=call.context.upstream_id,
+        insist=True,
     )
     if not answer.ok:
         return ""
@@ -114,6 +115,8 @@ async def _ask(call: Call, pod: Pod, path: str, query: str = "") -> PodResponse:
         request_id=call.context.upstream_id,
         version=call.version,
         query=query,
+        # Its creates may hang and its lists answer; nobody else can tell what became of one.
+        insist=True,
     )
 
 
