@@ -5,8 +5,8 @@ RUN := $(UV) run --no-sync
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers test-unit test-functional test-e2e test bench-networks \
-	bench-ports tempest-network tempest-neutron tempest-compute tempest-volume \
-	tempest-cinder demo lab-up lab-down samples clean
+	bench-ports bench-routed bench-lists bench-creates tempest-network tempest-neutron \
+	tempest-compute tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -81,6 +81,15 @@ bench-networks: setup ## Time networks and routers on a lab that is up
 
 bench-ports: setup ## 1,000 ports in 10 simulated pods, on a lab that is up
 	$(RUN) python -m bench.ports
+
+bench-routed: setup ## What one routed request costs, beside other proxies, on simulated pods (5 minutes)
+	$(RUN) python -W ignore -m bench.routed
+
+bench-lists: setup ## Pages of 1,000 out of 1,000,000 servers in up to 100 simulated pods (10 minutes)
+	$(RUN) python -W ignore -m bench.lists
+
+bench-creates: setup ## 500 clients create at once while simulated pods fail; every server is counted
+	$(RUN) python -W ignore -m bench.creates
 
 samples: setup ## Write docs/samples/ anew from the code
 	$(RUN) oslo-config-generator --config-file etc/config-generator.conf

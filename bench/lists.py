@@ -126,6 +126,7 @@ class Row:
     query: Query
     slowest: float
     seconds: list[float]
+    cpu: float
     peak: float
 
     def line(self) -> str:
@@ -133,7 +134,8 @@ class Row:
         took = statistics.median(self.seconds)
         verdict = "holds" if took <= bar else "MISSED"
         return (f"{self.pods:5} {self.total:9} {self.query.name:24} {self.slowest * 1000:9.0f}"
-                f" {took * 1000:9.0f} {bar * 1000:9.0f} {verdict:>7} {self.peak:8.0f}")  # fmt: skip
+                f" {took * 1000:9.0f} {bar * 1000:9.0f} {verdict:>7} {self.cpu * 1000:8.0f}"
+                f" {self.peak:8.0f}")  # fmt: skip
 
 
 class Bench:
@@ -157,7 +159,7 @@ class Bench:
         ports = list(cloud.facts.ports.values())
         slowest = await _slowest_pod(ports, query, self.population, token)
         await self._warm(port, token)
-        seconds, peak = [], 0.0
+        seconds, cpu, peak = [], [], 0.0
         asked = query
         for number in range(_TIMES):
             if query.after is not None:
@@ -166,10 +168,14 @@ class Bench:
                 _, last = await _page(port, asked, self.population, token)
                 asked = query.after_rank(self._rank(last))
             process.forget_peak()
+            before = process.cpu()
             took, _ = await _page(port, asked, self.population, token)
             seconds.append(took)
+            cpu.append(process.cpu() - before)
             peak = max(peak, process.peak())
-        return Row(self.population.pods, self.population.total, query, slowest, seconds, peak)
+        one = self.population
+        used = statistics.median(cpu)
+        return Row(one.pods, one.total, query, slowest, seconds, used, peak)
 
     async def _warm(self, port: int, token: str) -> None:
         """The token is known, and a connection to each pod is open."""
@@ -225,7 +231,7 @@ def main() -> None:
     print(f"pages of {_PAGE}; a pod takes {given.latency:g} ms and {given.each:g} ms a server, "
           f"± {given.jitter:.0%}; {time.strftime('%Y-%m-%d %H:%M')}, load {load()}")  # fmt: skip
     print(f"{'pods':>5} {'servers':>9} {'':24} {'slowest':>9} {'ours ms':>9} {'bar ms':>9}"
-          f" {'':7} {'peak MB':>8}")  # fmt: skip
+          f" {'':7} {'CPU ms':>8} {'peak MB':>8}")  # fmt: skip
     sizes = [(number, total) for number in given.pods for total in (given.smaller, given.total)]
     for number, total in sizes:
         population = Population(number, total, given.blocks)

@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pecan
 import requests
 import sqlalchemy as sa
-import webob
-import webob.dec
 from aiohttp import web
 from keystonemiddleware import auth_token
+from pecan import rest
+from sqlalchemy.orm import Session
 from waitress import serve
 
 from bench.cloud import Facts
 from bench.processes import Program, free_port, listens
+from tricircle.db.models import Routing
 
 _KEPT = ("X-Auth-Token", "OpenStack-API-Version", "X-OpenStack-Nova-API-Version", "Accept")
 _THREADS = 32
@@ -58,27 +60,39 @@ def aiohttp_proxy(port: int, pod: str) -> None:
 session: aiohttp.ClientSession
 
 
-# WSGI: threads, requests, keystonemiddleware with its cache, a look into the routings
+# WSGI as gateways of its age were built: threads, pecan, requests, keystonemiddleware with a cache,
+# a look into the routings by SQLAlchemy. Connections are kept, which they seldom were.
+
+
+class _Servers(rest.RestController):  # type: ignore[misc]
+    def __init__(self, pod: str, database: str) -> None:
+        self._pod, self._engine = pod, sa.create_engine(database)
+        self._mine = threading.local()
+
+    @pecan.expose(template="json")
+    def get_one(self, server_id: str) -> Any:
+        with Session(self._engine) as session:
+            session.get(Routing, ("server", server_id))
+        if not hasattr(self._mine, "session"):
+            self._mine.session = requests.Session()
+        request = pecan.request
+        headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
+        answer = self._mine.session.get(self._pod + request.path_qs, headers=headers, timeout=60)
+        pecan.response.status = answer.status_code
+        return answer.json()
+
+
+class _Root:
+    def __init__(self, servers: _Servers) -> None:
+        self._servers = servers
+
+    @pecan.expose()
+    def _lookup(self, version: str, collection: str, *rest: str) -> Any:
+        return self._servers, rest
 
 
 def wsgi_gateway(port: int, pod: str, keystone: str, database: str) -> None:
-    engine = sa.create_engine(database)
-    find = sa.text("select pod_id from routings where resource_type='server' and resource_id=:id")
-    mine = threading.local()
-
-    @webob.dec.wsgify
-    def gateway(request: webob.Request) -> webob.Response:
-        if not hasattr(mine, "session"):
-            mine.session = requests.Session()
-        with engine.connect() as connection:
-            connection.execute(find, {"id": request.path.rpartition("/")[2]}).first()
-        headers = {name: request.headers[name] for name in _KEPT if name in request.headers}
-        answer = mine.session.request(
-            request.method, pod + request.path_qs, headers=headers, data=request.body, timeout=60
-        )
-        kind = answer.headers["Content-Type"]
-        return webob.Response(answer.content, status=answer.status_code, content_type=kind)
-
+    gateway = pecan.make_app(_Root(_Servers(pod, database)))
     conf = {
         "auth_type": "password", "auth_url": keystone, "username": "tricircle",
         "password": "secret", "project_name": "service", "user_domain_id": "default",

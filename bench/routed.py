@@ -83,7 +83,7 @@ async def _measure(
 ) -> None:
     for target in targets:
         await _turn(target, 1, _IDS, token)  # tokens, routings and connections are known after it
-        target.seconds.clear(), target.took.clear(), target.cpu.clear()
+        target.seconds, target.took, target.cpu = {}, {}, {}
     for _ in range(rounds):
         for count in clients:
             for target in targets:

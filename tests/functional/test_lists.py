@@ -15,6 +15,8 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.nova import Nova
 from tests.functional.fakes.servers_api import Server
+from tricircle.conf import CONF
+from tricircle.db import models, session
 
 START = datetime.datetime(2026, 11, 1, 12, 0, 0)
 NAMES = ["web", "db", "Web", "cache", "a_b", "ab", "a-b", "WEB_1"]
@@ -346,3 +348,32 @@ async def test_any_query_is_as_by_one_nova(
         ours = await gateway.get(path, query=query, version="2.90", user=user)
         theirs = await from_one(gateway, one_nova, path, query=query, version="2.90", user=user)
         assert (ours.status, plain(ours.json)) == (theirs.status, plain(theirs.json)), query
+
+
+@pytest.mark.parametrize("direction", ["desc", "asc"])
+async def test_a_deep_page_is_begun_near_its_place(
+    gateway: Gateway, cloud: Cloud, one_nova: Nova, direction: str
+) -> None:
+    """Who comes with a marker out of nowhere does not have all pages before it read."""
+    made = []
+    for index in range(300):
+        region = sorted(cloud.pods)[index % 3]
+        created = START + datetime.timedelta(minutes=index)
+        server = cloud.pods[region].nova.add_server(f"s{index}", created=created, updated=created)
+        made.append(models.Routing(
+            resource_type="server", resource_id=server.id, pod_id=gateway.pod_ids[region],
+            project_id=cloud.project_id, created_at=created + datetime.timedelta(seconds=1),
+        ))  # fmt: skip
+    middle = made[150].resource_id
+    with session.write() as tx:
+        tx.add_all(made)
+    CONF.set_override("max_limit", 5, "gateway")
+    path = f"/servers/detail?limit=5&sort_dir={direction}&marker={middle}"
+    cloud.journal.clear()
+    found = (await gateway.get(path)).ok()
+    asked = cloud.journal.find("pod", "GET", "/servers/detail")
+    wanted = (await from_one(gateway, one_nova, path)).ok()
+    assert [one["id"] for one in found["servers"]] == [one["id"] for one in wanted["servers"]]
+    assert len(found["servers"]) == 5
+    # Of the 20 pages that each pod has before the place at most a few.
+    assert len(asked) <= 9

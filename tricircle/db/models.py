@@ -91,10 +91,14 @@ class Routing(Base):
     """
 
     __tablename__ = "routings"
+    __table_args__ = (
+        sa.Index(None, "project_id", "pod_id", "created_at"),
+        Base.__table_args__,
+    )
     resource_type: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     resource_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True, index=True)
     pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), index=True)
-    project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    project_id: Mapped[str | None] = mapped_column(sa.String(64))
     detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries on routings: where a resource lives. All block; each is its own transaction."""
 
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +12,9 @@ from sqlalchemy.orm import Session
 from tricircle.db import models, session
 from tricircle.db.errors import UnknownMarker
 from tricircle.db.transaction import retried, retried_if_overtaken
+
+# So many resources closer to a moment are passed over by who looks near it.
+_PASSED = 2
 
 
 def get(resource_type: str, resource_id: str) -> models.Routing | None:
@@ -71,6 +75,33 @@ def put_in(
         return
     for name, value in values.items():
         setattr(row, name, value)
+
+
+def near(
+    resource_type: str,
+    project_id: str,
+    pod_ids: Iterable[str],
+    moment: datetime.datetime,
+    *,
+    after: bool,
+) -> dict[str, str]:
+    """{pod id: a resource of a project written down a little ``after`` a moment, or before it}.
+
+    A few that are closer are passed over; a pod without so many is left out.
+    """
+    row = models.Routing
+    closest = row.created_at.asc() if after else row.created_at.desc()
+    side = row.created_at >= moment if after else row.created_at <= moment
+    query = sa.select(row.resource_id).where(
+        row.project_id == project_id, row.resource_type == resource_type, side
+    )
+    found = {}
+    with session.read() as tx:
+        for pod_id in pod_ids:
+            one = query.where(row.pod_id == pod_id).order_by(closest).offset(_PASSED).limit(1)
+            if (resource_id := tx.scalar(one)) is not None:
+                found[pod_id] = resource_id
+    return found
 
 
 @retried

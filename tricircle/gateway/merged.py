@@ -99,6 +99,10 @@ class MergedList:
         """What is known of items in pods that do not answer."""
         return []
 
+    async def near(self, item: Item) -> Mapping[str, str]:
+        """{pod id: an item of it that may be a little before ``item``}, where one is known."""
+        return {}
+
     # How a list is made
 
     async def answer(self) -> web.Response:
@@ -226,7 +230,7 @@ class MergedList:
             if not answer.ok:
                 raise PodUnreachable(pod.region_name, answer.message())
             item = answer.json()[kind]
-        return Cursor((order.key(item), pod.region_name), {pod.id: marker})
+        return Cursor((order.key(item), pod.region_name), {pod.id: marker}, await self.near(item))
 
     def _cursor_key(self, marker: str) -> tuple[str, ...]:
         """A place is that of a caller's view: list, project, rights, filters and sort order."""

@@ -8,6 +8,7 @@ page after a marker needs no more than the marker's values and rank to find its 
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import functools
 import heapq
@@ -85,10 +86,12 @@ class Source:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cursor:
     """Where a page begins: after ``position``. ``after`` has, for the pods where that is known,
-    the id of the last item before it (None: it is before all of that pod's items)."""
+    the id of the last item before it (None: it is before all of that pod's items), ``near`` that
+    of an item likely to be a little before it: where to begin to look."""
 
     position: Position
     after: Mapping[str, str | None]
+    near: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,12 +126,27 @@ class _Stream:
                 return
             except MarkerLost:
                 self.last = self._fetched = None
+        near = cursor.near.get(self.source.id)
+        begun = near is not None and await self._begin_near(near, cursor.position, share)
         while True:
-            await self.fetch(most)
+            if not begun:
+                await self.fetch(most)
+            begun = False
             while self.items and self.position() <= cursor.position:
                 self.take()
             if self.items or not self.more:
                 return
+
+    async def _begin_near(self, near: str, position: Position, share: int) -> bool:
+        """Begin after an item that is before a position; whether what follows shows that it is."""
+        self._fetched = near
+        with contextlib.suppress(MarkerLost):
+            await self.fetch(share)
+            if self.items and self.position() <= position:
+                return True
+        self.items.clear()
+        self._fetched, self.more = None, True
+        return False
 
     async def fetch(self, limit: int) -> None:
         """Have more items in memory, at most ``limit``, if there are any."""

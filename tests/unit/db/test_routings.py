@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import datetime
+
 import pytest
 import sqlalchemy as sa
 
 from tests.unit.db.test_pods import make
-from tricircle.db import bindings, models, routings, session
+from tricircle.db import bindings, models, pods, routings, session
 from tricircle.db.errors import Duplicate, NotFound, UnknownMarker
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -105,3 +107,28 @@ def test_bindings() -> None:
     assert bindings.pods_of("p") == {one.id}
     with pytest.raises(NotFound):
         bindings.delete(bound.id)
+
+
+def test_what_was_written_near_a_moment() -> None:
+    ids = [
+        pods.create({"region_name": name, "availability_zone": "az1"}).id for name in ("n1", "n2")
+    ]
+    begin = models.now()
+    with session.write() as tx:
+        for pod in ids:
+            for minute in range(10):
+                tx.add(
+                    models.Routing(
+                        resource_type="server",
+                        resource_id=f"{pod[:8]}-{minute}",
+                        pod_id=pod,
+                        project_id="p" if pod == ids[0] else "other",
+                        created_at=begin + datetime.timedelta(minutes=minute),
+                    )
+                )
+    moment = begin + datetime.timedelta(minutes=5)
+    name = ids[0][:8]
+    assert routings.near("server", "p", ids, moment, after=True) == {ids[0]: f"{name}-7"}
+    assert routings.near("server", "p", ids, moment, after=False) == {ids[0]: f"{name}-3"}
+    late = begin + datetime.timedelta(minutes=8)
+    assert routings.near("server", "p", ids, late, after=True) == {}

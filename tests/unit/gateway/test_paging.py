@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,6 +160,30 @@ async def test_a_pod_that_has_the_whole_page_is_asked_twice() -> None:
     page = await merge([pod.source for pod in pods], order_of(False), 500, 1000, tolerated=())
     assert [item["id"] for _, item in page.items] == [f"s{n}" for n in range(500)]
     assert [pod.fetches for pod in pods] == [2] + [1] * 19
+
+
+def place(pod: FakePod, item: Item, near: dict[str, str]) -> Cursor:
+    return Cursor((order_of(False).key(item), pod.id), {pod.id: item["id"]}, near)
+
+
+async def test_a_place_deep_in_a_list_is_found_from_items_near_it() -> None:
+    pods = lined_up([list(range(pod, 10000, 2)) for pod in range(2)])
+    cursor = place(pods[0], pods[0].items[4000], {"pod1": "s7983"})
+    page = await merge(
+        [pod.source for pod in pods], order_of(False), 100, 1000, cursor, tolerated=()
+    )
+    assert [item["id"] for _, item in page.items] == [f"s{n}" for n in range(8001, 8101)]
+    assert [pod.fetches for pod in pods] == [1, 1]
+
+
+@pytest.mark.parametrize("near", ["s8003", "s9999", "unknown"])
+async def test_an_item_that_is_not_before_the_place_does_no_harm(near: str) -> None:
+    pods = lined_up([list(range(pod, 10000, 2)) for pod in range(2)])
+    cursor = place(pods[0], pods[0].items[4000], {"pod1": near})
+    page = await merge(
+        [pod.source for pod in pods], order_of(False), 100, 1000, cursor, tolerated=()
+    )
+    assert [item["id"] for _, item in page.items] == [f"s{n}" for n in range(8001, 8101)]
 
 
 async def test_pods_that_share_a_page_are_asked_for_more_together() -> None:
