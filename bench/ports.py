@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
+import signal
 import time
 from typing import Any
 
@@ -19,7 +21,11 @@ from lab.settings import Lab
 
 PODS = 10
 CLIENTS = 8
+NAME = "bench"
 _BULK = 100
+_PATIENCE = 600.0
+# Seconds; as long as it is between two audits in a lab.
+_REST = 60.0
 
 
 def memory(lab: Lab) -> dict[str, float]:
@@ -47,41 +53,75 @@ def _children(pids: list[int]) -> list[int]:
 def _settled(lab: Lab) -> None:
     """Wait until nothing is left to do in any pod."""
     session = tricircle.connect(lab).session
-    url = f"{lab.url('admin')}/tricircle/v1.0/jobs"
-    while session.get(url).json()["jobs"]:
+    url, until = f"{lab.url('admin')}/tricircle/v1.0/jobs", time.monotonic() + _PATIENCE
+    while jobs := session.get(url).json()["jobs"]:
+        if time.monotonic() > until:
+            raise SystemExit(f"{len(jobs)} jobs are not done, the first is {jobs[0]}")
         time.sleep(0.5)
 
 
-def _print_calls(calls: Calls, ports: int) -> None:
-    total = sum(calls.values())
-    print(f"calls toward pods: {total}, {total / ports:.2f} a port")
-    by_kind: dict[tuple[str, str], int] = {}
+def _clear(admin: Any) -> None:
+    """Remove what a run left that was killed."""
+    for port in list(admin.network.ports(name=NAME)):
+        admin.network.delete_port(port)
+    for network in list(admin.network.networks(name=NAME)):
+        admin.network.delete_network(network)
+
+
+def _create(admin: Any, regions: list[str], ports: int) -> tuple[list[Any], list[list[Any]]]:
+    """A network for each region, and as many ports on each, in bulk: (networks, their ports)."""
+    networks, made = [], []
+    for _ in regions:
+        network = admin.network.create_network(name=NAME, provider_network_type="local")
+        admin.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.240.0.0/22")
+        networks.append(network)
+        of_network: list[Any] = []
+        while missing := min(_BULK, ports - len(of_network)):
+            body = {"network_id": network.id, "name": NAME}
+            of_network += admin.network.create_ports([body] * missing)
+        made.append(of_network)
+    return networks, made
+
+
+def _by_kind(calls: Calls) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
     for (_, method, collection), number in calls.items():
-        by_kind[method, collection] = by_kind.get((method, collection), 0) + number
+        found[method, collection] = found.get((method, collection), 0) + number
+    return found
+
+
+def _print_calls(calls: Calls, ports: int, seconds: float, rest: Calls) -> None:
+    """``rest`` are the calls of _REST seconds in which nothing is asked for: the pods' health, the
+    status of ports, audits. They come as time passes, however many ports there are."""
+    usual = {kind: number * seconds / _REST for kind, number in _by_kind(rest).items()}
+    by_kind = _by_kind(calls)
+    more = {kind: max(0.0, number - usual.get(kind, 0.0)) for kind, number in by_kind.items()}
+    print(
+        f"calls toward pods: {sum(by_kind.values())}, without those at rest "
+        f"({sum(rest.values()) / _REST:.1f} a second) {sum(more.values()) / ports:.2f} a port"
+    )
+    print(f"  {'':31} {'all':>6} {'a port':>8}")
     for (method, collection), number in sorted(by_kind.items(), key=lambda item: -item[1]):
-        print(f"  {method:6} {collection:24} {number:6} {number / ports:8.3f}")
+        what = "(is it up?)" if collection == "/" else collection
+        print(f"  {method:6} {what:24} {number:6} {more[method, collection] / ports:8.3f}")
 
 
 def run(lab: Lab, ports: int) -> None:
     admin = tricircle.connect(lab)
-    project = admin.current_project_id
-    admin.network.update_quota(project, networks=-1, subnets=-1, ports=-1)
+    admin.network.update_quota(
+        admin.current_project_id, networks=-1, subnets=-1, ports=-1, security_groups=-1
+    )
+    _clear(admin)
     before = memory(lab)
-    with SimulatedPods(lab, PODS) as pods, concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
-        networks, made = {}, []
+    with SimulatedPods(lab, PODS) as pods, contextlib.ExitStack() as ending:
+        pool = concurrent.futures.ThreadPoolExecutor(CLIENTS)
+        ending.callback(pool.shutdown, cancel_futures=True)
         begun = time.monotonic()
-        for region in pods.regions:
-            network = admin.network.create_network(name="bench", provider_network_type="local")
-            admin.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.240.0.0/22")
-            networks[region] = network
-            for _ in range(0, ports // PODS, _BULK):
-                made += [
-                    (port, region)
-                    for port in admin.network.create_ports(
-                        [{"network_id": network.id, "name": "bench"}] * _BULK
-                    )
-                ]
+        networks, made = _create(admin, pods.regions, ports // PODS)
         created = time.monotonic() - begun
+        # As many tenants' servers are born: all pods at once.
+        work = [(port, region) for row in zip(*made, strict=True)
+                for port, region in zip(row, pods.regions, strict=True)]  # fmt: skip
         pods.calls()
 
         def bind(one: tuple[Any, str]) -> str:
@@ -89,31 +129,38 @@ def run(lab: Lab, ports: int) -> None:
             done = admin.network.update_port(port, binding_host_id=region)
             return str(done.binding_vif_type)
 
-        # As many tenants' servers are born: all pods at once.
-        made = [made[index :: ports // PODS] for index in range(ports // PODS)]
         begun = time.monotonic()
-        types = list(pool.map(bind, [one for row in made for one in row]))
+        types = list(pool.map(bind, work))
         bound = time.monotonic() - begun
         _settled(lab)
+        settled = time.monotonic() - begun
         calls, held = pods.calls(), memory(lab)
+        time.sleep(_REST)
+        rest = pods.calls()
         with open("/proc/loadavg") as file:
             load = file.read().split()[0]
         print(f"\n{len(types)} ports in {PODS} pods, {CLIENTS} clients (load {load})")
         print(f"{types.count('other')} bound, {len(types) - types.count('other')} not")
         print(
-            f"created in bulk: {created:.1f} s, bound: {bound:.1f} s, {bound / ports * 1000:.0f} ms"
+            f"created in bulk: {created:.1f} s; bound: {bound:.1f} s, "
+            f"{bound / len(types) * 1000:.0f} ms a port; nothing left to do: {settled:.1f} s"
         )
-        _print_calls(calls, ports)
+        _print_calls(calls, len(types), settled, rest)
         for name, megabytes in held.items():
             print(f"{name}: {megabytes:.0f} MB ({megabytes - before[name]:+.0f})")
         begun = time.monotonic()
-        list(pool.map(lambda one: admin.network.delete_port(one[0]), [p for r in made for p in r]))
-        for network in networks.values():
+        list(pool.map(lambda one: admin.network.delete_port(one[0]), work))
+        for network in networks:
             admin.network.delete_network(network)
         _settled(lab)
-        calls = pods.calls()
-        print(f"\ndeleted, and gone from the pods: {time.monotonic() - begun:.1f} s")
-        _print_calls(calls, ports)
+        seconds, calls = time.monotonic() - begun, pods.calls()
+        print(f"\ndeleted, and gone from the pods: {seconds:.1f} s")
+        _print_calls(calls, len(types), seconds, rest)
+
+
+def _ended(*_: object) -> None:
+    """What a run made goes also when it is ended."""
+    raise SystemExit("ended")
 
 
 def main() -> None:
@@ -121,6 +168,7 @@ def main() -> None:
     parser.add_argument("--name", default=os.environ.get("LAB_NAME", settings.DEFAULT_NAME))
     parser.add_argument("--ports", type=int, default=1000)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _ended)
     run(settings.load(options.name), options.ports)
 
 

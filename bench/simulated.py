@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import multiprocessing
+import os
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron import Neutron
 from tests.functional.fakes.nova import Nova
 from tests.functional.fakes.placement import Placement
+
+_PREFIX = "Sim"
 
 Calls = collections.Counter[tuple[str, str, str]]
 
@@ -69,12 +72,14 @@ class SimulatedPods:
 
     def __init__(self, lab: Lab, number: int) -> None:
         self.lab = lab
-        self.regions = [f"Sim{index}" for index in range(1, number + 1)]
+        # Names of this run's own: where the pods of another one were is remembered for a while.
+        self.regions = [f"{_PREFIX}{os.getpid()}-{index}" for index in range(1, number + 1)]
         self._pipe, theirs = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
         self._process = context.Process(target=_serve, args=(self.regions, theirs), daemon=True)
 
     def __enter__(self) -> SimulatedPods:
+        self._forget()  # those of a run that was killed
         self._process.start()
         urls: dict[str, dict[str, str]] = self._pipe.recv()
         keystone = identity.connection(self.lab).identity
@@ -99,18 +104,21 @@ class SimulatedPods:
         return counted
 
     def __exit__(self, *error: object) -> None:
-        keystone = identity.connection(self.lab).identity
-        pods = self._admin("GET", "/pods")["pods"]
-        for pod in pods:
-            if pod["region_name"] in self.regions:
-                self._admin("DELETE", f"/pods/{pod['id']}")
-        for endpoint in list(keystone.endpoints()):
-            if endpoint.region_id in self.regions:
-                keystone.delete_endpoint(endpoint)
-        for region in self.regions:
-            keystone.delete_region(region)
+        self._forget()
         self._pipe.send("end")
         self._process.join(10)
+
+    def _forget(self) -> None:
+        keystone = identity.connection(self.lab).identity
+        for pod in self._admin("GET", "/pods")["pods"]:
+            if pod["region_name"].startswith(_PREFIX):
+                self._admin("DELETE", f"/pods/{pod['id']}")
+        for endpoint in list(keystone.endpoints()):
+            if str(endpoint.region_id).startswith(_PREFIX):
+                keystone.delete_endpoint(endpoint)
+        for region in list(keystone.regions()):
+            if region.id.startswith(_PREFIX):
+                keystone.delete_region(region)
 
     def _admin(self, method: str, path: str, **more: Any) -> Any:
         url = f"{self.lab.url('admin')}/tricircle/v1.0{path}"
