@@ -20,6 +20,7 @@ from tricircle.network.central import Resource
 from tricircle.network.deadline import Deadline, DeadlinePassed
 from tricircle.network.podneutron import PodNeutrons
 from tricircle.network.site import NotYet, Site
+from tricircle.network.written import Written
 from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -38,7 +39,7 @@ class ClaimLost(Exception):
 
 
 class Engine:
-    """Thread-safe; keeps no state of its own."""
+    """Thread-safe. What it remembers it could ask for, too."""
 
     def __init__(
         self, store: Store, neutrons: PodNeutrons, adapters: Mapping[str, Adapter]
@@ -46,6 +47,7 @@ class Engine:
         self.store = store
         self._neutrons = neutrons
         self._adapters = adapters
+        self._written = Written()
 
     def site(self, pod: Pod, deadline: Deadline) -> Site:
         return Site(self._neutrons.of(pod, deadline), self.store)
@@ -148,9 +150,10 @@ class Engine:
             for key in adapter.refers(site, central):
                 self.exist(site, key)
             before = len(site.neutron.writes)
-            adapter.settle(site, current, central)
+            settled = adapter.settle(site, current, central)
             if not self.store.realized(row, current["id"]):
                 raise ClaimLost(f"The work on the {_name(row)} took too long")
+            self._written.keep(row, settled)
             self._report(site, row, done + site.neutron.writes[before:])
             return str(current["id"])
 
@@ -168,7 +171,8 @@ class Engine:
         """Have the object in the pod, as it should be; what the pod says of it."""
         current = None
         if row.pod_resource_id is not None:
-            current = adapter.show(site, row.pod_resource_id)
+            remembered = None if _only_looked_at(row) else self._written.recall(row)
+            current = remembered or adapter.show(site, row.pod_resource_id)
         if current is None and (row.attempts > 1 or adapter.adopts(central)):
             current = adapter.find(site, central, row.resource_id)
         if current is None:

@@ -50,6 +50,12 @@ def away(stage: Stage, region: str, of: Object) -> list[str] | None:
     return list(copies[0]["addresses"]) if copies else None
 
 
+def calls(stage: Stage) -> list[str]:
+    """The calls to pod1's Neutron."""
+    found = stage.cloud.journal.find("pod1/network")
+    return [f"{call.method} {re.sub('[0-9a-f-]{36}', 'ID', call.path)}" for call in found]
+
+
 def cidr(port: Object) -> str:
     (ip,) = port["fixed_ips"]
     return f"{ip['ip_address']}/{128 if ':' in ip['ip_address'] else 32}"
@@ -287,14 +293,66 @@ def test_a_thousand_changes_end_in_few_calls(scene: Scene, stage: Stage) -> None
     for port in ports[:10]:
         stage.change("port", port["id"], security_groups=[])
     stage.reconcile("pod1")
-    calls = [
-        (call.method, re.sub("[0-9a-f-]{36}", "ID", call.path))
-        for call in stage.cloud.journal.find("pod1/network")
+    assert calls(stage) == ["PUT /v2.0/address-groups/ID/remove_addresses"]
+
+
+def test_what_was_written_by_another_worker_is_looked_at(scene: Scene, stage: Stage) -> None:
+    ports = [scene.bound("pod2", scene.clients) for _ in range(3)]
+    stage.reconcile()
+    mine = runtime.get()
+    runtime.use(None)
+    stage.change("port", ports[0]["id"], security_groups=[])
+    stage.reconcile("pod1")
+    runtime.use(mine)
+    stage.cloud.journal.clear()
+    stage.change("port", ports[1]["id"], security_groups=[])
+    stage.reconcile("pod1")
+    assert calls(stage) == [
+        "GET /v2.0/address-groups/ID",
+        "PUT /v2.0/address-groups/ID/remove_addresses",
     ]
-    assert calls == [
-        ("GET", "/v2.0/address-groups/ID"),
-        ("PUT", "/v2.0/address-groups/ID/remove_addresses"),
-    ]
+    assert away(stage, "pod1", scene.clients) == [cidr(ports[2])]
+
+
+def test_what_was_changed_behind_our_back_is_looked_at(scene: Scene, stage: Stage) -> None:
+    ports = [scene.bound("pod2", scene.clients) for _ in range(3)]
+    stage.reconcile()
+    stage.copy("pod1", "address-groups", scene.clients["id"])["addresses"].clear()
+    stage.change("port", ports[0]["id"], security_groups=[])
+    stage.reconcile("pod1")  # the pod cannot remove what it does not have
+    stage.forget_claims()
+    stage.reconcile("pod1")
+    assert away(stage, "pod1", scene.clients) == sorted(map(cidr, ports[1:]))
+
+    (there,) = stage.copies("pod1", "address-groups", scene.clients["id"])
+    there["addresses"].append("192.0.2.1/32")
+    row = stage.row(members.KIND, scene.clients["id"], "pod1")
+    assert row is not None
+    assert runtime.get().engine.store.look([row]) == 1  # as the audit has it
+    stage.reconcile("pod1")
+    assert away(stage, "pod1", scene.clients) == sorted(map(cidr, ports[1:]))
+
+
+def test_a_renamed_address_group_is_written_once(stage: Stage) -> None:
+    network, _ = stage.network()
+    addresses = stage.make("address_group", name="old", description="", addresses=["10.9.0.0/24"])
+    web = group(stage, "web")
+    stage.make(
+        "security_group_rule",
+        security_group_id=web["id"],
+        direction="ingress",
+        ethertype="IPv4",
+        remote_address_group_id=addresses["id"],
+    )
+    stage.bound(network, "pod1", security_groups=[web["id"]])
+    stage.reconcile()
+    stage.change("address_group", addresses["id"], name="new")
+    stage.reconcile()
+    stage.cloud.journal.clear()
+    stage.touch("address_group", addresses["id"])
+    stage.reconcile()
+    assert [call for call in calls(stage) if call.startswith("PUT")] == []
+    assert stage.copy("pod1", "address-groups", addresses["id"])["name"] == "new"
 
 
 def test_more_addresses_than_a_call_takes(

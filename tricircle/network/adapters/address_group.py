@@ -67,13 +67,16 @@ class AddressGroupAdapter(Adapter):
         addresses = ["addresses"] if missing or surplus else []
         return [*self.differs(site, listed, central), *addresses]
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+    def settle(self, site: Site, current: Resource, central: Resource) -> Resource | None:
         """First add, then remove: what stays is admitted all the time."""
         missing, surplus = self._addresses_to(site, current, central)
         for action, addresses in (("add_addresses", missing), ("remove_addresses", surplus)):
             path = f"/{self.collection}/{current['id']}/{action}"
             for first in range(0, len(addresses), _MOST):
-                site.neutron.put(path, {"addresses": addresses[first : first + _MOST]})
+                body = {"addresses": addresses[first : first + _MOST]}
+                current = self._inner(site, site.neutron.put(path, body))
+        # What was changed before is not in there.
+        return None if self.differs(site, current, central) else current
 
     def _addresses_to(
         self, site: Site, current: Resource, central: Resource

@@ -105,8 +105,12 @@ class Adapter:
         """Whether a second copy of something may go: nothing hangs on it."""
         return True
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        """What takes more than the object itself: a group's rules, a router's interfaces."""
+    def settle(self, site: Site, current: Resource, central: Resource) -> Resource | None:
+        """What takes more than the object itself: a group's rules, a router's interfaces.
+
+        What the object is like by then, if the next change is to begin there without a look.
+        """
+        return None
 
     def delete(self, site: Site, pod_resource_id: str) -> None:
         site.neutron.delete(f"/{self.collection}/{pod_resource_id}")
