@@ -6,6 +6,8 @@ groups and address groups their rules name, with the members these groups have i
 and its network's QoS policy; a network needs the routers joined to it, a router what it reaches.
 """
 
+import threading
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,10 +34,56 @@ KINDS = (
     "address_group",
     "qos_policy",
 )
-
+# Seconds the state of the realizations is believed; at the most, between looks at all.
+_BELIEVED = 1.0
+_RARELY = 60.0
 
 # What begins to be needed by what happens in another pod.
 _BEGUN = (members.KIND, endpoints.KIND)
+
+
+class Changes:
+    """Whether something may be needed otherwise than before. Thread-safe; one for all pods.
+
+    What is needed changes with a realization in the same transaction: one is new, wanted anew, no
+    longer wanted or gone.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._read_at, self._told = float("-inf"), ""
+
+    def state(self) -> str:
+        """Another word than before when there was a change, not later than a moment ago."""
+        table = self._store.table
+        query = sa.select(
+            sa.func.count(), sa.func.sum(table.wanted_revision), sa.func.max(table.created_at)
+        ).select_from(table)
+        with self._lock:
+            if time.monotonic() - self._read_at > _BELIEVED:
+                began = time.monotonic()
+                self._told = str(self._store.transact(lambda tx: tx.execute(query).one()))
+                self._read_at = began
+            return self._told
+
+
+class Sweeper:
+    """Sweeps one pod when there was a change, and now and then: pods come, go and change zones."""
+
+    def __init__(self, store: Store, pod_id: str, changes: Changes) -> None:
+        self._store, self._pod_id, self._changes = store, pod_id, changes
+        self._swept: str | None = None
+        self._swept_at = float("-inf")
+
+    def look(self) -> int:
+        """See ``sweep``; zero, without a look, when nothing has changed."""
+        state, began = self._changes.state(), time.monotonic()
+        if state == self._swept and began - self._swept_at < _RARELY:
+            return 0
+        marks = sweep(self._store, self._pod_id)
+        self._swept, self._swept_at = state, began
+        return marks
 
 
 def sweep(store: Store, pod_id: str) -> int:

@@ -34,7 +34,7 @@ _AUDIT_DEADLINE = 300.0
 class PodWork:
     """Reconciles, mirrors and watches a pod from ``start()`` until ``stop()``."""
 
-    def __init__(self, runtime: Runtime, pod_id: str, name: str) -> None:
+    def __init__(self, runtime: Runtime, pod_id: str, name: str, changes: needs.Changes) -> None:
         self.pod_id = pod_id
         self._runtime = runtime
         self._definitions = Definitions(runtime.identity)
@@ -43,6 +43,7 @@ class PodWork:
         self._storage = Storage(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
         self._endpoints = Endpoints()
+        self._needs = needs.Sweeper(runtime.engine.store, pod_id, changes)
         self._was_away = self._mirror_waits = False
         self._at_work: set[str] = set()
         self._room = CONF.reconciler.threads_per_pod * 4
@@ -182,7 +183,7 @@ class PodWork:
             LOG.warning("What is used in pod %s is not known: %s", pod.region_name, error)
 
     def _sweep(self) -> None:
-        if needs.sweep(self._runtime.engine.store, self.pod_id):
+        if self._needs.look():
             self._network.wake()
 
     def _compare(self) -> None:

@@ -10,7 +10,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import definitions
-from tricircle.network import agents, bridges, endpoints, members
+from tricircle.network import agents, bridges, endpoints, members, needs
 from tricircle.network.runtime import Runtime
 from tricircle.pods.health import Prober
 from tricircle.xjob.creations import Creations
@@ -35,6 +35,7 @@ class Service:
 
     def __init__(self, runtime: Runtime, member: str | None = None) -> None:
         self._runtime = runtime
+        self._changes = needs.Changes(runtime.engine.store)
         self._pods: dict[str, PodWork] = {}
         self._prober = _Prober(Prober(runtime.identity))
         creations = Creations(runtime.registry, runtime.identity)
@@ -78,7 +79,7 @@ class Service:
         mine = {pod.id: pod.region_name for pod in found if self.ring.mine(pod.id)}
         for pod_id in mine.keys() - self._pods.keys():
             LOG.info("Working on pod %s", mine[pod_id])
-            work = PodWork(self._runtime, pod_id, mine[pod_id])
+            work = PodWork(self._runtime, pod_id, mine[pod_id], self._changes)
             self._pods[pod_id] = work
             work.start()
         for pod_id in self._pods.keys() - mine.keys():
