@@ -18,8 +18,11 @@ class NotYet(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Site:
+    """``notes`` are what an adapter's ``depends`` leaves for its ``settle``, by resource."""
+
     neutron: PodNeutron
     store: Store
+    notes: dict[Key, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def pod(self) -> Pod:

@@ -63,7 +63,7 @@ class Findings:
 class _Snapshot(Site):
     """A site that knows by heart what is there."""
 
-    known: Mapping[Key, str]
+    known: Mapping[Key, str] = dataclasses.field(default_factory=dict)
 
     def mapped(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
         keys = {one: Key(resource_type, one) for one in ids}
@@ -114,7 +114,7 @@ class Audit:
         findings: Findings,
     ) -> None:
         known = {_key(row): row.pod_resource_id for row in rows if row.pod_resource_id}
-        snapshot = _Snapshot(site.neutron, site.store, known)
+        snapshot = _Snapshot(site.neutron, site.store, known=known)
         hidden = []
         for row in rows:
             adapter = self._adapters[row.resource_type]

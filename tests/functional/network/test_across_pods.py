@@ -2,6 +2,7 @@
 """Networks stretched over pods, routers with a copy in each, external networks, floating IPs."""
 
 import datetime
+import itertools
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from tests.functional.network.stage import PROJECT, Object, Stage
 from tests.functional.network.test_crashes import Killer
 from tricircle.conf import CONF
 from tricircle.db.models import now
-from tricircle.network import bridges, runtime
+from tricircle.network import bridges, routers, runtime
 from tricircle.network.deadline import Deadline
 from tricircle.network.models import Realization
+from tricircle.network.site import Site
 
 VLAN = {"provider:network_type": "vlan"}
 SEGMENT = ("network_type", "physical_network", "segmentation_id")
@@ -506,6 +508,54 @@ def test_whoever_works_on_a_router_dies(stage: Stage, killer: Killer) -> None:
             stage.realize(port, region)
         step += 19
     assert step > 60
+
+
+def test_whoever_joins_a_router_by_a_subnet_dies(stage: Stage, killer: Killer) -> None:
+    """At every step: the pod makes the port, so that it has no marker in the making."""
+    mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+    network, four = stage.network("10.1.0.0/24")
+    six = stage.subnet(network, "fd00:1::/64", **mode)
+    stage.bound(network, "pod1")
+    made = router(stage)
+    for step in itertools.count():
+        for subnet in (six, four):
+            join(stage, made, subnet)
+        died = killer.dies(step, lambda: stage.reconcile("pod1"))
+        stage.forget_claims()
+        stage.reconcile("pod1")
+        assert joined(stage, "pod1", made) == {six["gateway_ip"], four["gateway_ip"]}, step
+        there = stage.copy("pod1", "routers", made["id"])
+        ports = stage.neutron("pod1").ports(device_id=there["id"])
+        assert len(ports) == len({port["description"] for port in ports}) == 2, step
+        assert all(port["description"].startswith("tricircle:") for port in ports), step
+        for subnet in (six, four):
+            leave(stage, made, subnet)
+        stage.reconcile("pod1")
+        assert stage.copies("pod1", "routers") == []
+        assert not stage.neutron("pod1").ports(device_id=there["id"])
+        if not died:
+            assert step > 12
+            return
+
+
+def test_what_a_router_must_be_is_worked_out_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, subnet = stage.network()
+    stage.bound(network, "pod1")
+    made = router(stage, subnet)
+    stage.reconcile()
+    asked, copy = [], routers.copy
+
+    def counted(site: Site, central: Object) -> routers.Copy:
+        asked.append(central["id"])
+        return copy(site, central)
+
+    monkeypatch.setattr(routers, "copy", counted)
+    stage.change("router", made["id"], name="new")
+    assert stage.work("pod1") == 1
+    assert asked == [made["id"]]
+    assert stage.copy("pod1", "routers", made["id"])["name"] == "new"
 
 
 @pytest.mark.parametrize("kind", [Kind.CUT_AFTER, Kind.GARBAGE_AFTER])

@@ -25,7 +25,8 @@ class RouterAdapter(Adapter):
         return central_neutron.router(resource_id)
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
-        copy = routers.copy(site, central)
+        # What changes from here on has the row worked on once more.
+        copy = site.notes[self._key(central)] = routers.copy(site, central)
         subnets = [item.subnet_id for item in copy.plan.interfaces]
         for kind in copy.plan.bridges:
             subnets += [subnet["id"] for subnet in copy.bridges[kind].subnets.values()]
@@ -45,7 +46,8 @@ class RouterAdapter(Adapter):
         before what would hide its destination. The gateway changes before interfaces come,
         since an address may move between them.
         """
-        router, copy = current["id"], routers.copy(site, central)
+        router = current["id"]
+        copy = site.notes.pop(self._key(central), None) or routers.copy(site, central)
         wanted = _interfaces(site, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
         there, loose = joining.ports(site, current)
@@ -100,6 +102,9 @@ class RouterAdapter(Adapter):
             for version in (4, 6):
                 subnet_id = bridges.subnet_id(resource_id, kind, version)
                 reservations.release(site.pod.id, subnet_id=subnet_id)
+
+    def _key(self, central: Resource) -> Key:
+        return Key(self.resource_type, central["id"])
 
     def _route(
         self, site: Site, current: Resource, routes: list[dict[str, str]]
