@@ -15,7 +15,18 @@ from subprocess import SubprocessError
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
-from lab import bringup, dataplane, packages, parity, pod, process, settings, tempest, tricircle
+from lab import (
+    bringup,
+    client,
+    dataplane,
+    packages,
+    parity,
+    pod,
+    process,
+    settings,
+    tempest,
+    tricircle,
+)
 from lab.settings import REGION, Lab, LabError
 
 up = bringup.up
@@ -229,12 +240,7 @@ def _memory(pid: int) -> int:
 
 def _env(options: argparse.Namespace) -> None:
     lab = _lab(options)
-    exports = {
-        "OS_CLIENT_CONFIG_FILE": str(lab.clouds_yaml),
-        "OS_CLOUD": options.user,
-        "OS_REGION_NAME": REGION,
-    }
-    for name, value in exports.items():
+    for name, value in client.environment(lab, options.user).items():
         print(f"export {name}={shlex.quote(value)}")
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-from lab import cli, dataplane, process, tricircle
-from lab.settings import REGION, Lab
+from lab import cli, client, dataplane, tricircle
+from lab.settings import Lab
 
 BOLD, DIM, GREEN, RED, PLAIN = (
     ("\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("",) * 5
@@ -46,21 +44,7 @@ class Demo:
         """Run the stock client against the one region; returns what it printed."""
         argv = ["openstack", *arguments]
         print(f"{DIM}${PLAIN} {BOLD}{' '.join(argv)}{PLAIN}", flush=True)
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "openstack"), *arguments],
-            env=process.environment(
-                self.lab,
-                {
-                    "OS_CLIENT_CONFIG_FILE": str(self.lab.clouds_yaml),
-                    "OS_CLOUD": cloud,
-                    "OS_REGION_NAME": REGION,
-                    "PYTHONWARNINGS": "ignore",
-                },
-            ),
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
+        done = client.openstack(self.lab, *arguments, cloud=cloud)
         if not quiet or done.returncode:
             print((done.stdout + done.stderr).rstrip(), flush=True)
         if done.returncode:

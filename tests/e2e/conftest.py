@@ -2,18 +2,16 @@
 """The lab the tests run on: one that is up is reused, else it is brought up and taken down."""
 
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab import cli, dataplane, process, settings, tricircle
+from lab import client, tricircle
 from lab.dataplane import topology
-from lab.settings import REGION, Lab, LabError
+from lab.settings import Lab
+from tests.e2e.labs import standing
 from tests.e2e.networks import Estate
 from tests.e2e.site import Site, eventually, left_in
 
@@ -24,34 +22,7 @@ RELEASES = {"pod2": "2025.1"}
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    try:
-        found = settings.load(LAB_NAME)
-        reused = process.alive(found, tricircle.GATEWAY) is not None
-    except LabError:
-        reused = False
-    if reused:
-        yield from _used(cli.ensure_up(LAB_NAME, with_tricircle=True))
-        return
-    try:
-        yield from _used(
-            cli.ensure_up(
-                LAB_NAME,
-                profile="ovn",
-                pods=3,
-                releases=RELEASES,
-                external="pod1,pod3",
-                with_tricircle=True,
-            )
-        )
-    finally:
-        cli.down(settings.load(LAB_NAME))
-
-
-def _used(lab: Lab) -> Iterator[Lab]:
-    """The lab for all tests; a switch that crashed meanwhile fails the run."""
-    yield lab
-    crashes = dataplane.check(lab)
-    assert not crashes, "\n".join(crashes)
+    yield from standing(LAB_NAME, profile="ovn", pods=3, releases=RELEASES, external="pod1,pod3")
 
 
 @pytest.fixture(scope="session")
@@ -89,21 +60,7 @@ def openstack(lab: Lab) -> Callable[..., str]:
     """The stock client, as a user runs it: ``openstack("server", "list")`` -> what it printed."""
 
     def run(*arguments: str, cloud: str = "demo", check: bool = True) -> str:
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "openstack"), *arguments],
-            env=process.environment(
-                lab,
-                {
-                    "OS_CLIENT_CONFIG_FILE": str(lab.clouds_yaml),
-                    "OS_CLOUD": cloud,
-                    "OS_REGION_NAME": REGION,
-                    "PYTHONWARNINGS": "ignore",
-                },
-            ),
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
+        done = client.openstack(lab, *arguments, cloud=cloud)
         if check:
             assert done.returncode == 0, done.stderr
         return done.stdout + ("" if check else done.stderr)

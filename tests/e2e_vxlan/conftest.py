@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from lab import cli, dataplane, process, settings, tricircle
-from lab.settings import Lab, LabError
+from lab.settings import Lab
 from tests.e2e.conftest import (  # noqa: F401  (fixtures)
     admin,
     demo,
@@ -24,6 +23,7 @@ from tests.e2e.conftest import (  # noqa: F401  (fixtures)
     site,
     tricircle_api,
 )
+from tests.e2e.labs import standing
 from tests.e2e.site import Site
 from tests.e2e_vxlan.estate import TunnelEstate
 
@@ -32,19 +32,7 @@ LAB_NAME = os.environ.get("VXLAN_LAB_NAME", "vxlan")
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    try:
-        found = settings.load(LAB_NAME)
-        reused = process.alive(found, tricircle.GATEWAY) is not None
-    except LabError:
-        reused = False
-    try:
-        up = cli.ensure_up(LAB_NAME, profile="ovs", pods=2, with_tricircle=True)
-        yield up
-        crashes = dataplane.check(up)
-        assert not crashes, "\n".join(crashes)
-    finally:
-        if not reused:
-            cli.down(settings.load(LAB_NAME))
+    yield from standing(LAB_NAME, profile="ovs", pods=2)
 
 
 @pytest.fixture
