@@ -4,6 +4,7 @@
 import asyncio
 import datetime
 import functools
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ LOG = logging.getLogger(__name__)
 
 # A pod probed by another process less than this part of an interval ago is left to that one.
 _RECENT = 0.8
-# Seconds until Keystone is asked again after it failed.
+# Seconds until Keystone is asked again after it failed, or while a pod does not answer.
 _KEYSTONE_RETRY = 10.0
 
 
@@ -37,6 +38,8 @@ class Prober:
     def __init__(self, identity: ServiceIdentity) -> None:
         self._identity = identity
         self._catalogue: dict[str, dict[str, str]] = {}
+        self._read_at = float("-inf")
+        self._silent: set[str] = set()
         self._probes: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -63,6 +66,7 @@ class Prober:
         catalogue = self._catalogue.get(pod.region_name, pod.endpoints)
         found = await _look(http, pod, catalogue)
         if isinstance(found, PodUnreachable):
+            self._silent.add(pod.region_name)
             if pod.health != DOWN:
                 LOG.warning("%s", found)
             await asyncio.to_thread(
@@ -74,6 +78,7 @@ class Prober:
                 was=pod.health,
             )
             return
+        self._silent.discard(pod.region_name)
         if pod.health != UP:
             LOG.info("Pod %s is up", pod.region_name)
         await asyncio.to_thread(
@@ -97,15 +102,22 @@ class Prober:
             LOG.exception("Pod %s could not be probed", pod.region_name)
 
     async def _read_catalogue(self) -> None:
-        rows = await asyncio.to_thread(pods.list_all)
-        self._catalogue = {
-            row.region_name: await asyncio.to_thread(self._identity.endpoints, row.region_name)
-            for row in rows
-        }
+        """Read where the pods are: now and then, often while one does not answer. It may have
+        moved."""
+        age = time.monotonic() - self._read_at
+        if not self._silent and age < CONF.tricircle_identity.catalog_cache_seconds:
+            return
+        regions = [row.region_name for row in await asyncio.to_thread(pods.list_all)]
+        self._silent &= set(regions)
+        found: dict[str, dict[str, str]] = {}
+        for region in regions:
+            # What the first has Keystone asked for holds for all.
+            fresh = not found
+            found[region] = await asyncio.to_thread(self._identity.endpoints, region, fresh)
+        self._catalogue, self._read_at = found, time.monotonic()
 
     def _catalogue_interval(self, failure: Exception | None) -> float:
-        wanted: float = CONF.tricircle_identity.catalog_cache_seconds
-        return min(wanted, _KEYSTONE_RETRY) if failure else wanted
+        return float(min(CONF.tricircle_identity.catalog_cache_seconds, _KEYSTONE_RETRY))
 
     async def _every(
         self, work: Callable[[], Awaitable[None]], seconds: Callable[[Exception | None], float]

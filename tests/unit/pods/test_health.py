@@ -40,8 +40,10 @@ class Keystone:
 
     def __init__(self, catalogue: dict[str, Any] | Exception) -> None:
         self.catalogue = catalogue
+        self.fresh: list[bool] = []
 
-    def endpoints(self, region: str) -> dict[str, str]:
+    def endpoints(self, region: str, fresh: bool) -> dict[str, str]:
+        self.fresh.append(fresh)
         if isinstance(self.catalogue, Exception):
             raise self.catalogue
         return self.catalogue.get(region, {})
@@ -137,6 +139,22 @@ async def test_run_moves_a_pod_to_its_new_endpoint(cloud) -> None:
     await _until(lambda: read(pod_id).health == "up")
     task.cancel()
     assert read(pod_id).endpoints == discovery.endpoints(cloud.catalogue)
+
+
+async def test_run_follows_a_pod_that_moves(cloud, monkeypatch) -> None:
+    monkeypatch.setattr("tricircle.pods.health._KEYSTONE_RETRY", 0.1)
+    pod_id, other = make_pod(cloud), make_pod(cloud, "Pod2")
+    keystone = Keystone({"Pod1": cloud.catalogue, "Pod2": cloud.catalogue})
+    task = asyncio.create_task(Prober(keystone).run())
+    await _until(lambda: {read(one).health for one in (pod_id, other)} == {"up"})
+    assert keystone.fresh == [True, False], "one look at Keystone does for all, and for long"
+    there = {**cloud.catalogue, "network": f"{cloud.root}/there"}
+    cloud.answers |= {"/there/": NETWORK, "/network/": (503, {})}
+    await _until(lambda: read(pod_id).health == "down")
+    keystone.catalogue = {"Pod1": there, "Pod2": there}
+    await _until(lambda: read(pod_id).health == "up")
+    task.cancel()
+    assert read(pod_id).endpoints == discovery.endpoints(there)
 
 
 async def test_run_survives_keystone_being_away(cloud) -> None:
