@@ -58,9 +58,14 @@ def test_the_second_port_costs_one_call(stage: Stage) -> None:
 
 
 def test_an_unknown_host_is_not_ours(stage: Stage) -> None:
+    """A hypervisor inside a pod, say: as in any Neutron whose drivers do not know the host."""
     network, _ = stage.network()
-    port = stage.bind(stage.port(network), "compute-1")
-    assert port["binding:vif_type"] == "binding_failed"
+    bound = stage.bind(stage.port(network), "compute-1")
+    made = stage.port(network, **{"binding:host_id": "compute-1"})
+    for port in (bound, made):
+        shown = stage.core.get_port(stage.admin, port["id"])
+        assert shown["binding:host_id"] == "compute-1"
+        assert shown["binding:vif_type"] == "binding_failed"
     assert stage.rows() == []
 
 
