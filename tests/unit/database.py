@@ -8,14 +8,28 @@ import pytest
 
 from tricircle.conf import CONF
 from tricircle.db import models, session
+from tricircle.db.leases import Leases
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[None]:
-    """An empty Tricircle database in a file, with foreign keys enforced."""
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty Tricircle database in a file, with foreign keys enforced.
+
+    What a test leaves claimed is not renewed when the database is gone.
+    """
+    holders, hold = set[Leases](), Leases.hold
+
+    def noted(self: Leases, token: str, row_id: str) -> None:
+        holders.add(self)
+        hold(self, token, row_id)
+
+    monkeypatch.setattr(Leases, "hold", noted)
     session.reset()
     CONF.set_override("connection", f"sqlite:///{tmp_path}/t.sqlite", group="tricircle_database")
     models.Base.metadata.create_all(session.engine())
     yield
+    for holder in holders:
+        for token in holder.held():
+            holder.drop(token)
     session.reset()
     CONF.clear_override("connection", group="tricircle_database")
