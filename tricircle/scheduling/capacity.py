@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How full a pod is, asked of its Placement, else of its Nova, and how many hosts it has."""
+"""How full a pod is, asked of its Placement, else of its Nova, or of its Cinder."""
 
 import threading
 import time
@@ -90,6 +90,27 @@ def free_share(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
         return _of_placement(answer.json())
     except (PodUnreachable, exceptions.ClientException):
         return _of_statistics(_statistics(identity, pod, deadline))
+
+
+def free_storage(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
+    """The share (0 to 1) of the pod's storage pools that is free.
+
+    A pool that does not know, or has no end, counts as free. Raises keystoneauth's and pod errors.
+    """
+    answer = identity.adapter(pod, "volume").get(
+        "/scheduler-stats/get_pools?detail=true",
+        headers={"OpenStack-API-Version": "volume 3.0"},
+        timeout=deadline,
+    )
+    shares = [_of_pool(pool["capabilities"]) for pool in answer.json()["pools"]]
+    return max(shares, default=0.0)
+
+
+def _of_pool(capabilities: dict[str, Any]) -> float:
+    total, free = (capabilities.get(f"{name}_capacity_gb") for name in ("total", "free"))
+    if isinstance(total, str) or isinstance(free, str) or total is None or free is None:
+        return 1.0
+    return min(1.0, max(0.0, free / total)) if total else 0.0
 
 
 def _statistics(identity: ServiceIdentity, pod: Pod, deadline: float) -> dict[str, Any]:

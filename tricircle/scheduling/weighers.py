@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from tricircle.db import bindings
 from tricircle.pods.pod import Pod
-from tricircle.scheduling.capacity import Remembered, free_share, hosts
+from tricircle.scheduling.capacity import Remembered, free_share, free_storage, hosts
 from tricircle.scheduling.request import Facts, Request
 
 NEUTRAL = 0.5
@@ -72,7 +72,7 @@ class BoundWeigher(Weigher):
 
 
 class CapacityWeigher(Weigher):
-    """Pods with a larger share of their memory and processors free come first.
+    """Pods with a larger share free come first: of memory and processors, or of storage.
 
     A pod is asked at most every ``believed`` seconds and in the time of a request for no longer
     than ``deadline``; until it has answered its weight is NEUTRAL.
@@ -90,9 +90,17 @@ class CapacityWeigher(Weigher):
             self.deadline,
             NEUTRAL,
         )
+        self._storage = Remembered(
+            "free storage",
+            lambda pod: free_storage(facts.identity, pod, self.deadline),
+            self.believed,
+            self.deadline,
+            NEUTRAL,
+        )
 
     def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
         if len(pods) < 2:
             return {}
+        shares = self._shares if request.what == "server" else self._storage
         # Coarse steps, so that a hair of free memory does not decide against chance.
-        return {pod_id: round(share, 1) for pod_id, share in self._shares.of(pods).items()}
+        return {pod_id: round(share, 1) for pod_id, share in shares.of(pods).items()}

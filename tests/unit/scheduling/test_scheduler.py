@@ -137,6 +137,40 @@ def test_the_pod_a_project_uses_comes_first() -> None:
         assert names(scheduler().candidates(all_pods, Request("p")))[0] == "Pod3"
 
 
+def pools(*pairs: tuple[Any, Any]) -> dict[str, Any]:
+    return {
+        "pools": [
+            {"capabilities": {"total_capacity_gb": total, "free_capacity_gb": free}}
+            for total, free in pairs
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "best"),
+    [
+        (pools((100, 10)), pools((100, 90)), "Pod2"),
+        (pools((100, 0), (100, 95)), pools((100, 60)), "Pod1"),
+        (pools(("infinite", "unknown")), pools((100, 60)), "Pod1"),
+        (pools(), pools((100, 60)), "Pod2"),
+        (pools((0, 0)), pools((100, 20)), "Pod2"),
+    ],
+)
+def test_volumes_go_where_storage_is_free(first: Any, second: Any, best: str) -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    identity = Identity(
+        {
+            ("Pod1", "volume"): first,
+            ("Pod2", "volume"): second,
+            # What is free for servers does not matter.
+            ("Pod1", "placement"): placement(100, 50),
+            ("Pod2", "placement"): placement(100, 50),
+        }
+    )
+    found = scheduler(identity).candidates(all_pods, Request("p", what="volume"))
+    assert names(found)[0] == best
+
+
 def test_the_emptier_pod_comes_first() -> None:
     all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
     identity = Identity(
