@@ -226,3 +226,62 @@ def test_a_pod_that_is_away_takes_only_its_own_volumes_along(
     time.sleep(11)
     eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up")
     eventually("it is listed again", lambda: demo.block_storage.get_volume(there.id).id == there.id)
+
+
+def test_a_volume_moves_to_another_pod_and_keeps_its_id(
+    demo: Any, pods: Any, storage: Storage, site: Site, tricircle_api: Any
+) -> None:
+    volume = storage.volume("az1", image_id=site.image.id, metadata={"colour": "blue"})
+    path = f"/volumes/{volume.id}/move"
+    tricircle_api("POST", path, json={"move": {"availability_zone": "az2"}})
+    refused = demo.block_storage.delete(f"/volumes/{volume.id}")
+    assert refused.status_code == 409
+    assert "Pod2" in refused.json()["conflictingRequest"]["message"]
+
+    def arrived() -> bool:
+        move = tricircle_api("GET", path)["move"]
+        assert move["state"] != "undone", move
+        return bool(move["state"] == "done")
+
+    eventually("it is there", arrived, 180)
+    shown = demo.block_storage.get_volume(volume.id)
+    assert (shown.id, shown.availability_zone, shown.name) == (volume.id, "az2", storage.name)
+    assert (shown.metadata, shown.is_bootable) == ({"colour": "blue"}, True)
+    assert shown.project_id == demo.current_project_id
+    listed = [one.id for one in demo.block_storage.volumes(details=False)]
+    assert listed.count(volume.id) == 1
+    assert pods["Pod1"].block_storage.get(f"/volumes/{volume.id}").status_code == 404
+    there = [
+        one for one in pods["Pod2"].block_storage.volumes(all_projects=True)
+        if one.name == storage.name
+    ]  # fmt: skip
+    assert len(there) == 1
+    assert there[0].id != volume.id
+    server = site.server("az2", "none")
+    demo.compute.create_volume_attachment(server, volume_id=volume.id)
+    shown = storage.ready(demo.block_storage.get_volume(volume.id), "in-use")
+    assert [one["server_id"] for one in shown.attachments] == [server.id]
+    attached = [one.volume_id for one in demo.compute.volume_attachments(server)]
+    assert attached == [volume.id]
+    snapshot = storage.snapshot(shown)
+    assert demo.block_storage.get_snapshot(snapshot).volume_id == volume.id
+    demo.compute.delete_volume_attachment(server, volume.id)
+    storage.ready(shown)
+
+
+def test_a_move_that_is_called_off_leaves_nothing(
+    demo: Any, admin: Any, pods: Any, storage: Storage, site: Site, tricircle_api: Any
+) -> None:
+    volume = storage.volume("az1", image_id=site.image.id)
+    path = f"/volumes/{volume.id}/move"
+    tricircle_api("POST", path, json={"move": {"region_name": "Pod2"}})
+    tricircle_api("DELETE", path)
+    eventually("it is undone", lambda: tricircle_api("GET", path)["move"]["state"] == "undone", 120)
+    shown = demo.block_storage.get_volume(volume.id)
+    assert (shown.availability_zone, shown.status) == ("az1", "available")
+    assert shown.metadata.get("readonly") != "True"
+    for pod in pods.values():
+        names = {one.name for one in pod.block_storage.volumes(all_projects=True, details=False)}
+        assert not any(name and name.startswith("tricircle-") for name in names)
+    left = [one.name for one in admin.image.images() if one.name.startswith("tricircle-")]
+    assert not left

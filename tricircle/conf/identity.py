@@ -19,6 +19,12 @@ OPTS = [
         choices=["public", "internal", "admin"],
         help="Catalogue interface used for every call of ours.",
     ),
+    cfg.StrOpt(
+        "member_role",
+        default="member",
+        help="Role the service user takes in a project for the moment in which a volume that was "
+        "moved is handed over to it.",
+    ),
     cfg.FloatOpt(
         "catalog_cache_seconds", default=300.0, min=1.0, help="Seconds the catalogue is believed."
     ),

@@ -258,6 +258,26 @@ class StorageAllocation(Base):
     changed_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 
 
+class VolumeMove(Base):
+    """A volume on its way from one pod to another, or how its last move ended.
+
+    ``detail`` is what the steps have made: {"image": id, "inside": id of the new volume in its pod,
+    ``…``}. The job of it is the realization of the volume in the target pod; once that is realized
+    it tells which id the volume has there.
+    """
+
+    __tablename__ = "volume_moves"
+    volume_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    project_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    source_pod_id: Mapped[str] = mapped_column(sa.String(36))
+    target_pod_id: Mapped[str] = mapped_column(sa.String(36))
+    state: Mapped[str] = mapped_column(sa.String(16))
+    detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
+
+
 class QuotaLimit(Base):
     """A limit an operator has set: of a project, of one of its users, or of a quota class.
 

@@ -289,6 +289,20 @@ class Store:
             self._leases.drop(mine.claimed_by)
             self.transact(lambda tx: tx.execute(forget.execution_options(**QUIET)))
 
+    def wait(self, row: Row, delay: float) -> bool:
+        """Free a row whose work goes on by itself; it is looked at in ``delay`` seconds."""
+        return self._write(
+            row,
+            {
+                "attempts": 0,
+                "last_error": None,
+                "failing_since": None,
+                "next_try_at": now() + datetime.timedelta(seconds=delay),
+                "claimed_by": None,
+                "claimed_until": None,
+            },
+        )
+
     def release(self, row: Row) -> bool:
         """Free a row whose work is not finished; it stays dirty, its attempts are forgiven."""
         return self._write(row, {"attempts": 0, "claimed_by": None, "claimed_until": None})

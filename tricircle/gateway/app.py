@@ -18,6 +18,7 @@ from tricircle.gateway.compute import routes as compute_routes
 from tricircle.gateway.compute import versions as compute_versions
 from tricircle.gateway.errors import Fault, from_pod_error, render
 from tricircle.gateway.memory import CursorCache, RoutingCache
+from tricircle.gateway.names import Names
 from tricircle.gateway.routes import Handler, Match, Route, RouteTable
 from tricircle.gateway.services import Services
 from tricircle.gateway.volume import routes as volume_routes
@@ -214,13 +215,14 @@ def _first(request: web.Request, name: str) -> str:
 
 def make_services() -> Services:
     """The parts of a process, from ``CONF``. Nothing is asked of anybody yet."""
-    breakers = Breakers()
+    breakers, names = Breakers(), Names()
     identity = ServiceIdentity()
     return Services(
         registry=Registry(),
         identity=identity,
         breakers=breakers,
-        client=PodClient(breakers),
+        client=PodClient(breakers, names),
+        names=names,
         authenticator=Authenticator(),
         routings=RoutingCache(),
         cursors=CursorCache(),

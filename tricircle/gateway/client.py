@@ -14,6 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from tricircle.conf import CONF
+from tricircle.gateway.names import Names, Translation
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -65,8 +66,8 @@ class PodResponse:
 class PodClient:
     """Calls to pods. Made and closed on the event loop it is used on."""
 
-    def __init__(self, breakers: Breakers) -> None:
-        self._breakers = breakers
+    def __init__(self, breakers: Breakers, names: Names | None = None) -> None:
+        self._breakers, self._names = breakers, names or Names()
         self._open: aiohttp.ClientSession | None = None
 
     def _session(self) -> aiohttp.ClientSession:
@@ -108,11 +109,16 @@ class PodClient:
 
         A redirect is neither followed nor told: whoever followed it would take the token along.
 
+        Ids that the pod has for what users know by another are turned, there and back.
+
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
         Who must ``insist`` asks a pod that is left alone as well.
         Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known.
         """
+        names = await self._names.of(service, pod.id)
+        if names is not None:
+            path, query, body = names.request(path, query, body)
         url = pod.endpoint(service) + path
         sent = CIMultiDict(headers or {})
         sent["X-Auth-Token"] = token
@@ -135,7 +141,7 @@ class PodClient:
             breaker.failure()
             raise
         breaker.success()
-        return answer
+        return answer if names is None else _translated(answer, names)
 
     async def _send(
         self,
@@ -179,6 +185,15 @@ class PodClient:
             raise PodTimeout(
                 pod.region_name, f"the connection broke ({type(error).__name__})."
             ) from None
+
+
+def _translated(answer: PodResponse, names: Translation) -> PodResponse:
+    headers = CIMultiDict(answer.headers)
+    if "Location" in headers:
+        headers["Location"] = names.outward(headers["Location"].encode()).decode()
+    return dataclasses.replace(
+        answer, body=names.outward(answer.body), headers=CIMultiDictProxy(headers)
+    )
 
 
 def _trust() -> ssl.SSLContext | bool:

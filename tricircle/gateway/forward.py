@@ -2,13 +2,11 @@
 """Hand a call on to one pod, and its answer back to the client."""
 
 import asyncio
-import dataclasses
 import functools
 import re
 from collections.abc import Coroutine
 from typing import Any
 
-import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -24,8 +22,6 @@ from tricircle.pods.pod import Pod
 _REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
 # What a pod's answer may tell a client; versions and request ids are set by the pipeline.
 _ANSWER_HEADERS = ("Content-Type", "Location", "Retry-After", "Warning", "Allow")
-# Services whose definitions have other ids in each pod.
-_TRANSLATED = ("volume",)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # Seconds between looks at the health of a pod that is waited for.
 _PATIENCE = 1.0
@@ -55,34 +51,22 @@ async def forward(
     headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
     if path is not None or method is not None:
         headers |= await restricted.beside(call)
-    path = call.on_pod(call.path if path is None else path)
-    query = call.raw_query if query is None else query
-    body = body if body is not None else (call.body or None)
-    names = await call.services.names.of(pod.id) if call.service in _TRANSLATED else None
-    if names is not None:
-        path, query = (names.inward(text.encode()).decode() for text in (path, query))
-        if body is not None:
-            body = names.inward(body if isinstance(body, bytes) else orjson.dumps(body))
-    asked = call.services.client.request(
+    answer = call.services.client.request(
         pod,
         call.service,
         method or call.method,
-        path,
+        call.on_pod(call.path if path is None else path),
         token=call.context.token,
         request_id=call.context.upstream_id,
         headers=headers,
-        body=body,
-        query=query,
+        body=body if body is not None else (call.body or None),
+        query=call.raw_query if query is None else query,
         version=call.version,
         deadline=deadline,
     )
     if deadline is None and (method or call.method) in _SAFE:
-        answer = await _unless_down(call, pod, asked)
-    else:
-        answer = await asked
-    if names is not None:
-        answer = dataclasses.replace(answer, body=names.outward(answer.body))
-    return answer
+        return await _unless_down(call, pod, answer)
+    return await answer
 
 
 async def _unless_down(

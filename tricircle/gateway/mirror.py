@@ -168,5 +168,5 @@ async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body |
 async def _target(call: Call, pod: Pod, kind: str) -> definitions.Target:
     service = definitions.KINDS[kind].service
     adapter = await in_thread(call.services.identity.adapter, pod, service)
-    names = await call.services.names.of(pod.id)
+    names = await call.services.names.of(service, pod.id)
     return definitions.Target(pod, adapter, service, names.inside if names else None)

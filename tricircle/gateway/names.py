@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ids that definitions have in a pod where those are not the ids users know.
+"""Ids that things have in a pod where those are not the ids users know.
 
 Cinder makes the ids of volume types, group types and QoS specs itself. Users know them by the id
-of the first pod that had them; wherever such an id occurs in what is sent to another pod it is
-turned to the pod's own, and back in what comes from there.
+of the first pod that had them, and a volume that was moved by the one it had before; wherever
+such an id occurs in what is sent to another pod it is turned to the pod's own, and back in what
+comes from there.
 """
 
 import re
 import time
 from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
 
 from tricircle.db import definitions as store
+from tricircle.db import moves
 from tricircle.gateway.threads import in_thread
 from tricircle.pods import definitions
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+# What is called otherwise in a pod, by the service in whose calls it occurs. A volume that was
+# moved keeps the id its users know.
+_KINDS = {"volume": (*definitions.NAMED, moves.KIND), "compute": (moves.KIND,)}
 # Seconds that ids are believed; changes of this process are seen at once.
 _BELIEVED = 1.0
 
@@ -26,6 +35,18 @@ class Translation:
         self.inside = inside
         self._inward = {key.encode(): there.encode() for key, there in inside.items()}
         self._outward = {there: key for key, there in self._inward.items()}
+
+    def request(
+        self, path: str, query: str | Mapping[str, Any] | None, body: Any
+    ) -> tuple[str, str | None, bytes | None]:
+        """What is sent to the pod."""
+        if query is not None and not isinstance(query, str):
+            query = urlencode(query)
+        path = self.inward(path.encode()).decode()
+        query = self.inward(query.encode()).decode() if query else query
+        if body is None:
+            return path, query, None
+        return path, query, self.inward(body if isinstance(body, bytes) else orjson.dumps(body))
 
     def inward(self, text: bytes) -> bytes:
         """A path, a query or a body for the pod."""
@@ -41,15 +62,24 @@ class Names:
 
     def __init__(self) -> None:
         self._read_at = float("-inf")
-        self._by_pod: dict[str, Translation] = {}
+        self._known: dict[tuple[str, str], Translation] = {}
 
-    async def of(self, pod_id: str) -> Translation | None:
-        """The translation for a pod; None where nothing differs."""
+    async def of(self, service: str, pod_id: str) -> Translation | None:
+        """The translation for a service of a pod; None where nothing differs."""
+        if service not in _KINDS:
+            return None
         if time.monotonic() - self._read_at > _BELIEVED:
-            found = await in_thread(store.names, definitions.NAMED)
-            self._by_pod = {pod: Translation(names) for pod, names in found.items()}
-            self._read_at = time.monotonic()
-        return self._by_pod.get(pod_id)
+            await in_thread(self._read)
+        return self._known.get((service, pod_id))
+
+    def _read(self) -> None:
+        began = time.monotonic()
+        self._known = {
+            (service, pod): Translation(names)
+            for service, kinds in _KINDS.items()
+            for pod, names in store.names(kinds).items()
+        }
+        self._read_at = began
 
     def forget(self) -> None:
         """Something has changed."""

@@ -33,7 +33,7 @@ class Services:
     routings: RoutingCache
     cursors: CursorCache
     limits: UnifiedLimits
-    names: Names = dataclasses.field(default_factory=Names)
+    names: Names
     ready: bool = False  # the pods were read from the database at least once
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies

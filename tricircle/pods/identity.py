@@ -4,14 +4,17 @@
 All here blocks (keystoneauth): code on an event loop calls it through a thread.
 """
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from keystoneauth1 import loading
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.exceptions import ClientException
+from keystoneauth1.identity import v3
 from keystoneauth1.plugin import AUTH_INTERFACE
 from keystoneauth1.session import Session
 
@@ -73,6 +76,34 @@ class ServiceIdentity:
         given ``raise_exc=False``. Raises PodUnreachable when the pod has no such endpoint.
         """
         return self._adapter(pod.endpoint(service), deadline)
+
+    @contextlib.contextmanager
+    def within(self, project_id: str, pod: Pod, service: str) -> Iterator[Adapter]:
+        """Calls to a service of a pod within a project, for what only its members may do.
+
+        The service user is a member of it for that long. Raises KeystoneFailed.
+        """
+        role = self._role(CONF.tricircle_identity.member_role)
+        user = self.session.get_user_id()
+        path = f"/projects/{quote(project_id, safe='')}/users/{user}/roles/{role}"
+        held = self._keystone(path, raise_exc=False, method="HEAD").status_code == 204
+        if not held:
+            self._keystone(path, method="PUT")
+        try:
+            auth = v3.Token(self.session.auth.auth_url, self.token(), project_id=project_id)
+            session = Session(auth, verify=self.session.verify, timeout=self.session.timeout)
+            yield _Adapter(
+                session, None, endpoint_override=pod.endpoint(service), user_agent="tricircle"
+            )
+        finally:
+            if not held:
+                self._keystone(path, method="DELETE", raise_exc=False)
+
+    def _role(self, name: str) -> str:
+        found = self._keystone(f"/roles?{urlencode({'name': name})}").json()["roles"]
+        if not found:
+            raise KeystoneFailed(f"Keystone has no role {name}")
+        return str(found[0]["id"])
 
     def central_network(self, deadline: float | None = None) -> Adapter:
         """Calls to central Neutron as the service user: paths begin with /v2.0."""
@@ -138,10 +169,11 @@ class ServiceIdentity:
             self._catalogue = kept = (time.monotonic(), catalogue)
         return kept[1]
 
-    def _keystone(self, path: str, raise_exc: bool = True) -> Any:
+    def _keystone(self, path: str, raise_exc: bool = True, method: str = "GET") -> Any:
         try:
             root = self.session.get_endpoint(interface=AUTH_INTERFACE).rstrip("/")
-            return self.session.get(root.removesuffix("/v3") + "/v3" + path, raise_exc=raise_exc)
+            url = root.removesuffix("/v3") + "/v3" + path
+            return self.session.request(url, method, raise_exc=raise_exc)
         except ClientException as error:
             raise KeystoneFailed(f"Keystone did not answer {path}: {error}") from error
 

@@ -10,7 +10,7 @@ from typing import Any
 from oslo_policy import opts, policy
 
 from tricircle.conf import CONF
-from tricircle.policies import base, bindings, jobs, placements, pods, repairs, routings
+from tricircle.policies import base, bindings, jobs, moves, placements, pods, repairs, routings
 
 opts.set_defaults(CONF)
 
@@ -21,7 +21,7 @@ class Forbidden(Exception):
 
 def list_rules() -> list[policy.RuleDefault]:
     """Every rule, as oslopolicy-sample-generator wants them."""
-    resources = (pods, bindings, routings, placements, jobs, repairs)
+    resources = (pods, bindings, routings, placements, moves, jobs, repairs)
     return [*base.BASE_RULES, *(rule for module in resources for rule in module.RULES)]
 
 

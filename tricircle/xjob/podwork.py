@@ -21,6 +21,7 @@ from tricircle.pods.pod import Pod
 from tricircle.xjob.audit import Audit
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.loop import Loop
+from tricircle.xjob.moves import Moves
 from tricircle.xjob.server_groups import ServerGroups
 from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
@@ -39,6 +40,7 @@ class PodWork:
         self._runtime = runtime
         self._definitions = Definitions(runtime.identity)
         self._server_groups = ServerGroups(runtime.identity)
+        self._moves = Moves(runtime.identity, runtime.registry)
         self._usage = Usage(runtime.identity)
         self._storage = Storage(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
@@ -159,6 +161,7 @@ class PodWork:
             self._mirror_waits = False
             self._definitions.hurry(pod)
         self._definitions.run(pod)
+        self._moves.run(pod)
         self._server_groups.run(pod)
 
     def _adopt(self) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import models, storage
+from tricircle.db import definitions, models, moves, storage
 from tricircle.db.storage import Use
 from tricircle.pods.definitions import Target
 from tricircle.pods.identity import ServiceIdentity
@@ -56,7 +56,8 @@ class Storage:
         storage.sweep(_PATIENCE * CONF.gateway.request_deadline)
         if not pod.has("volume"):
             return 0
-        target = Target(pod, self._identity.adapter(pod, "volume"), "volume")
+        names = definitions.names((moves.KIND,), pod.id).get(pod.id)
+        target = Target(pod, self._identity.adapter(pod, "volume"), "volume", names)
         types: dict[str, str | None] = {}
         wrong = sum(_look_through(target, pod, kind, types) for kind in _KINDS)
         if wrong:
@@ -77,15 +78,16 @@ def _look_through(target: Target, pod: Pod, kind: str, types: dict[str, str | No
             types[item["id"]] = item.get("volume_type")
         if item.get("consumes_quota") is False or not item.get(how.owner):
             continue
-        seen.add(item["id"])
+        known_as = target.outside(item["id"])
+        seen.add(known_as)
         by_type = types.get(item["volume_id"]) if kind == "snapshot" else item.get("volume_type")
         use = Use(kind, int(item.get("size") or 0), by_type)
-        row = known.get(item["id"])
+        row = known.get(known_as)
         right = row is not None and _is_right(row, use, item[how.owner])
-        if not right and storage.learn(use, item["id"], item[how.owner], pod.id, began):
+        if not right and storage.learn(use, known_as, item[how.owner], pod.id, began):
             wrong += 1
     for missing in known.keys() - seen:
-        path = f"{how.path}/{missing}"
+        path = f"{how.path}/{target.inside(missing)}"
         if target.ask("GET", path, _text(version), missing=True) is None:
             storage.gone(kind, [missing])
             wrong += 1

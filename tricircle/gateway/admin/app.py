@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tricircle.gateway.admin import bindings, jobs, placements, pods, repairs, routings
+from tricircle.gateway.admin import bindings, jobs, moves, placements, pods, repairs, routings
 from tricircle.gateway.admin.common import ROOT, respond
 from tricircle.gateway.routes import Handler, Route, Way
 from tricircle.gateway.services import Services
@@ -23,6 +23,9 @@ _ROWS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/routings", routings.list_routings),
     ("GET", "/routings/{id}", routings.show),
     ("GET", "/servers/{id}/placement", placements.show),
+    ("POST", "/volumes/{id}/move", moves.create),
+    ("GET", "/volumes/{id}/move", moves.show),
+    ("DELETE", "/volumes/{id}/move", moves.delete),
     ("GET", "/jobs", jobs.list_jobs),
     ("GET", "/jobs/{id}", jobs.show),
     ("PUT", "/jobs/{id}", jobs.retry),

@@ -3,7 +3,7 @@
 
 from aiohttp import web
 
-from tricircle.gateway import apart, lookup, placed
+from tricircle.gateway import apart, lookup, moving, placed
 from tricircle.gateway.call import Call
 from tricircle.gateway.forward import reply
 
@@ -11,6 +11,8 @@ from tricircle.gateway.forward import reply
 async def change(call: Call) -> web.Response:
     """POST of a volume to attach, PUT of one to have instead."""
     server, volume = call.params["server_id"], _volume(call)
+    if volume is not None:
+        await moving.refuse(call, volume)
     answer = await lookup.ask(call, "server", server)
     if answer.status not in (400, 404) or not volume or volume not in answer.message():
         return reply(call, answer)

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tricircle.db import storage
 from tricircle.db.errors import OverLimit
-from tricircle.gateway import lookup
+from tricircle.gateway import lookup, moving
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.threads import in_thread
@@ -21,6 +21,8 @@ async def act(call: Call) -> web.Response:
     """POST of an action."""
     kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
     name, argument = _named(call)
+    if kind == "volume":
+        await moving.refuse(call, resource_id)
     if kind == "volume" and name == "os-extend" and isinstance(argument, dict):
         return documents.shown(call, await _extended(call, resource_id, argument.get("new_size")))
     answer = await lookup.ask(call, kind, resource_id)

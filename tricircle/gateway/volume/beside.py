@@ -10,7 +10,7 @@ from aiohttp import web
 from tricircle.db import routings, storage
 from tricircle.db.errors import OverLimit
 from tricircle.db.storage import COUNTS, Use
-from tricircle.gateway import apart, lookup, placed, seek
+from tricircle.gateway import apart, lookup, moving, placed, seek
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.forward import ask_any, forward, reply
@@ -133,5 +133,7 @@ async def _pod(call: Call, made: _Made, wanted: Mapping[str, Any]) -> Pod | None
     """Where what is named is; None when nothing is. Raises Fault 404 as Cinder words it, 503."""
     for field, kind in made.sources.items():
         if isinstance(source := wanted.get(field), str) and source:
+            if kind == "volume":
+                await moving.refuse(call, source)
             return await lookup.find(call, kind, source)
     return None

@@ -6,8 +6,8 @@ import asyncio
 from aiohttp import web
 from oslo_log import log as logging
 
-from tricircle.db import storage
-from tricircle.gateway import lookup
+from tricircle.db import moves, storage
+from tricircle.gateway import lookup, moving
 from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
 from tricircle.gateway.forward import reply
@@ -25,6 +25,8 @@ _PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
 async def delete(call: Call) -> web.Response:
     """DELETE of one thing."""
     kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
+    if kind == "volume":
+        await moving.refuse(call, resource_id)
     answer = await lookup.ask(call, kind, resource_id)
     if answer.ok and kind in _AT_ONCE:
         await lookup.forget(call, kind, resource_id)
@@ -56,6 +58,8 @@ async def _follow(call: Call, kind: str, resource_id: str, pod: Pod) -> None:
 async def _forget(call: Call, kind: str, resource_id: str) -> None:
     await lookup.forget(call, kind, resource_id)
     await in_thread(storage.gone, kind, [resource_id])
+    if kind == moves.KIND:
+        await in_thread(moves.forget, resource_id)
 
 
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:

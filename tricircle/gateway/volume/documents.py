@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import lookup
+from tricircle.gateway import lookup, moving
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.forward import reply
@@ -25,6 +25,8 @@ def show(pod: Pod, item: dict[str, Any]) -> dict[str, Any]:
 async def routed(call: Call) -> web.Response:
     """To the pod that holds it, its document shown as users know it."""
     resource_id = call.params[call.route.id_param]
+    if call.route.resource_type == "volume" and call.method != "GET":
+        await moving.refuse(call, resource_id)
     return shown(call, await lookup.ask(call, call.route.resource_type, resource_id))
 
 

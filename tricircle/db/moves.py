@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Queries on moves of volumes between pods. All block.
+
+A move is the realization of a volume in its new pod, so it is a job like all others; the row in
+``volume_moves`` says how far it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from tricircle.db import models, session
+from tricircle.db.errors import Duplicate, NotFound
+from tricircle.db.models import Realization, VolumeMove
+from tricircle.db.realizations import QUIET, Key, ensure, matching
+from tricircle.db.transaction import retried, retried_if_overtaken
+
+KIND = "volume"
+#: In this order. What is done about a move in a state leads to the next.
+STATES = ("preparing", "uploading", "copying", "verifying", "handing over", "removing", "done")
+UNDOING, UNDONE = "undoing", "undone"
+ENDED = ("done", UNDONE)
+#: Until here nothing is lost when it is called off.
+REVOCABLE = STATES[: STATES.index("handing over")]
+
+
+def get(volume_id: str) -> VolumeMove | None:
+    with session.read() as tx:
+        return tx.get(VolumeMove, volume_id)
+
+
+def under_way(volume_id: str) -> VolumeMove | None:
+    """The move a volume is on now."""
+    row = get(volume_id)
+    return None if row is None or row.state in ENDED else row
+
+
+@retried_if_overtaken
+def begin(volume_id: str, project_id: str, source_pod_id: str, target_pod_id: str) -> VolumeMove:
+    """A volume is to be in another pod. Raises Duplicate when it is on its way already."""
+    with session.write() as tx:
+        row = tx.get(VolumeMove, volume_id, with_for_update=True)
+        if row is not None and row.state not in ENDED:
+            raise Duplicate(volume_id)
+        if row is not None:
+            tx.delete(row)
+            tx.flush()
+        row = VolumeMove(
+            volume_id=volume_id,
+            project_id=project_id,
+            source_pod_id=source_pod_id,
+            target_pod_id=target_pod_id,
+            state=STATES[0],
+            detail={},
+        )
+        tx.add(row)
+        ensure(tx, Realization, Key(KIND, volume_id), target_pod_id, project_id)
+        return row
+
+
+@retried
+def save(volume_id: str, state: str, detail: Mapping[str, Any], reason: str | None = None) -> None:
+    """How far a move is. One that was called off meanwhile stays so. Raises NotFound."""
+    with session.write() as tx:
+        row = tx.get(VolumeMove, volume_id, with_for_update=True)
+        if row is None:
+            raise NotFound(volume_id)
+        called_off = row.state == UNDOING and state in REVOCABLE
+        row.state = row.state if called_off else state
+        row.detail = {**row.detail, **detail}
+        row.reason = reason if reason is not None else row.reason
+
+
+@retried
+def call_off(volume_id: str, reason: str) -> bool:
+    """A move is to be undone. False when it is too late for that, or there is none."""
+    with session.write() as tx:
+        row = tx.get(VolumeMove, volume_id, with_for_update=True)
+        if row is None or row.state not in REVOCABLE:
+            return False
+        row.state, row.reason = UNDOING, reason
+        query = sa.update(Realization).where(
+            *matching(Realization, Key(KIND, volume_id), [row.target_pod_id])
+        )
+        tx.execute(query.values(next_try_at=models.now()).execution_options(**QUIET))
+        return True
+
+
+@retried_if_overtaken
+def arrive(volume_id: str, target_pod_id: str, inside: str) -> None:
+    """From now on the volume is the one in its new pod, which has the id ``inside`` there."""
+    with session.write() as tx:
+        key = Key(KIND, volume_id)
+        others = sa.delete(Realization).where(
+            *matching(Realization, key, None), Realization.pod_id != target_pod_id
+        )
+        tx.execute(others.execution_options(**QUIET))
+        here = sa.update(Realization).where(*matching(Realization, key, [target_pod_id]))
+        tx.execute(here.values(pod_resource_id=inside).execution_options(**QUIET))
+        for table in (models.Routing, models.StorageAllocation):
+            query = sa.update(table).where(
+                table.resource_type == KIND, table.resource_id == volume_id
+            )
+            tx.execute(query.values(pod_id=target_pod_id).execution_options(**QUIET))
+        row = tx.get(VolumeMove, volume_id, with_for_update=True)
+        if row is not None:
+            row.state = "removing"
+
+
+@retried
+def forget(volume_id: str, pod_id: str | None = None) -> None:
+    """The volume is gone, or its move is: no pod is to have it by another id (or not that one)."""
+    query = sa.delete(Realization).where(
+        *matching(Realization, Key(KIND, volume_id), None if pod_id is None else [pod_id])
+    )
+    with session.write() as tx:
+        tx.execute(query.execution_options(**QUIET))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moves of volumes to other pods. xjob makes them; here they are asked for and told of."""
+
+import dataclasses
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from tricircle.db import models, moves
+from tricircle.db.errors import Duplicate
+from tricircle.gateway import choosing, lookup
+from tricircle.gateway.admin.common import authorize, body, respond, visible_project, when
+from tricircle.gateway.call import Call
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.forward import forward
+from tricircle.gateway.threads import in_thread
+from tricircle.pods.pod import Pod
+from tricircle.pods.volumes import obstacle
+from tricircle.scheduling.request import Request
+from tricircle.scheduling.zones import Zone
+
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
+CREATE = {
+    "type": "object",
+    "properties": {"region_name": _TEXT, "availability_zone": _TEXT},
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+}
+# Percent done when a state is reached.
+_PROGRESS = {"preparing": 0, "uploading": 5, "copying": 35, "verifying": 60, "handing over": 85,
+             "removing": 90, "done": 100}  # fmt: skip
+
+
+async def create(call: Call) -> web.Response:
+    """Begin to move a volume to a pod, or to a zone."""
+    await authorize(call, "moves:create")
+    wanted, volume_id = body(call, "move", CREATE), call.params["id"]
+    asking = dataclasses.replace(call, service="volume", version=(3, 13), body=b"")
+    source = await lookup.find(asking, "volume", volume_id)
+    volume = await _movable(asking, source, volume_id)
+    project = volume.get("os-vol-tenant-attr:tenant_id") or call.context.project_id
+    target = await _target(asking, source, project, wanted)
+    try:
+        row = await in_thread(moves.begin, volume_id, project, source.id, target.id)
+    except Duplicate:
+        raise Fault(409, f"Volume {volume_id} is being moved already.") from None
+    return respond({"move": _view(call, row)}, 202)
+
+
+async def _movable(call: Call, source: Pod, volume_id: str) -> dict[str, Any]:
+    """The volume's document. Raises Fault 404, and 409 when it cannot be moved."""
+    answer = await forward(call, source, method="GET", path=f"/volumes/{volume_id}", query="")
+    if not answer.ok:
+        raise Fault(answer.status, answer.message())
+    volume: dict[str, Any] = answer.json()["volume"]
+    query = urlencode({"volume_id": volume_id, "all_tenants": 1})
+    told = await forward(call, source, method="GET", path="/snapshots", query=query)
+    why = obstacle(volume, told.json()["snapshots"] if told.ok else [])
+    if why is not None:
+        raise Fault(409, f"Volume {volume_id} cannot be moved. {why}")
+    return volume
+
+
+async def _target(call: Call, source: Pod, project: str, wanted: dict[str, str]) -> Pod:
+    """The pod it is to be in. Raises Fault 400 and 503."""
+    if (region := wanted.get("region_name")) is not None:
+        pod = call.services.registry.by_region(region)
+        if pod is None or not pod.has("volume"):
+            raise Fault(400, f"There is no pod {region} with a block storage service.")
+        if not pod.takes_new:
+            raise Fault(400, f"Pod {region} takes nothing new: it is in state {pod.state}.")
+    else:
+        zone = wanted["availability_zone"]
+        request = Request(project_id=project, zone=Zone(zone), what="volume")
+        choice = await choosing.choose(call, request, f"There is no availability zone {zone}.")
+        others = [pod for pod in choice.pods if pod.id != source.id]
+        pod = others[0] if others else source
+    if pod.id == source.id:
+        raise Fault(400, f"The volume is in pod {pod.region_name} already.")
+    return pod
+
+
+async def show(call: Call) -> web.Response:
+    """How far a move is, or how the last one ended."""
+    return respond({"move": _view(call, await _visible(call))})
+
+
+async def delete(call: Call) -> web.Response:
+    """Call a move off."""
+    await authorize(call, "moves:delete")
+    row = await _visible(call)
+    if not await in_thread(moves.call_off, row.volume_id, "It was called off."):
+        raise Fault(409, f"The move of volume {row.volume_id} is {row.state}: that is too late.")
+    return web.Response(status=202)
+
+
+async def _visible(call: Call) -> models.VolumeMove:
+    project = await visible_project(call, "moves", None)
+    row = await in_thread(moves.get, call.params["id"])
+    if row is None or project not in (None, row.project_id):
+        raise Fault(404, f"No move of volume {call.params['id']} could be found.")
+    return row
+
+
+def _view(call: Call, row: models.VolumeMove) -> dict[str, Any]:
+    def region(pod_id: str) -> str | None:
+        pod = call.services.registry.get(pod_id)
+        return pod.region_name if pod is not None else None
+
+    return {
+        "volume_id": row.volume_id,
+        "project_id": row.project_id,
+        "from": region(row.source_pod_id),
+        "to": region(row.target_pod_id),
+        "state": row.state,
+        "progress": _PROGRESS.get(row.state),
+        "reason": row.reason,
+        "created_at": when(row.created_at),
+        "updated_at": when(row.updated_at),
+    }

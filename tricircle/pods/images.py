@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images in the Glance that all pods share, as the service user."""
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tricircle.conf import CONF
+from tricircle.pods.definitions import Target
+from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.pod import Pod
+
+
+class Images:
+    """All blocks. Raises PodRefused, PodUnreachable, PodTimeout, KeystoneFailed."""
+
+    def __init__(self, identity: ServiceIdentity) -> None:
+        region = CONF.tricircle_identity.region_name
+        pod = Pod("", region, "", endpoints=identity.endpoints(region))
+        self._target = Target(pod, identity.adapter(pod, "image"), "image")
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """The image of a name; the newest where there are several."""
+        query = urlencode({"name": name, "sort": "created_at:desc"})
+        found: list[dict[str, Any]] = self._target.ask("GET", f"/v2/images?{query}", "2")["images"]
+        return found[0] if found else None
+
+    def delete(self, image_id: str) -> None:
+        self._target.ask("DELETE", f"/v2/images/{quote(image_id, safe='')}", "2", missing=True)

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Move volumes to other pods, by way of an image in the Glance that all pods share.
+
+Each step may be done again after any failure, by any worker. The old volume is kept, read-only,
+until what was copied was read back and is the same; then the new one is given to the owner, and
+under its old id it is found in its new pod.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from oslo_log import log as logging
+
+from tricircle.db import definitions as store
+from tricircle.db import models, moves, session
+from tricircle.db.models import VolumeMove
+from tricircle.db.realizations import Row
+from tricircle.db.store import Store
+from tricircle.pods import definitions
+from tricircle.pods.definitions import Target
+from tricircle.pods.errors import PodError
+from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.images import Images
+from tricircle.pods.pod import Pod
+from tricircle.pods.registry import Registry
+from tricircle.pods.volumes import obstacle
+
+LOG = logging.getLogger(__name__)
+
+_BATCH = 20
+_V = "3.0"
+# Seconds between looks at what a pod is busy with.
+_PAUSE = 1.0
+_KINDS = (*definitions.NAMED, moves.KIND)
+# What of a volume's metadata its pod writes there itself.
+_PODS_OWN = ("readonly", "attached_mode")
+
+
+class Impossible(Exception):
+    """The move cannot be made; the text says why."""
+
+
+class _Later(Exception):
+    """A pod is busy with it."""
+
+
+class Moves:
+    """Works on the moves toward a pod. All blocks."""
+
+    def __init__(self, identity: ServiceIdentity, registry: Registry) -> None:
+        self._identity, self._registry = identity, registry
+        self._rows = Store(models.Realization, session.write)
+        self._steps: dict[str, Callable[[_Move], str]] = {
+            "preparing": _prepare,
+            "uploading": _upload,
+            "copying": _copy,
+            "verifying": _verify,
+            "handing over": _hand_over,
+            "removing": _remove,
+            moves.UNDOING: _undo,
+        }
+
+    def run(self, pod: Pod) -> int:
+        """Work on what is due; how many moves went on."""
+        return sum(self._one(pod, row) for row in self._rows.due(pod.id, _BATCH, (moves.KIND,)))
+
+    def _one(self, pod: Pod, due: Row) -> bool:
+        row = self._rows.claim(due.id)
+        if row is None:
+            return False
+        found = moves.get(row.resource_id)
+        if found is None or found.target_pod_id != pod.id or found.state in moves.ENDED:
+            self._end(row, found)
+            return True
+        try:
+            self._go_on(pod, found)
+        except _Later as error:
+            LOG.debug("Volume %s, %s: %s", row.resource_id, found.state, error)
+            self._rows.wait(row, _PAUSE)
+        except Impossible as error:
+            LOG.warning("Volume %s is not moved: %s", row.resource_id, error)
+            moves.save(row.resource_id, moves.UNDOING, {}, str(error))
+            self._rows.wait(row, 0)
+        except (PodError, KeystoneFailed) as error:
+            LOG.warning("Volume %s, %s: %s", row.resource_id, found.state, error)
+            self._rows.failed(row, f"{found.state}: {error}")
+        else:
+            after = moves.get(row.resource_id)
+            if after is not None and after.state in moves.ENDED:
+                self._end(row, after)
+            else:
+                self._rows.wait(row, 0)
+        return True
+
+    def _end(self, row: Row, found: VolumeMove | None) -> None:
+        if found is not None and found.state == "done":
+            self._rows.realized(row, found.detail["inside"])
+        else:
+            self._rows.realized(row, None)
+            moves.forget(row.resource_id, row.pod_id)
+
+    def _go_on(self, pod: Pod, found: VolumeMove) -> None:
+        source = self._registry.get(found.source_pod_id)
+        if source is None:
+            raise Impossible("The pod it was in is no pod any more.")
+        move = _Move(found, self._target(source), self._target(pod), self._identity)
+        state = self._steps[found.state](move)
+        LOG.info("Volume %s on its way to %s: %s", found.volume_id, pod.region_name, state)
+        if state == "removing":
+            moves.arrive(found.volume_id, pod.id, move.detail["inside"])
+        moves.save(found.volume_id, state, move.detail)
+
+    def _target(self, pod: Pod) -> Target:
+        names = store.names(_KINDS, pod.id).get(pod.id)
+        return Target(pod, self._identity.adapter(pod, "volume"), "volume", names)
+
+
+class _Move:
+    """What the steps of one move work with; ``detail`` is kept between them."""
+
+    def __init__(
+        self, row: VolumeMove, source: Target, target: Target, identity: ServiceIdentity
+    ) -> None:
+        self.row, self.source, self.target, self.identity = row, source, target, identity
+        self.images = Images(identity)
+        self.detail: dict[str, Any] = dict(row.detail)
+
+    @property
+    def old(self) -> str:
+        """The path of the volume in its old pod, whose id there was noted first."""
+        return f"/volumes/{self.detail['outside']}"
+
+    @property
+    def new(self) -> str:
+        return f"/volumes/{self.detail['inside']}"
+
+    def name(self, what: str) -> str:
+        """A name that is found again when nobody lived to write an id down."""
+        return f"tricircle-{what}-{self.row.volume_id}"
+
+
+def _show(target: Target, path: str) -> dict[str, Any] | None:
+    document = target.ask("GET", path, _V, missing=True)
+    return document and document["volume"]
+
+
+def _act(target: Target, path: str, action: str, argument: Any) -> Any:
+    return target.ask("POST", f"{path}/action", _V, {action: argument})
+
+
+def _ready(target: Target, path: str) -> dict[str, Any]:
+    """A volume that is available. Raises _Later while it is not, Impossible when it never will."""
+    volume = _show(target, path)
+    where = f"in pod {target.pod.region_name}"
+    if volume is None:
+        raise Impossible(f"The volume is gone {where}.")
+    if volume["status"].startswith("error"):
+        raise Impossible(f"The volume is in status {volume['status']} {where}.")
+    if volume["status"] != "available":
+        raise _Later(f"the volume is {volume['status']} {where}")
+    return volume
+
+
+def _prepare(move: _Move) -> str:
+    """Nothing may be written to it any more."""
+    outside = move.source.inside(move.row.volume_id)
+    move.detail["outside"] = outside
+    volume = _show(move.source, move.old)
+    if volume is None:
+        raise Impossible("The volume is gone.")
+    query = urlencode({"all_tenants": 1, "volume_id": outside})
+    snapshots = move.source.ask("GET", f"/snapshots/detail?{query}", _V)["snapshots"]
+    if (why := obstacle(volume, snapshots)) is not None:
+        raise Impossible(why)
+    kept = ("name", "description", "size", "volume_type", "metadata", "bootable")
+    move.detail["volume"] = {key: volume.get(key) for key in kept}
+    metadata = volume.get("metadata") or {}
+    mine = {key: value for key, value in metadata.items() if key not in _PODS_OWN}
+    move.detail["volume"]["metadata"] = mine
+    move.detail["image_metadata"] = volume.get("volume_image_metadata") or {}
+    _act(move.source, move.old, "os-update_readonly_flag", {"readonly": True})
+    return "uploading"
+
+
+def _upload(move: _Move) -> str:
+    image = _image_of(move, move.source, move.old, "move")
+    move.detail |= {"image": image["id"], "hash": image["os_hash_value"]}
+    return "copying"
+
+
+def _image_of(move: _Move, target: Target, path: str, what: str) -> dict[str, Any]:
+    """The image of a volume when it is all there; begun if need be. Raises _Later until then."""
+    image = move.images.find(move.name(what))
+    if image is None:
+        _ready(target, path)
+        wanted = {"image_name": move.name(what), "disk_format": "raw", "container_format": "bare"}
+        _act(target, path, "os-volume_upload_image", wanted)
+        raise _Later("the volume is being read")
+    if image["status"] in ("queued", "saving", "uploading", "importing"):
+        raise _Later(f"the image is {image['status']}")
+    if image["status"] != "active":
+        move.images.delete(image["id"])
+        raise _Later(f"the image was {image['status']} and is made again")
+    _ready(target, path)
+    return image
+
+
+def _copy(move: _Move) -> str:
+    """A new volume of the image, in the project of the service user for now."""
+    name, kept = move.name("copy"), move.detail["volume"]
+    query = urlencode({"all_tenants": 1, "name": name})
+    found = move.target.ask("GET", f"/volumes?{query}", _V)["volumes"]
+    if not found:
+        kind = kept["volume_type"]
+        wanted = {"name": name, "size": kept["size"], "imageRef": move.detail["image"]}
+        wanted |= {"volume_type": kind} if kind else {}
+        if zone := move.target.pod.pod_availability_zone:
+            wanted["availability_zone"] = zone
+        found = [move.target.ask("POST", "/volumes", _V, {"volume": wanted})["volume"]]
+    move.detail["inside"] = found[0]["id"]
+    volume = _show(move.target, move.new)
+    if volume is not None and volume["status"].startswith("error"):
+        move.target.ask("DELETE", move.new, _V, missing=True)
+        raise Impossible(f"Pod {move.target.pod.region_name} could not make the new volume.")
+    _ready(move.target, move.new)
+    return "verifying"
+
+
+def _verify(move: _Move) -> str:
+    """Read the new volume back: it must be what the old one was."""
+    image = _image_of(move, move.target, move.new, "check")
+    same = image["os_hash_value"] == move.detail["hash"]
+    move.images.delete(image["id"])
+    if not same:
+        raise Impossible("What was copied is not what was read; nothing is changed.")
+    return "handing over"
+
+
+def _hand_over(move: _Move) -> str:
+    """The new volume becomes the old one in all but its id, and the owner's."""
+    volume = _show(move.target, move.new)
+    if volume is None:
+        raise PodError(move.target.pod.region_name, "the new volume is gone.")
+    if volume["os-vol-tenant-attr:tenant_id"] != move.row.project_id:
+        if volume["status"] == "available":
+            _dress(move, volume)
+        _transfer(move)
+    return "removing"
+
+
+def _dress(move: _Move, volume: dict[str, Any]) -> None:
+    kept = move.detail["volume"]
+    words = {"name": kept["name"] or "", "description": kept["description"] or ""}
+    move.target.ask("PUT", move.new, _V, {"volume": words})
+    move.target.ask("PUT", f"{move.new}/metadata", _V, {"metadata": kept["metadata"]})
+    for key in volume.get("volume_image_metadata") or {}:
+        move.target.ask("POST", f"{move.new}/action", _V, {"os-unset_image_metadata": {"key": key}},
+                        missing=True)  # fmt: skip
+    if move.detail["image_metadata"]:
+        wanted = {"metadata": move.detail["image_metadata"]}
+        _act(move.target, move.new, "os-set_image_metadata", wanted)
+    bootable = str(kept["bootable"]).lower() == "true"
+    _act(move.target, move.new, "os-set_bootable", {"bootable": bootable})
+
+
+def _transfer(move: _Move) -> None:
+    """Offer the volume and take it as the owner; an offer nobody lived to take is withdrawn."""
+    offers = move.target.ask("GET", "/os-volume-transfer/detail?all_tenants=1", _V)["transfers"]
+    for offer in offers:
+        if offer["volume_id"] == move.detail["inside"]:
+            move.target.ask("DELETE", f"/os-volume-transfer/{offer['id']}", _V, missing=True)
+    wanted = {"volume_id": move.detail["inside"], "name": move.name("move")}
+    offer = move.target.ask("POST", "/os-volume-transfer", _V, {"transfer": wanted})["transfer"]
+    with move.identity.within(move.row.project_id, move.target.pod, "volume") as adapter:
+        owner = Target(move.target.pod, adapter, "volume")
+        accept = {"accept": {"auth_key": offer["auth_key"]}}
+        owner.ask("POST", f"/os-volume-transfer/{offer['id']}/accept", _V, accept)
+
+
+def _remove(move: _Move) -> str:
+    """The old volume goes, and the image."""
+    volume = _show(move.source, move.old)
+    if volume is not None:
+        if volume["status"] in ("available", "error", "error_deleting"):
+            move.source.ask("DELETE", move.old, _V, missing=True)
+        raise _Later(f"the old volume is {volume['status']}")
+    move.images.delete(move.detail["image"])
+    return "done"
+
+
+def _undo(move: _Move) -> str:
+    """As if nothing had been."""
+    for what in ("move", "check"):
+        if (image := move.images.find(move.name(what))) is not None:
+            if image["status"] in ("queued", "saving"):
+                raise _Later(f"the image is {image['status']}")
+            move.images.delete(image["id"])
+    query = urlencode({"all_tenants": 1, "name": move.name("copy")})
+    for copy in move.target.ask("GET", f"/volumes/detail?{query}", _V)["volumes"]:
+        if not copy["status"].endswith("deleting"):
+            move.target.ask("DELETE", f"/volumes/{copy['id']}", _V, missing=True)
+        raise _Later(f"the copy is {copy['status']}")
+    if "outside" in move.detail and _show(move.source, move.old) is not None:
+        _act(move.source, move.old, "os-update_readonly_flag", {"readonly": False})
+    return moves.UNDONE
