@@ -66,7 +66,7 @@ def save(volume_id: str, state: str, detail: Mapping[str, Any], reason: str | No
         row = tx.get(VolumeMove, volume_id, with_for_update=True)
         if row is None:
             raise NotFound(volume_id)
-        called_off = row.state == UNDOING and state in REVOCABLE
+        called_off = row.state == UNDOING and state not in (UNDOING, UNDONE)
         row.state = row.state if called_off else state
         row.detail = {**row.detail, **detail}
         row.reason = reason if reason is not None else row.reason
