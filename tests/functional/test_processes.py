@@ -66,6 +66,7 @@ class Process:
             database,
             compute_port=self.compute_port,
             admin_port=self.admin_port,
+            volume_port=0,
             request_deadline=30,
             **options,
         )
@@ -119,7 +120,7 @@ async def caller(process: Process) -> AsyncIterator[Gateway]:
     """A client of the process; its ``services`` are this process's and serve nothing."""
     admin = f"http://127.0.0.1:{process.admin_port}"
     ids = {row.region_name: row.id for row in pod_rows.list_all()}
-    gateway = Gateway(process.cloud, make_services(), process.url, admin, ids)
+    gateway = Gateway(process.cloud, make_services(), process.url, "", admin, ids)
     try:
         yield gateway
     finally:
