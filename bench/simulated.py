@@ -14,6 +14,7 @@ from typing import Any
 
 from lab import identity, tricircle
 from lab.settings import REGION, Lab
+from tests.functional.fakes.cinder import Cinder
 from tests.functional.fakes.cloud import Pod
 from tests.functional.fakes.http import Journal, LoopThread
 from tests.functional.fakes.keystone import Keystone, Token
@@ -48,7 +49,8 @@ def _serve(regions: list[str], pipe: Connection) -> None:
         neutron.quota = dict.fromkeys(neutron.quota, 1_000_000)
         nova = Nova(thread, f"{region}/compute", journal, keystone, neutron, {})
         placement = Placement(thread, f"{region}/placement", journal, keystone)
-        Pod(region, nova, neutron, placement).start()
+        cinder = Cinder(thread, f"{region}/volume", journal, keystone, {})
+        Pod(region, nova, neutron, placement, cinder).start()
         ports[region] = {"compute": nova.url + "/v2.1", "network": neutron.url,
                          "placement": placement.url}  # fmt: skip
     pipe.send(ports)
