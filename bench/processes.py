@@ -213,6 +213,11 @@ def _prepare(config: Path, facts: Facts) -> None:
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
     """A folder for one run's files, removed afterwards, also when the run is told to end."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough
+        sys.exit(1)
+
+    signal.signal(signal.SIGTERM, end)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         yield Path(name)
