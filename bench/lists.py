@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages of 1,000 servers out of 1,000,000, over 10, 30 and 100 simulated pods.
 
-``make bench-lists``. Each list is asked of every pod directly first, one at a time: what the
-slowest takes for it is what the gateway is held to. A "next" page follows one that was just asked
-for; a "cold" one begins at a server nobody has paged to before. Every page is compared with the one
-it must be.
+``make bench-lists``. Each list is asked of some pods directly first, one at a time: what the
+slowest takes for it is what the gateway is held to (all pods are of one kind, so some will do). A
+"next" page follows one that was just asked for; a "cold" one begins at a server nobody has paged to
+before. Every page is compared with the one it must be.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tricircle.db import models, pods, session
 
 _PAGE = 1000
 _TIMES = 4
+_ASKED = 8
 #: The bar: so many times what the slowest pod takes, and so many seconds more.
 _TIMES_SLOWEST, _MORE = 1.5, 0.25
 _BATCH = 20_000
@@ -90,16 +91,15 @@ async def _timed(client: Client, asked: bytes) -> tuple[float, int, bytes]:
 
 
 async def _slowest_pod(ports: list[int], query: Query, population: Population, token: str) -> float:
-    """What the slowest of the pods takes alone for its own page, the median of some tries."""
+    """What the slowest of some pods takes alone for its own page."""
     found = []
-    for number, port in enumerate(ports):
+    for number, port in enumerate(ports[:_ASKED]):
         client = await Client.connect(port)
         marker = None
         if query.after is not None:
             marker = population.id(number, query.after // population.pods)
         asked = request("GET", "/compute" + query.path(marker), token)
-        tries = [(await _timed(client, asked))[0] for _ in range(3)]
-        found.append(statistics.median(tries))
+        found.append((await _timed(client, asked))[0])
         client.transport.close()
     return max(found)
 
