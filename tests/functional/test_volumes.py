@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes and what is made of them, over three pods."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tricircle.db import routings, storage
 
 Object = dict[str, Any]
@@ -78,3 +80,448 @@ async def test_deleted_is_forgotten(gateway: Gateway, cloud: Cloud) -> None:
     assert routings.get("volume", made["id"]) is None
     assert used(cloud) == {}
     assert (await gateway.volumes.get(f"/volumes/{made['id']}")).status == 404
+
+
+# -- which pod a volume is made in ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("region", ["pod1", "pod2", "pod3"])
+@pytest.mark.parametrize("source", ["source_volid", "snapshot_id", "backup_id", "group_id"])
+async def test_a_source_decides(gateway: Gateway, cloud: Cloud, source: str, region: str) -> None:
+    cinder = cloud.pods[region].cinder
+    volume = cinder.add_volume("source", size=2)
+    found = {
+        "source_volid": volume["id"],
+        "snapshot_id": cinder.add_snapshot(volume)["id"],
+        "backup_id": cinder.add_backup(volume)["id"],
+        "group_id": cinder.add_group()["id"],
+    }
+    size = {"size": 2} if source == "group_id" else {"size": None}
+    made = await make(gateway, version="3.60", **{source: found[source]}, **size)
+    new = made.ok(202)["volume"]
+    assert new["size"] == 2
+    assert new["id"] in cinder.items["volume"]
+    assert used(cloud)["gigabytes"] == 2
+
+
+async def test_a_zone_that_is_not_the_sources_is_400(gateway: Gateway, cloud: Cloud) -> None:
+    volume = cloud.pods["pod2"].cinder.add_volume("source")
+    answer = await make(gateway, source_volid=volume["id"], availability_zone="az1")
+    assert answer.status == 400
+    for word in (volume["id"], "pod2", "az1"):
+        assert word in answer.message
+    assert len(volumes(cloud)) == 1
+    assert used(cloud) == {}
+
+
+async def test_sources_in_two_pods_are_400(gateway: Gateway, cloud: Cloud) -> None:
+    first = cloud.pods["pod1"].cinder.add_volume("source")
+    group = cloud.pods["pod2"].cinder.add_group()
+    answer = await make(gateway, version="3.60", source_volid=first["id"], group_id=group["id"])
+    assert answer.status == 400
+    assert "pod1" in answer.message
+    assert "pod2" in answer.message
+
+
+async def test_a_source_that_is_nowhere(gateway: Gateway, cloud: Cloud) -> None:
+    nowhere = "00000000-0000-0000-0000-000000000000"
+    answer = await make(gateway, source_volid=nowhere)
+    assert (answer.status, answer.message) == (404, f"Volume {nowhere} could not be found.")
+    await asyncio.to_thread(cloud.pods["pod2"].cinder.stop)
+    assert (await make(gateway, source_volid=nowhere)).status == 503
+
+
+async def test_a_hinted_server_decides(gateway: Gateway, cloud: Cloud) -> None:
+    server = cloud.pods["pod2"].nova.add_server("there")
+    body = {
+        "volume": {"size": 1},
+        "OS-SCH-HNT:scheduler_hints": {"local_to_instance": server.id},
+    }
+    (await gateway.volumes.post("/volumes", body)).ok(202)
+    assert [region for region, _ in volumes(cloud)] == ["pod2"]
+
+
+@pytest.mark.parametrize("how", ["error", "quota", "stopped", "no type"])
+async def test_the_next_pod_is_tried(gateway: Gateway, cloud: Cloud, how: str) -> None:
+    more: Object = {}
+    first = (await make(gateway, availability_zone="az1")).ok(202)["volume"]
+    ((region, _),) = volumes(cloud)
+    (await gateway.volumes.delete(f"/volumes/{first['id']}")).ok(202)
+    await gateway.idle()
+    cinder, other = cloud.pods[region].cinder, {"pod1": "pod3", "pod3": "pod1"}[region]
+    if how == "error":
+        cinder.fail(Kind.ERROR, "POST", "/volumes$")
+    elif how == "quota":
+        cinder.quotas["volumes"] = 0
+    elif how == "stopped":
+        await asyncio.to_thread(cinder.stop)
+    else:
+        cloud.pods[other].cinder.add_type("fast")
+        more["volume_type"] = "fast"
+    (await make(gateway, availability_zone="az1", **more)).ok(202)
+    assert [region for region, _ in volumes(cloud)] == [other]
+    assert used(cloud)["volumes"] == 1
+
+
+async def test_no_pod_takes_it(gateway: Gateway, cloud: Cloud) -> None:
+    for pod in cloud.pods.values():
+        pod.cinder.quotas["volumes"] = 0
+    answer = await make(gateway)
+    assert answer.status == 413
+    assert used(cloud) == {}
+    for pod in cloud.pods.values():
+        await asyncio.to_thread(pod.cinder.stop)
+    assert (await make(gateway)).status == 503
+    assert used(cloud) == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"volume": {"name": "no size"}},
+        {"volume": {"size": 0}},
+        {"volume": {"size": "many"}},
+        {"volume": []},
+        {"nothing": {}},
+        {"volume": {"size": 1, "volume_type": "nonsense"}},
+        {"volume": {"size": 1, "availability_zone": 7}},
+    ],
+)
+async def test_what_cinder_refuses(gateway: Gateway, cloud: Cloud, body: Object) -> None:
+    answer = await gateway.volumes.post("/volumes", body)
+    theirs = await gateway.volumes.post(
+        "/volumes", body, base=f"{cloud.pods['pod1'].cinder.url}/v3"
+    )
+    assert 400 <= theirs.status < 500
+    assert (answer.status, answer.message) == (theirs.status, theirs.message)
+    assert volumes(cloud) == []
+    assert used(cloud) == {}
+
+
+async def test_readers_make_nothing(gateway: Gateway, cloud: Cloud) -> None:
+    assert (await make(gateway, user="reader")).status == 403
+    assert used(cloud) == {}
+
+
+# -- whatever goes wrong -------------------------------------------------------------------------
+
+LOST = [Kind.HANG_AFTER, Kind.CUT_AFTER, Kind.TRUNCATED_AFTER, Kind.GARBAGE_AFTER]
+
+
+@pytest.mark.parametrize("kind", LOST)
+async def test_an_answer_that_is_lost(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
+    """The work was done: it is found, and never done twice."""
+    for pod in cloud.pods.values():
+        pod.cinder.fail(kind, "POST", "/volumes$", times=1)
+    answer = await make(gateway, name="precious", size=3)
+    ((region, volume),) = volumes(cloud)
+    assert answer.ok(202)["volume"]["id"] == volume["id"]
+    assert answer.json["volume"]["availability_zone"] == cloud.zones[region]
+    assert used(cloud)["gigabytes"] == 3
+    row = routings.get("volume", volume["id"])
+    assert row is not None
+    assert row.pod_id == gateway.pod_ids[region]
+
+
+@pytest.mark.parametrize("kind", LOST)
+async def test_an_answer_that_is_lost_among_many_of_one_name(
+    gateway: Gateway, cloud: Cloud, kind: Kind
+) -> None:
+    for name in ("precious", "precious"):
+        (await make(gateway, name=name)).ok(202)
+    before = {volume["id"] for _, volume in volumes(cloud)}
+    for pod in cloud.pods.values():
+        pod.cinder.fail(kind, "POST", "/volumes$", times=1)
+    made = (await make(gateway, name="precious")).ok(202)["volume"]
+    assert {volume["id"] for _, volume in volumes(cloud)} - before == {made["id"]}
+    assert used(cloud)["volumes"] == 3
+
+
+@pytest.mark.parametrize("kind", [Kind.HANG, Kind.CUT, Kind.GARBAGE, Kind.TRUNCATED])
+async def test_an_answer_to_nothing(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
+    """Nothing was done, which nobody can know for sure: no second volume, no quota used."""
+    for pod in cloud.pods.values():
+        pod.cinder.fail(kind, "POST", "/volumes$", times=1)
+    answer = await make(gateway)
+    assert len(volumes(cloud)) == (1 if answer.status == 202 else 0)
+    assert answer.status in (202, 502, 503, 504)
+    assert used(cloud).get("volumes", 0) == len(volumes(cloud))
+
+
+async def test_a_client_that_hangs_up(gateway: Gateway, cloud: Cloud) -> None:
+    for pod in cloud.pods.values():
+        pod.cinder.fail(Kind.SLOW, "POST", "/volumes$", seconds=0.3)
+    asking = asyncio.ensure_future(make(gateway))
+    await cloud.journal.until(lambda: cloud.journal.find("pod", "POST", "/volumes$"))
+    asking.cancel()
+    await cloud.journal.until(lambda: [e for e in cloud.journal.find("pod", "POST") if e.status])
+    ((_, volume),) = volumes(cloud)
+    for _ in range(100):
+        if routings.get("volume", volume["id"]) is not None:
+            break
+        await asyncio.sleep(0.02)
+    assert routings.get("volume", volume["id"]) is not None
+    assert used(cloud)["volumes"] == 1
+
+
+# -- what lives in one pod -----------------------------------------------------------------------
+
+
+async def test_a_lost_routing_is_healed(gateway: Gateway, cloud: Cloud) -> None:
+    volume = cloud.pods["pod2"].cinder.add_volume("one")
+    body = {"volume": {"name": "other"}}
+    (await gateway.volumes.put(f"/volumes/{volume['id']}", body)).ok(200)
+    assert volume["name"] == "other"
+    row = routings.get("volume", volume["id"])
+    assert row is not None
+    assert (row.pod_id, row.project_id) == (gateway.pod_ids["pod2"], cloud.project_id)
+    # It is moved, and the routing is wrong.
+    cloud.pods["pod3"].cinder.items["volume"][volume["id"]] = volume
+    cloud.pods["pod3"].cinder.types |= cloud.pods["pod2"].cinder.types
+    del cloud.pods["pod2"].cinder.items["volume"][volume["id"]]
+    shown = (await gateway.volumes.get(f"/volumes/{volume['id']}")).ok(200)["volume"]
+    assert shown["availability_zone"] == "az1"
+    row = routings.get("volume", volume["id"])
+    assert row is not None
+    assert row.pod_id == gateway.pod_ids["pod3"]
+
+
+async def test_the_owner_is_learned_not_the_asker(gateway: Gateway, cloud: Cloud) -> None:
+    cinder = cloud.pods["pod2"].cinder
+    volume = cinder.add_volume("one")
+    snapshot, backup, group = cinder.add_snapshot(volume), cinder.add_backup(volume), None
+    group = cinder.add_group()
+    for kind, item in (("volume", volume), ("snapshot", snapshot), ("backup", backup),
+                       ("group", group)):  # fmt: skip
+        path = f"/{kind}s/{item['id']}"
+        (await gateway.volumes.get(path, user="admin", version="3.71")).ok(200)
+        row = routings.get(kind, item["id"])
+        assert row is not None
+        assert row.project_id == cloud.project_id, kind
+
+
+ONE = ["volume", "snapshot", "backup", "group", "group_snapshot", "message", "transfer",
+       "attachment"]  # fmt: skip
+PATHS = {"transfer": "/os-volume-transfer"}
+
+
+@pytest.mark.parametrize("kind", ONE)
+async def test_never_a_false_404(gateway: Gateway, cloud: Cloud, kind: str) -> None:
+    """While the pod that may have it is away it is 503, for what is known and what is not."""
+    cinder = cloud.pods["pod2"].cinder
+    volume = cinder.add_volume("one")
+    group = cinder.add_group()
+    made = {
+        "volume": lambda: volume,
+        "snapshot": lambda: cinder.add_snapshot(volume),
+        "backup": lambda: cinder.add_backup(volume),
+        "group": lambda: group,
+        "group_snapshot": lambda: cinder.add_group_snapshot(group),
+        "message": cinder.add_message,
+        "attachment": lambda: cinder.add_attachment(volume, "server"),
+        "transfer": lambda: cinder.put(
+            "transfer", *cinder.owner("member"), volume_id=volume["id"], no_snapshots=True
+        ),
+    }[kind]
+    known, unknown = made(), made()
+    base = PATHS.get(kind, f"/{kind}s")
+    (await gateway.volumes.get(f"{base}/{known['id']}", version="3.71")).ok(200)
+    await asyncio.to_thread(cinder.stop)
+    for one in (known, unknown):
+        answer = await gateway.volumes.get(f"{base}/{one['id']}", version="3.71")
+        assert answer.status == 503, answer.body
+        assert "pod2" in answer.message
+    await asyncio.to_thread(cinder.start)
+    for breaker in gateway.pod_ids.values():
+        gateway.services.breakers[breaker].success()
+    nowhere = "00000000-0000-0000-0000-000000000000"
+    ours = await gateway.volumes.get(f"{base}/{nowhere}", version="3.71")
+    theirs = await gateway.volumes.get(f"{base}/{nowhere}", version="3.71", base=f"{cinder.url}/v3")
+    assert (ours.status, ours.message) == (404, theirs.message)
+
+
+async def test_other_projects_see_nothing(gateway: Gateway, cloud: Cloud) -> None:
+    volume = cloud.pods["pod2"].cinder.add_volume("mine")
+    assert (await gateway.volumes.get(f"/volumes/{volume['id']}")).status == 200
+    path = f"/volumes/{volume['id']}"
+    assert (await gateway.volumes.get(path, user="other")).status == 404
+    assert (await gateway.volumes.delete(path, user="other")).status == 404
+    assert routings.get("volume", volume["id"]) is not None
+    assert (await gateway.volumes.get(path)).status == 200
+
+
+async def test_metadata_and_actions(gateway: Gateway, cloud: Cloud) -> None:
+    volume = (await make(gateway, availability_zone="az2")).ok(202)["volume"]
+    path = f"/volumes/{volume['id']}"
+    wanted = {"metadata": {"a": "1"}}
+    assert (await gateway.volumes.post(f"{path}/metadata", wanted)).ok(200) == wanted
+    assert (await gateway.volumes.get(f"{path}/metadata")).ok(200) == wanted
+    (await gateway.volumes.delete(f"{path}/metadata/a")).ok(200)
+    assert (await gateway.volumes.delete(f"{path}/metadata/a")).status == 404
+    body = {"os-reset_status": {"status": "error"}}
+    assert (await gateway.volumes.post(f"{path}/action", body)).status == 403
+    (await gateway.volumes.post(f"{path}/action", body, user="admin")).ok(202)
+    assert (await gateway.volumes.get(path)).ok()["volume"]["status"] == "error"
+    (await gateway.volumes.post(f"{path}/action", {"os-force_delete": {}}, user="admin")).ok(202)
+    await gateway.idle()
+    assert volumes(cloud) == []
+    assert used(cloud) == {}
+
+
+# -- what is made of volumes ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("region", ["pod1", "pod2"])
+async def test_they_go_to_the_volumes_pod(gateway: Gateway, cloud: Cloud, region: str) -> None:
+    cinder = cloud.pods[region].cinder
+    volume = cinder.add_volume("one", size=2)
+    group = cinder.add_group()
+    for path, kind, body in (
+        ("/snapshots", "snapshot", {"volume_id": volume["id"], "name": "x"}),
+        ("/backups", "backup", {"volume_id": volume["id"], "name": "x"}),
+        ("/attachments", "attachment", {"volume_uuid": volume["id"], "instance_uuid": None}),
+        ("/group_snapshots", "group_snapshot", {"group_id": group["id"], "name": "x"}),
+    ):
+        answer = await gateway.volumes.post(path, {kind: body}, version="3.71")
+        made = answer.ok()[kind]
+        assert made["id"] in cinder.items[kind]
+        row = routings.get(kind, made["id"])
+        assert row is not None
+        assert row.pod_id == gateway.pod_ids[region]
+        shown = await gateway.volumes.get(f"{path}/{made['id']}", version="3.71")
+        assert shown.ok(200)[kind]["id"] == made["id"]
+    assert used(cloud) == {"snapshots": 1, "gigabytes": 2, "snapshots___DEFAULT__": 1,
+                           "gigabytes___DEFAULT__": 2, "backups": 1,
+                           "backup_gigabytes": 2}  # fmt: skip
+    for kind in ("snapshot", "backup"):
+        for item_id in list(cinder.items[kind]):
+            (await gateway.volumes.delete(f"/{kind}s/{item_id}")).ok(202)
+    await gateway.idle()
+    assert used(cloud) == {}
+
+
+async def test_of_a_volume_that_is_nowhere(gateway: Gateway, cloud: Cloud) -> None:
+    nowhere = "00000000-0000-0000-0000-000000000000"
+    for path, body in (
+        ("/snapshots", {"snapshot": {"volume_id": nowhere}}),
+        ("/backups", {"backup": {"volume_id": nowhere}}),
+        ("/attachments", {"attachment": {"volume_uuid": nowhere}}),
+        ("/os-volume-transfer", {"transfer": {"volume_id": nowhere}}),
+    ):
+        answer = await gateway.volumes.post(path, body, version="3.71")
+        assert (answer.status, answer.message) == (404, f"Volume {nowhere} could not be found.")
+    assert (await gateway.volumes.post("/snapshots", {"snapshot": {}})).status == 400
+    assert used(cloud) == {}
+
+
+async def test_restore_in_the_backups_pod(gateway: Gateway, cloud: Cloud) -> None:
+    cinder = cloud.pods["pod2"].cinder
+    backup = cinder.add_backup(cinder.add_volume("one", size=2))
+    path = f"/backups/{backup['id']}/restore"
+    answer = (await gateway.volumes.post(path, {"restore": {}})).ok(202)["restore"]
+    assert answer["volume_id"] in cinder.items["volume"]
+    assert used(cloud)["gigabytes"] == 2
+    assert routings.get("volume", answer["volume_id"]) is not None
+    elsewhere = cloud.pods["pod1"].cinder.add_volume("there", size=2)
+    refused = await gateway.volumes.post(path, {"restore": {"volume_id": elsewhere["id"]}})
+    assert refused.status == 400
+    for word in ("pod1", "pod2", "az1", "az2", backup["id"], elsewhere["id"]):
+        assert word in refused.message
+
+
+@pytest.mark.parametrize("base", ["/os-volume-transfer", "/volume-transfers"])
+async def test_a_transfer_moves_the_quota(
+    gateway: Gateway, cloud: Cloud, base: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    volume = (await make(gateway, availability_zone="az2", size=2)).ok(202)["volume"]
+    body = {"transfer": {"volume_id": volume["id"], "name": "gift"}}
+    made = (await gateway.volumes.post(base, body, version="3.71")).ok(202)["transfer"]
+    listed = (await gateway.volumes.get(base, version="3.71")).ok(200)["transfers"]
+    assert [one["id"] for one in listed] == [made["id"]]
+    path = f"{base}/{made['id']}"
+    assert (await gateway.volumes.get(path, user="other", version="3.71")).status == 404
+    wrong = {"accept": {"auth_key": "wrong"}}
+    answer = await gateway.volumes.post(f"{path}/accept", wrong, user="other", version="3.71")
+    assert answer.status == 400
+    assert "auth key" in answer.message
+    assert used(cloud)["gigabytes"] == 2
+    assert used(cloud, "other") == {}
+    right = {"accept": {"auth_key": made["auth_key"]}}
+    answer = await gateway.volumes.post(f"{path}/accept", right, user="other", version="3.71")
+    assert answer.ok(202)["transfer"]["volume_id"] == volume["id"]
+    assert used(cloud) == {}
+    assert used(cloud, "other")["gigabytes"] == 2
+    shown = await gateway.volumes.get(f"/volumes/{volume['id']}", user="other")
+    assert shown.ok(200)["volume"]["id"] == volume["id"]
+    assert (await gateway.volumes.get(f"/volumes/{volume['id']}")).status == 404
+    row = routings.get("volume", volume["id"])
+    assert row is not None
+    assert row.project_id == cloud.keystone.projects["other"].id
+    assert made["auth_key"] not in caplog.text
+
+
+async def test_a_transfer_over_the_takers_limit(gateway: Gateway, cloud: Cloud) -> None:
+    volume = (await make(gateway, size=2)).ok(202)["volume"]
+    body = {"transfer": {"volume_id": volume["id"]}}
+    made = (await gateway.volumes.post("/os-volume-transfer", body)).ok(202)["transfer"]
+    taker = cloud.keystone.projects["other"].id
+    limit = {"quota_set": {"gigabytes": 1}}
+    (await gateway.volumes.put(f"/os-quota-sets/{taker}", limit, user="admin")).ok(200)
+    path = f"/os-volume-transfer/{made['id']}/accept"
+    accept = {"accept": {"auth_key": made["auth_key"]}}
+    answer = await gateway.volumes.post(path, accept, user="other")
+    assert answer.status == 413
+    assert used(cloud)["gigabytes"] == 2
+    (await gateway.volumes.delete(f"/os-volume-transfer/{made['id']}")).ok(202)
+    shown = (await gateway.volumes.get(f"/volumes/{volume['id']}")).ok(200)["volume"]
+    assert shown["status"] == "available"
+
+
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.CUT_AFTER, Kind.HANG_AFTER, Kind.ERROR])
+async def test_a_transfer_whose_answer_is_lost(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
+    """The quota is of him who has the volume."""
+    volume = (await make(gateway, size=2)).ok(202)["volume"]
+    body = {"transfer": {"volume_id": volume["id"]}}
+    made = (await gateway.volumes.post("/os-volume-transfer", body)).ok(202)["transfer"]
+    for pod in cloud.pods.values():
+        pod.cinder.fail(kind, "POST", "/accept$")
+    accept = {"accept": {"auth_key": made["auth_key"]}}
+    path = f"/os-volume-transfer/{made['id']}/accept"
+    answer = await gateway.volumes.post(path, accept, user="other")
+    assert answer.status in (502, 503, 504)
+    ((_, there),) = volumes(cloud)
+    taken = there["project_id"] == cloud.keystone.projects["other"].id
+    assert taken == (kind in LOST)
+    assert used(cloud, "other" if taken else "member")["gigabytes"] == 2
+    assert used(cloud, "member" if taken else "other") == {}
+
+
+async def test_the_snapshots_of_a_transfer_go_too(gateway: Gateway, cloud: Cloud) -> None:
+    volume = (await make(gateway, size=2)).ok(202)["volume"]
+    body: Object = {"snapshot": {"volume_id": volume["id"]}}
+    (await gateway.volumes.post("/snapshots", body)).ok(202)
+    body = {"transfer": {"volume_id": volume["id"]}}
+    made = (await gateway.volumes.post("/os-volume-transfer", body)).ok(202)["transfer"]
+    accept = {"accept": {"auth_key": made["auth_key"]}}
+    path = f"/os-volume-transfer/{made['id']}/accept"
+    (await gateway.volumes.post(path, accept, user="other")).ok(202)
+    assert used(cloud) == {}
+    assert used(cloud, "other")["snapshots"] == 1
+    assert used(cloud, "other")["gigabytes"] == 4
+
+
+async def test_server_and_volume_in_two_pods(gateway: Gateway, cloud: Cloud) -> None:
+    server = cloud.pods["pod1"].nova.add_server("here")
+    volume = cloud.pods["pod2"].cinder.add_volume("there")
+    (await gateway.volumes.get(f"/volumes/{volume['id']}")).ok(200)
+    body: Object = {"attachment": {"volume_uuid": volume["id"], "instance_uuid": server.id}}
+    theirs = await gateway.volumes.post("/attachments", body, version="3.71")
+    body = {"volumeAttachment": {"volumeId": volume["id"]}}
+    ours = await gateway.post(f"/servers/{server.id}/os-volume_attachments", body)
+    for answer in (ours, theirs):
+        assert answer.status == 400, answer.body
+        for word in ("pod1", "pod2", "az1", "az2", server.id, volume["id"]):
+            assert word in answer.message
+    assert cloud.pods["pod2"].cinder.items["attachment"] == {}
+    assert volume["status"] == "available"

@@ -151,19 +151,21 @@ def resize(resource_id: str, gigabytes: int) -> None:
 
 
 @retried_if_overtaken
-def hand_over(resource_id: str, project_id: str, limits: Mapping[str, int]) -> str | None:
-    """A volume is another project's from now on; whose it was, None when it is not known.
+def hand_over(
+    resource_id: str, project_id: str, limits: Mapping[str, int], kind: str = "volume"
+) -> str | None:
+    """A thing is another project's from now on; whose it was, None when it is not known.
 
     Raises OverLimit.
     """
-    known = get("volume", resource_id)
+    known = get(kind, resource_id)
     if known is None:
         return None
-    use = Use("volume", known.gigabytes, known.volume_type)
+    use = Use(kind, known.gigabytes, known.volume_type)
     with session.write() as tx:
         locks.take(tx, project_id)
         _fit(tx, project_id, use.amounts(), limits)
-        query = sa.update(_Row).where(*_is("volume", resource_id))
+        query = sa.update(_Row).where(*_is(kind, resource_id))
         values = {"project_id": project_id, "changed_at": models.now()}
         tx.execute(query.values(**values).execution_options(**_QUIET))
         return known.project_id

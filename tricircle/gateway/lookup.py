@@ -60,15 +60,17 @@ _RESOURCES = {
     ),
     "group": _Resource("/groups/{}", "Group {} could not be found.", _STORED, "project_id"),
     "group_snapshot": _Resource(
-        "/group_snapshots/{}", "GroupSnapshot {} could not be found.", owner="project_id"
+        "/group_snapshots/{}", "GroupSnapshot {} could not be found.", _STORED, "project_id"
     ),
-    "consistencygroup": _Resource("/consistencygroups/{}", "Group {} could not be found."),
-    "cgsnapshot": _Resource("/cgsnapshots/{}", "CgSnapshot {} could not be found."),
-    "transfer": _Resource("/os-volume-transfer/{}", "Transfer {} could not be found."),
+    "consistencygroup": _Resource("/consistencygroups/{}", "Group {} could not be found.", _STORED),
+    "cgsnapshot": _Resource("/cgsnapshots/{}", "CgSnapshot {} could not be found.", _STORED),
+    "transfer": _Resource("/os-volume-transfer/{}", "Transfer {} could not be found.", _STORED),
     "attachment": _Resource(
-        "/attachments/{}", "Volume attachment could not be found with filter: attachment_id = {}."
+        "/attachments/{}",
+        "Volume attachment could not be found with filter: attachment_id = {}.",
+        _STORED,
     ),
-    "message": _Resource("/messages/{}", "Message {} could not be found."),
+    "message": _Resource("/messages/{}", "Message {} could not be found.", _STORED),
 }
 
 

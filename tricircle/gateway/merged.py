@@ -61,6 +61,14 @@ class MergedList:
         """How many items before the page are left out (None: a pod is to refuse)."""
         return 0
 
+    def limit(self) -> int | None:
+        """How many items at most (None: a pod is to refuse; 0: there are none)."""
+        return links.page_size(self.call)
+
+    def has_next(self, items: list[Item], limit: int) -> bool:
+        """Whether a link to the next page goes with these."""
+        return len(items) >= min(limit, CONF.gateway.max_limit)
+
     def dropped(self) -> set[str]:
         """Parameters of the query that pods are not told."""
         return {"limit", "marker"}
@@ -107,7 +115,7 @@ class MergedList:
 
     async def answer(self) -> web.Response:
         call = self.call
-        limit, skipped = links.page_size(call), self.skipped()
+        limit, skipped = self.limit(), self.skipped()
         if not limit or skipped is None or not call.serving:
             return reply(call, await ask_any(call))
         pods = self.pods()
@@ -136,7 +144,7 @@ class MergedList:
 
     def _respond(self, items: list[Item], limit: int) -> web.Response:
         document: dict[str, Any] = {self.collection.name: items}
-        if self.collection.linked and len(items) >= min(limit, CONF.gateway.max_limit):
+        if self.collection.linked and self.has_next(items, limit):
             document[self.collection.links_key] = links.to_next(
                 self.call, self._path(), items[-1]["id"]
             )

@@ -37,8 +37,6 @@ class Kind:
     paged: tuple[int, int] = (3, 0)
     oldest_first: bool = False
     counted: bool = False
-    private: bool = False
-    """Not even an administrator sees another project's by its id."""
 
 
 def _fields(*names: str, **others: str) -> dict[str, str]:
@@ -73,7 +71,7 @@ KINDS = {
         Kind(
             "transfer", "transfers", "Transfer {} could not be found.",
             _fields("volume_id", display_name="name"), (), "os-volume-transfer",
-            paged=(3, 59), oldest_first=True, private=True,
+            paged=(3, 59), oldest_first=True,
         ),
         Kind(
             "attachment", "attachments",
@@ -96,7 +94,7 @@ KINDS = {
             {name: name for name in ("id", "created_at", "event_id", "request_id",
                                      "resource_type", "resource_uuid", "message_level")},
             ("resource_uuid", "resource_type", "event_id", "request_id", "message_level"),
-            paged=(3, 5), private=True,
+            paged=(3, 5),
         ),
     )
 }  # fmt: skip
@@ -157,8 +155,7 @@ class Store(FakeService):
         """One that the caller may see, or 404."""
         item = self.items[kind].get(item_id)
         mine = item is not None and item["project_id"] == exchange.token.project_id
-        sees_all = exchange.token.is_admin and not KINDS[kind].private
-        if item is None or not (mine or sees_all):
+        if item is None or not (mine or exchange.token.is_admin):
             raise Refusal(404, KINDS[kind].missing.format(item_id))
         return item
 
@@ -264,8 +261,9 @@ def _sorted(items: list[Object], order: list[tuple[str, bool]]) -> list[Object]:
     for field, descending in reversed(order):
 
         def key(item: Object, field: str = field) -> tuple[bool, Any]:
-            # Nothing comes before everything.
-            return item[field] is not None, 0 if item[field] is None else item[field]
+            # Nothing comes before everything; text as MariaDB compares it.
+            value = item[field].upper() if isinstance(item[field], str) else item[field]
+            return value is not None, 0 if value is None else value
 
         items = sorted(items, key=key, reverse=descending)
     return items
@@ -288,9 +286,12 @@ def _filtered(exchange: Exchange, kind: Kind, items: list[Object], query: Object
     return items
 
 
+_COLUMNS = {"instance_id": "instance", "attach_status": "status", "consumes_quota": "use_quota",
+            "group_type_id": "group_type"}  # fmt: skip
+
+
 def _fits(item: Object, name: str, value: str) -> bool:
-    field = {"instance_id": "instance", "attach_status": "status",
-             "consumes_quota": "use_quota"}.get(name, name)  # fmt: skip
+    field = _COLUMNS.get(name, name)
     if name.endswith("~"):
         return value in str(item[name[:-1]] or "")
     if field not in item:

@@ -16,6 +16,11 @@ class Volumes(FakeService):
     """Mixed into Nova. ``stored`` is {volume or snapshot: {id: item}}."""
 
     zone: str
+    #: the pod's Cinder
+    cinder: Any = None
+
+    def _server(self, server_id: str, exchange: Exchange, *, gone_too: bool = False) -> Any:
+        raise NotImplementedError
 
     def prepare_volumes(self) -> None:
         self.stored: dict[str, dict[str, Object]] = {"volume": {}, "snapshot": {}}
@@ -109,3 +114,16 @@ class Volumes(FakeService):
         }
         self.stored["snapshot"][snapshot["id"]] = snapshot
         return reply({"snapshot": self._show_stored(snapshot)})
+
+    @route("POST", "/servers/{server_id}/os-volume_attachments")
+    def attach_volume(self, exchange: Exchange, server_id: str) -> web.Response:
+        """Nova asks the Cinder of its own cloud, as the user."""
+        self._server(server_id, exchange)
+        volume_id = exchange.json("volumeAttachment")["volumeId"]
+        volume = self.cinder.items["volume"].get(volume_id)
+        if volume is None or volume["project_id"] != exchange.token.project_id:
+            raise Refusal(404, f"Volume {volume_id} could not be found.")
+        made = self.cinder.add_attachment(volume, server_id, status="attached")
+        volume["status"] = "in-use"
+        told = {"id": made["id"], "serverId": server_id, "volumeId": volume_id}
+        return reply({"volumeAttachment": {**told, "device": "/dev/vdb"}})

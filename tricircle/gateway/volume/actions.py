@@ -10,8 +10,10 @@ from tricircle.db.errors import OverLimit
 from tricircle.gateway import lookup, moving
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.volume import deletion, documents, quota
+from tricircle.gateway.volume import deletion, documents, quota, usage
+from tricircle.pods.errors import PodError, PodTimeout
 
 # Those that end what they are done to, as its pod sees it.
 _ENDS = ("os-force_delete", "delete", "os-unmanage")
@@ -43,10 +45,25 @@ async def _extended(call: Call, volume_id: str, size: Any) -> PodResponse:
                 was = await in_thread(storage.grow, volume_id, wanted, limits)
             except OverLimit as error:
                 raise quota.too_much(error) from None
-    answer = await lookup.ask(call, "volume", volume_id)
+    try:
+        answer = await lookup.ask(call, "volume", volume_id)
+    except (PodError, Fault) as error:
+        if was is not None and wanted is not None:
+            # Whether a pod that fell silent has done it is to be seen there.
+            seen = await _size(call, volume_id) if isinstance(error, PodTimeout) else was
+            await in_thread(storage.resize, volume_id, wanted if seen is None else seen)
+        raise
     if not answer.ok and was is not None:
         await in_thread(storage.resize, volume_id, was)
     return answer
+
+
+async def _size(call: Call, volume_id: str) -> int | None:
+    """How large a volume is; None while that is not known."""
+    try:
+        return _number((await usage.document(call, "volume", volume_id)).get("size"))
+    except (PodError, Fault):
+        return None
 
 
 def _named(call: Call) -> tuple[str, Any]:

@@ -4,8 +4,10 @@
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
+from oslo_log import log as logging
 
 from tricircle.db import routings, storage
 from tricircle.db.errors import OverLimit
@@ -13,10 +15,14 @@ from tricircle.db.storage import COUNTS, Use
 from tricircle.gateway import apart, lookup, moving, placed, seek
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import documents, quota, usage
+from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,14 +103,46 @@ async def accept(call: Call) -> web.Response:
     """POST …/accept: by somebody of another project, to whom no pod shows the transfer."""
     project = call.context.project_id
     volume, giver = await _taken(call, project)
-    answer = await seek.anywhere(call)
+    try:
+        answer = await seek.anywhere(call)
+    except (PodError, Fault):
+        if volume is not None and giver is not None and not await _has(call, volume):
+            await in_thread(storage.hand_over, volume, giver, {})
+        raise
     if not answer.ok and volume is not None and giver is not None:
         await in_thread(storage.hand_over, volume, giver, {})
     if answer.ok:
         volume = answer.json()["transfer"]["volume_id"]
         await lookup.remember(call, "volume", volume, answer.pod, project_id=project)
         await lookup.forget(call, "transfer", call.params["id"])
+        await _snapshots_too(call, answer.pod, volume)
     return reply(call, answer)
+
+
+async def _has(call: Call, volume: str) -> bool:
+    """Whether the volume is the caller's, as far as can be seen."""
+    try:
+        return bool(await usage.document(call, "volume", volume))
+    except (PodError, Fault):
+        return False
+
+
+async def _snapshots_too(call: Call, pod: Pod, volume: str) -> None:
+    """What of a taken volume's snapshots has come along is the taker's; later xjob sees it."""
+    project = call.context.project_id
+    query = urlencode({"volume_id": volume})
+    try:
+        answer = await forward(
+            call, pod, method="GET", path="/snapshots/detail", query=query, body=b""
+        )
+        snapshots = answer.json()["snapshots"] if answer.ok else []
+    except PodError as error:
+        LOG.info("Whose the snapshots of volume %s are is not known yet: %s", volume, error)
+        return
+    for snapshot in snapshots:
+        # They have come: no limit can hold them off any more.
+        await in_thread(storage.hand_over, snapshot["id"], project, {}, "snapshot")
+        await lookup.remember(call, "snapshot", snapshot["id"], pod, project_id=project)
 
 
 async def _taken(call: Call, project: str) -> tuple[str | None, str | None]:

@@ -109,6 +109,9 @@ async def _asked(call: Call, wanted: CreateRequest, pod: Pod) -> PodResponse:
         answer = await forward(call, pod, body=wanted.toward(pod))
     except PodTimeout as error:
         return await _found(call, pod, sought, str(error))
+    if answer.ok and not _tells(answer, wanted.kind):
+        why = f"Pod {pod.region_name}: answered {answer.status} with a body that is not JSON."
+        return await _found(call, pod, sought, why)
     if answer.status < 500:
         return answer
     try:
@@ -116,6 +119,14 @@ async def _asked(call: Call, wanted: CreateRequest, pod: Pod) -> PodResponse:
     except PodError:
         found = None
     return found or answer
+
+
+def _tells(answer: PodResponse, kind: str) -> bool:
+    """Whether a success says what was made."""
+    try:
+        return bool(answer.json()[kind]["id"])
+    except (PodError, KeyError, TypeError):
+        return False
 
 
 async def _found(call: Call, pod: Pod, sought: unknown.Sought, why: str) -> PodResponse:

@@ -29,10 +29,15 @@ _VOLUME = _SHOWN | {
 
 
 def _collection(
-    name: str, item: str, path: str, brief: tuple[str, ...] = ("id", "name"), **shown: str
+    name: str,
+    item: str,
+    path: str,
+    brief: tuple[str, ...] = ("id", "name"),
+    links: str | None = None,
+    **shown: str,
 ) -> tuple[Collection, tuple[str, ...]]:
     """A collection that has a detailed list, and what its brief list shows."""
-    return Collection(name, item, path, _SHOWN | shown, f"{path}/detail"), brief
+    return Collection(name, item, path, _SHOWN | shown, f"{path}/detail", links), brief
 
 
 _LINKED = ("id", "name", "links")
@@ -48,8 +53,15 @@ _COLLECTIONS: dict[str, tuple[Collection, tuple[str, ...]]] = {
         Collection("groups", "group", "/groups", _VOLUME, "/groups/detail", links="group_links"),
         ("id", "name"),
     ),
-    "group_snapshots": _collection("group_snapshots", "group_snapshot", "/group_snapshots"),
-    "consistencygroups": _collection("consistencygroups", "consistencygroup", "/consistencygroups"),
+    "group_snapshots": _collection(
+        "group_snapshots", "group_snapshot", "/group_snapshots", links="group_snapshot_links"
+    ),
+    "consistencygroups": _collection(
+        "consistencygroups",
+        "consistencygroup",
+        "/consistencygroups",
+        links="consistencygroup_links",
+    ),
     "cgsnapshots": _collection("cgsnapshots", "cgsnapshot", "/cgsnapshots"),
     "volume-transfers": _collection("transfers", "transfer", "/volume-transfers", _TRANSFER),
     "os-volume-transfer": _collection("transfers", "transfer", "/os-volume-transfer", _TRANSFER),
@@ -69,9 +81,14 @@ _COLLECTIONS: dict[str, tuple[Collection, tuple[str, ...]]] = {
         (),
     ),
 }  # fmt: skip
-# Lists of transfers have pages and are sorted as asked for from here on; before, the oldest come
-# first, and all at once.
-_TRANSFERS_PAGED = (3, 59)
+# The microversions from which on these lists have pages and are sorted as asked for, and whether
+# before that the latest come first. All come at once then, whatever else the query says.
+_PAGED = {
+    "transfer": ((3, 59), False),
+    "group_snapshot": ((3, 29), True),
+    "message": ((3, 5), True),
+}
+_ALL = 1 << 30
 
 
 async def brief(call: Call) -> web.Response:
@@ -110,10 +127,23 @@ class _List(MergedList):
         return documents.ZONE in self.call.query and documents.ZONE in self.collection.shown
 
     def dropped(self) -> set[str]:
+        if not self.is_paged():
+            return set()
         zone = {documents.ZONE} if self._filters_zone() else set()
         return super().dropped() | {"offset"} | zone
 
+    def limit(self) -> int | None:
+        return super().limit() if self.is_paged() else _ALL
+
+    def has_next(self, items: list[Item], limit: int) -> bool:
+        # Where pods count, Cinder goes by how many there are in all: the last page has a link too.
+        if self.counts:
+            return bool(items) and sum(self.counts.values()) >= limit
+        return super().has_next(items, limit) and self.is_paged()
+
     def skipped(self) -> int | None:
+        if not self.is_paged():
+            return 0
         given = self.call.query.get("offset", "0")
         return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
 
@@ -127,13 +157,13 @@ class _List(MergedList):
         return list(itertools.takewhile(lambda pair: pair[0] in self.collection.shown, pairs))
 
     def is_paged(self) -> bool:
-        version = self.call.version or (3, 0)
-        return self.collection.item != "transfer" or version >= _TRANSFERS_PAGED
+        since, _ = _PAGED.get(self.collection.item, ((3, 0), True))
+        return (self.call.version or (3, 0)) >= since
 
     def _asked(self) -> list[tuple[str, bool]]:
         query = self.call.query
         if not self.is_paged():
-            return [("created_at", False)]
+            return [("created_at", _PAGED[self.collection.item][1])]
         if given := query.get("sort", "").strip():
             parts = [part.partition(":") for part in given.split(",")]
             return [(key.strip(), (way.strip() or "desc") == "desc") for key, _, way in parts]
