@@ -168,6 +168,16 @@ async def test_limits_by_type(gateway: Gateway, cloud: Cloud) -> None:
     (await make(gateway)).ok(202)
 
 
+async def test_a_limit_of_the_type_volumes_get_unasked(gateway: Gateway, cloud: Cloud) -> None:
+    (await limit(gateway, volumes___DEFAULT__=1)).ok(200)
+    (await make(gateway, availability_zone="az1")).ok(202)
+    refused = await make(gateway, availability_zone="az2")
+    assert (refused.status, refused.message) == (
+        413, "Maximum number of volumes allowed (1) exceeded for quota 'volumes___DEFAULT__'."
+    )  # fmt: skip
+    assert len(living(cloud)) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "kind", "name", "words"),
     [
@@ -270,6 +280,50 @@ async def test_an_extend_whose_answer_is_lost(gateway: Gateway, cloud: Cloud, ki
     await gateway.volumes.post(path, {"os-extend": {"new_size": 3}})
     assert [one["size"] for one in living(cloud)] == [3]
     assert used(cloud) == {"volumes": 1, "gigabytes": 3}
+
+
+async def test_what_goes_with_something_else_is_given_back(gateway: Gateway, cloud: Cloud) -> None:
+    volume = (await make(gateway, availability_zone="az2")).ok(202)["volume"]
+    for _ in range(2):
+        body: Object = {"snapshot": {"volume_id": volume["id"]}}
+        (await gateway.volumes.post("/snapshots", body)).ok(202)
+    path = f"/volumes/{volume['id']}"
+    assert (await gateway.volumes.delete(path)).status == 400
+    assert used(cloud)["snapshots"] == 2
+    (await gateway.volumes.delete(path, query={"cascade": "true"})).ok(202)
+    await gateway.idle()
+    assert used(cloud) == {}
+
+
+async def test_a_group_that_goes_with_its_volumes(gateway: Gateway, cloud: Cloud) -> None:
+    newest: Object = {"version": "3.71"}
+    body: Object = {"group": {"group_type": "default_cgsnapshot_type", "volume_types":
+                              ["__DEFAULT__"], "availability_zone": "az2"}}  # fmt: skip
+    group = (await gateway.volumes.post("/groups", body, **newest)).ok(202)["group"]
+    for _ in range(2):
+        body = {"volume": {"size": 1, "group_id": group["id"], "volume_type": "__DEFAULT__"}}
+        (await gateway.volumes.post("/volumes", body, **newest)).ok(202)
+    assert used(cloud) == {"volumes": 2, "gigabytes": 2, "groups": 1}
+    body = {"delete": {"delete-volumes": True}}
+    (await gateway.volumes.post(f"/groups/{group['id']}/action", body, **newest)).ok(202)
+    await gateway.idle()
+    assert used(cloud) == {}
+
+
+@pytest.mark.parametrize("kind", [Kind.CUT_AFTER, Kind.HANG_AFTER, Kind.GARBAGE_AFTER])
+@pytest.mark.parametrize("what", ["snapshot", "backup"])
+async def test_what_is_made_of_volumes_and_not_told(
+    gateway: Gateway, cloud: Cloud, kind: Kind, what: str
+) -> None:
+    """Whether it was made is not known then; the reconciler sees that it was."""
+    volume = cloud.pods["pod2"].cinder.add_volume("one")
+    cloud.pods["pod2"].cinder.fail(kind, "POST", f"/{what}s$")
+    answer = await gateway.volumes.post(f"/{what}s", {what: {"volume_id": volume["id"]}})
+    assert len(cloud.pods["pod2"].cinder.items[what]) == 1
+    assert answer.status in (202, 503, 504)
+    cloud.heal()
+    await audit(gateway)
+    assert used(cloud)[f"{what}s"] == 1
 
 
 # -- what xjob sees ------------------------------------------------------------------------------

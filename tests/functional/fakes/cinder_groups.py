@@ -263,6 +263,11 @@ class Beside(Store):
         self.find(exchange, "group", item_id)
         if "delete" not in exchange.json():
             raise Refusal(400, "There is no such action")
+        mine = [one for one in self.items["volume"].values() if one["group_id"] == item_id]
+        if mine and not exchange.json()["delete"].get("delete-volumes"):
+            raise Refusal(400, f"Invalid Group: Group {item_id} still contains volumes.")
+        for volume in mine:
+            del self.items["volume"][volume["id"]]
         del self.items["group"][item_id]
         return reply(None, 202)
 

@@ -27,9 +27,12 @@ async def act(call: Call) -> web.Response:
         await moving.refuse(call, resource_id)
     if kind == "volume" and name == "os-extend" and isinstance(argument, dict):
         return documents.shown(call, await _extended(call, resource_id, argument.get("new_size")))
+    with_it = (kind, name) == ("group", "delete") and _deletes_volumes(argument)
+    below = await deletion.members(call, kind, resource_id) if with_it else []
     answer = await lookup.ask(call, kind, resource_id)
     if answer.ok and name in _ENDS:
-        deletion.follow(call, kind, resource_id, answer.pod)
+        for one in ((kind, resource_id), *below):
+            deletion.follow(call, *one, answer.pod)
     return documents.shown(call, answer)
 
 
@@ -72,6 +75,10 @@ def _named(call: Call) -> tuple[str, Any]:
     if isinstance(body, dict) and len(body) == 1:
         return next(iter(body.items()))
     return "", None
+
+
+def _deletes_volumes(argument: Any) -> bool:
+    return isinstance(argument, dict) and bool(argument.get("delete-volumes"))
 
 
 def _number(value: Any) -> int | None:

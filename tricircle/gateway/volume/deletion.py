@@ -2,6 +2,7 @@
 """Deletes: the routing goes when the thing is gone from its pod."""
 
 import asyncio
+from urllib.parse import urlencode
 
 from aiohttp import web
 from oslo_log import log as logging
@@ -10,7 +11,8 @@ from tricircle.db import moves, storage
 from tricircle.gateway import lookup, moving
 from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
-from tricircle.gateway.forward import reply
+from tricircle.gateway.errors import Fault
+from tricircle.gateway.forward import forward, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -19,6 +21,8 @@ LOG = logging.getLogger(__name__)
 
 # What is gone once a pod has said so; all else goes after the answer.
 _AT_ONCE = ("attachment", "transfer", "message")
+# {kind: (kind of its members, the field in them that names it)}
+_MEMBERS = {"volume": ("snapshot", "volume_id"), "group": ("volume", "group_id")}
 _PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
 
 
@@ -27,12 +31,31 @@ async def delete(call: Call) -> web.Response:
     kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
     if kind == "volume":
         await moving.refuse(call, resource_id)
+    with_it = kind == "volume" and "cascade" in call.query
+    below = await members(call, kind, resource_id) if with_it else []
     answer = await lookup.ask(call, kind, resource_id)
     if answer.ok and kind in _AT_ONCE:
         await lookup.forget(call, kind, resource_id)
     elif answer.ok:
-        follow(call, kind, resource_id, answer.pod)
+        for one in ((kind, resource_id), *below):
+            follow(call, *one, answer.pod)
     return reply(call, answer)
+
+
+async def members(call: Call, kind: str, resource_id: str) -> list[tuple[str, str]]:
+    """(kind, id) of what a volume or a group may take with it when it goes.
+
+    What cannot be seen now xjob sees when it is gone.
+    """
+    of, field = _MEMBERS[kind]
+    query = urlencode({field: resource_id})
+    try:
+        pod = await lookup.find(call, kind, resource_id)
+        answer = await forward(call, pod, method="GET", path=f"/{of}s", query=query, body=b"")
+        return [(of, item["id"]) for item in answer.json()[f"{of}s"]] if answer.ok else []
+    except (PodError, Fault) as error:
+        LOG.info("What goes with %s %s is not known: %s", kind, resource_id, error)
+        return []
 
 
 def follow(call: Call, kind: str, resource_id: str, pod: Pod) -> None:

@@ -4,15 +4,19 @@
 from typing import Any
 
 from tricircle.db import definitions
-from tricircle.db.storage import COUNTS, Use
+from tricircle.db.storage import BY_TYPE, COUNTS, Use
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.forward import ask_any
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.volume import quota
 from tricircle.gateway.volume.request import CreateRequest
 
 # What a volume has the size of, when none is named.
 _SIZED = ("volume", "snapshot", "backup")
+# How limits that are for one volume type begin.
+_TYPED = tuple(f"{name}_" for name in BY_TYPE)
 
 
 async def of_request(call: Call, wanted: CreateRequest) -> Use:
@@ -27,6 +31,7 @@ async def of_request(call: Call, wanted: CreateRequest) -> Use:
             size = source.get("size")
             kind = kind or source.get("volume_type")
     named = await _type_name(call, kind if isinstance(kind, str) else None)
+    named = named or await _default_type(call)
     return Use("volume", _number(size), named)
 
 
@@ -62,6 +67,15 @@ async def _type_name(call: Call, named: str | None) -> str | None:
         named = str(default.body["volume_type"]) if default is not None else None
     row = await in_thread(definitions.get, "volume_type", named) if named else None
     return str(row.body["name"]) if row is not None else named
+
+
+async def _default_type(call: Call) -> str | None:
+    """The name of the pods' own default type, asked for where a limit by type may hold it."""
+    limits = await quota.of_project(call.context.project_id)
+    if not any(name.startswith(_TYPED) for name in limits):
+        return None
+    answer = await ask_any(call, method="GET", path="/types/default", query="", body=b"")
+    return str(answer.json()["volume_type"]["name"]) if answer.ok else None
 
 
 def _number(value: Any) -> int:
