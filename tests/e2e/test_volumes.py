@@ -10,7 +10,9 @@ import pytest
 
 from lab import cli, tricircle
 from tests.e2e.site import Site, eventually
-from tests.e2e.test_a_pod_dies import health
+from tests.e2e.test_a_pod_dies import health, kill
+
+STATES = ("preparing", "uploading", "copying", "verifying", "handing over", "removing", "done")
 
 
 class Storage:
@@ -228,9 +230,17 @@ def test_a_pod_that_is_away_takes_only_its_own_volumes_along(
     eventually("it is listed again", lambda: demo.block_storage.get_volume(there.id).id == there.id)
 
 
+@pytest.mark.parametrize("dies_while", [None, "copying", "handing over"])
 def test_a_volume_moves_to_another_pod_and_keeps_its_id(
-    demo: Any, pods: Any, storage: Storage, site: Site, tricircle_api: Any
+    lab: Any,
+    demo: Any,
+    pods: Any,
+    storage: Storage,
+    site: Site,
+    tricircle_api: Any,
+    dies_while: str | None,
 ) -> None:
+    """Whoever makes the move dies in the middle of it, or not."""
     volume = storage.volume("az1", image_id=site.image.id, metadata={"colour": "blue"})
     path = f"/volumes/{volume.id}/move"
     tricircle_api("POST", path, json={"move": {"availability_zone": "az2"}})
@@ -238,12 +248,17 @@ def test_a_volume_moves_to_another_pod_and_keeps_its_id(
     assert refused.status_code == 409
     assert "Pod2" in refused.json()["conflictingRequest"]["message"]
 
-    def arrived() -> bool:
+    def state() -> str:
         move = tricircle_api("GET", path)["move"]
         assert move["state"] != "undone", move
-        return bool(move["state"] == "done")
+        return str(move["state"])
 
-    eventually("it is there", arrived, 180)
+    if dies_while is not None:
+        far = STATES.index(dies_while)
+        eventually("it is on its way", lambda: STATES.index(state()) >= far, 120)
+        kill(lab, tricircle.XJOB)
+        tricircle.start(lab, tricircle.XJOB)
+    eventually("it is there", lambda: state() == "done", 180)
     shown = demo.block_storage.get_volume(volume.id)
     assert (shown.id, shown.availability_zone, shown.name) == (volume.id, "az2", storage.name)
     assert (shown.metadata, shown.is_bootable) == ({"colour": "blue"}, True)
