@@ -151,7 +151,7 @@ def test_what_is_in_two_pods_cannot_be_attached_and_says_so(
 def test_a_volume_type_is_one_in_all_pods(
     admin: Any, demo: Any, pods: Any, storage: Storage, name: str
 ) -> None:
-    made = admin.block_storage.create_type(name=name, extra_specs={"colour": "red"})
+    made = admin.block_storage.create_type(name=name, extra_specs={"lab:colour": "red"})
     try:
         volumes = {zone: storage.volume(zone, volume_type=made.id) for zone in ("az1", "az2")}
         assert {volume.volume_type for volume in volumes.values()} == {name}
@@ -164,12 +164,12 @@ def test_a_volume_type_is_one_in_all_pods(
         assert refused.status_code == 400
         storage.clean()
         answer = admin.block_storage.post(
-            f"/types/{made.id}/extra_specs", json={"extra_specs": {"colour": "blue"}}
+            f"/types/{made.id}/extra_specs", json={"extra_specs": {"lab:colour": "blue"}}
         )
         assert answer.status_code == 200, answer.text
         for region, pod in pods.items():
             specs = pod.block_storage.find_type(name).extra_specs
-            assert specs == {"colour": "blue"}, region
+            assert specs == {"lab:colour": "blue"}, region
     finally:
         storage.clean()
         admin.block_storage.delete_type(made)
