@@ -104,6 +104,15 @@ async def test_a_source_decides(gateway: Gateway, cloud: Cloud, source: str, reg
     assert used(cloud)["gigabytes"] == 2
 
 
+async def test_a_group_snapshot_decides(gateway: Gateway, cloud: Cloud) -> None:
+    cinder = cloud.pods["pod2"].cinder
+    snapshot = cinder.add_group_snapshot(cinder.add_group())
+    body = {"create-from-src": {"name": "copy", "group_snapshot_id": snapshot["id"]}}
+    made = (await gateway.volumes.post("/groups/action", body, version="3.71")).ok(202)["group"]
+    assert made["id"] in cinder.items["group"]
+    assert used(cloud) == {"groups": 1}
+
+
 async def test_a_zone_that_is_not_the_sources_is_400(gateway: Gateway, cloud: Cloud) -> None:
     volume = cloud.pods["pod2"].cinder.add_volume("source")
     answer = await make(gateway, source_volid=volume["id"], availability_zone="az1")
@@ -235,6 +244,25 @@ async def test_an_answer_that_is_lost_among_many_of_one_name(
     made = (await make(gateway, name="precious")).ok(202)["volume"]
     assert {volume["id"] for _, volume in volumes(cloud)} - before == {made["id"]}
     assert used(cloud)["volumes"] == 3
+
+
+@pytest.mark.parametrize("kind", LOST)
+async def test_a_group_whose_answer_is_lost(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
+    body = {"group": {"name": "g", "group_type": "default_cgsnapshot_type",
+                      "volume_types": ["__DEFAULT__"]}}  # fmt: skip
+    for pod in cloud.pods.values():
+        pod.cinder.fail(kind, "POST", "/groups$", times=1)
+    answer = await gateway.volumes.post("/groups", body, version="3.71")
+    ((region, group),) = [
+        (region, group)
+        for region, pod in cloud.pods.items()
+        for group in pod.cinder.items["group"].values()
+    ]
+    assert answer.ok(202)["group"]["id"] == group["id"]
+    assert used(cloud) == {"groups": 1}
+    row = routings.get("group", group["id"])
+    assert row is not None
+    assert row.pod_id == gateway.pod_ids[region]
 
 
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.CUT, Kind.GARBAGE, Kind.TRUNCATED])
