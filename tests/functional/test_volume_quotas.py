@@ -168,6 +168,25 @@ async def test_limits_by_type(gateway: Gateway, cloud: Cloud) -> None:
     (await make(gateway)).ok(202)
 
 
+@pytest.mark.parametrize("by", ["name", "id"])
+async def test_retype(gateway: Gateway, cloud: Cloud, by: str) -> None:
+    body: Object = {"volume_type": {"name": "fast"}}
+    made = (await gateway.volumes.post("/types", body, user="admin")).ok(200)["volume_type"]
+    (await limit(gateway, volumes_fast=1)).ok(200)
+    first, second = [(await make(gateway)).ok(202)["volume"]["id"] for _ in range(2)]
+    body = {"os-retype": {"new_type": made[by], "migration_policy": "never"}}
+    (await gateway.volumes.post(f"/volumes/{first}/action", body)).ok(202)
+    found = storage.used(cloud.project_id)
+    assert (found["volumes_fast"], found["volumes___DEFAULT__"], found["volumes"]) == (1, 1, 2)
+    refused = await gateway.volumes.post(f"/volumes/{second}/action", body)
+    assert refused.status == 413
+    assert "volumes_fast" in refused.message
+    body = {"os-retype": {"new_type": "nonsense", "migration_policy": "never"}}
+    assert (await gateway.volumes.post(f"/volumes/{first}/action", body)).status == 404
+    assert storage.used(cloud.project_id)["volumes_fast"] == 1
+    assert await audit(gateway) == 0
+
+
 async def test_a_limit_of_the_type_volumes_get_unasked(gateway: Gateway, cloud: Cloud) -> None:
     (await limit(gateway, volumes___DEFAULT__=1)).ok(200)
     (await make(gateway, availability_zone="az1")).ok(202)

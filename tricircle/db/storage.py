@@ -151,6 +151,23 @@ def resize(resource_id: str, gigabytes: int) -> None:
 
 
 @retried_if_overtaken
+def retype(resource_id: str, volume_type: str | None, limits: Mapping[str, int]) -> None:
+    """A volume is to be of this type; harmless when it is not known. Raises OverLimit."""
+    known = get("volume", resource_id)
+    if known is None:
+        return
+    with session.write() as tx:
+        locks.take(tx, known.project_id)
+        row = tx.get(_Row, known.id)
+        if row is None or row.volume_type == volume_type:
+            return
+        use = Use("volume", row.gigabytes, volume_type)
+        more = {name: n for name, n in use.amounts().items() if name not in RESOURCES}
+        _fit(tx, row.project_id, more, limits)
+        row.volume_type, row.changed_at = volume_type, models.now()
+
+
+@retried_if_overtaken
 def hand_over(
     resource_id: str, project_id: str, limits: Mapping[str, int], kind: str = "volume"
 ) -> str | None:

@@ -115,6 +115,16 @@ def test_grow_and_resize() -> None:
     assert storage.grow("unknown", 7, {}) is None
 
 
+def test_retype() -> None:
+    made()
+    with pytest.raises(OverLimit):
+        storage.retype("v", "slow", {"gigabytes_slow": 4})
+    storage.retype("v", "slow", {"gigabytes_slow": 5, "volumes": 0})
+    assert used() == {"volumes": 1, "gigabytes": 5, "volumes_slow": 1, "gigabytes_slow": 5}
+    storage.retype("v", "slow", {"gigabytes_slow": 0})
+    storage.retype("unknown", "slow", {})
+
+
 def test_hand_over() -> None:
     made()
     made("s", Use("snapshot", 5, "fast"))

@@ -27,6 +27,8 @@ async def act(call: Call) -> web.Response:
         await moving.refuse(call, resource_id)
     if kind == "volume" and name == "os-extend" and isinstance(argument, dict):
         return documents.shown(call, await _extended(call, resource_id, argument.get("new_size")))
+    if kind == "volume" and name == "os-retype" and isinstance(argument, dict):
+        return documents.shown(call, await _retyped(call, resource_id, argument.get("new_type")))
     with_it = (kind, name) == ("group", "delete") and _deletes_volumes(argument)
     below = await deletion.members(call, kind, resource_id) if with_it else []
     answer = await lookup.ask(call, kind, resource_id)
@@ -58,6 +60,29 @@ async def _extended(call: Call, volume_id: str, size: Any) -> PodResponse:
         raise
     if not answer.ok and was is not None:
         await in_thread(storage.resize, volume_id, was)
+    return answer
+
+
+async def _retyped(call: Call, volume_id: str, wanted: Any) -> PodResponse:
+    """A volume counts by its new type before its pod is asked. Raises Fault 413."""
+    row = await in_thread(storage.get, "volume", volume_id)
+    if row is None or not isinstance(wanted, str) or not wanted:
+        return await lookup.ask(call, "volume", volume_id)
+    limits = await quota.of_project(row.project_id)
+    try:
+        await in_thread(storage.retype, volume_id, await usage.type_name(call, wanted), limits)
+    except OverLimit as error:
+        raise quota.too_much(error) from None
+    done = False
+    try:
+        answer = await lookup.ask(call, "volume", volume_id)
+        done = answer.ok
+    except PodTimeout:
+        done = True  # perhaps; xjob sees
+        raise
+    finally:
+        if not done:
+            await in_thread(storage.retype, volume_id, row.volume_type, {})
     return answer
 
 

@@ -30,7 +30,7 @@ async def of_request(call: Call, wanted: CreateRequest) -> Use:
             source = await document(call, need, resource_id)
             size = source.get("size")
             kind = kind or source.get("volume_type")
-    named = await _type_name(call, kind if isinstance(kind, str) else None)
+    named = await type_name(call, kind if isinstance(kind, str) else None)
     named = named or await _default_type(call)
     return Use("volume", _number(size), named)
 
@@ -60,7 +60,7 @@ def told(kind: str, answer: PodResponse, expected: Use) -> Use:
     return Use(kind, expected.gigabytes if size is None else _number(size), by_type)
 
 
-async def _type_name(call: Call, named: str | None) -> str | None:
+async def type_name(call: Call, named: str | None) -> str | None:
     """The name of the volume type that is meant, or that the project's volumes get by default."""
     if named is None:
         default = await in_thread(definitions.get, "default_type", call.context.project_id)
