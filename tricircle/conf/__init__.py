@@ -19,6 +19,7 @@ from tricircle.conf import (
     quota,
     reconciler,
     scheduling,
+    storage,
 )
 
 CONF = cfg.CONF
@@ -31,6 +32,7 @@ SECTIONS = (
     quota,
     reconciler,
     scheduling,
+    storage,
     coordination,
 )
 

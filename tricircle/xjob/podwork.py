@@ -19,6 +19,7 @@ from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 from tricircle.xjob.audit import Audit
+from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.moves import Moves
@@ -40,6 +41,7 @@ class PodWork:
         self._runtime = runtime
         self._definitions = Definitions(runtime.identity)
         self._server_groups = ServerGroups(runtime.identity)
+        self._backup_copies = BackupCopies(runtime.identity)
         self._moves = Moves(runtime.identity, runtime.registry)
         self._usage = Usage(runtime.identity)
         self._storage = Storage(runtime.identity)
@@ -162,6 +164,7 @@ class PodWork:
             self._definitions.hurry(pod)
         self._definitions.run(pod)
         self._moves.run(pod)
+        self._backup_copies.run(pod)
         self._server_groups.run(pod)
 
     def _adopt(self) -> None:

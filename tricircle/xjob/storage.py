@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import definitions, models, moves, storage
+from tricircle.db import backup_copies, definitions, models, moves, storage
 from tricircle.db.storage import Use
 from tricircle.pods.definitions import Target
 from tricircle.pods.identity import ServiceIdentity
@@ -72,11 +72,14 @@ def _look_through(target: Target, pod: Pod, kind: str, types: dict[str, str | No
     version = min(how.version, _newest(pod))
     began = models.now()
     known = storage.in_pod(pod.id, kind)
+    # Counted where the backup is.
+    copies = backup_copies.in_pod(pod.id) if kind == "backup" else set()
     wrong, seen = 0, set()
     for item in _every(target, how.path, f"{kind}s", version):
         if kind == "volume":
             types[item["id"]] = item.get("volume_type")
-        if item.get("consumes_quota") is False or not item.get(how.owner):
+        counts = item.get("consumes_quota") is not False and item["id"] not in copies
+        if not counts or not item.get(how.owner):
             continue
         known_as = target.outside(item["id"])
         seen.add(known_as)

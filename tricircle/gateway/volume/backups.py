@@ -1,30 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Restore a backup, and bring in the record of one from elsewhere."""
+"""Restore a backup, also in another pod that shares its store, and bring in records."""
 
+import asyncio
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
-from tricircle.db import storage
+from tricircle.conf import CONF
+from tricircle.db import backup_copies, storage
 from tricircle.db.storage import Use
-from tricircle.gateway import lookup
+from tricircle.gateway import lookup, moving
 from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import quota, usage
 from tricircle.pods.pod import Pod
 
+# Seconds a pod has to take a record in, and between looks.
+_PATIENCE, _PAUSE = 15.0, 0.5
+
 
 async def restore(call: Call) -> web.Response:
-    """POST /backups/{id}/restore: in the pod of the backup, into a new volume or one there."""
+    """POST /backups/{id}/restore: into a new volume in the backup's pod, or into one named."""
     backup = call.params["id"]
     volume = _wanted(call, "restore").get("volume_id")
     if isinstance(volume, str):
+        await moving.refuse(call, volume)
         pod = await lookup.find(call, "backup", backup)
         there = await lookup.find(call, "volume", volume)
         if pod.id != there.id:
-            raise _apart(backup, pod, volume, there)
+            return reply(call, await _elsewhere(call, backup, pod, volume, there))
         return reply(call, await lookup.ask(call, "backup", backup))
     size = (await usage.document(call, "backup", backup)).get("size")
     use = Use("volume", int(size or 0))
@@ -37,18 +45,93 @@ async def restore(call: Call) -> web.Response:
     return reply(call, answer)
 
 
+async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod) -> PodResponse:
+    """Restore into a volume of another pod, which is told of the backup first.
+
+    Both are the caller's to see; the rest is done as ourselves. Raises Fault 400, 404, 503, 504.
+    """
+    if not _shared(pod, there):
+        raise _apart(backup, pod, volume, there)
+    found = await usage.document(call, "backup", backup)
+    if not found or not await usage.document(call, "volume", volume):
+        raise lookup.missing(*(("volume", volume) if found else ("backup", backup)))
+    if found.get("status") != "available" or found.get("is_incremental"):
+        why = "incremental" if found.get("is_incremental") else str(found.get("status"))
+        raise Fault(
+            400, f"Backup {backup} is {why}: it is not restored in another pod than its own."
+        )
+    await in_thread(backup_copies.begin, backup, there.id, call.context.project_id)
+    await _tell(call, backup, pod, there)
+    wanted = {"restore": {**_wanted(call, "restore"), "volume_id": volume}}
+    return await _ask(call, there, "POST", f"{_path(backup)}/restore", wanted)
+
+
+async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
+    """Let ``there`` know of a backup that ``pod`` has. Raises Fault 400, 502, 504."""
+    known = await _ask(call, there, "GET", _path(backup))
+    if known.status == 404:
+        record = await _ask(call, pod, "GET", f"{_path(backup)}/export_record")
+        told = record
+        if record.ok:
+            body = {"backup-record": record.json()["backup-record"]}
+            told = await _ask(call, there, "POST", "/backups/import_record", body)
+        # Another request may have been quicker.
+        if not told.ok and "already exists" not in told.message():
+            raise Fault(
+                502,
+                f"Pod {told.pod.region_name} would not hand on or take the record of backup "
+                f"{backup}: {told.message()}",
+            )
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _PATIENCE
+    while True:
+        shown = await _ask(call, there, "GET", _path(backup))
+        status = shown.json()["backup"]["status"] if shown.ok else shown.message()
+        if status in ("available", "restoring"):
+            return
+        if status != "creating" or loop.time() > until:
+            raise Fault(
+                504 if status == "creating" else 400,
+                f"Pod {there.region_name} does not have backup {backup} ({status}). Is its backup "
+                f"store the one of pod {pod.region_name}, as [storage] backup_stores says?",
+            )
+        await asyncio.sleep(_PAUSE)
+
+
+def _path(backup: str) -> str:
+    return f"/backups/{quote(backup, safe='')}"
+
+
+def _shared(pod: Pod, other: Pod) -> bool:
+    stores = (store.split("+") for store in CONF.storage.backup_stores)
+    both = {pod.region_name, other.region_name}
+    return any(both <= {name.strip() for name in store} for store in stores)
+
+
+async def _ask(call: Call, pod: Pod, method: str, path: str, body: Any = None) -> PodResponse:
+    return await call.services.client.request(
+        pod,
+        "volume",
+        method,
+        path,
+        token=await in_thread(call.services.identity.token),
+        request_id=call.context.upstream_id,
+        body=body,
+    )
+
+
 def _apart(backup: str, its_pod: Pod, volume: str, pod: Pod) -> Fault:
     return Fault(
         400,
         f"Backup {backup} is in pod {its_pod.region_name} (availability zone "
         f"{its_pod.availability_zone}) and volume {volume} is in pod {pod.region_name} "
-        f"(availability zone {pod.availability_zone}). A backup is restored in its own pod only: "
-        "name no volume, and a new one is made there.",
+        f"(availability zone {pod.availability_zone}), which do not share a backup store. Restore "
+        "it in its own pod: name no volume, and a new one is made there.",
     )
 
 
 async def import_record(call: Call) -> web.Response:
-    """POST /backups/import_record: into the pod the backup's service is known in."""
+    """POST /backups/import_record: into a pod that takes it."""
     answer = await ask_any(call)
     if answer.ok:
         new = answer.json()["backup"]["id"]

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from oslo_log import log as logging
 
-from tricircle.db import moves, storage
+from tricircle.db import backup_copies, moves, storage
 from tricircle.gateway import lookup, moving
 from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
@@ -83,6 +83,8 @@ async def _forget(call: Call, kind: str, resource_id: str) -> None:
     await in_thread(storage.gone, kind, [resource_id])
     if kind == moves.KIND:
         await in_thread(moves.forget, resource_id)
+    if kind == "backup":
+        await in_thread(backup_copies.end, resource_id)
 
 
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:
