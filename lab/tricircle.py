@@ -74,6 +74,7 @@ def tricircle_sections(lab: Lab) -> Sections:
         "pods": {"probe_interval": 2},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
         "interconnect": _interconnect(lab),
+        "storage": {"backup_stores": "+".join(pod.region for pod in lab.pods)},
         # As much room as each pod has by itself.
         "quota": {
             "instances": 200,

@@ -17,8 +17,11 @@ def _config(lab: Lab, pod: Pod) -> Path:
 
 def configure(lab: Lab, pod: Pod) -> None:
     state = lab.var / pod.key
-    for name in ("cinder", "backup", "volumes", "coordination"):
+    for name in ("cinder", "volumes", "coordination"):
         (state / name).mkdir(parents=True, exist_ok=True)
+    # All pods' backups are in one store, as on a file system that they share.
+    backups = lab.var / "backups"
+    backups.mkdir(parents=True, exist_ok=True)
     options = ini.common(
         transport_url=lab.transport_url(pod.key),
         host=f"{pod.key}-volume",
@@ -32,7 +35,7 @@ def configure(lab: Lab, pod: Pod) -> None:
         glance_api_servers=lab.url("image"),
         osapi_volume_workers=1,
         backup_driver="cinder.backup.drivers.posix.PosixBackupDriver",
-        backup_posix_path=state / "backup",
+        backup_posix_path=backups,
         backup_workers=1,
         enable_force_upload=True,
         quota_volumes=100,

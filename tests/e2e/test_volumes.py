@@ -230,6 +230,42 @@ def test_a_pod_that_is_away_takes_only_its_own_volumes_along(
     eventually("it is listed again", lambda: demo.block_storage.get_volume(there.id).id == there.id)
 
 
+def test_a_backup_is_restored_in_another_pod(
+    demo: Any, pods: Any, storage: Storage, site: Site
+) -> None:
+    """What is restored is what was saved: its image's checksum tells."""
+    backup = storage.backup(storage.volume("az2", image_id=site.image.id))
+    volume = storage.volume("az1")
+    answer = demo.block_storage.post(
+        f"/backups/{backup.id}/restore", json={"restore": {"volume_id": volume.id}}
+    )
+    assert answer.status_code == 202, answer.text
+    storage.ready(volume)
+    assert pods["Pod1"].block_storage.get_volume(volume.id).status == "available"
+    checksums = set()
+    for one, name in (
+        (volume, "restored"),
+        (demo.block_storage.get_volume(backup.volume_id), "saved"),
+    ):
+        made = demo.block_storage.post(
+            f"/volumes/{one.id}/action",
+            json={"os-volume_upload_image": {"image_name": f"{storage.name}-{name}",
+                                             "disk_format": "raw", "container_format": "bare"}},
+        ).json()["os-volume_upload_image"]["image_id"]  # fmt: skip
+        try:
+            eventually("it is read", lambda i=made: demo.image.get_image(i).status == "active", 90)
+            checksums.add(demo.image.get_image(made).checksum)
+        finally:
+            storage.ready(one)
+            demo.image.delete_image(made)
+    assert len(checksums) == 1
+    listed = [one.id for one in demo.block_storage.backups(details=False)]
+    assert listed.count(backup.id) == 1
+    storage.clean()
+    there = pods["Pod1"].block_storage
+    eventually("its record is gone", lambda: there.get(f"/backups/{backup.id}").status_code == 404)
+
+
 @pytest.mark.parametrize("dies_while", [None, "copying", "handing over"])
 def test_a_volume_moves_to_another_pod_and_keeps_its_id(
     lab: Any,
