@@ -42,6 +42,8 @@ class Storage:
         return self.api.wait_for_status(backup, "available", interval=0.5, wait=90)
 
     def ready(self, volume: Any, status: str = "available") -> Any:
+        """A volume as it is once it has a status."""
+        volume = self.api.get_volume(volume.id)
         return self.api.wait_for_status(volume, status, interval=0.5, wait=90)
 
     def clean(self) -> None:
