@@ -24,9 +24,9 @@ from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
 from tricircle.gateway.volume import unknown as volume_unknown
 
-#: Deadlines short enough to be waited for, in seconds.
-LIST_DEADLINE = 1.0
-REQUEST_DEADLINE = 2.0
+#: Deadlines short enough to be waited for, and long enough for a busy machine, in seconds.
+LIST_DEADLINE = 2.0
+REQUEST_DEADLINE = 3.0
 
 Query = Mapping[str, str] | list[tuple[str, str]]
 
