@@ -267,6 +267,8 @@ async def running(
             await runner.cleanup()
         await services.client.close()
         session.reset()
+        # What a test has set for itself is no other's.
+        CONF.reset()
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
