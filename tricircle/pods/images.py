@@ -16,11 +16,13 @@ class Images:
     def __init__(self, identity: ServiceIdentity) -> None:
         region = CONF.tricircle_identity.region_name
         pod = Pod("", region, "", endpoints=identity.endpoints(region))
+        self._owner = identity.session.get_project_id
         self._target = Target(pod, identity.adapter(pod, "image"), "image")
 
     def find(self, name: str) -> dict[str, Any] | None:
-        """The image of a name; the newest where there are several."""
-        query = urlencode({"name": name, "sort": "created_at:desc"})
+        """Our own image of a name, the newest of several; anybody may have others of that name."""
+        owner = self._owner()
+        query = urlencode({"name": name, "owner": owner, "sort": "created_at:desc"})
         found: list[dict[str, Any]] = self._target.ask("GET", f"/v2/images?{query}", "2")["images"]
         return found[0] if found else None
 

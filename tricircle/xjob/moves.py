@@ -103,7 +103,12 @@ class Moves:
     def _go_on(self, pod: Pod, found: VolumeMove) -> None:
         source = self._registry.get(found.source_pod_id)
         if source is None:
-            raise Impossible("The pod it was in is no pod any more.")
+            # Where nothing can be asked any more there is nothing to remove or to put back.
+            ends = {"removing": "done", moves.UNDOING: moves.UNDONE}
+            if found.state not in ends:
+                raise Impossible("The pod it was in is no pod any more.")
+            moves.save(found.volume_id, ends[found.state], {})
+            return
         move = _Move(found, self._target(source), self._target(pod), self._identity)
         state = self._steps[found.state](move)
         LOG.info("Volume %s on its way to %s: %s", found.volume_id, pod.region_name, state)
@@ -209,7 +214,8 @@ def _image_of(move: _Move, target: Target, path: str, what: str) -> dict[str, An
 def _copy(move: _Move) -> str:
     """A new volume of the image, in the project of the service user for now."""
     name, kept = move.name("copy"), move.detail["volume"]
-    query = urlencode({"all_tenants": 1, "name": name})
+    # Only our own: a user may have named one so.
+    query = urlencode({"name": name})
     found = move.target.ask("GET", f"/volumes?{query}", _V)["volumes"]
     if not found:
         kind = kept["volume_type"]
@@ -296,7 +302,7 @@ def _undo(move: _Move) -> str:
             if image["status"] in ("queued", "saving"):
                 raise _Later(f"the image is {image['status']}")
             move.images.delete(image["id"])
-    query = urlencode({"all_tenants": 1, "name": move.name("copy")})
+    query = urlencode({"name": move.name("copy")})
     for copy in move.target.ask("GET", f"/volumes/detail?{query}", _V)["volumes"]:
         if not copy["status"].endswith("deleting"):
             move.target.ask("DELETE", f"/volumes/{copy['id']}", _V, missing=True)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image is found by its name only among our own: users may name theirs as they like."""
+
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tricircle.pods.images import Images
+
+
+class Answer:
+    status_code, content = 200, b"{}"
+
+    @staticmethod
+    def json() -> dict[str, Any]:
+        return {"images": [{"id": "i"}]}
+
+
+class Identity:
+    """The service user, of the project "ours"."""
+
+    def __init__(self) -> None:
+        self.session, self.asked = self, ""
+
+    def get_project_id(self) -> str:
+        return "ours"
+
+    def endpoints(self, region: str) -> dict[str, str]:
+        return {"image": "http://glance"}
+
+    def adapter(self, pod: Any, service: str) -> "Identity":
+        return self
+
+    def request(self, path: str, method: str, **_: Any) -> Answer:
+        self.asked = path
+        return Answer()
+
+
+def test_only_our_own_images_are_found() -> None:
+    identity = Identity()
+    assert Images(identity).find("tricircle-move-v") == {"id": "i"}  # type: ignore[arg-type]
+    query = parse_qs(urlsplit(identity.asked).query)
+    assert (query["name"], query["owner"]) == (["tricircle-move-v"], ["ours"])
