@@ -7,6 +7,7 @@ is cut out of them.
 """
 
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -183,7 +184,10 @@ class MergedList:
         order = self._order()
         marker = self.call.query.get("marker") if self.is_paged() else None
         cursor = await self._cursor(marker, order) if marker is not None else None
-        sources = [Source(pod.id, pod.region_name, self._fetcher(pod)) for pod in pods]
+        sources = [
+            Source(pod.id, pod.region_name, self._fetcher(pod), functools.partial(self._shown, pod))
+            for pod in pods
+        ]
         merged = await merge(
             sources, order, limit, CONF.gateway.max_limit, cursor, tolerated=(PodError, Refused)
         )
@@ -231,14 +235,22 @@ class MergedList:
             raise self.no_marker(marker) if fault.status == 404 else fault from None
         item: Item = {"id": marker}
         if order.fields:
-            path = f"{self.collection.path}/{quote(marker, safe='')}"
-            answer = await forward(self.call, pod, path=path, query="")
-            if answer.status == 404:
+            shown = await self._shown(pod, marker)
+            if shown is None:
                 raise self.no_marker(marker)
-            if not answer.ok:
-                raise PodUnreachable(pod.region_name, answer.message())
-            item = answer.json()[kind]
+            item = shown
         return Cursor((order.key(item), pod.region_name), {pod.id: marker}, await self.near(item))
+
+    async def _shown(self, pod: Pod, item_id: str) -> Item | None:
+        """The document of one item of a pod; None when the pod has no such item."""
+        path = f"{self.collection.path}/{quote(item_id, safe='')}"
+        answer = await forward(self.call, pod, path=path, query="")
+        if answer.status == 404:
+            return None
+        if not answer.ok:
+            raise PodUnreachable(pod.region_name, answer.message())
+        item: Item = answer.json()[self.collection.item]
+        return item
 
     def _cursor_key(self, marker: str) -> tuple[str, ...]:
         """A place is that of a caller's view: list, project, rights, filters and sort order."""

@@ -7,6 +7,7 @@ such an id occurs in what is sent to another pod it is turned to the pod's own, 
 comes from there.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -62,6 +63,7 @@ class Names:
 
     def __init__(self) -> None:
         self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
         self._known: dict[tuple[str, str], Translation] = {}
 
     async def of(self, service: str, pod_id: str) -> Translation | None:
@@ -69,18 +71,31 @@ class Names:
         if service not in _KINDS:
             return None
         if time.monotonic() - self._read_at > _BELIEVED:
-            await in_thread(self._read)
+            # Many who come at once wait for one who reads.
+            if self._reading is None:
+                self._reading = asyncio.ensure_future(self._read())
+            await asyncio.shield(self._reading)
         return self._known.get((service, pod_id))
 
-    def _read(self) -> None:
-        began = time.monotonic()
-        self._known = {
-            (service, pod): Translation(names)
-            for service, kinds in _KINDS.items()
-            for pod, names in store.names(kinds).items()
-        }
-        self._read_at = began
+    async def _read(self) -> None:
+        this, began = asyncio.current_task(), time.monotonic()
+        try:
+            known = await in_thread(_all)
+            # Not what was read while something changed.
+            if self._reading is this:
+                self._known, self._read_at = known, began
+        finally:
+            if self._reading is this:
+                self._reading = None
 
     def forget(self) -> None:
         """Something has changed."""
-        self._read_at = float("-inf")
+        self._read_at, self._reading = float("-inf"), None
+
+
+def _all() -> dict[tuple[str, str], Translation]:
+    return {
+        (service, pod): Translation(names)
+        for service, kinds in _KINDS.items()
+        for pod, names in store.names(kinds).items()
+    }

@@ -75,11 +75,13 @@ class Page:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Source:
-    """One pod's list. ``fetch(marker, limit)`` may raise MarkerLost; ``key`` names the markers."""
+    """One pod's list. ``fetch(marker, limit)`` may raise MarkerLost; ``key`` names the markers.
+    ``show(marker)`` is one item alone, whatever the list leaves out; None when it is gone."""
 
     id: str
     rank: str
     fetch: Callable[[str | None, int], Awaitable[Page]]
+    show: Callable[[str], Awaitable[Item | None]] | None = None
     key: str = "id"
 
 
@@ -138,15 +140,23 @@ class _Stream:
                 return
 
     async def _begin_near(self, near: str, position: Position, share: int) -> bool:
-        """Begin after an item that is before a position; whether what follows shows that it is."""
+        """Begin after an item that is before a position; whether it is, and so this is right."""
         self._fetched = near
         with contextlib.suppress(MarkerLost):
             await self.fetch(share)
-            if self.items and self.position() <= position:
+            if await self._is_before(near, position):
                 return True
         self.items.clear()
         self._fetched, self.more = None, True
         return False
+
+    async def _is_before(self, near: str, position: Position) -> bool:
+        """Whether an item is: what follows may show it, else its own document does."""
+        if self.items and self.position() <= position:
+            return True
+        # A filter lets so few through that the next may be far behind.
+        item = await self.source.show(near) if self.source.show is not None else None
+        return item is not None and (self._order.key(item), self.source.rank) <= position
 
     async def fetch(self, limit: int) -> None:
         """Have more items in memory, at most ``limit``, if there are any."""

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ids of definitions in what goes to a pod, and in what comes from it."""
 
+import asyncio
+import threading
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tricircle.gateway import names
 from tricircle.gateway.names import Translation
 
 OURS, THEIRS = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -51,6 +54,55 @@ def test_ids_that_two_definitions_have_exchanged() -> None:
     names = Translation({OURS: THEIRS, THEIRS: OURS})
     both = f"{OURS} {THEIRS}".encode()
     assert names.inward(both) == names.outward(both) == f"{THEIRS} {OURS}".encode()
+
+
+class Slow:
+    """Reading the translations, which can be held up."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.go_on = threading.Event()
+        self.answer: dict[tuple[str, str], Translation] = {("volume", "pod1"): NAMES}
+
+    def __call__(self) -> dict[tuple[str, str], Translation]:
+        self.reads += 1
+        answer = self.answer
+        assert self.go_on.wait(10)
+        return answer
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    reading = Slow()
+    monkeypatch.setattr(names, "_all", reading)
+    return reading
+
+
+async def test_many_wait_for_one_who_reads(slow: Slow) -> None:
+    known = names.Names()
+    asking = [asyncio.ensure_future(known.of("volume", "pod1")) for _ in range(40)]
+    await asyncio.sleep(0.05)
+    asking[0].cancel()
+    slow.go_on.set()
+    assert await asyncio.gather(*asking[1:]) == [NAMES] * 39
+    assert slow.reads == 1
+    assert await known.of("volume", "pod2") is None
+    assert slow.reads == 1
+
+
+async def test_what_was_read_while_something_changed_is_not_believed(slow: Slow) -> None:
+    known = names.Names()
+    before = asyncio.ensure_future(known.of("volume", "pod1"))
+    await asyncio.sleep(0.05)
+    changed = slow.answer = {("volume", "pod1"): Translation({})}
+    known.forget()
+    after = asyncio.ensure_future(known.of("volume", "pod1"))
+    await asyncio.sleep(0.05)
+    slow.go_on.set()
+    await before
+    assert await after is changed["volume", "pod1"]
+    assert await known.of("volume", "pod1") is changed["volume", "pod1"]
+    assert slow.reads == 2
 
 
 ids = st.uuids().map(str)

@@ -3,6 +3,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,8 +22,10 @@ class FakePod:
     most: int
     forgets: frozenset[str] = frozenset()
     fails_after: int | None = None
+    wanted: Callable[[Item], bool] = lambda item: True
     fetches: int = 0
     largest: int = 0
+    shown: int = 0
 
     async def fetch(self, marker: str | None, limit: int) -> Page:
         self.fetches += 1
@@ -33,13 +36,17 @@ class FakePod:
             raise MarkerLost(marker)
         begin = ids.index(marker) + 1 if marker is not None else 0
         size = min(limit, self.most)
-        page = self.items[begin : begin + size]
+        page = list(filter(self.wanted, self.items[begin:]))[:size]
         self.largest = max(self.largest, len(page))
         return Page(page, len(page) == size)
 
     @property
     def source(self) -> Source:
-        return Source(self.id, self.id, self.fetch)
+        return Source(self.id, self.id, self.fetch, self.show)
+
+    async def show(self, item_id: str) -> Item | None:
+        self.shown += 1
+        return next((item for item in self.items if item["id"] == item_id), None)
 
 
 def order_of(descending: bool) -> Order:
@@ -174,6 +181,19 @@ async def test_a_place_deep_in_a_list_is_found_from_items_near_it() -> None:
     )
     assert [item["id"] for _, item in page.items] == [f"s{n}" for n in range(8001, 8101)]
     assert [pod.fetches for pod in pods] == [1, 1]
+
+
+async def test_a_place_is_found_near_items_that_a_filter_leaves_out() -> None:
+    pods = lined_up([list(range(pod, 10000, 2)) for pod in range(2)])
+    cursor = place(pods[0], pods[0].items[4000], {"pod1": "s7983"})
+    for pod in pods:
+        pod.wanted = lambda item: int(item["id"][1:]) % 100 <= 1
+    page = await merge(
+        [pod.source for pod in pods], order_of(False), 20, 1000, cursor, tolerated=()
+    )
+    left = [n for n in range(8001, 10000) if n % 100 <= 1]
+    assert [item["id"] for _, item in page.items] == [f"s{n}" for n in left[:20]]
+    assert [(pod.fetches, pod.shown) for pod in pods] == [(1, 0), (1, 1)]
 
 
 @pytest.mark.parametrize("near", ["s8003", "s9999", "unknown"])
