@@ -92,14 +92,13 @@ def near(
     row = models.Routing
     closest = row.created_at.asc() if after else row.created_at.desc()
     side = row.created_at >= moment if after else row.created_at <= moment
-    query = sa.select(row.resource_id).where(
-        row.project_id == project_id, row.resource_type == resource_type, side
-    )
+    ours = sa.and_(row.project_id == project_id, row.resource_type == resource_type)
+    query = sa.select(row.resource_id).where(ours, row.pod_id == sa.bindparam("pod"), side)
+    query = query.order_by(closest).offset(_PASSED).limit(1)
     found = {}
     with session.read() as tx:
         for pod_id in pod_ids:
-            one = query.where(row.pod_id == pod_id).order_by(closest).offset(_PASSED).limit(1)
-            if (resource_id := tx.scalar(one)) is not None:
+            if (resource_id := tx.scalar(query, {"pod": pod_id})) is not None:
                 found[pod_id] = resource_id
     return found
 

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 from collections.abc import Callable
 from logging import INFO, LogRecord
@@ -45,6 +46,10 @@ async def serve(stop: asyncio.Event | None = None) -> None:
         asyncio.create_task(Prober(services.identity).run()),
     ]
     runners = [await _listen(make(services), port) for make, port in _apis() if port]
+    # What was made so far stays: a collection of garbage that looked at all of it again would
+    # hold up every request for as long.
+    gc.collect()
+    gc.freeze()
     try:
         await stop.wait()
     finally:
