@@ -69,6 +69,12 @@ async def test_members_have_no_say(gateway: Gateway) -> None:
         assert (await gateway.call(method, where, sent)).status == 403, (method, where)
 
 
+async def test_who_may_not_look_is_told_what_else_is_wrong(gateway: Gateway) -> None:
+    """As Nova tells: what a request says comes before who says it."""
+    refused = await gateway.post(ROOT, {"aggregate": {"name": ""}})
+    assert (refused.status, refused.message) == (400, "Invalid input for field/attribute name.")
+
+
 async def test_names_are_taken_in_all_pods(gateway: Gateway) -> None:
     await make(gateway, "a", "az1")
     other = await make(gateway, "b", "az2")

@@ -383,11 +383,11 @@ class Operators(FakeService):
 
     @route("POST", "/os-aggregates")
     def create_aggregate(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         wanted = exchange.json("aggregate")
         name = wanted.get("name")
         if not isinstance(name, str) or not name.strip():
             raise Refusal(400, "Invalid input for field/attribute name.")
+        admin_only(exchange)
         self._name_is_free(name.strip())
         zone = wanted.get("availability_zone")
         self.last_aggregate += 1
