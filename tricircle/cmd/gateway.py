@@ -18,11 +18,16 @@ LOG = logging.getLogger(__name__)
 
 # A worker that dies at once is not started again faster than this (seconds).
 _RESTART_PAUSE = 1.0
+# Letters that seal what the console front may lead to.
+_SECRET = 16
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until told to stop; with [gateway] workers above 1, in as many processes."""
     conf.setup(sys.argv[1:] if argv is None else argv, prog="tricircle-gateway")
+    if CONF.console.public_base_url and len(CONF.console.secret or "") < _SECRET:
+        LOG.error("[console] public_base_url needs a [console] secret of %d letters", _SECRET)
+        return 1
     if CONF.gateway.workers == 1:
         _work()
         return 0

@@ -10,6 +10,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from tricircle.conf import (
+    console,
     coordination,
     database,
     gateway,
@@ -24,6 +25,7 @@ from tricircle.conf import (
 
 CONF = cfg.CONF
 SECTIONS = (
+    console,
     database,
     gateway,
     identity,

@@ -76,7 +76,7 @@ class PodClient:
                 limit=0,
                 limit_per_host=CONF.pods.connections_per_pod,
                 keepalive_timeout=_KEEPALIVE_SECONDS,
-                ssl=_trust(),
+                ssl=trust(),
             )
             self._open = aiohttp.ClientSession(
                 connector=connector,
@@ -156,7 +156,7 @@ class PodClient:
             total=deadline or CONF.gateway.request_deadline,
             sock_connect=CONF.pods.connect_deadline,
         )
-        proxy, proxy_auth = _proxy(url.scheme, url.raw_host or "")
+        proxy, proxy_auth = proxy_toward(url.scheme, url.raw_host or "")
         try:
             async with self._session().request(
                 method,
@@ -196,7 +196,7 @@ def _translated(answer: PodResponse, names: Translation) -> PodResponse:
     )
 
 
-def _trust() -> ssl.SSLContext | bool:
+def trust() -> ssl.SSLContext | bool:
     """The certificates pods are believed by: the same as Keystone."""
     identity = CONF.tricircle_identity
     if identity.insecure:
@@ -205,7 +205,7 @@ def _trust() -> ssl.SSLContext | bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def _proxy(scheme: str, host: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+def proxy_toward(scheme: str, host: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
     """The proxy the environment names toward a host, and who we are there.
 
     aiohttp's ``trust_env`` finds the same, but asks two threads about it for every request.

@@ -21,6 +21,7 @@ from tricircle.gateway.app import (
     make_services,
     make_volume_app,
 )
+from tricircle.gateway.console import front
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.health import Prober
@@ -68,6 +69,7 @@ def _apis() -> list[tuple[Callable[[Services], web.Application], int]]:
         (make_compute_app, CONF.gateway.compute_port),
         (make_volume_app, CONF.gateway.volume_port),
         (make_admin_app, CONF.gateway.admin_port),
+        (front.make_app, CONF.console.port if CONF.console.public_base_url else 0),
     ]
 
 

@@ -11,6 +11,7 @@ import microversion_parse
 from aiohttp import web
 
 from tests.functional.fakes.compute_api import Definitions, Surroundings
+from tests.functional.fakes.consoles_api import Consoles
 from tests.functional.fakes.http import (
     Exchange,
     Journal,
@@ -44,7 +45,9 @@ FAULT_NAMES = {
 }
 
 
-class Nova(Servers, ServerGroups, Definitions, Surroundings, Quotas, Operators, Records, Volumes):
+class Nova(
+    Servers, ServerGroups, Definitions, Surroundings, Quotas, Operators, Records, Consoles, Volumes
+):
     """One pod's compute service; its servers plug into ``neutron``."""
 
     def __init__(

@@ -38,6 +38,7 @@ class Records(FakeService):
         self.migrations: list[Object] = []
         self.consoles: dict[str, str] = {}
         """Tokens, and the servers whose consoles they are for."""
+        self.console_bases: dict[str, str] = {}
         self.events: list[Object] = []
         self.attached_volumes: set[str] = set()
         self.assisted: list[tuple[str, str]] = []

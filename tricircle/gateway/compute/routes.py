@@ -87,7 +87,7 @@ ROUTES = (
     _server("GET", "/os-volume_attachments/{id}"),
     _server("PUT", "/os-volume_attachments/{id}", "compute.attachments:change"),
     _server("DELETE", "/os-volume_attachments/{id}"),
-    _server("POST", "/remote-consoles"),
+    _server("POST", "/remote-consoles", "compute.consoles:create"),
     _server("GET", "/shares"),
     _server("POST", "/shares"),
     _server("GET", "/shares/{id}"),

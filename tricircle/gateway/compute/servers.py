@@ -13,8 +13,8 @@ from tricircle.db.models import ServerGroup
 from tricircle.gateway import choosing, lookup, placed
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute import create as creation
 from tricircle.gateway.compute import (
+    consoles,
     deletion,
     groups,
     multiple,
@@ -25,6 +25,7 @@ from tricircle.gateway.compute import (
     usage,
     zones,
 )
+from tricircle.gateway.compute import create as creation
 from tricircle.gateway.compute.create import Plan
 from tricircle.gateway.compute.networks import PlannedNic
 from tricircle.gateway.compute.proxies import fixed_ips, floating_ips
@@ -206,4 +207,5 @@ _ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {
     "confirmResize": _resized,
     "revertResize": _resized,
     "restore": _restore,
+    **dict.fromkeys(consoles.ACTIONS, consoles.action),
 }

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remote consoles: the pod makes one, its URL leads through us where there is a console front."""
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tricircle.gateway import lookup
+from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
+from tricircle.gateway.console import places
+from tricircle.gateway.forward import reply
+
+#: What they were before they had a path of their own.
+ACTIONS = ("os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole")
+
+
+async def create(call: Call) -> web.Response:
+    """POST /servers/{server_id}/remote-consoles."""
+    return _reply(call, await lookup.ask(call, "server", call.params["server_id"]))
+
+
+async def action(call: Call, server_id: str, argument: Any) -> web.Response:
+    """One of ACTIONS."""
+    return _reply(call, await lookup.ask(call, "server", server_id))
+
+
+def _reply(call: Call, answer: PodResponse) -> web.Response:
+    if not answer.ok:
+        return reply(call, answer)
+    document = answer.json()
+    for console in document.values():
+        console["url"] = places.public_url(answer.pod.region_name, console["type"], console["url"])
+    return reply(call, answer, body=orjson.dumps(document))
