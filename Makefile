@@ -6,7 +6,7 @@ RUN := $(UV) run --no-sync
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers test-unit test-functional test-e2e test bench-networks \
 	bench-ports bench-routed bench-lists bench-creates tempest-network tempest-neutron \
-	tempest-compute tempest-volume tempest-cinder demo lab-up lab-down samples clean
+	tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ lab-down: setup ## Take the lab down
 tempest-compute: setup ## OpenStack's own compute API tests, on the region beside a pod (an hour)
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity compute
+
+tempest-scenario: setup ## OpenStack's own scenario tests, likewise (15 minutes)
+	$(RUN) lab --name api up --profile fake --tricircle
+	$(RUN) lab --name api parity scenario
 
 tempest-network: setup ## OpenStack's own network API tests, on the region beside a pod (20 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle

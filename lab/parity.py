@@ -19,7 +19,12 @@ from lab.settings import PROJECT_ROOT, REGION, Lab
 from lab.tempest import OUTCOMES, Result
 
 REASONS = Path(__file__).with_name("differences.toml")
+INDEX = "docs/compatibility.md"
 SETUP = re.compile(r"^\w+ \((?P<cls>[\w.]+)\)$")
+
+# What the documents say: a row of numbers, and a test that differs.
+ROW = re.compile(r"^\| .+ \| (\d+) \| (\d+) \| (\d+) \|$", re.MULTILINE)
+DIFFERENCE = re.compile(r"^- `.+` \([a-z ]+\)$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +41,12 @@ SUITES = {
         r"^tempest\.api\.compute",
         "docs/compatibility-compute.md",
         "make tempest-compute",
+    ),
+    "scenario": Suite(
+        "OpenStack's own scenario tests",
+        r"^tempest\.scenario",
+        "docs/compatibility-scenario.md",
+        "make tempest-scenario",
     ),
     "volume": Suite(
         "OpenStack's own tests of the Block Storage API",
@@ -93,6 +104,7 @@ def run(lab: Lab, name: str, concurrency: int = 2) -> int:
     differing = differences(pod, ours, reasons(name))
     text = document(suite, pod, ours, differing)
     (PROJECT_ROOT / suite.document).write_text(text)
+    (PROJECT_ROOT / INDEX).write_text(index(PROJECT_ROOT))
     unknown = [difference for difference in differing if not difference.reason]
     for difference in unknown:
         print(f"NO REASON KNOWN {difference.test}: {difference.outcome}")
@@ -159,6 +171,30 @@ def document(
         lines += [f"- `{member.test}` ({member.outcome})" for member in members]
         lines += [""]
     return "\n".join(lines)
+
+
+def index(root: Path) -> str:
+    """The document that has a line for each suite that was run, in Markdown."""
+    lines = [
+        "# Does what works on one cloud work here?",
+        "",
+        "OpenStack's official test suites, unchanged, run straight on a pod and on the region that",
+        "users see. Each document lists the tests that pass on the pod and not on the region, with",
+        "the reason. Written by the commands that run them.",
+        "",
+        f"| | a pod: pass, fail, skip | `{REGION}` | differences | |",
+        "|---|---|---|---|---|",
+    ]
+    for suite in SUITES.values():
+        path = root / suite.document
+        if not path.exists():
+            continue
+        text = path.read_text()
+        pod, ours = (", ".join(found) for found in ROW.findall(text))
+        differing = len(DIFFERENCE.findall(text))
+        title = f"[{suite.title}]({path.name})"
+        lines.append(f"| {title} | {pod} | {ours} | {differing} | `{suite.command}` |")
+    return "\n".join([*lines, ""])
 
 
 def _row(name: str, results: list[Result]) -> str:

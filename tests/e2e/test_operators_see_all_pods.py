@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators ask of Nova, at every microversion: the region answers as a pod does."""
 
-import concurrent.futures
-import json
 from typing import Any
 
 import pytest
+
+from tests.e2e.sweep import Asked, differences
 
 PATHS = (
     "/os-hypervisors",
@@ -46,52 +46,11 @@ PATHS = (
     "/os-volumes/nothing",
     "/os-snapshots/nothing",
 )
-AT_ONCE = 4
-
-
-def shape(value: Any) -> Any:
-    """What a document is made of, whatever it says."""
-    if isinstance(value, dict):
-        return {name: shape(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return {json.dumps(shape(item), sort_keys=True, default=sorted) for item in value}
-    return type(value).__name__
-
-
-def is_like(theirs: Any, ours: Any) -> bool:
-    """Whether a region's document is made as a pod's; its lists may hold more kinds of things."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        links = {name for name in ours.keys() ^ theirs.keys() if name.endswith("_links")}
-        names = (ours.keys() | theirs.keys()) - links
-        return all(
-            name in ours and name in theirs and is_like(theirs[name], ours[name]) for name in names
-        )
-    return bool(theirs <= ours if isinstance(theirs, set) else theirs == ours)
-
-
-def difference(pod: Any, region: Any, path: str, version: str) -> str | None:
-    theirs, ours = (one.compute.get(path, microversion=version) for one in (pod, region))
-    said = f"{version} {path}: {theirs.status_code} {ours.status_code}"
-    if theirs.status_code != ours.status_code:
-        return f"{said} {ours.text[:200]}"
-    if theirs.status_code >= 400:
-        return None if theirs.json() == ours.json() else f"{said} {theirs.text} {ours.text}"
-    # A pod may have no migrations, say, and the region some: only its keys count then.
-    alike = is_like(shape(theirs.json()), shape(ours.json()))
-    return None if alike else f"{said} {theirs.text[:300]} {ours.text[:300]}"
-
-
-def versions(region: Any) -> list[str]:
-    newest = region.compute.get_endpoint_data().max_microversion
-    return [f"2.{minor}" for minor in range(1, newest[1] + 1)]
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_at_every_microversion(admin: Any, pods: dict[str, Any], path: str) -> None:
-    pod = pods["Pod1"]
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as threads:
-        found = threads.map(lambda one: difference(pod, admin, path, one), versions(admin))
-        assert [one for one in found if one] == []
+    assert differences(pods["Pod1"], admin, Asked("GET", path), exact=False) == []
 
 
 def test_ids_lead_back_to_their_pods(admin: Any, pods: dict[str, Any]) -> None:

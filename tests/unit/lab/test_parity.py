@@ -52,6 +52,21 @@ def test_without_differences() -> None:
     assert "Everything that passes on the pod" in document(SUITES["network"], POD, POD, [])
 
 
+def test_the_index_tells_what_the_documents_say(tmp_path: Path) -> None:
+    ours = [result("t.a.X.test_one", "pass"), result("setUpClass (t.b.Y)", "fail")]
+    found = differences(POD, ours, [])
+    suite = SUITES["network"]
+    path = tmp_path / suite.document
+    path.parent.mkdir()
+    path.write_text(document(suite, POD, ours, found))
+    lines = parity.index(tmp_path).splitlines()
+    assert lines[-1] == (
+        f"| [{suite.title}](compatibility-network.md) | 4, 1, 0 | 1, 1, 0 | {len(found)} "
+        f"| `{suite.command}` |"
+    )
+    assert not any("compatibility-volume" in line for line in lines)
+
+
 def test_the_table_of_reasons_is_well_formed(tmp_path: Path) -> None:
     for suite in SUITES:
         assert all(one.reason.endswith(".") for one in reasons(suite))
