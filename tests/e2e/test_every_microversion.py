@@ -218,22 +218,26 @@ def names(
         admin.compute.delete_keypair(keypair)
 
 
-@pytest.mark.parametrize("asked", EXACT, ids=str)
+def _turns(calls: list[Asked]) -> list[Any]:
+    return [pytest.param(turn, asked, id=str(asked)) for turn, asked in enumerate(calls)]
+
+
+@pytest.mark.parametrize(("turn", "asked"), _turns(EXACT))
 def test_what_one_pod_answers(
-    admin: Any, pods: dict[str, Any], names: dict[str, str], asked: Asked
+    admin: Any, pods: dict[str, Any], names: dict[str, str], turn: int, asked: Asked
 ) -> None:
-    assert differences(pods["Pod1"], admin, asked.of(names)) == []
+    assert differences(pods["Pod1"], admin, asked.of(names), turn=turn) == []
 
 
-@pytest.mark.parametrize("asked", ALIKE, ids=str)
+@pytest.mark.parametrize(("turn", "asked"), _turns(ALIKE))
 def test_what_all_answer_together(
-    admin: Any, pods: dict[str, Any], names: dict[str, str], asked: Asked
+    admin: Any, pods: dict[str, Any], names: dict[str, str], turn: int, asked: Asked
 ) -> None:
-    assert differences(pods["Pod1"], admin, asked.of(names), exact=False) == []
+    assert differences(pods["Pod1"], admin, asked.of(names), exact=False, turn=turn) == []
 
 
-@pytest.mark.parametrize("asked", REFUSED, ids=str)
+@pytest.mark.parametrize(("turn", "asked"), _turns(REFUSED))
 def test_what_is_refused(
-    admin: Any, pods: dict[str, Any], names: dict[str, str], asked: Asked
+    admin: Any, pods: dict[str, Any], names: dict[str, str], turn: int, asked: Asked
 ) -> None:
-    assert differences(pods["Pod1"], admin, asked.of(names)) == []
+    assert differences(pods["Pod1"], admin, asked.of(names), turn=turn) == []
