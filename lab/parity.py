@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
+import shutil
 import tomllib
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -90,16 +91,21 @@ class Difference:
     reason: str  # empty when none is known
 
 
-def run(lab: Lab, name: str, concurrency: int = 2) -> int:
+def run(lab: Lab, name: str, concurrency: int = 2, *, keep_pod: bool = False) -> int:
     """Run a suite on the first pod and on the region, write the document.
 
+    ``keep_pod``: the pod's results are those of the last run, where there are any.
     Returns 0 when every difference has a reason, else 1.
     """
     suite = SUITES[name]
     found = {}
     for region in (lab.pods[0].region, REGION):
-        tempest.run(lab, region, suite.regex, concurrency=concurrency)
-        found[region] = read(lab.home / "tempest" / region / "results.csv")
+        folder = lab.home / "tempest" / region
+        kept = folder / f"results-{name}.csv"
+        if region == REGION or not keep_pod or not kept.exists():
+            tempest.run(lab, region, suite.regex, concurrency=concurrency)
+            shutil.copy(folder / "results.csv", kept)
+        found[region] = read(kept)
     pod, ours = found.values()
     differing = differences(pod, ours, reasons(name))
     text = document(suite, pod, ours, differing)

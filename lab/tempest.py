@@ -56,13 +56,17 @@ def _services(lab: Lab, region: str) -> set[str]:
     }
 
 
-def _flavors(cloud: Any) -> dict[str, str]:
+def _flavors(cloud: Any, region: str) -> dict[str, str]:
+    """{name: id}; each region has its own, or the one that users see would know those of a pod."""
     known = {flavor.name: flavor.id for flavor in cloud.compute.flavors()}
+    found = {}
     for name, (memory, cpus) in FLAVORS.items():
-        if name not in known:
-            made = cloud.compute.create_flavor(name=name, ram=memory, vcpus=cpus, disk=1)
-            known[name] = made.id
-    return known
+        own = f"{name}-{region}"
+        if own not in known:
+            made = cloud.compute.create_flavor(name=own, ram=memory, vcpus=cpus, disk=1)
+            known[own] = made.id
+        found[name] = known[own]
+    return found
 
 
 def _external_network(cloud: Any, outlets: list[str]) -> Any:
@@ -142,7 +146,7 @@ def configure(lab: Lab, region: str) -> Path:
 def _sections(lab: Lab, region: str, offered: set[str], folder: Path) -> Sections:
     cloud = identity.connection(lab, region)
     images = {image.name: image.id for image in cloud.image.images()}
-    flavors = _flavors(cloud)
+    flavors = _flavors(cloud, region)
     outlets = [pod.region for pod in lab.pods if pod.external] if region == REGION else []
     public = _networks(cloud, outlets)
     extensions = sorted(extension.alias for extension in cloud.network.extensions())
