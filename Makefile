@@ -86,13 +86,13 @@ bench-networks: setup ## Time networks and routers on a lab that is up
 bench-ports: setup ## 1,000 ports in 10 simulated pods, on a lab that is up
 	$(RUN) python -m bench.ports
 
-bench-routed: setup ## What one routed request costs, beside other proxies, on simulated pods (5 minutes)
+bench-routed: setup ## What one routed request costs, of servers and volumes, beside other proxies (6 minutes)
 	$(RUN) python -W ignore -m bench.routed
 
-bench-lists: setup ## Pages of 1,000 out of 1,000,000 servers in up to 100 simulated pods (10 minutes)
+bench-lists: setup ## Pages of 1,000 out of 1,000,000 servers and volumes in up to 100 simulated pods (20 minutes)
 	$(RUN) python -W ignore -m bench.lists
 
-bench-creates: setup ## 500 clients create at once while simulated pods fail; every server is counted
+bench-creates: setup ## 500 clients create servers, then volumes, while simulated pods fail; all are counted
 	$(RUN) python -W ignore -m bench.creates
 
 samples: setup ## Write docs/samples/ anew from the code

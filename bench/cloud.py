@@ -10,6 +10,7 @@ import multiprocessing
 from multiprocessing.connection import Connection
 from typing import Any
 
+from bench.kinds import KINDS
 from bench.pods import Pace, Pod
 from bench.population import Population
 from tests.functional.fakes.central import CentralNeutron
@@ -17,7 +18,16 @@ from tests.functional.fakes.http import Journal, LoopThread
 from tests.functional.fakes.keystone import Keystone
 
 REGION = "RegionOne"
-FLAVOR = {"id": "1", "name": "m1.tiny", "vcpus": 1, "ram": 512, "disk": 1}
+
+
+_IN_CATALOGUE = {"volume": "block-storage"}
+
+
+def endpoints(port: int) -> dict[str, str]:
+    """{service: URL} of the pod on a port."""
+    base = f"http://127.0.0.1:{port}"
+    plain = {service: f"{base}/{service}" for service in ("network", "placement")}
+    return plain | {kind.service: f"{base}/{kind.service}{kind.base}" for kind in KINDS.values()}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,19 +67,19 @@ class _Cloud:
         for pod in self.pods:
             await pod.listener.open()
             self.keystone.region(pod.region, REGION)
-            for kind in ("compute", "network", "placement"):
-                url = f"{pod.url}/{kind}" + ("/v2.1" if kind == "compute" else "")
-                self.keystone.endpoint(pod.region, kind, url)
+            for service, url in endpoints(pod.listener.port).items():
+                self.keystone.endpoint(pod.region, _IN_CATALOGUE.get(service, service), url)
         projects = {name: self.keystone.projects[name].id for name in self.tokens}
         ports = {pod.region: pod.listener.port for pod in self.pods}
         return Facts(self.keystone.url, self.tokens, projects, ports)
 
-    def created(self) -> dict[str, dict[str, str]]:
-        """{region: {id: name}} of the servers that were made."""
-        return {
-            pod.region: {server_id: server["name"] for server_id, server in pod.created.items()}
+    def created(self, service: str) -> list[tuple[str, str]]:
+        """(id, name) of what was made in all pods."""
+        return [
+            (given, values["name"])
             for pod in self.pods
-        }
+            for given, values in pod.created[service].items()
+        ]
 
     def asked(self) -> int:
         return sum(pod.asked for pod in self.pods)

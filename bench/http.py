@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 _END = b"\r\n\r\n"
 _REASONS = {200: b"OK", 202: b"Accepted", 300: b"Multiple Choices"}
@@ -162,10 +162,8 @@ class Client(asyncio.Protocol):
         return await self._waiting
 
 
-def request(
-    method: str, path: str, token: str = "", body: bytes = b"", version: str = "2.79"
-) -> bytes:
-    """A request as an OpenStack client writes it."""
+def request(method: str, path: str, token: str, body: bytes, version: Mapping[str, str]) -> bytes:
+    """A request as an OpenStack client writes it; ``version`` are the headers that ask for one."""
     lines = [
         f"{method} {path} HTTP/1.1",
         "Host: 127.0.0.1",
@@ -173,8 +171,7 @@ def request(
         "Accept-Encoding: gzip, deflate",
         "Accept: application/json",
         "Connection: keep-alive",
-        f"OpenStack-API-Version: compute {version}",
-        f"X-OpenStack-Nova-API-Version: {version}",
+        *(f"{name}: {value}" for name, value in version.items()),
         f"X-Auth-Token: {token}",
     ]
     if body:

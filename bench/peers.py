@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the gateway is measured beside: a bare aiohttp proxy, nginx, and a gateway of WSGI threads.
 
-Each is given ``--pod PORT``: one pod, or for the WSGI gateway the same pod it would have looked up.
+Each hands on to one pod, at a URL that ends before the service's name: paths begin with that.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from waitress import serve
 
 from bench.cloud import Facts
+from bench.kinds import KINDS
 from bench.processes import Program, free_port, listens
 from tricircle.db.models import Routing
 
@@ -64,15 +65,15 @@ session: aiohttp.ClientSession
 # a look into the routings by SQLAlchemy. Connections are kept, which they seldom were.
 
 
-class _Servers(rest.RestController):  # type: ignore[misc]
-    def __init__(self, pod: str, database: str) -> None:
-        self._pod, self._engine = pod, sa.create_engine(database)
+class _Collection(rest.RestController):  # type: ignore[misc]
+    def __init__(self, kind: str, pod: str, engine: sa.Engine) -> None:
+        self._kind, self._pod, self._engine = kind, pod, engine
         self._mine = threading.local()
 
     @pecan.expose(template="json")
-    def get_one(self, server_id: str) -> Any:
+    def get_one(self, resource_id: str) -> Any:
         with Session(self._engine) as session:
-            session.get(Routing, ("server", server_id))
+            session.get(Routing, (self._kind, resource_id))
         if not hasattr(self._mine, "session"):
             self._mine.session = requests.Session()
         request = pecan.request
@@ -83,16 +84,19 @@ class _Servers(rest.RestController):  # type: ignore[misc]
 
 
 class _Root:
-    def __init__(self, servers: _Servers) -> None:
-        self._servers = servers
+    def __init__(self, pod: str, database: str) -> None:
+        engine = sa.create_engine(database)
+        self._collections = {
+            kind.many: _Collection(kind.one, pod, engine) for kind in KINDS.values()
+        }
 
     @pecan.expose()
-    def _lookup(self, version: str, collection: str, *rest: str) -> Any:
-        return self._servers, rest
+    def _lookup(self, service: str, version: str, collection: str, *rest: str) -> Any:
+        return self._collections[collection], rest
 
 
 def wsgi_gateway(port: int, pod: str, keystone: str, database: str) -> None:
-    gateway = pecan.make_app(_Root(_Servers(pod, database)))
+    gateway = pecan.make_app(_Root(pod, database))
     conf = {
         "auth_type": "password", "auth_url": keystone, "username": "tricircle",
         "password": "secret", "project_name": "service", "user_domain_id": "default",
@@ -144,9 +148,9 @@ http {{
 
 @contextlib.contextmanager
 def running(
-    name: str, facts: Facts, pod: str, database: str, folder: Path
+    name: str, facts: Facts, pod: int, database: str, folder: Path
 ) -> Iterator[tuple[Program, int] | None]:
-    """A peer in front of the pod at ``pod`` (URL): (process, port); None if not installed."""
+    """A peer in front of the pod on a port: (process, port); None if not installed."""
     port = free_port()
     if name == "nginx":
         program = shutil.which("nginx")
@@ -155,11 +159,11 @@ def running(
             yield None
             return
         config = folder / "nginx.conf"
-        address = pod.removeprefix("http://").rstrip("/")
-        config.write_text(_NGINX.format(folder=folder, port=port, pod=address))
+        config.write_text(_NGINX.format(folder=folder, port=port, pod=f"127.0.0.1:{pod}"))
         argv = [program, "-c", str(config), "-p", str(folder)]
     else:
-        argv = [sys.executable, "-m", "bench.peers", name, str(port), pod, facts.keystone, database]
+        url = f"http://127.0.0.1:{pod}"
+        argv = [sys.executable, "-m", "bench.peers", name, str(port), url, facts.keystone, database]
     with Program(argv, folder / f"{name}.log", lambda: listens(port)) as process:
         yield process, port
 

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.cloud import FLAVOR, Facts
+from bench.cloud import Facts, endpoints
+from bench.kinds import FLAVOR, FLAVOR_ID, KINDS, TYPE_ID, TYPE_NAME, type_id
 from tricircle.conf import CONF
 from tricircle.db import definitions, migrations, pods, session
 
@@ -144,27 +145,29 @@ def _user() -> str:
 @contextlib.contextmanager
 def gateway(
     facts: Facts, database: str, folder: Path, **options: Any
-) -> Iterator[tuple[Program, int]]:
-    """A ``tricircle-gateway`` over a simulated cloud: (process, port of its Compute API)."""
-    port = free_port()
+) -> Iterator[tuple[Program, dict[str, int]]]:
+    """A ``tricircle-gateway`` over a simulated cloud: (process, {service: port of its API})."""
+    ports = {service: free_port() for service in KINDS}
     config = folder / "tricircle.conf"
-    config.write_text(_config(facts, database, port, options))
+    config.write_text(_config(facts, database, ports, options))
     _prepare(config, facts)
     program = str(Path(sys.executable).parent / "tricircle-gateway")
 
     def ready() -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthcheck") as answer:
-                return bool(answer.status == 200)
+            for port in ports.values():
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/healthcheck").close()
+            return True
         except OSError:
             return False
 
     log = folder / "gateway.log"
     with Program([program, "--config-file", str(config)], log, ready) as process:
-        yield process, port
+        yield process, ports
 
 
-def _config(facts: Facts, database: str, port: int, options: dict[str, Any]) -> str:
+def _config(facts: Facts, database: str, ports: dict[str, int], options: dict[str, Any]) -> str:
+    options = {f"{service}_port": port for service, port in ports.items()} | options
     more = "\n".join(f"{name} = {value}" for name, value in options.items())
     text = f"""
     [tricircle_database]
@@ -173,6 +176,8 @@ def _config(facts: Facts, database: str, port: int, options: dict[str, Any]) -> 
     instances = 1000000
     cores = 1000000
     ram = -1
+    volumes = 1000000
+    gigabytes = 1000000
     [tricircle_identity]
     www_authenticate_uri = {facts.keystone}/v3
     auth_type = password
@@ -185,13 +190,13 @@ def _config(facts: Facts, database: str, port: int, options: dict[str, Any]) -> 
     [gateway]
     listen = 127.0.0.1
     admin_port = 0
-    compute_port = {port}
     """
     return f"{textwrap.dedent(text)}{more}\n"
 
 
 def _prepare(config: Path, facts: Facts) -> None:
-    """Make the tables, and write the pods into them, and the flavor as if made through us."""
+    """Make the tables, and write the pods into them, and flavor and volume type as if made
+    through us."""
     session.reset()
     CONF(["--config-file", str(config)], project="tricircle")
     migrations.sync()
@@ -199,15 +204,17 @@ def _prepare(config: Path, facts: Facts) -> None:
     for region, port in facts.ports.items():
         if region in known:
             continue
-        base = f"http://127.0.0.1:{port}"
+        versions = {
+            kind.service: {"min": kind.oldest, "max": kind.newest} for kind in KINDS.values()
+        }
         pods.create({
             "region_name": region, "availability_zone": "az1", "pod_availability_zone": "nova",
-            "health": "up", "versions": {"compute": {"min": "2.1", "max": "2.96"}},
-            "endpoints": {"compute": f"{base}/compute/v2.1", "network": f"{base}/network",
-                          "placement": f"{base}/placement"},
+            "health": "up", "versions": versions, "endpoints": endpoints(port),
         })  # fmt: skip
-    realized = {row.id: "1" for row in pods.list_all()}
-    definitions.put("flavor", FLAVOR["id"], FLAVOR, realized)
+    by_region = {row.region_name: row.id for row in pods.list_all()}
+    definitions.put("flavor", FLAVOR_ID, FLAVOR, dict.fromkeys(by_region.values(), "1"))
+    types = {by_region[region]: type_id(number) for number, region in enumerate(facts.ports)}
+    definitions.put("volume_type", TYPE_ID, {"name": TYPE_NAME}, types)
 
 
 @contextlib.contextmanager

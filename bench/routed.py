@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one routed ``GET /servers/{id}`` costs, beside the pod itself and other proxies before it.
+"""What one routed ``GET`` of a server and of a volume costs, beside the pod itself and other
+proxies before it.
 
 ``make bench-routed``. All take turns, many short ones, so that whatever else the machine does meets
 all alike. Processor time is that of the proxy's own processes.
@@ -14,8 +15,10 @@ import dataclasses
 import itertools
 import time
 
+from bench import kinds
 from bench.cloud import Cloud
-from bench.http import Client, request
+from bench.http import Client
+from bench.kinds import Kind
 from bench.peers import running
 from bench.pods import Pace
 from bench.population import Population
@@ -29,9 +32,10 @@ _ADDED, _OF_AIOHTTP, _OF_WSGI = 1.5, 2.0, 5.0
 
 @dataclasses.dataclass(slots=True)
 class Target:
-    """Who is asked: at ``port``, below ``prefix``; what was measured so far."""
+    """Who is asked for what: at ``port``, below ``prefix``; what was measured so far."""
 
     name: str
+    kind: Kind
     port: int
     prefix: str
     process: Program | None
@@ -60,12 +64,12 @@ async def _turn(target: Target, clients: int, requests: int, token: str) -> None
 
     async def client(connection: Client, count: int) -> None:
         for _ in range(count):
-            path = f"{target.prefix}/v2.1/servers/{Population.id(0, next(population))}"
-            asked = request("GET", path, token)
+            path = f"/{Population.id(0, next(population))}"
+            asked = target.kind.request("GET", path, token, below=target.prefix)
             began = time.perf_counter()
             status, body = await connection.ask(asked)
             measured.append(time.perf_counter() - began)
-            if status != 200 or b'"OS-EXT-STS:vm_state"' not in body:
+            if status != 200 or target.kind.sign not in body:
                 raise SystemExit(f"{target.name} answered {status}: {body[:300]!r}")
 
     cpu, began = target.process.cpu() if target.process else 0.0, time.perf_counter()
@@ -92,8 +96,8 @@ async def _measure(
 def _print(targets: list[Target], clients: list[int]) -> None:
     direct = targets[0]
     for count in clients:
-        print(f"\n{f'{count} at once':24} {'p50 ms':>8} {'p99 ms':>8} {'added':>8}"
-              f" {'added p99':>10} {'req/s':>8} {'CPU µs':>8}")  # fmt: skip
+        print(f"\n{f'a {direct.kind.one}, {count} at once':24} {'p50 ms':>8} {'p99 ms':>8}"
+              f" {'added':>8} {'added p99':>10} {'req/s':>8} {'CPU µs':>8}")  # fmt: skip
         for target in targets:
             half, most = target.latency(count, 0.5), target.latency(count, 0.99)
             added = half - direct.latency(count, 0.5), most - direct.latency(count, 0.99)
@@ -106,13 +110,15 @@ def _judge(targets: list[Target], clients: list[int]) -> None:
     by_name = {target.name: target for target in targets}
     ours, low = by_name["tricircle"], clients[0]
     added = ours.latency(low, 0.5) - targets[0].latency(low, 0.5)
-    print(f"\n{'p50 added, ms':40} {added:6.2f}   bar: at most {_ADDED}")
+    what = ours.kind.one
+    print(f"\n{f'p50 added to a {what}, ms':44} {added:6.2f}   bar: at most {_ADDED}")
     for count in clients:
         bare = ours.cost(count) / by_name["aiohttp"].cost(count)
         old = by_name["wsgi"].cost(count) / ours.cost(count)
-        print(f"{f'CPU, of the aiohttp proxy, {count} at once':40} {bare:6.2f}   "
+        print(f"{f'CPU, of the aiohttp proxy, {what}, {count} at once':44} {bare:6.2f}   "
               f"bar: at most {_OF_AIOHTTP}")  # fmt: skip
-        print(f"{f'CPU, WSGI of ours, {count} at once':40} {old:6.2f}   bar: at least {_OF_WSGI}")
+        print(f"{f'CPU, WSGI of ours, {what}, {count} at once':44} {old:6.2f}   "
+              f"bar: at least {_OF_WSGI}")  # fmt: skip
 
 
 def main() -> None:
@@ -121,32 +127,38 @@ def main() -> None:
     parser.add_argument("--jitter", type=float, default=0.2, help="a share of it, more or less")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 32])
     parser.add_argument("--requests", type=int, default=1000, help="of a turn")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--database", choices=("sqlite", "mariadb"), default="sqlite")
+    kinds.add_argument(parser)
     given = parser.parse_args()
     pace = Pace(answer=given.latency / 1000, jitter=given.jitter)
     with contextlib.ExitStack() as stack:
         path = stack.enter_context(folder())
         cloud = stack.enter_context(Cloud(Population(1, 100_000), pace))
         url = stack.enter_context(database(given.database, path))
-        ours, port = stack.enter_context(gateway(cloud.facts, url, path))
+        ours, ports = stack.enter_context(gateway(cloud.facts, url, path))
         pod = cloud.facts.ports["Pod0"]
-        targets = [
-            Target("the pod itself", pod, "/compute", None),
-            Target("tricircle", port, "", ours),
-        ]
-        for name in _PEERS:
-            base = f"http://127.0.0.1:{pod}" + ("" if name == "nginx" else "/compute")
-            peer = stack.enter_context(running(name, cloud.facts, base, url, path))
-            if peer is not None:
-                prefix = "/compute" if name == "nginx" else ""
-                targets.append(Target(name, peer[1], prefix, peer[0]))
+        peers = {
+            name: stack.enter_context(running(name, cloud.facts, pod, url, path)) for name in _PEERS
+        }
+        measured = []
+        for kind in kinds.chosen(given):
+            below = f"/{kind.service}"
+            measured.append([
+                Target("the pod itself", kind, pod, below, None),
+                Target("tricircle", kind, ports[kind.service], "", ours),
+                *(Target(name, kind, peer[1], below, peer[0]) for name, peer in peers.items()
+                  if peer is not None),
+            ])  # fmt: skip
         token = cloud.facts.tokens["project0"]
-        asyncio.run(_measure(targets, given.clients, given.requests, given.rounds, token))
-        print(f"GET /servers/{{id}}, a pod takes {given.latency:g} ms ± {given.jitter:.0%}; "
+        every = [target for targets in measured for target in targets]
+        asyncio.run(_measure(every, given.clients, given.requests, given.rounds, token))
+        print(f"GET of one by its id, a pod takes {given.latency:g} ms ± {given.jitter:.0%}; "
               f"{time.strftime('%Y-%m-%d %H:%M')}, load {load()}")  # fmt: skip
-        _print(targets, given.clients)
-        _judge(targets, given.clients)
+        for targets in measured:
+            _print(targets, given.clients)
+        for targets in measured:
+            _judge(targets, given.clients)
 
 
 if __name__ == "__main__":
