@@ -9,20 +9,22 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.functional.fakes.cinder_backups import Backups
 from tests.functional.fakes.cinder_groups import Beside
 from tests.functional.fakes.cinder_operators import Operators
 from tests.functional.fakes.cinder_quotas import Quotas
-from tests.functional.fakes.cinder_types import Types
-from tests.functional.fakes.cinder_volumes import Volumes
+from tests.functional.fakes.cinder_specs import Specs
 from tests.functional.fakes.http import Exchange, Journal, LoopThread, Refusal, reply, route
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.nova import FAULT_NAMES
 
 VERSION = "OpenStack-API-Version"
+# Before that a Cinder knows no URL without a project.
+_PROJECT_OPTIONAL = (3, 67)
 _PROJECT = re.compile(r"/([0-9a-f]{32})(/.*)")
 
 
-class Cinder(Types, Quotas, Operators, Volumes, Beside):
+class Cinder(Specs, Quotas, Operators, Backups, Beside):
     """One pod's block storage."""
 
     def __init__(
@@ -39,6 +41,7 @@ class Cinder(Types, Quotas, Operators, Volumes, Beside):
         self.min_version, self.max_version = (3, 0), (3, 71)
         self.prepare_store()
         self.prepare_types()
+        self.prepare_specs()
         self.prepare_quotas()
         self.prepare_operators()
 
@@ -82,6 +85,8 @@ class Cinder(Types, Quotas, Operators, Volumes, Beside):
             if project[1] != exchange.token.project_id:
                 raise Refusal(400, "Malformed request url")
             exchange.path = project[2]
+        elif self.max_version < _PROJECT_OPTIONAL:
+            raise Refusal(404, "The resource could not be found.")
         writes = exchange.http.method not in ("GET", "HEAD")
         if writes and not {"admin", "member"} & set(exchange.token.roles):
             raise Refusal(403, f"Policy doesn't allow {exchange.path} to be performed.")

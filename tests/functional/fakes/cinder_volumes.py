@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes, snapshots and backups, mixed into Cinder."""
+"""Volumes and snapshots, mixed into Cinder."""
 
-import base64
-import json
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +12,7 @@ from tests.functional.fakes.cinder_lists import (
     since,
     true,
 )
-from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route
+from tests.functional.fakes.http import Exchange, Refusal, reply, route
 
 _STATUS = "Invalid volume: Volume {}"
 
@@ -41,9 +39,6 @@ class Volumes(Store):
 
     def add_snapshot(self, volume: Object, name: str = "s", **values: Any) -> Object:
         return self._snapshot(volume, name=name, **values)
-
-    def add_backup(self, volume: Object, name: str = "b", **values: Any) -> Object:
-        return self._backup(volume, name=name, **values)
 
     def _volume(self, project: str, user: str, **values: Any) -> Object:
         return self.put("volume", project, user, **{
@@ -74,18 +69,6 @@ class Volumes(Store):
             "group_snapshot_id": None,
             "availability_zone": volume["availability_zone"],
             "use_quota": True,
-            **values,
-        })  # fmt: skip
-
-    def _backup(self, volume: Object, **values: Any) -> Object:
-        return self.put("backup", volume["project_id"], volume["user_id"], **{
-            "volume_id": volume["id"],
-            "size": volume["size"],
-            "snapshot_id": None,
-            "availability_zone": self.zone,
-            "is_incremental": False,
-            "container": "backups",
-            "encryption_key_id": None,
             **values,
         })  # fmt: skip
 
@@ -127,7 +110,7 @@ class Volumes(Store):
             shown["consumes_quota"] = item["use_quota"]
         return shown
 
-    def _brief(self, path: str) -> Any:
+    def brief(self, path: str) -> Any:
         def show(item: Object, exchange: Exchange) -> Object:
             links = self.links_to(exchange, path, item["id"])
             return {"id": item["id"], "name": item["name"], "links": links}
@@ -150,27 +133,11 @@ class Volumes(Store):
             shown["consumes_quota"] = item["use_quota"]
         return shown
 
-    def show_backup(self, item: Object, exchange: Exchange) -> Object:
-        names = ["id", "status", "size", "availability_zone", "container", "created_at",
-                 "updated_at", "name", "description", "volume_id", "is_incremental",
-                 "snapshot_id"]  # fmt: skip
-        shown = {name: item[name] for name in names}
-        shown |= {"object_count": 0, "fail_reason": None, "has_dependent_backups": False,
-                  "data_timestamp": item["created_at"]}  # fmt: skip
-        shown["links"] = self.links_to(exchange, "backups", item["id"])
-        if exchange.version >= (3, 18) and exchange.token.is_admin:
-            shown["os-backup-project-attr:project_id"] = item["project_id"]
-        if exchange.version >= (3, 43):
-            shown["metadata"] = item["metadata"]
-        if exchange.version >= (3, 56):
-            shown["user_id"] = item["user_id"]
-        return shown
-
     # -- volumes -----------------------------------------------------------------------------
 
     @route("GET", "/volumes")
     def list_volumes(self, exchange: Exchange) -> web.Response:
-        return self.listed(exchange, "volume", self._brief("volumes"))
+        return self.listed(exchange, "volume", self.brief("volumes"))
 
     @route("GET", "/volumes/detail")
     def list_volume_details(self, exchange: Exchange) -> web.Response:
@@ -221,8 +188,8 @@ class Volumes(Store):
         volume = self._volume(
             exchange.token.project_id,
             exchange.token.user.id,
-            name=_name(wanted, "name"),
-            description=_name(wanted, "description"),
+            name=name_in(wanted, "name"),
+            description=name_in(wanted, "description"),
             size=int(str(size)),
             metadata=wanted.get("metadata") or {},
             volume_type_id=type_id,
@@ -251,7 +218,7 @@ class Volumes(Store):
     @route("PUT", "/volumes/{volume_id}")
     def update_volume(self, exchange: Exchange, volume_id: str) -> web.Response:
         volume = self.find(exchange, "volume", volume_id)
-        _change(volume, exchange.json("volume"))
+        change(volume, exchange.json("volume"))
         self.touch(volume)
         return reply({"volume": self.show_volume(volume, exchange)})
 
@@ -356,7 +323,7 @@ class Volumes(Store):
         volume = self.find(exchange, "volume", wanted["volume_id"])
         self.room(exchange.token.project_id, snapshots=1, gigabytes=volume["size"])
         snapshot = self._snapshot(
-            volume, name=_name(wanted, "name"), metadata=wanted.get("metadata") or {}
+            volume, name=name_in(wanted, "name"), metadata=wanted.get("metadata") or {}
         )
         shown = self.show_snapshot({**snapshot, "status": "creating"}, exchange, detailed=False)
         return reply({"snapshot": shown}, 202)
@@ -370,7 +337,7 @@ class Volumes(Store):
     @route("PUT", "/snapshots/{item_id}")
     def update_snapshot(self, exchange: Exchange, item_id: str) -> web.Response:
         snapshot = self.find(exchange, "snapshot", item_id)
-        _change(snapshot, exchange.json("snapshot"))
+        change(snapshot, exchange.json("snapshot"))
         return reply({"snapshot": self.show_snapshot(snapshot, exchange)})
 
     @route("DELETE", "/(?P<kind>snapshot|backup)s/{item_id}")
@@ -391,75 +358,15 @@ class Volumes(Store):
             raise Refusal(400, f"There is no such action: {name}")
         return reply(None, 202)
 
-    # -- backups -----------------------------------------------------------------------------
 
-    @route("GET", "/backups")
-    def list_backups(self, exchange: Exchange) -> web.Response:
-        return self.listed(exchange, "backup", self._brief("backups"))
-
-    @route("GET", "/backups/detail")
-    def list_backup_details(self, exchange: Exchange) -> web.Response:
-        return self.listed(exchange, "backup", self.show_backup)
-
-    @route("POST", "/backups")
-    def create_backup(self, exchange: Exchange) -> web.Response:
-        wanted = exchange.json("backup")
-        volume = self.find(exchange, "volume", str(wanted.get("volume_id")))
-        self.room(exchange.token.project_id, backups=1, backup_gigabytes=volume["size"])
-        backup = self._backup(volume, name=_name(wanted, "name"))
-        return reply({"backup": self._brief("backups")(backup, exchange)}, 202)
-
-    @route("GET", "/backups/{item_id}")
-    def show_one_backup(self, exchange: Exchange, item_id: str) -> web.Response:
-        return reply({"backup": self.show_backup(self.find(exchange, "backup", item_id), exchange)})
-
-    @route("PUT", "/backups/{item_id}")
-    def update_backup(self, exchange: Exchange, item_id: str) -> web.Response:
-        since(exchange, 3, 9)
-        backup = self.find(exchange, "backup", item_id)
-        _change(backup, exchange.json("backup"))
-        return reply({"backup": self._brief("backups")(backup, exchange)})
-
-    @route("POST", "/backups/{item_id}/restore")
-    def restore(self, exchange: Exchange, item_id: str) -> web.Response:
-        backup, wanted = self.find(exchange, "backup", item_id), exchange.json("restore")
-        if wanted.get("volume_id"):
-            volume = self.find(exchange, "volume", wanted["volume_id"])
-        else:
-            self.room(exchange.token.project_id, volumes=1, gigabytes=backup["size"])
-            name = wanted.get("name") or f"restore_backup_{item_id}"
-            volume = self._volume(
-                exchange.token.project_id, exchange.token.user.id, name=name, size=backup["size"]
-            )
-        told = {"backup_id": item_id, "volume_id": volume["id"], "volume_name": volume["name"]}
-        return reply({"restore": told}, 202)
-
-    @route("GET", "/backups/{item_id}/export_record")
-    def export_record(self, exchange: Exchange, item_id: str) -> web.Response:
-        admin_only(exchange)
-        backup = self.find(exchange, "backup", item_id)
-        url = base64.b64encode(json.dumps({"id": item_id, "size": backup["size"]}).encode())
-        record = {"backup_service": "fake", "backup_url": url.decode()}
-        return reply({"backup-record": record})
-
-    @route("POST", "/backups/import_record")
-    def import_record(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
-        told = json.loads(base64.b64decode(exchange.json("backup-record")["backup_url"]))
-        project, user = exchange.token.project_id, exchange.token.user.id
-        volume = {"id": new_id(), "size": told["size"], "project_id": project, "user_id": user}
-        backup = self._backup(volume, **told)
-        return reply({"backup": self._brief("backups")(backup, exchange)}, 201)
-
-
-def _name(wanted: Object, field: str) -> Any:
+def name_in(wanted: Object, field: str) -> Any:
     value = wanted.get(field, wanted.get(f"display_{field}"))
     return value.strip() if isinstance(value, str) else value
 
 
-def _change(item: Object, wanted: Object) -> None:
+def change(item: Object, wanted: Object) -> None:
     for field in ("name", "description"):
         if field in wanted or f"display_{field}" in wanted:
-            item[field] = _name(wanted, field)
+            item[field] = name_in(wanted, field)
     if "metadata" in wanted:
         item["metadata"] = wanted["metadata"]
