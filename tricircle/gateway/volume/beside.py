@@ -18,7 +18,8 @@ from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.volume import documents, quota, usage
+from tricircle.gateway.volume import documents, quota, unknown, usage
+from tricircle.gateway.volume.request import name_of
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -27,25 +28,32 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Made:
-    """``kind`` is what is made, ``key`` its key in the request, ``sources`` {field: type} there."""
+    """``kind`` is what is made, ``key`` its key in the request, ``sources`` {field: type} there.
+
+    Whether one whose answer is lost can be ``found`` again: a transfer's key, for one, is lost with
+    it. ``told`` is what the answer shows where that is not all of the document.
+    """
 
     kind: str
     key: str
     sources: Mapping[str, str]
+    found: bool = False
+    told: tuple[str, ...] = ()
 
 
 _OF_VOLUME = {"volume_id": "volume"}
 _MADE = {
-    "/snapshots": _Made("snapshot", "snapshot", _OF_VOLUME),
-    "/backups": _Made("backup", "backup", _OF_VOLUME),
+    "/snapshots": _Made("snapshot", "snapshot", _OF_VOLUME, True),
+    "/backups": _Made("backup", "backup", _OF_VOLUME, True, ("id", "name", "links")),
     "/volume-transfers": _Made("transfer", "transfer", _OF_VOLUME),
     "/os-volume-transfer": _Made("transfer", "transfer", _OF_VOLUME),
     "/attachments": _Made("attachment", "attachment", {"volume_uuid": "volume"}),
-    "/group_snapshots": _Made("group_snapshot", "group_snapshot", {"group_id": "group"}),
+    "/group_snapshots": _Made("group_snapshot", "group_snapshot", {"group_id": "group"}, True),
     "/groups/action": _Made(
         "group",
         "create-from-src",
         {"group_snapshot_id": "group_snapshot", "source_group_id": "group"},
+        True,
     ),
     "/cgsnapshots": _Made("cgsnapshot", "cgsnapshot", {"consistencygroup_id": "consistencygroup"}),
     "/consistencygroups/create_from_src": _Made(
@@ -78,7 +86,12 @@ async def create(call: Call) -> web.Response:
 
 
 async def _made(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) -> PodResponse:
-    answer = await forward(call, pod)
+    if made.found:
+        values = {field: wanted.get(field) for field in made.sources}
+        sought = unknown.Sought(made.kind, name_of(wanted), values, made.told)
+        answer = await unknown.ask(call, pod, sought)
+    else:
+        answer = await forward(call, pod)
     if answer.ok:
         new, project = answer.json()[made.kind]["id"], call.context.project_id
         # Whoever is to accept a transfer cannot see what it is of.

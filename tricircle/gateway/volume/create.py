@@ -15,11 +15,11 @@ from tricircle.gateway import choosing, lookup, placed
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import ask_any, forward, reply
+from tricircle.gateway.forward import ask_any, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import documents, quota, unknown, usage
 from tricircle.gateway.volume.request import CreateRequest, RefusedByCinder, parse
-from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
+from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Request
 
@@ -85,8 +85,9 @@ async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodRespo
     troubles: list[str] = []
     refusal: PodResponse | None = None
     for pod in pods[: CONF.scheduling.max_attempts]:
+        sought = unknown.Sought(wanted.kind, wanted.name, {"size": wanted.wanted.get("size")})
         try:
-            answer = await _asked(call, wanted, pod)
+            answer = await unknown.ask(call, pod, sought, wanted.toward(pod))
         except PodUnreachable as error:
             troubles.append(str(error))
             continue
@@ -100,48 +101,6 @@ async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodRespo
     if refusal is not None:
         return refusal
     raise Fault(503, f"No pod could make the {wanted.kind}: {'; '.join(troubles)}")
-
-
-async def _asked(call: Call, wanted: CreateRequest, pod: Pod) -> PodResponse:
-    """Ask one pod. Raises PodUnreachable, and Fault 504 when whether it made one is not known."""
-    sought = unknown.Sought(wanted)
-    try:
-        answer = await forward(call, pod, body=wanted.toward(pod))
-    except PodTimeout as error:
-        return await _found(call, pod, sought, str(error))
-    if answer.ok and not _tells(answer, wanted.kind):
-        why = f"Pod {pod.region_name}: answered {answer.status} with a body that is not JSON."
-        return await _found(call, pod, sought, why)
-    if answer.status < 500:
-        return answer
-    try:
-        found = await unknown.look(call, pod, sought, patience=0.0)
-    except PodError:
-        found = None
-    return found or answer
-
-
-def _tells(answer: PodResponse, kind: str) -> bool:
-    """Whether a success says what was made."""
-    try:
-        return bool(answer.json()[kind]["id"])
-    except (PodError, KeyError, TypeError):
-        return False
-
-
-async def _found(call: Call, pod: Pod, sought: unknown.Sought, why: str) -> PodResponse:
-    trouble = ""
-    try:
-        found = await unknown.look(call, pod, sought, patience=15.0)
-        if found is not None:
-            return found
-    except PodError as error:
-        trouble = f" {error}"
-    raise Fault(
-        504,
-        f"{why} Whether it made the {sought.request.kind} is not known: list them before you try "
-        f"again.{trouble}",
-    )
 
 
 def _another_may_take_it(answer: PodResponse) -> bool:

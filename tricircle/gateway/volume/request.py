@@ -2,7 +2,7 @@
 """What a create of a volume or of a group asks for, as far as the gateway has to know."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tricircle.gateway.volume.documents import ZONE
@@ -44,10 +44,7 @@ class CreateRequest:
 
     @property
     def name(self) -> str | None:
-        for key in ("name", "display_name"):
-            if isinstance(name := self.wanted.get(key), str):
-                return name.strip()
-        return None
+        return name_of(self.wanted)
 
     def toward(self, pod: Pod) -> dict[str, Any]:
         """The body for a pod, in the pod's own name of the zone."""
@@ -55,6 +52,14 @@ class CreateRequest:
         if pod.pod_availability_zone:
             wanted[ZONE] = pod.pod_availability_zone
         return {**self.body, self.kind: wanted}
+
+
+def name_of(wanted: Mapping[str, Any]) -> str | None:
+    """The name that is asked for, as a document will show it."""
+    for key in ("name", "display_name"):
+        if isinstance(name := wanted.get(key), str):
+            return name.strip()
+    return None
 
 
 def parse(body: Any, kind: str) -> CreateRequest:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find the volume or group a pod may have made although its answer never came."""
+"""Ask a pod to make something, and find what it may have made although its answer never came."""
 
 import asyncio
 import dataclasses
 import datetime
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,24 +13,74 @@ import orjson
 from tricircle.db import routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
+from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import forward
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.volume.request import CreateRequest
-from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
-_PAUSE = 1.0
+# Seconds a pod has to show what it made, and between looks.
+_PATIENCE, _PAUSE = 15.0, 1.0
 _SKEW = datetime.timedelta(seconds=60)
 _LATEST = "sort=created_at:desc&limit=50"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sought:
-    """What was asked for, and when."""
+    """What was asked for, and when: a ``kind`` of thing, ``named`` so, whose document shows
+    ``values``, as far as it shows them. The answer has no more than ``told`` of the document, where
+    given."""
 
-    request: CreateRequest
+    kind: str
+    name: str | None
+    values: Mapping[str, Any]
+    told: tuple[str, ...] = ()
     since: datetime.datetime = dataclasses.field(
         default_factory=lambda: datetime.datetime.now(datetime.UTC)
+    )
+
+
+async def ask(call: Call, pod: Pod, sought: Sought, body: Any = None) -> PodResponse:
+    """Ask one pod to make it, by the client's own body if no other is given.
+
+    Raises PodUnreachable, and Fault 504 when whether it made one is not known.
+    """
+    try:
+        answer = await forward(call, pod, body=body)
+    except PodTimeout as error:
+        return await _found(call, pod, sought, str(error))
+    if answer.ok and not _tells(answer, sought.kind):
+        why = f"Pod {pod.region_name}: answered {answer.status} with a body that is not JSON."
+        return await _found(call, pod, sought, why)
+    if answer.status < 500:
+        return answer
+    try:
+        found = await look(call, pod, sought, patience=0.0)
+    except PodError:
+        found = None
+    return found or answer
+
+
+def _tells(answer: PodResponse, kind: str) -> bool:
+    """Whether a success says what was made."""
+    try:
+        return bool(answer.json()[kind]["id"])
+    except (PodError, KeyError, TypeError):
+        return False
+
+
+async def _found(call: Call, pod: Pod, sought: Sought, why: str) -> PodResponse:
+    trouble = ""
+    try:
+        found = await look(call, pod, sought, patience=_PATIENCE)
+        if found is not None:
+            return found
+    except PodError as error:
+        trouble = f" {error}"
+    raise Fault(
+        504,
+        f"{why} Whether it made the {sought.kind} is not known: list them before you try again."
+        f"{trouble}",
     )
 
 
@@ -47,7 +98,7 @@ async def look(call: Call, pod: Pod, sought: Sought, patience: float) -> PodResp
 
 
 async def _once(call: Call, pod: Pod, sought: Sought) -> PodResponse | None:
-    kind = sought.request.kind
+    kind = sought.kind
     path = f"/{kind}s/detail"
     answer = await forward(call, pod, method="GET", path=path, query=_LATEST, body=b"")
     if not answer.ok:
@@ -60,14 +111,16 @@ async def _once(call: Call, pod: Pod, sought: Sought) -> PodResponse | None:
     # Two of one name made at the same moment cannot be told apart: neither is taken.
     if len(candidates) != 1:
         return None
-    return dataclasses.replace(answer, status=202, body=orjson.dumps({kind: candidates[0]}))
+    (item,) = candidates
+    shown = {name: item[name] for name in sought.told or item if name in item}
+    return dataclasses.replace(answer, status=202, body=orjson.dumps({kind: shown}))
 
 
 def _is_like(item: dict[str, Any], sought: Sought) -> bool:
     since = (sought.since - _SKEW).strftime("%Y-%m-%dT%H:%M:%S")
-    if (item.get("name") or None) != (sought.request.name or None):
+    if (item.get("name") or None) != (sought.name or None):
         return False
-    size = sought.request.wanted.get("size")
-    if size is not None and "size" in item and str(item["size"]) != str(size):
-        return False
+    for name, value in sought.values.items():
+        if value is not None and name in item and str(item[name]) != str(value):
+            return False
     return str(item.get("created_at", "")) >= since
