@@ -10,7 +10,7 @@ from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
-from tricircle.db import backup_copies, storage
+from tricircle.db import backup_copies, routings, storage
 from tricircle.gateway.volume import backups, deletion
 from tricircle.pods.pod import Pod
 from tricircle.xjob.backup_copies import BackupCopies
@@ -99,7 +99,7 @@ async def test_it_counts_once(gateway: Gateway, cloud: Cloud) -> None:
     ("values", "into", "word"),
     [
         ({}, "pod3", "share"),
-        ({"is_incremental": True}, "pod1", "incremental"),
+        ({"is_incremental": True}, "pod1", "full backup"),
         ({"status": "error"}, "pod1", "error"),
     ],
 )
@@ -109,7 +109,8 @@ async def test_what_cannot_be_says_why(
     backup, volume = pair(cloud, into=into, **values)
     refused = await restore(gateway, backup, volume)
     assert refused.status == 400
-    assert word in refused.message
+    for told in (word, backup["id"], "pod2", into, "name no volume"):
+        assert told in refused.message
     assert cloud.pods[into].cinder.items["backup"] == {}
 
 
@@ -143,3 +144,62 @@ async def test_a_lost_answer_is_no_second_record(
     cloud.pods["pod1"].cinder.heal()
     (await restore(gateway, backup, volume)).ok(202)
     assert list(cloud.pods["pod1"].cinder.items["backup"]) == [backup["id"]]
+
+
+async def listed(gateway: Gateway, query: dict[str, str], path: str = "/backups/detail") -> Any:
+    query = {"all_tenants": "1", **query}
+    return (await gateway.volumes.get(path, query=query, user="admin", version="3.71")).ok(200)
+
+
+@pytest.mark.parametrize("path", ["/backups", "/backups/detail"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 1000])
+async def test_nobody_sees_the_record_in_a_list(
+    gateway: Gateway, cloud: Cloud, path: str, limit: int
+) -> None:
+    """Nor does a page end early for it."""
+    wanted = []
+    for name in ("a", "b", "c"):
+        own = cloud.pods["pod1"].cinder
+        wanted.append(own.add_backup(own.add_volume("own"), name=name)["id"])
+        backup, volume = pair(cloud, name=name)
+        (await restore(gateway, backup, volume)).ok(202)
+        wanted.append(backup["id"])
+    assert len(cloud.pods["pod1"].cinder.items["backup"]) == 6
+    got: list[str] = []
+    while True:
+        query = {"limit": str(limit), "sort": "name:asc", "with_count": "true"}
+        page = await listed(gateway, query | ({"marker": got[-1]} if got else {}), path)
+        if not page["backups"]:
+            break
+        assert page["count"] == 6
+        assert len(page["backups"]) == min(limit, 6 - len(got))
+        got += [one["id"] for one in page["backups"]]
+    assert sorted(got) == sorted(wanted)
+
+
+async def test_nobody_is_led_to_the_record(gateway: Gateway, cloud: Cloud) -> None:
+    """An administrator's call for the backup, which nothing tells the place of, finds it itself."""
+    backup, volume = pair(cloud)
+    (await restore(gateway, backup, volume)).ok(202)
+    own, copy = (cloud.pods[name].cinder.items["backup"][backup["id"]] for name in ("pod2", "pod1"))
+    own["description"], copy["description"] = "own", "copy"
+    path = f"/backups/{backup['id']}"
+    cloud.pods["pod2"].cinder.fail(Kind.SLOW, "GET", path, times=1)
+    for _ in range(2):
+        await asyncio.to_thread(routings.delete, "backup", backup["id"])
+        gateway.services.routings.drop("backup", backup["id"])
+        shown = (await gateway.volumes.get(path, user="admin")).ok(200)["backup"]
+        assert shown["description"] == "own"
+    # Gone from its pod, it is nowhere.
+    del cloud.pods["pod2"].cinder.items["backup"][backup["id"]]
+    assert (await gateway.volumes.get(path, user="admin")).status == 404
+
+
+async def test_a_volume_is_not_made_of_the_record(gateway: Gateway, cloud: Cloud) -> None:
+    backup, volume = pair(cloud)
+    (await restore(gateway, backup, volume)).ok(202)
+    await asyncio.to_thread(routings.delete, "backup", backup["id"])
+    gateway.services.routings.drop("backup", backup["id"])
+    body = {"volume": {"size": 2, "backup_id": backup["id"]}}
+    made = (await gateway.volumes.post("/volumes", body, user="admin", version="3.71")).ok(202)
+    assert made["volume"]["id"] in cloud.pods["pod2"].cinder.items["volume"]

@@ -31,6 +31,15 @@ def in_pod(pod_id: str) -> set[str]:
         return set(tx.scalars(query))
 
 
+def pods_with(backup_id: str) -> set[str]:
+    """Ids of the pods that have (or may have) a record of a backup of another pod."""
+    query = sa.select(Realization.pod_id).where(
+        Realization.resource_type == KIND, Realization.resource_id == backup_id
+    )
+    with session.read() as tx:
+        return set(tx.scalars(query))
+
+
 @retried_if_overtaken
 def end(backup_id: str) -> None:
     """The backup is gone: so are the records of it."""

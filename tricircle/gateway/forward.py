@@ -11,10 +11,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from tricircle.gateway import restricted
-from tricircle.gateway.call import Call
+from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.headers import REQUEST_ID, is_request_id
+from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -55,7 +56,7 @@ async def forward(
         pod,
         call.service,
         method or call.method,
-        call.on_pod(call.path if path is None else path),
+        call.on_pod(call.path if path is None else path, pod),
         token=call.context.token,
         request_id=call.context.upstream_id,
         headers=headers,
@@ -133,6 +134,26 @@ def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.
         headers["X-Tricircle-Pod"] = answer.pod.region_name
     content = rewrite_links(call, answer.pod, answer.body if body is None else body)
     return web.Response(status=answer.status, body=content, headers=headers)
+
+
+async def as_ourselves(
+    call: Call, pod: Pod, method: str, path: str, body: Any = None, version: Version | None = None
+) -> PodResponse:
+    """Ask the called service of a pod as the service user, on behalf of a call.
+
+    Raises PodUnreachable, PodTimeout.
+    """
+    identity = call.services.identity
+    return await call.services.client.request(
+        pod,
+        call.service,
+        method,
+        await in_thread(identity.below, pod, call.service) + path,
+        token=await in_thread(identity.token),
+        request_id=call.context.upstream_id,
+        body=body,
+        version=version,
+    )
 
 
 def pod_root(pod: Pod, service: str) -> str:

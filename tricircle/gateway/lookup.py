@@ -16,7 +16,7 @@ from urllib.parse import quote
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import routings
+from tricircle.db import backup_copies, routings
 from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -189,7 +189,11 @@ async def _search(
     call: Call, resource_type: str, resource_id: str, but: Pod | None = None
 ) -> tuple[Pod | None, list[Pod]]:
     """Ask all pods at once, learn the answer: (the pod or None, the pods that did not say)."""
-    pods = [pod for pod in call.pods if but is None or pod.id != but.id]
+    passed = {but.id} if but is not None else set()
+    if resource_type == "backup":
+        # A record there of another pod's backup is not the backup.
+        passed |= await in_thread(backup_copies.pods_with, resource_id)
+    pods = [pod for pod in call.pods if pod.id not in passed]
     answering = set(call.answering)
     asked = [pod for pod in pods if pod in answering]
     away = [pod for pod in pods if pod not in answering]
@@ -244,7 +248,7 @@ async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> P
         pod,
         call.service,
         "GET",
-        call.on_pod(path(resource_type, resource_id)),
+        call.on_pod(path(resource_type, resource_id), pod),
         token=call.context.token,
         headers=await restricted.beside(call),
         request_id=call.context.upstream_id,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import routings
+from tricircle.db import backup_copies, routings
 from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.threads import in_thread
@@ -58,7 +58,9 @@ async def _find(call: Call, kind: str, item: str) -> tuple[str, str] | None:
 
 async def _asked(call: Call, kind: str, item: str) -> Pod | None:
     service, _ = _PLACES[kind]
-    pods = [pod for pod in call.services.answering() if pod.has(service)]
+    copies = await in_thread(backup_copies.pods_with, item) if kind == "backup" else set()
+    answering = call.services.answering()
+    pods = [pod for pod in answering if pod.has(service) and pod.id not in copies]
     found = await asyncio.gather(*(_has(call, pod, kind, item) for pod in pods))
     return next((pod for pod, has in zip(pods, found, strict=True) if has), None)
 

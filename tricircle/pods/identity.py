@@ -75,7 +75,19 @@ class ServiceIdentity:
         call_deadline). Its methods raise keystoneauth1 exceptions, also for 4xx and 5xx, unless
         given ``raise_exc=False``. Raises PodUnreachable when the pod has no such endpoint.
         """
-        return self._adapter(pod.endpoint(service), deadline)
+        return self._adapter(pod.endpoint(service) + self.below(pod, service), deadline)
+
+    def below(self, pod: Pod, service: str) -> str:
+        """What comes between a pod's endpoint and a path: our project, where that must be named.
+
+        Raises KeystoneFailed.
+        """
+        if not pod.wants_project(service):
+            return ""
+        try:
+            return f"/{self.session.get_project_id()}"
+        except ClientException as error:
+            raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
 
     @contextlib.contextmanager
     def within(self, project_id: str, pod: Pod, service: str) -> Iterator[Adapter]:
@@ -92,9 +104,9 @@ class ServiceIdentity:
         try:
             auth = v3.Token(self.session.auth.auth_url, self.token(), project_id=project_id)
             session = Session(auth, verify=self.session.verify, timeout=self.session.timeout)
-            yield _Adapter(
-                session, None, endpoint_override=pod.endpoint(service), user_agent="tricircle"
-            )
+            base = pod.endpoint(service)
+            base += f"/{project_id}" if pod.wants_project(service) else ""
+            yield _Adapter(session, None, endpoint_override=base, user_agent="tricircle")
         finally:
             if not held:
                 self._keystone(path, method="DELETE", raise_exc=False)

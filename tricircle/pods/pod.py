@@ -48,6 +48,15 @@ class Pod:
                 self.region_name, f"Keystone's catalogue has no {service} endpoint for it"
             ) from None
 
+    def wants_project(self, service: str) -> bool:
+        """Whether a service's URLs must name the project of the token, and it is not said yet.
+
+        Cinder's must where it is older than microversion 3.67.
+        """
+        newest = str(self.versions.get(service, {}).get("max", ""))
+        numbers = newest.split(".")
+        return service == "volume" and newest != "" and [*map(int, numbers)] < [3, 67]
+
     def has(self, service: str) -> bool:
         """Whether the pod has a service, which may not answer now. Every pod has compute."""
         return service in self.endpoints or service not in OPTIONAL

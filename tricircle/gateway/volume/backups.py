@@ -14,7 +14,7 @@ from tricircle.gateway import lookup, moving
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import ask_any, reply
+from tricircle.gateway.forward import as_ourselves, ask_any, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import quota, usage
 from tricircle.pods.pod import Pod
@@ -55,26 +55,28 @@ async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod)
     found = await usage.document(call, "backup", backup)
     if not found or not await usage.document(call, "volume", volume):
         raise lookup.missing(*(("volume", volume) if found else ("backup", backup)))
-    if found.get("status") != "available" or found.get("is_incremental"):
-        why = "incremental" if found.get("is_incremental") else str(found.get("status"))
-        raise Fault(
-            400, f"Backup {backup} is {why}: it is not restored in another pod than its own."
-        )
+    if found.get("is_incremental"):
+        raise _stays(
+            backup, pod, there, "it is incremental, and its data is nothing without its parents'",
+            "make a full backup of its volume there",
+        )  # fmt: skip
+    if found.get("status") != "available":
+        raise _stays(backup, pod, there, f"it is {found.get('status')}", "make another one")
     await in_thread(backup_copies.begin, backup, there.id, call.context.project_id)
     await _tell(call, backup, pod, there)
     wanted = {"restore": {**_wanted(call, "restore"), "volume_id": volume}}
-    return await _ask(call, there, "POST", f"{_path(backup)}/restore", wanted)
+    return await as_ourselves(call, there, "POST", f"{_path(backup)}/restore", wanted)
 
 
 async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
     """Let ``there`` know of a backup that ``pod`` has. Raises Fault 400, 502, 504."""
-    known = await _ask(call, there, "GET", _path(backup))
+    known = await as_ourselves(call, there, "GET", _path(backup))
     if known.status == 404:
-        record = await _ask(call, pod, "GET", f"{_path(backup)}/export_record")
+        record = await as_ourselves(call, pod, "GET", f"{_path(backup)}/export_record")
         told = record
         if record.ok:
             body = {"backup-record": record.json()["backup-record"]}
-            told = await _ask(call, there, "POST", "/backups/import_record", body)
+            told = await as_ourselves(call, there, "POST", "/backups/import_record", body)
         # Another request may have been quicker.
         if not told.ok and "already exists" not in told.message():
             raise Fault(
@@ -85,7 +87,7 @@ async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE
     while True:
-        shown = await _ask(call, there, "GET", _path(backup))
+        shown = await as_ourselves(call, there, "GET", _path(backup))
         status = shown.json()["backup"]["status"] if shown.ok else shown.message()
         if status in ("available", "restoring"):
             return
@@ -108,18 +110,6 @@ def _shared(pod: Pod, other: Pod) -> bool:
     return any(both <= {name.strip() for name in store} for store in stores)
 
 
-async def _ask(call: Call, pod: Pod, method: str, path: str, body: Any = None) -> PodResponse:
-    return await call.services.client.request(
-        pod,
-        "volume",
-        method,
-        path,
-        token=await in_thread(call.services.identity.token),
-        request_id=call.context.upstream_id,
-        body=body,
-    )
-
-
 def _apart(backup: str, its_pod: Pod, volume: str, pod: Pod) -> Fault:
     return Fault(
         400,
@@ -127,6 +117,15 @@ def _apart(backup: str, its_pod: Pod, volume: str, pod: Pod) -> Fault:
         f"{its_pod.availability_zone}) and volume {volume} is in pod {pod.region_name} "
         f"(availability zone {pod.availability_zone}), which do not share a backup store. Restore "
         "it in its own pod: name no volume, and a new one is made there.",
+    )
+
+
+def _stays(backup: str, pod: Pod, there: Pod, why: str, what: str) -> Fault:
+    return Fault(
+        400,
+        f"Backup {backup} is in pod {pod.region_name} and cannot be restored in pod "
+        f"{there.region_name}: {why}. Restore it in pod {pod.region_name} (name no volume, and a "
+        f"new one is made there), or {what} and restore that.",
     )
 
 

@@ -12,7 +12,7 @@ from tricircle.gateway import lookup, moving
 from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import forward, reply
+from tricircle.gateway.forward import as_ourselves, forward, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -89,15 +89,8 @@ async def _forget(call: Call, kind: str, resource_id: str) -> None:
 
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:
     try:
-        answer = await call.services.client.request(
-            pod,
-            "volume",
-            "GET",
-            lookup.path(kind, resource_id),
-            token=await in_thread(call.services.identity.token),
-            request_id=call.context.upstream_id,
-            version=call.version,
-        )
+        path = lookup.path(kind, resource_id)
+        answer = await as_ourselves(call, pod, "GET", path, version=call.version)
     except PodError as error:
         LOG.info("Whether %s %s is gone is not known yet: %s", kind, resource_id, error)
         return False

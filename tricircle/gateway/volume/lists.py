@@ -2,9 +2,11 @@
 """Lists of volumes and of all that is made of them: every pod's, merged."""
 
 import itertools
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from tricircle.db import backup_copies
 from tricircle.gateway import lookup, scatter
 from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
@@ -12,9 +14,12 @@ from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import reply
 from tricircle.gateway.merged import Collection, MergedList
-from tricircle.gateway.paging import Item
+from tricircle.gateway.paging import Item, Page
+from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import documents
 from tricircle.pods.pod import Pod
+
+Fetch = Callable[[str | None, int], Awaitable[Page]]
 
 # Cinder's sort keys and where a document shows their values.
 _SHOWN = {
@@ -89,6 +94,8 @@ _PAGED = {
     "message": ((3, 5), True),
 }
 _ALL = 1 << 30
+_NO_FILTERS = {"all_tenants", "with_count", "limit", "marker", "offset", "sort", "sort_key",
+               "sort_dir"}  # fmt: skip
 
 
 async def brief(call: Call) -> web.Response:
@@ -131,6 +138,31 @@ class _List(MergedList):
             return set()
         zone = {documents.ZONE} if self._filters_zone() else set()
         return super().dropped() | {"offset"} | zone
+
+    def _fetcher(self, pod: Pod) -> Fetch:
+        fetch = super()._fetcher(pod)
+        return fetch if self.collection.item != "backup" else self._own_only(pod, fetch)
+
+    def _own_only(self, pod: Pod, fetch: Fetch) -> Fetch:
+        """Without the records of other pods' backups, which only administrators would see."""
+
+        async def own(marker: str | None, limit: int) -> Page:
+            copies = await in_thread(backup_copies.in_pod, pod.id)
+            items: list[Item] = []
+            while True:
+                page = await fetch(marker, limit - len(items))
+                if pod.id in self.counts and self._shows_all():
+                    self.counts[pod.id] -= len(copies)
+                items += [item for item in page.items if item["id"] not in copies]
+                if not page.more or not page.items or len(items) >= limit:
+                    return Page(items, page.more)
+                marker = page.items[-1]["id"]
+
+        return own
+
+    def _shows_all(self) -> bool:
+        """Whether a pod's list and count are those of all projects, whatever there is."""
+        return "all_tenants" in self.call.query and self.call.query.keys() <= _NO_FILTERS
 
     def limit(self) -> int | None:
         return super().limit() if self.is_paged() else _ALL
