@@ -13,6 +13,8 @@ from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cinder import Cinder
 from tests.functional.fakes.cinder_lists import Object
 from tests.functional.fakes.cloud import Cloud
+from tricircle.conf import CONF
+from tricircle.db import models, session
 
 START = datetime.datetime(2026, 11, 1, 12, 0, 0)
 NAMES = ["web", "db", "Web", "cache", "a_b", "ab", "a-b", None]
@@ -337,3 +339,36 @@ async def test_any_query_is_as_by_one_cinder(
         path = chance.choice(["/volumes", "/volumes/detail"])
         user = chance.choice(["member", "member", "reader"])
         await same(gateway, one_cinder, path, query=query, version=NEWEST, user=user)
+
+
+@pytest.mark.parametrize("direction", ["desc", "asc"])
+@pytest.mark.parametrize("kind", ["volume", "snapshot", "backup"])
+async def test_a_deep_page_is_begun_near_its_place(
+    gateway: Gateway, cloud: Cloud, one_cinder: Cinder, kind: str, direction: str
+) -> None:
+    """Who comes with a marker out of nowhere does not have all pages before it read."""
+    made = []
+    for index in range(300):
+        region = sorted(cloud.pods)[index % 3]
+        cinder, created = cloud.pods[region].cinder, START + datetime.timedelta(minutes=index)
+        values = {"name": f"v{index}", "created_at": f"{created.isoformat()}.000000"}
+        item = cinder.add_volume(**values)
+        if kind != "volume":
+            item = getattr(cinder, f"add_{kind}")(item, **values)
+        made.append(models.Routing(
+            resource_type=kind, resource_id=item["id"], pod_id=gateway.pod_ids[region],
+            project_id=cloud.project_id, created_at=created + datetime.timedelta(seconds=1),
+        ))  # fmt: skip
+    middle = made[150].resource_id
+    with session.write() as tx:
+        tx.add_all(made)
+    CONF.set_override("max_limit", 5, "gateway")
+    path = f"/{kind}s/detail?limit=5&sort=created_at:{direction}&marker={middle}"
+    cloud.journal.clear()
+    found = (await gateway.volumes.get(path)).ok()
+    asked = cloud.journal.find("pod", "GET", f"/{kind}s/detail")
+    wanted = (await from_one(gateway, one_cinder, path)).ok()
+    assert [one["id"] for one in found[f"{kind}s"]] == [one["id"] for one in wanted[f"{kind}s"]]
+    assert len(found[f"{kind}s"]) == 5
+    # Of the 20 pages that each pod has before the place at most a few.
+    assert len(asked) <= 9

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of servers: every pod's, merged as Nova merges its cells'."""
 
-import datetime
 import itertools
 import re
 from collections.abc import Mapping
 
 from aiohttp import web
-from oslo_utils import timeutils
 
 from tricircle.db import routings
+from tricircle.gateway import nearby
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_groups, reservations, zones
 from tricircle.gateway.merged import Collection, MergedList
@@ -20,8 +19,6 @@ from tricircle.pods.pod import Pod
 # Nova's rules begin at these microversions.
 _PARTIAL_RECORDS = (2, 69)
 _ZONE_FILTER_FOR_ALL = (2, 83)
-# A routing is written so soon after the server was made, unless it was learned later.
-_WRITTEN_WITHIN = datetime.timedelta(seconds=60)
 
 # Nova's sort keys and where a document shows their values; what it does not show counts as equal.
 _ATTRIBUTE = "OS-EXT-SRV-ATTR:"
@@ -125,16 +122,7 @@ class _Servers(MergedList):
         await pod_groups.show(*items)
 
     async def near(self, item: Item) -> Mapping[str, str]:
-        """By the routings, which are written a moment after servers are made."""
-        key, descending = self.order()[0] if self.order() else ("", False)
-        if key != "created_at" or "all_tenants" in self.call.query:
-            return {}
-        moment = timeutils.normalize_time(timeutils.parse_isotime(item["created"]))
-        if descending:
-            moment += _WRITTEN_WITHIN
-        pods = [pod.id for pod in self.call.answering]
-        project = self.call.context.project_id
-        return await in_thread(routings.near, "server", project, pods, moment, after=descending)
+        return await nearby.of(self.call, "server", self.order(), item["created"])
 
     def tells_missing(self) -> bool:
         """Partial records."""

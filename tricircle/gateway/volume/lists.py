@@ -2,12 +2,12 @@
 """Lists of volumes and of all that is made of them: every pod's, merged."""
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from tricircle.db import backup_copies
-from tricircle.gateway import lookup, scatter
+from tricircle.gateway import lookup, nearby, scatter
 from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -205,6 +205,10 @@ class _List(MergedList):
     def source_path(self) -> str:
         # What the brief list shows of most collections is not enough to sort by.
         return super().source_path() if self._brief or self.detailed else self.collection.path
+
+    async def near(self, item: Item) -> Mapping[str, str]:
+        made_at = item.get("created_at")
+        return await nearby.of(self.call, self.collection.item, self.order(), made_at)
 
     def is_lost(self, answer: PodResponse, marker: str) -> bool:
         return answer.status in (400, 404) and marker in answer.message()
