@@ -41,6 +41,16 @@ async def test_an_answer_that_is_lost_among_many_of_one_name(
     assert used(cloud)["volumes"] == 3
 
 
+async def test_a_pod_that_loses_many_answers(gateway: Gateway, cloud: Cloud) -> None:
+    """It is asked what it made even while it is left alone otherwise."""
+    cloud.pods["pod2"].cinder.fail(Kind.HANG_AFTER, "POST", "/volumes$")
+    asked = [make(gateway, name=f"v{number}", availability_zone="az2") for number in range(5)]
+    answers = await asyncio.gather(*asked)
+    made = {answer.ok(202)["volume"]["id"] for answer in answers}
+    assert made == {volume["id"] for _, volume in volumes(cloud)}
+    assert len(made) == 5
+
+
 @pytest.mark.parametrize("kind", LOST)
 async def test_a_group_whose_answer_is_lost(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
     body = {"group": {"name": "g", "group_type": "default_cgsnapshot_type",

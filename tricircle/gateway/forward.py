@@ -38,16 +38,18 @@ async def forward(
     body: Any = None,
     query: str | None = None,
     deadline: float | None = None,
+    insist: bool = False,
 ) -> PodResponse:
     """Ask ``pod`` what the client asked us, with the client's token and microversion.
 
     A pod the last probe found down is not asked: the next probe is soon enough to find it back.
+    Who must ``insist`` asks it, and one that is left alone after failures, all the same.
     ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
     stand in for the client's own where given. Without a ``deadline`` a slow pod has
     [gateway] request_deadline; a read is given up sooner once the pod is found down.
     Raises PodUnreachable, PodTimeout.
     """
-    if call.services.down(pod):
+    if call.services.down(pod) and not insist:
         raise PodUnreachable(pod.region_name, f"is down ({pod.last_error.rstrip('.')}).")
     headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
     if path is not None or method is not None:
@@ -64,6 +66,7 @@ async def forward(
         query=call.raw_query if query is None else query,
         version=call.version,
         deadline=deadline,
+        insist=insist,
     )
     if deadline is None and (method or call.method) in _SAFE:
         return await _unless_down(call, pod, answer)

@@ -100,7 +100,8 @@ async def look(call: Call, pod: Pod, sought: Sought, patience: float) -> PodResp
 async def _once(call: Call, pod: Pod, sought: Sought) -> PodResponse | None:
     kind = sought.kind
     path = f"/{kind}s/detail"
-    answer = await forward(call, pod, method="GET", path=path, query=_LATEST, body=b"")
+    # Its creates may hang and its lists answer; nobody else can tell what became of one.
+    answer = await forward(call, pod, method="GET", path=path, query=_LATEST, body=b"", insist=True)
     if not answer.ok:
         raise PodUnreachable(pod.region_name, f"its {kind}s cannot be listed: {answer.message()}")
     candidates = [
