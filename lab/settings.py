@@ -42,9 +42,11 @@ SHARED_PORTS = {
     "volume-gateway": 11,
     "admin": 12,
     "central-network": 13,
+    "console": 14,
 }
 #: Offsets from a pod's base port.
 POD_PORTS = {"compute": 0, "placement": 1, "network": 2, "volume": 3}
+CONSOLE_PORTS = {"vnc": 4, "serial": 5}
 POD_DATABASES = ("placement", "nova_api", "nova_cell0", "nova_cell1", "neutron", "cinder")
 SHARED_DATABASES = ("keystone", "glance", "tricircle", "central_neutron")
 
@@ -79,8 +81,8 @@ class Pod:
         return f"az{self.index}"
 
     def port(self, service: str) -> int:
-        """TCP port of one of POD_PORTS."""
-        return self.base_port + POD_PORTS[service]
+        """TCP port of one of POD_PORTS or CONSOLE_PORTS."""
+        return self.base_port + (POD_PORTS | CONSOLE_PORTS)[service]
 
     def url(self, service: str) -> str:
         return f"http://{ADDRESS}:{self.port(service)}"
@@ -140,6 +142,11 @@ class Lab:
     def agents(self) -> bool:
         """Whether each host has Neutron's agents, which need a broker to talk over."""
         return self.profile == "ovs"
+
+    def consoles(self, pod: Pod) -> bool:
+        """Whether a pod's servers have consoles: its proxies are threads of its Nova, which must
+        not run on eventlet."""
+        return not self.daemons and pod.release == CURRENT
 
     @property
     def broker(self) -> bool:

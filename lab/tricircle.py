@@ -71,6 +71,11 @@ def tricircle_sections(lab: Lab) -> Sections:
             # A pod of the lab that is frozen holds a list up for this long, no longer.
             "list_deadline": 8,
         },
+        "console": {
+            "public_base_url": lab.url("console"),
+            "port": lab.port("console"),
+            "secret": PASSWORD * 4,
+        },
         "pods": {"probe_interval": 2},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
         "interconnect": _interconnect(lab),

@@ -56,10 +56,22 @@ def _base(lab: Lab, pod: Pod) -> Sections:
             "workers": 1,
             "discover_hosts_in_cells_interval": 10 if lab.daemons else -1,
         },
-        "vnc": {"enabled": False},
+        **_consoles(lab, pod),
         "filter_scheduler": {"track_instance_changes": False},
         # Room for tests; a cloud's own limits are set where a test wants them.
         "quota": {"instances": 200, "cores": 500, "ram": 500000},
+    }
+
+
+def _consoles(lab: Lab, pod: Pod) -> Sections:
+    if not lab.consoles(pod):
+        return {"vnc": {"enabled": False}}
+    return {
+        "vnc": {"novncproxy_base_url": pod.url("vnc") + "/vnc_lite.html"},
+        "serial_console": {
+            "enabled": True,
+            "base_url": f"ws://{ADDRESS}:{pod.port('serial')}/",
+        },
     }
 
 
@@ -127,8 +139,12 @@ def together(lab: Lab, pod: Pod) -> list[Daemon]:
     argv = [
         *(program(pod.release, "python"), packages.STOCK / "nova_aio.py"),
         *("--config", _folder(lab, pod) / "nova.conf", "--port", pod.port("compute")),
-        *("--placement-port", pod.port("placement"), *pod.hosts),
+        *("--placement-port", pod.port("placement")),
     ]
+    if lab.consoles(pod):
+        argv += ["--vnc-port", pod.port("vnc"), "--serial-port", pod.port("serial")]
+        argv += ["--pages", packages.STOCK / "pages"]
+    argv += pod.hosts
     return [Daemon(f"{pod.key}-nova", argv, environment(lab, pod))]
 
 

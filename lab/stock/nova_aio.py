@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """All of a pod's Nova, and its Placement, in one process: what talks over RPC does so in memory.
 
-Usage: nova_aio.py --config FILE --port PORT --placement-port PORT HOST...
+Usage: nova_aio.py --config FILE --port PORT --placement-port PORT [--vnc-port PORT
+--serial-port PORT --pages FOLDER] HOST...
 """
 
 import argparse
@@ -18,6 +19,9 @@ def main():
     parser.add_argument("--config", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--placement-port", type=int, required=True)
+    parser.add_argument("--vnc-port", type=int)
+    parser.add_argument("--serial-port", type=int)
+    parser.add_argument("--pages", default="", help="folder of what the VNC proxy serves")
     parser.add_argument("hosts", nargs="+")
     options = parser.parse_args()
     sys.argv[:] = ["nova", "--config-file", options.config]
@@ -70,6 +74,11 @@ def main():
         # The driver and the resource tracker ask the configuration for the host's name.
         nova.conf.CONF.set_override("host", host)
         start("nova-compute", host=host, topic=compute_rpc.RPC_TOPIC, **topics)
+    if options.vnc_port:
+        from nova.virt import nova_console
+
+        nova_console.serve_proxy(options.vnc_port, options.pages)
+        nova_console.serve_proxy(options.serial_port)
     host_mapping.discover_hosts(context.get_admin_context())
     print(f"nova is up after {time.monotonic() - begun:.1f} s", flush=True)
     threading.Event().wait()

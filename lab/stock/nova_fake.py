@@ -10,8 +10,10 @@ from nova.compute import task_states
 from nova.image import glance
 from nova.virt import fake
 
+from .nova_console import Consoles
 
-class FakeDriver(fake.FakeLiveMigrateDriver):
+
+class FakeDriver(Consoles, fake.FakeLiveMigrateDriver):
     capabilities = dict(  # noqa: RUF012
         fake.FakeLiveMigrateDriver.capabilities, supports_rescue=True, supports_bfv_rescue=True
     )

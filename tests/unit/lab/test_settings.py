@@ -33,7 +33,8 @@ def test_no_lab_says_what_to_do() -> None:
 
 def ports(lab: settings.Lab) -> list[int]:
     shared = [lab.port(service) for service in settings.SHARED_PORTS]
-    own = [pod.port(service) for pod in lab.pods for service in settings.POD_PORTS]
+    services = settings.POD_PORTS | settings.CONSOLE_PORTS
+    own = [pod.port(service) for pod in lab.pods for service in services]
     return shared + own
 
 
