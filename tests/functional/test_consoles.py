@@ -4,7 +4,10 @@
 import asyncio
 import contextlib
 import logging
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,7 +16,7 @@ import pytest_asyncio
 from aiohttp import WSMsgType
 from yarl import URL
 
-from tests.functional.bed import Gateway
+from tests.functional.bed import Gateway, write_config
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.console_proxy import GREETING, PAGE, ConsoleProxy
 from tests.functional.fakes.faults import Kind
@@ -203,9 +206,10 @@ async def test_a_wrong_token_is_for_the_pod_to_refuse(
 
 async def test_other_sites_may_not_open_consoles(gateway: Gateway, cloud: Cloud, base: str) -> None:
     url = socket_of(await ask(gateway, cloud))
-    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        await gateway.http.ws_connect(url, origin="http://evil.example.org")
-    assert caught.value.status == 403
+    for origin in ("http://evil.example.org", "null", "http://[", ""):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await gateway.http.ws_connect(url, headers={"Origin": origin})
+        assert caught.value.status == 403, origin
     CONF.set_override("allowed_origins", ["dashboard.example.org"], "console")
     async with gateway.http.ws_connect(url, origin="https://dashboard.example.org") as socket:
         assert await socket.receive_bytes(timeout=5) == GREETING
@@ -356,6 +360,21 @@ async def test_consoles_are_told_when_the_gateway_stops(
         end = await socket.receive(timeout=5)
         assert (end.type, end.data) == (WSMsgType.CLOSE, 1001)
     await asyncio.wait_for(stopping, 10)
+
+
+@pytest.mark.parametrize("secret", ["", "secret = short"])
+async def test_a_gateway_wants_a_secret(cloud: Cloud, tmp_path: Path, secret: str) -> None:
+    path = tmp_path / "gateway.conf"
+    write_config(path, cloud, f"sqlite:///{tmp_path}/none.sqlite")
+    path.write_text(f"{path.read_text()}\n[console]\npublic_base_url = http://here\n{secret}\n")
+    program = Path(sys.executable).parent / "tricircle-gateway"
+    process = await asyncio.create_subprocess_exec(
+        str(program), "--config-file", str(path), stdout=PIPE, stderr=STDOUT
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    assert b"[console] public_base_url needs a [console] secret of 16 letters" in said
+    assert b"short" not in said
 
 
 async def test_no_log_has_a_token(

@@ -129,7 +129,10 @@ class Front:
                         status=answer.status, headers=_told(place, answer.headers)
                     )
                     if _TOKEN in request.query:
-                        response.set_cookie(_PLACE, place.path, httponly=True, samesite="Lax")
+                        response.set_cookie(
+                            _PLACE, place.path, httponly=True, samesite="Lax",
+                            secure=CONF.console.public_base_url.startswith("https:"),
+                        )  # fmt: skip
                     await response.prepare(request)
                     if request.method != "HEAD":
                         async for chunk in answer.content.iter_any():
@@ -228,7 +231,11 @@ def _same_site(request: web.Request) -> None:
     if origin is None:  # no browser
         return
     allowed = {URL(CONF.console.public_base_url).host, *CONF.console.allowed_origins}
-    if urlsplit(origin).hostname not in allowed:
+    try:
+        host = urlsplit(origin).hostname
+    except ValueError:
+        host = None
+    if host not in allowed:
         raise Refusal(403, "Pages of that origin may not open consoles.")
 
 
