@@ -105,9 +105,11 @@ class TricircleMechanismDriver(api.MechanismDriver):
         port, before, key = context.current, context.original, Key("port", context.current["id"])
         moved = context.host != context.original_host
         if moved or not context.host:
-            pod = runtime.get().registry.by_region(context.host) if context.host else None
-            outbox.unwanted_but_in(context.plugin_context, key, pod.id if pod else None)
-            trunks.leave(context.plugin_context, key.resource_id, pod.id if pod else None)
+            pod = runtime.get().registry.fresh().by_region(context.host) if context.host else None
+            # A host that is no pod takes the port from no pod: a server may be using it there.
+            if pod is not None or not context.host:
+                outbox.unwanted_but_in(context.plugin_context, key, pod.id if pod else None)
+                trunks.leave(context.plugin_context, key.resource_id, pod.id if pod else None)
         if any(port.get(name) != before.get(name) for name in ATTRIBUTES):
             outbox.changed(context.plugin_context, key)
         outbox.membership_changed(context.plugin_context, port, before)

@@ -69,6 +69,28 @@ def test_an_unknown_host_is_not_ours(stage: Stage) -> None:
     assert stage.rows() == []
 
 
+def test_a_bound_port_stays_in_its_pod_when_it_is_sent_to_an_unknown_host(stage: Stage) -> None:
+    """A server may be using it there; the host's name may be of a hypervisor inside the pod."""
+    network, _ = stage.network()
+    port = stage.bound(network, "pod1")
+    there = stage.copy("pod1", "ports", port["id"])["id"]
+    assert stage.bind(port, "compute-1")["binding:vif_type"] == "binding_failed"
+    stage.reconcile()
+    assert stage.copy("pod1", "ports", port["id"])["id"] == there
+
+    assert stage.bind(port, "pod1")["binding:vif_details"]["pod_port_id"] == there
+    assert stage.bind(port, "compute-1")["binding:vif_type"] == "binding_failed"
+    assert stage.bind(port, "pod2")["binding:vif_type"] == "other"
+    stage.reconcile()
+    assert stage.copy("pod2", "ports", port["id"])
+    assert stage.copies("pod1", "ports", port["id"]) == []
+
+    stage.bind(port, "compute-1")
+    stage.delete("port", port["id"])
+    stage.reconcile()
+    assert stage.empty("pod2")
+
+
 def test_a_pod_that_has_just_started_forbids_everything_once(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
