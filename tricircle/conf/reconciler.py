@@ -23,6 +23,14 @@ OPTS = [
         help="Seconds until a row is free that a dead worker had claimed; living ones renew their "
         "claims.",
     ),
+    cfg.FloatOpt(
+        "pace",
+        default=2.0,
+        min=0.0,
+        help="Seconds a pod is left in peace after it was told of a security group's members in "
+        "other pods: while ports keep coming, all that change meanwhile are told in one call. The "
+        "first change after a quiet time is told at once. 0: each is told at the next look.",
+    ),
     cfg.FloatOpt("backoff_first", default=1.0, min=0.05, help="Seconds before the first retry."),
     cfg.FloatOpt(
         "backoff_most", default=300.0, min=1.0, help="Seconds between retries at the most."

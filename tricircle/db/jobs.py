@@ -43,7 +43,7 @@ def complete() -> bool:
 
 def state(job: Job) -> str:
     """``working``: a worker has it now; ``failing``: the last try failed; else ``pending``."""
-    if job.claimed_until is not None and job.claimed_until >= now():
+    if job.claimed_by and job.claimed_until is not None and job.claimed_until >= now():
         return WORKING
     return PENDING if job.failing_since is None else FAILING
 
@@ -80,9 +80,13 @@ def retry(job_id: str) -> Job | None:
 
 @retried
 def _hurry(table: Table, database: str, job_id: str) -> None:
-    query = sa.update(table).where(table.id == job_id, table.next_try_at > now())
+    """It waits no longer, nor does it rest; one that a worker has is that worker's."""
+    query = sa.update(table).where(
+        table.id == job_id, table.next_try_at.is_not(None), table.claimed_by.is_(None)
+    )
+    values = query.values(next_try_at=now(), claimed_until=None)
     with session.write(database) as tx:
-        tx.execute(query.values(next_try_at=now()).execution_options(synchronize_session=False))
+        tx.execute(values.execution_options(synchronize_session=False))
 
 
 def _places() -> Iterator[tuple[Table, str]]:
@@ -106,7 +110,11 @@ def _page(
 
 def _in_state(table: Table, wanted: str) -> sa.ColumnElement[bool]:
     """The same as ``state``, asked of the database."""
-    working = sa.and_(table.claimed_until.is_not(None), table.claimed_until >= now())
+    working = sa.and_(
+        table.claimed_by.is_not(None),
+        table.claimed_until.is_not(None),
+        table.claimed_until >= now(),
+    )
     if wanted == WORKING:
         return working
     failing = table.failing_since.is_not(None)

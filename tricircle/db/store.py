@@ -53,7 +53,8 @@ class Store:
     """The realizations of one database. Blocks; thread-safe as far as ``transaction`` is.
 
     A claim is a row's ``claimed_by``, a word nobody else has: every write of a worker asks for
-    it, so a worker whose claim ran out can do no harm to the next one's.
+    it, so a worker whose claim ran out can do no harm to the next one's. A row that is nobody's
+    and has a ``claimed_until`` in the future rests: it is the next worker's from then on.
     """
 
     def __init__(self, table: Table, transaction: Transaction) -> None:
@@ -204,10 +205,11 @@ class Store:
         """Note the object's id in the pod (None: it is gone there). False: the claim ran out."""
         return self._write(row, {"pod_resource_id": pod_resource_id})
 
-    def realized(self, row: Row, pod_resource_id: str | None) -> bool:
+    def realized(self, row: Row, pod_resource_id: str | None, rest: float = 0) -> bool:
         """The pod has what ``row`` (as it was claimed) wants; frees the row.
 
-        What was changed meanwhile stays dirty. False: the claim ran out.
+        What was changed meanwhile stays dirty. Nobody gets the row for ``rest`` seconds: what is
+        changed until then is worked on together. False: the claim ran out.
         """
         table = self.table
         still = sa.and_(table.wanted_revision == row.wanted_revision, table.absent.is_(False))
@@ -220,7 +222,7 @@ class Store:
                 "failing_since": None,
                 "last_error": None,
                 "claimed_by": None,
-                "claimed_until": None,
+                "claimed_until": now() + datetime.timedelta(seconds=rest) if rest else None,
                 "next_try_at": sa.case((still, None), else_=now()),
             },
         )

@@ -151,10 +151,12 @@ class Engine:
                 self.exist(site, key)
             before = len(site.neutron.writes)
             settled = adapter.settle(site, current, central)
-            if not self.store.realized(row, current["id"]):
+            done += site.neutron.writes[before:]
+            rest = CONF.reconciler.pace if adapter.paced and done else 0
+            if not self.store.realized(row, current["id"], rest):
                 raise ClaimLost(f"The work on the {_name(row)} took too long")
             self._written.keep(row, settled)
-            self._report(site, row, done + site.neutron.writes[before:])
+            self._report(site, row, done)
             return str(current["id"])
 
     def _central(self, adapter: Adapter, row: Row) -> Resource | None:

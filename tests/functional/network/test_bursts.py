@@ -147,3 +147,88 @@ def test_what_others_stand_on_comes_first(stage: Stage, service: Service) -> Non
     assert len(stage.neutron("pod1").ports(device_id=there["id"])) == 2
     posts = stage.cloud.journal.find("pod1/network", "POST")
     assert [call.line for call in posts if call.status is None or call.status >= 300] == []
+
+
+def _pace(seconds: float) -> None:
+    """From now on; the stage ends it."""
+    CONF.set_override("pace", seconds, group="reconciler")
+
+
+class Members:
+    """``default``, whose members in pod2 pod1 is told of, and which addresses they have."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._network, _ = stage.network()
+        stage.bound(self._network, "pod1")
+        self.port = stage.bound(self._network, "pod2")
+        wait(lambda: not [row for row in stage.rows() if row.next_try_at])
+
+    def move(self, address: str) -> None:
+        """A member is at another address too."""
+        pairs = [{"ip_address": address}]
+        self._stage.change("port", self.port["id"], allowed_address_pairs=pairs)
+
+    def told(self, address: str) -> bool:
+        """Whether pod1 knows of that, and of no address a member had before."""
+        (group,) = self.port["security_groups"]
+        there = self._stage.copy("pod1", "address-groups", group)["addresses"]
+        fixed = self.port["fixed_ips"][0]["ip_address"]
+        return sorted(there) == sorted([f"{fixed}/32", f"{address}/32"])
+
+    def writes(self) -> list[str]:
+        return [line for line in _writes(self._stage, "pod1") if "/address-groups" in line]
+
+
+def test_the_first_change_after_a_quiet_time_is_told_at_once(
+    stage: Stage, service: Service
+) -> None:
+    members = Members(stage)
+    _pace(120)
+    members.move("10.0.9.1")
+    # Nobody waits that long here.
+    wait(lambda: members.told("10.0.9.1"))
+    members.move("10.0.9.2")
+    time.sleep(3)
+    assert members.told("10.0.9.1")
+
+
+def test_a_hundred_members_are_told_in_few_calls(stage: Stage, service: Service) -> None:
+    pace = 3.0
+    members = Members(stage)
+    _pace(pace)
+    CONF.set_override("poll_interval", 0.1, group="reconciler")
+    stage.cloud.journal.clear()
+    began = time.monotonic()
+    for number in range(1, 101):
+        members.move(f"10.0.9.{number}")
+    wait(lambda: members.told("10.0.9.100"))
+    # What is new, and what is gone: two calls each time.
+    times = (time.monotonic() - began) // pace + 1
+    assert len(members.writes()) <= 2 * times
+    wait(lambda: not [row for row in stage.rows() if row.next_try_at])
+    assert members.told("10.0.9.100")
+
+
+def test_a_worker_dies_with_members_to_tell(stage: Stage, service: Service) -> None:
+    members = Members(stage)
+    _pace(3)
+    members.move("10.0.9.1")
+    wait(lambda: members.told("10.0.9.1"))
+    assert service.stop(20)
+    members.move("10.0.9.2")
+    another = Service(runtime.get())
+    another.start()
+    try:
+        wait(lambda: members.told("10.0.9.2"))
+    finally:
+        assert another.stop(20)
+
+
+def test_only_what_changes_with_every_port_is_paced(stage: Stage, service: Service) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    _pace(120)
+    for name in ("one", "two"):
+        stage.change("network", network["id"], name=name)
+        wait(lambda n=name: stage.copy("pod1", "networks", network["id"])["name"] == n)

@@ -40,3 +40,29 @@ def test_a_change_a_pod_does_not_take(stage: Stage, seen: None) -> None:
     stage.work("pod1")
     assert stage.copy("pod1", "networks", network["id"])["name"] == "new"
     assert jobs.page() == []
+
+
+def test_what_rests_is_pending_and_can_be_tried_at_once(stage: Stage, seen: None) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    member = stage.bound(network, "pod2")
+    stage.reconcile()
+    CONF.set_override("pace", 60, group="reconciler")
+    for address in ("10.0.0.101", "10.0.0.102"):
+        pairs = [{"ip_address": address}]
+        stage.change("port", member["id"], allowed_address_pairs=pairs)
+        stage.reconcile()
+    (group,) = member["security_groups"]
+
+    def told() -> bool:
+        there = stage.copy("pod1", "address-groups", group)["addresses"]
+        return f"{address}/32" in there
+
+    assert not told()
+    (job,) = jobs.page()
+    assert jobs.state(job) == jobs.PENDING
+    assert [one.id for one in jobs.page({"state": jobs.PENDING})] == [job.id]
+    assert jobs.page({"state": jobs.WORKING}) == []
+    jobs.retry(job.id)
+    stage.reconcile()
+    assert told()

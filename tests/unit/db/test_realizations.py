@@ -156,6 +156,31 @@ def test_a_change_during_the_work_stays(store: Store) -> None:
     assert len(store.due(POD, 10)) == 1
 
 
+def test_what_is_changed_during_a_rest_is_kept_for_after_it(store: Store) -> None:
+    ensure(store)
+    store.realized(claimed(store), "there", 0.3)
+    change(store, realizations.touch)
+    assert store.due(POD, 10) == []
+    # Nor is it anybody else's, of whatever process.
+    assert Store(models.Realization, session.write).claim(row(store).id) is None
+    deadline = time.monotonic() + 10
+    while not store.due(POD, 10):
+        assert time.monotonic() < deadline, "what was changed is lost"
+        time.sleep(0.05)
+    after = claimed(store)
+    assert after.attempts == 1
+    assert after.wanted_revision == 2
+
+
+def test_a_rest_is_over_when_nothing_was_changed(store: Store) -> None:
+    ensure(store)
+    store.realized(claimed(store), "there", 0.2)
+    time.sleep(0.25)
+    assert store.due(POD, 10) == []
+    change(store, realizations.touch)
+    assert len(store.due(POD, 10)) == 1
+
+
 @pytest.fixture
 def slowly() -> Iterator[None]:
     """Ten seconds to the first retry, a hundred between later ones at the most."""

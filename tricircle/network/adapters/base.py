@@ -20,7 +20,9 @@ class Adapter:
 
     ``member`` and ``collection`` are Neutron's words in documents and paths. ``order`` sorts
     work: what is made first has a low one and is removed last. Of a ``strict`` type a pod must
-    have the very last change before another object may lean on it there.
+    have the very last change before another object may lean on it there. A ``paced`` one changes
+    whenever ports come and go: a pod is told at once, and then not again for [reconciler] pace
+    seconds. Nothing may depend on the very last change of such a type.
     """
 
     resource_type: ClassVar[str]
@@ -28,6 +30,7 @@ class Adapter:
     collection: ClassVar[str]
     order: ClassVar[int]
     strict: ClassVar[bool] = False
+    paced: ClassVar[bool] = False
     # Attributes that cannot be changed, and lists whose order means something.
     fixed: ClassVar[frozenset[str]] = frozenset()
     ordered: ClassVar[frozenset[str]] = frozenset()

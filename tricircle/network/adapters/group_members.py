@@ -16,6 +16,7 @@ class GroupMembersAdapter(AddressGroupAdapter):
     """In a pod without address groups this fails, and says whom the pod does not admit."""
 
     resource_type = members.KIND
+    paced = True
 
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_security_group, resource_id)
