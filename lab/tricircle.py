@@ -124,7 +124,7 @@ def neutron_sections(lab: Lab) -> Sections:
         "oslo_concurrency": {"lock_path": var / "lock"},
         "database": {
             "connection": lab.database_url("central_neutron"),
-            "max_pool_size": 10,
+            "max_pool_size": 30,
             "max_overflow": 20,
         },
         "keystone_authtoken": {

@@ -13,6 +13,7 @@ from neutron import manager
 from neutron.api import extensions
 from neutron.common import config as neutron_config
 from neutron_lib.api import attributes
+from oslo_db import options as db_options
 from oslo_log import log as logging
 
 import tricircle.conf  # noqa: F401  (registers our options beside Neutron's)
@@ -24,6 +25,9 @@ LOG = logging.getLogger(__name__)
 
 # Seconds a stop waits for what was begun; a claim that is left runs out by itself.
 _PATIENCE = 20.0
+# Connections kept to each database, where none is configured. Each pod has a dozen threads; what
+# is opened beyond the pool is closed after one use, and costs more than what it is opened for.
+_CONNECTIONS = 30
 
 
 def load_neutron(args: Sequence[str]) -> None:
@@ -31,6 +35,8 @@ def load_neutron(args: Sequence[str]) -> None:
     neutron_config.register_common_config_options()
     neutron_config.init(list(args), prog="tricircle-xjob")
     neutron_config.setup_logging()
+    db_options.set_defaults(CONF, max_pool_size=_CONNECTIONS)
+    CONF.set_default("max_pool_size", _CONNECTIONS, group="tricircle_database")
     manager.init()
     known = extensions.PluginAwareExtensionManager.get_instance()
     known.extend_resources("2.0", attributes.RESOURCES)

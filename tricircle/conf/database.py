@@ -20,6 +20,11 @@ OPTS = [
         help="SQLAlchemy URL of central Neutron's database, for the gateway: it shows the jobs of "
         "networks, ports and the like from there. Unset: the jobs of definitions only.",
     ),
-    cfg.IntOpt("max_pool_size", default=10, min=1, help="Connections kept open, a process."),
+    cfg.IntOpt(
+        "max_pool_size",
+        default=10,
+        min=1,
+        help="Connections kept open, a process; 30 in tricircle-xjob where nothing is set.",
+    ),
     cfg.IntOpt("max_overflow", default=20, min=0, help="Connections opened beyond the pool."),
 ]

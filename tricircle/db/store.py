@@ -97,6 +97,18 @@ class Store:
         found: dict[str, str] = self.transact(lambda tx: dict(tx.execute(query).tuples().all()))
         return found
 
+    def right(self, keys: Collection[Key], pod_id: str) -> set[Key]:
+        """Those of the resources that are in a pod as they should be."""
+        table = self.table
+        query = sa.select(table.resource_type, table.resource_id).where(
+            sa.or_(sa.false(), *(sa.and_(*matching(table, key, [pod_id])) for key in keys)),
+            table.pod_resource_id.is_not(None),
+            table.next_try_at.is_(None),
+            table.absent.is_(False),
+        )
+        found = self.transact(lambda tx: tx.execute(query).tuples().all()) if keys else []
+        return {Key(*one) for one in found}
+
     def wanted(self, resource_type: str, ids: Iterable[str], pod_id: str) -> set[str]:
         """Those of the resources that are wanted in a pod."""
         among = list(ids)

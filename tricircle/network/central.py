@@ -4,11 +4,14 @@
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+import sqlalchemy as sa
+from neutron.db import models_v2
 from neutron_lib import constants
 from neutron_lib import context as n_context
 from neutron_lib import exceptions as n_exc
 from neutron_lib.plugins import constants as plugin_constants
 from neutron_lib.plugins import directory
+from sqlalchemy.orm import Session
 
 Resource = dict[str, Any]
 
@@ -20,6 +23,7 @@ ROUTER_INTERFACES = (
 )
 #: Those, and the port that joins a router to its external network.
 ROUTER_PORTS = (*ROUTER_INTERFACES, constants.DEVICE_OWNER_ROUTER_GW)
+_OWN_ADDRESS = (constants.IPV6_SLAAC, constants.DHCPV6_STATELESS)
 
 
 def admin() -> Any:
@@ -44,10 +48,14 @@ def found(get: Callable[..., Resource], resource_id: str) -> Resource | None:
         return None
 
 
-def subnets_of(network_id: str) -> list[Resource]:
-    """The subnets of a network."""
-    subnets: list[Resource] = core().get_subnets(admin(), filters={"network_id": [network_id]})
-    return subnets
+def subnets_of(tx: Session, network_id: str) -> dict[str, bool]:
+    """{subnet: whether a port derives its address from its MAC there} of a network.
+
+    Every port asks for it when it is bound; Neutron's own list would read whole subnets.
+    """
+    subnet = models_v2.Subnet
+    query = sa.select(subnet.id, subnet.ipv6_address_mode).where(subnet.network_id == network_id)
+    return {one: mode in _OWN_ADDRESS for one, mode in tx.execute(query).tuples()}
 
 
 def automatic(network_ids: Collection[str]) -> set[str]:
@@ -92,4 +100,4 @@ def router_ports_on(network_id: str, subnet_id: str) -> list[Resource]:
 
 def takes_own_address(subnet: Resource) -> bool:
     """Whether a port derives its address from its MAC there (SLAAC, stateless DHCPv6)."""
-    return subnet["ipv6_address_mode"] in (constants.IPV6_SLAAC, constants.DHCPV6_STATELESS)
+    return subnet["ipv6_address_mode"] in _OWN_ADDRESS

@@ -142,8 +142,12 @@ class Engine:
             if central is None:
                 self._remove(site, adapter, row)
                 return ""
-            for key in adapter.depends(site, central):
-                self.bring(site, key)
+            depends = adapter.depends(site, central)
+            # Most have long been there: one look for all of them.
+            right = self.store.right(depends, site.pod.id)
+            for key in depends:
+                if key not in right:
+                    self.bring(site, key)
             before = len(site.neutron.writes)
             current = self._present(site, adapter, row, central)
             done = site.neutron.writes[before:]

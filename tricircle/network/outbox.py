@@ -93,6 +93,8 @@ def wanted_for_port(context: Any, port: dict[str, Any], pod_id: str) -> None:
 
 def refresh_routers(context: Any, router_ids: Collection[str]) -> None:
     """Where routers are to be may have changed, or where what is joined to them is."""
+    if not router_ids:
+        return
     session = context.session
     for router_id, reached in sorted(reach.routers(session, router_ids).items()):
         key = Key("router", router_id)

@@ -35,15 +35,24 @@ class Registry:
     def refresh(self) -> None:
         """Read the pods anew. Blocks. Raises oslo_db's DBError; the old snapshot then stays."""
         with self._lock:
-            began = time.monotonic()
-            self.replace([Pod.from_row(row) for row in pods.list_all()])
-            self._read_at = began
+            self._read()
 
     def fresh(self) -> Self:
         """Read the pods anew if the snapshot is older than [pods] cache_seconds. Blocks."""
-        if time.monotonic() - self._read_at > CONF.pods.cache_seconds:
-            self.refresh()
+        if self._stale():
+            with self._lock:
+                # Of many that find it old at once, the first reads for all.
+                if self._stale():
+                    self._read()
         return self
+
+    def _stale(self) -> bool:
+        return time.monotonic() - self._read_at > CONF.pods.cache_seconds
+
+    def _read(self) -> None:
+        began = time.monotonic()
+        self.replace([Pod.from_row(row) for row in pods.list_all()])
+        self._read_at = began
 
     def replace(self, found: list[Pod]) -> None:
         """Take these pods as the snapshot."""

@@ -2,6 +2,7 @@
 """All the work on one pod, in threads of its own: a slow pod delays no other."""
 
 import concurrent.futures
+import functools
 import random
 import threading
 import time
@@ -140,13 +141,22 @@ class PodWork:
                 if row.id in self._at_work or len(self._at_work) >= self._room:
                     continue
                 self._at_work.add(row.id)
-            self._workers.submit(self._one, pod, row.id)
+            try:
+                one = self._workers.submit(self._one, pod, row.id)
+            except RuntimeError:  # stopped meanwhile
+                with self._lock:
+                    self._at_work.discard(row.id)
+                return
+            # Also when it is not begun any more.
+            one.add_done_callback(functools.partial(self._ended, row.id))
 
     def _one(self, pod: Pod, row_id: str) -> None:
         try:
             self._runtime.engine.work(pod, row_id)
         except Exception:
             LOG.exception("A realization in pod %s could not be worked on", pod.region_name)
+
+    def _ended(self, row_id: str, _: object) -> None:
         with self._lock:
             self._at_work.discard(row_id)
             low = len(self._at_work) <= self._room // 2

@@ -275,3 +275,17 @@ def test_lookups(store: Store) -> None:
     assert store.mapped("network", [], POD) == {}
     store.forget_pod(POD)
     assert store.wanted("network", ["n1", "n2"], POD) == set()
+
+
+def test_what_is_right(store: Store) -> None:
+    other = Key("subnet", "n1")
+    ensure(store)
+    assert store.right([KEY, other], POD) == set()
+    store.realized(claimed(store), "there")
+    ensure(store, other)
+    assert store.right([KEY, other], POD) == {KEY}
+    assert store.right([KEY], "another") == store.right([], POD) == set()
+    change(store, realizations.touch)
+    assert store.right([KEY], POD) == set()
+    change(store, realizations.retire)
+    assert store.right([KEY], POD) == set()

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import concurrent.futures
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -35,3 +37,20 @@ def test_fresh_reads_only_what_is_old(cached) -> None:
     assert registry.fresh().all() == []
     CONF.set_override("cache_seconds", 0, group="pods")
     assert [pod.region_name for pod in registry.fresh().all()] == ["Pod1"]
+
+
+def test_what_is_old_is_read_once_for_all_that_ask(
+    cached: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+
+    def slowly() -> list[object]:
+        reads.append(1)
+        time.sleep(0.1)
+        return []
+
+    monkeypatch.setattr("tricircle.pods.registry.pods.list_all", slowly)
+    registry = Registry()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: registry.fresh(), range(8)))
+    assert len(reads) == 1

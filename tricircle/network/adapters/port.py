@@ -40,12 +40,12 @@ class PortAdapter(Adapter):
         return central_neutron.found(central_neutron.core().get_port, resource_id)
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
-        subnets = central_neutron.subnets_of(central["network_id"])
+        subnets = _subnets(site, central)
         policies = {central.get("qos_policy_id"), central.get("qos_network_policy_id")}
         return [
             *(Key("qos_policy", policy) for policy in policies if policy),
             Key("network", central["network_id"]),
-            *(Key("subnet", subnet["id"]) for subnet in subnets),
+            *(Key("subnet", subnet_id) for subnet_id in subnets),
             *(Key("security_group", group) for group in central["security_groups"]),
         ]
 
@@ -108,14 +108,12 @@ class PortAdapter(Adapter):
     def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
         fixed = central["fixed_ips"]
         there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
-        subnets = {
-            subnet["id"]: subnet for subnet in central_neutron.subnets_of(central["network_id"])
-        }
+        derived = _subnets(site, central)
         addresses = []
         for ip in fixed:
             address = {"subnet_id": there[ip["subnet_id"]]}
             # Neutron refuses a named address there; the same MAC makes the same one.
-            if not central_neutron.takes_own_address(subnets[ip["subnet_id"]]):
+            if not derived[ip["subnet_id"]]:
                 address["ip_address"] = ip["ip_address"]
             addresses.append(address)
         return addresses
@@ -140,3 +138,12 @@ class PortAdapter(Adapter):
                     f"cannot have {name}",
                 )
         return extras
+
+
+def _subnets(site: Site, central: Resource) -> dict[str, bool]:
+    """The subnets of a port's network, see ``central.subnets_of``."""
+    network_id = central["network_id"]
+    found: dict[str, bool] = site.store.transact(
+        lambda tx: central_neutron.subnets_of(tx, network_id)
+    )
+    return found
