@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     one = add("parity", _parity, "compare the region that users see with a pod by official tests")
     one.add_argument("suite", choices=sorted(parity.SUITES))
     one.add_argument("--concurrency", type=int, default=2)
-    one.add_argument("--keep-pod", action="store_true", help="the pod's results of the last run")
+    one.add_argument("--keep", choices=("pod", "both"), default="", help="results of the last run")
     one = add("pod", _pod, "faults of a pod's control plane: kill -9, start, freeze, thaw")
     one.add_argument("action", choices=("kill", "start", "freeze", "thaw"))
     one.add_argument("pod")
@@ -271,7 +271,7 @@ def _tempest(options: argparse.Namespace) -> int:
 
 
 def _parity(options: argparse.Namespace) -> int:
-    return parity.run(_lab(options), options.suite, options.concurrency, keep_pod=options.keep_pod)
+    return parity.run(_lab(options), options.suite, options.concurrency, keep=options.keep)
 
 
 def _pod(options: argparse.Namespace) -> None:

@@ -48,6 +48,25 @@ def test_the_document_groups_by_reason() -> None:
     assert lines[lines.index("## No reason is known.") + 2] == "- `t.c.Z.test_five` (not run)"
 
 
+def test_what_is_run_again_counts_anew() -> None:
+    first = [
+        result("t.a.X.test_one", "pass"),
+        result("t.a.X.test_two", "fail"),
+        result("setUpClass (t.b.Y)", "fail"),
+        result("tearDownClass (t.c.Z)", "fail"),
+    ]
+    again = [result("t.a.X.test_two", "pass"), result("t.b.Y.test_four[id-1]", "fail")]
+    found = {one.test: one.outcome for one in parity.merged(first, again)}
+    assert found == {
+        "t.a.X.test_one": "pass",
+        "t.a.X.test_two": "pass",
+        "t.b.Y.test_four[id-1]": "fail",
+        "tearDownClass (t.c.Z)": "fail",
+    }
+    text = document(SUITES["network"], POD, first, [], again=2)
+    assert "Run once more on the region: 2." in text
+
+
 def test_without_differences() -> None:
     assert "Everything that passes on the pod" in document(SUITES["network"], POD, POD, [])
 
