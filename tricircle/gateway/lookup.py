@@ -82,7 +82,12 @@ async def ask(call: Call, resource_type: str, resource_id: str, **instead: Any) 
     if not _is_uuid(resource_id):
         # No pod has it; any of them says so in its own words.
         return await ask_any(call, **instead)
-    pod, remembered = await _find(call, resource_type, resource_id)
+    try:
+        pod, remembered = await _find(call, resource_type, resource_id)
+    except Fault as fault:
+        if fault.status != 404:
+            raise
+        return await ask_any(call, **instead)
     answer = await forward(call, pod, **instead)
     if answer.status != 404 or not remembered:
         return answer

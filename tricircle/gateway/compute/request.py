@@ -161,14 +161,22 @@ def _held_to_one(networks: tuple[NetworkWish, ...] | str | None) -> bool:
 
 
 def _counts(server: dict[str, Any]) -> tuple[int, int]:
-    try:
-        low = int(server.get("min_count", 1))
-        high = int(server.get("max_count", low))
-    except (TypeError, ValueError):
-        raise RefusedByNova from None
+    low = _whole(server.get("min_count", 1))
+    high = _whole(server.get("max_count", low))
     if not 0 < low <= high:
         raise RefusedByNova
     return low, high
+
+
+def _whole(value: Any) -> int:
+    """A number as Nova takes one: digits too, but no part of one, nor true."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise RefusedByNova from None
+    if isinstance(value, bool) or (isinstance(value, float) and number != value):
+        raise RefusedByNova
+    return number
 
 
 def _security_groups(value: Any) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ MIRRORED, ROUTED, SCATTERED, SCHEDULED = Way.MIRRORED, Way.ROUTED, Way.SCATTERED
 # Nova's proxies to Neutron, Cinder, Glance and Ironic end here.
 _PROXIES = (2, 35)
 _HOSTS = (2, 42)
+_VOLUMES_BOOT = (2, 102)
 
 _SERVER = "/servers/{server_id}"
 
@@ -20,6 +21,11 @@ _SERVER = "/servers/{server_id}"
 def _server(method: str, path: str, handler: str | None = None) -> Route:
     """A row below one server: served by the pod that holds it."""
     return Route(method, _SERVER + path, ROUTED, handler, id_param="server_id")
+
+
+def _volumes_boot(method: str, path: str, way: Way, handler: str) -> Route:
+    """A row of the older name of servers that boot from a volume."""
+    return Route(method, f"/os-volumes_boot{path}", way, handler, last=_VOLUMES_BOOT)
 
 
 def _proxy(method: str, path: str, way: Way, handler: str) -> Route:
@@ -52,13 +58,13 @@ ROUTES = (
     Route("DELETE", "/servers/{id}", ROUTED, "compute.servers:delete"),
     Route("POST", "/servers/{id}/action", ROUTED, "compute.servers:action"),
     # Servers by the older name of those that boot from a volume
-    Route("GET", "/os-volumes_boot", SCATTERED, "compute.server_list:brief"),
-    Route("POST", "/os-volumes_boot", SCHEDULED, "compute.servers:create"),
-    Route("GET", "/os-volumes_boot/detail", SCATTERED, "compute.server_list:detail"),
-    Route("GET", "/os-volumes_boot/{id}", ROUTED, "compute.server:show"),
-    Route("PUT", "/os-volumes_boot/{id}", ROUTED, "compute.server:show"),
-    Route("DELETE", "/os-volumes_boot/{id}", ROUTED, "compute.servers:delete"),
-    Route("POST", "/os-volumes_boot/{id}/action", ROUTED, "compute.servers:action"),
+    _volumes_boot("GET", "", SCATTERED, "compute.server_list:brief"),
+    _volumes_boot("POST", "", SCHEDULED, "compute.servers:create"),
+    _volumes_boot("GET", "/detail", SCATTERED, "compute.server_list:detail"),
+    _volumes_boot("GET", "/{id}", ROUTED, "compute.server:show"),
+    _volumes_boot("PUT", "/{id}", ROUTED, "compute.server:show"),
+    _volumes_boot("DELETE", "/{id}", ROUTED, "compute.servers:delete"),
+    _volumes_boot("POST", "/{id}/action", ROUTED, "compute.servers:action"),
     # One server's parts
     _server("GET", "/diagnostics"),
     _server("GET", "/ips"),

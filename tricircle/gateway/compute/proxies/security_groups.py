@@ -74,9 +74,8 @@ async def delete(call: Call) -> web.Response:
 
 async def create_rule(call: Call) -> web.Response:
     """POST /os-security-group-rules."""
-    body = call.json()
-    wanted = body.get("security_group_rule") if isinstance(body, dict) else None
-    if not isinstance(wanted, dict) or not _is_uuid(wanted.get("parent_group_id")):
+    wanted = _member(call.json(), "security_group_rule")
+    if not isinstance(wanted, dict) or not _is_uuid(_member(wanted, "parent_group_id")):
         raise _invalid("parent_group_id")
     remote = wanted.get("group_id")
     if remote is not None and not _is_uuid(remote):
@@ -124,15 +123,21 @@ def _id(call: Call) -> str:
 
 
 def _wanted(call: Call) -> Group:
-    body = call.json()
-    wanted = body.get("security_group") if isinstance(body, dict) else None
+    wanted = _member(call.json(), "security_group")
     if not isinstance(wanted, dict):
         raise _invalid("security_group")
     for name in ("name", "description"):
-        value = wanted.get(name)
+        value = _member(wanted, name)
         if not isinstance(value, str) or len(value) > _MOST_CHARACTERS:
             raise _invalid(name)
     return {name: wanted[name] for name in ("name", "description")}
+
+
+def _member(document: Any, name: str) -> Any:
+    """What a document has under a name. Raises Fault 400, in Nova's words, when it has nothing."""
+    if isinstance(document, dict) and name not in document:
+        raise Fault(400, f"'{name}' is a required property")
+    return document[name] if isinstance(document, dict) else None
 
 
 def _invalid(name: str) -> Fault:
