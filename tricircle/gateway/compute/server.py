@@ -33,15 +33,11 @@ async def actions(call: Call) -> web.Response:
 
     No routing knows that one any more, but the pod it was in still tells.
     """
-    try:
-        return reply(call, await lookup.ask(call, "server", call.params["server_id"]))
-    except Fault as fault:
-        if fault.status != 404:
-            raise
+    answer = await lookup.ask(call, "server", call.params["server_id"])
+    if answer.status == 404:
         told = await scatter.gather(call, call.services.answering())
-        if not told.good:
-            raise
-        return reply(call, told.good[0])
+        answer = told.good[0] if told.good else answer
+    return reply(call, answer)
 
 
 async def _toward_pod(call: Call) -> Any:
