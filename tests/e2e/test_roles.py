@@ -259,8 +259,12 @@ def _project(tag: str, actor: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def tag(lab: Lab) -> Iterator[str]:
-    """What the users and the two projects are called by, in Keystone for as long as needed."""
+def tag(lab: Lab, tricircle_api: Callable[..., Any]) -> Iterator[str]:
+    """What the users and the two projects are called by, in Keystone for as long as needed.
+
+    The projects are bound to the pod that the region is compared with: another release has other
+    policies.
+    """
     keystone = identity.connection(lab).identity
     tag = f"roles-{uuid.uuid4().hex[:8]}"
     roles = {role.name: role for role in keystone.roles()}
@@ -269,7 +273,11 @@ def tag(lab: Lab) -> Iterator[str]:
         for name in {_project(tag, actor) for actor in ACTORS}
     }
     users = []
+    (pod,) = tricircle_api("GET", f"/pods?region_name={POD}")["pods"]
     try:
+        for project in projects.values():
+            binding = {"project_id": project.id, "pod_id": pod["id"]}
+            tricircle_api("POST", "/bindings", json={"binding": binding})
         for actor in ACTORS:
             user = keystone.create_user(
                 name=f"{tag}-{actor}", password=identity.PASSWORD, domain_id="default"
