@@ -5,6 +5,7 @@ import pytest
 
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
+from tricircle.gateway.compute import security_groups
 
 
 def restricted(cloud: Cloud, *rules: tuple[str, str], user: str = "member") -> dict[str, str]:
@@ -96,7 +97,11 @@ async def test_another_projects_network_stays_out_of_reach(gateway: Gateway, clo
     assert not stranger.deleted
 
 
-async def test_interfaces_and_groups(gateway: Gateway, cloud: Cloud) -> None:
+async def test_interfaces_and_groups(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No pod is told of its groups here.
+    monkeypatch.setattr(security_groups, "_PATIENCE", 0.3)
     net = cloud.central.network(cloud.project_id)
     cloud.central.make("security-groups", cloud.project_id, name="web")
     server = cloud.pods["pod1"].nova.add_server("one")

@@ -2,6 +2,7 @@
 """Security groups of a server: those of its central ports."""
 
 import asyncio
+import functools
 from typing import Any
 
 import orjson
@@ -9,11 +10,15 @@ from aiohttp import web
 
 from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
+from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import groups
 from tricircle.gateway.compute.neutron import central, user
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import reply
+from tricircle.pods.errors import PodError
 
+# Seconds a pod is given to show a change, and before the first look is repeated.
+_PATIENCE, _FIRST_LOOK = 5.0, 0.1
 _CANNOT_APPLY = (
     "Network requires port_security_enabled and subnet associated in order to apply security "
     "groups."
@@ -71,8 +76,7 @@ async def add(call: Call, server_id: str, argument: Any) -> web.Response:
             port.get("fixed_ips") or port.get("ip_allocation") == "deferred"
         ):
             raise Fault(400, _CANNOT_APPLY)
-    await asyncio.gather(*(_set(call, port, {group_id}, set()) for port in ports))
-    return web.Response(status=202, content_type="application/json")
+    return await _changed(call, server_id, ports, {group_id}, set())
 
 
 async def remove(call: Call, server_id: str, argument: Any) -> web.Response:
@@ -85,8 +89,7 @@ async def remove(call: Call, server_id: str, argument: Any) -> web.Response:
     ports = [p for p in await _held(call, server_id) if group_id in p["security_groups"]]
     if not ports:
         raise Fault(404, f"Security group {name} not associated with the instance {server_id}")
-    await asyncio.gather(*(_set(call, port, set(), {group_id}) for port in ports))
-    return web.Response(status=202, content_type="application/json")
+    return await _changed(call, server_id, ports, set(), {group_id})
 
 
 def _name(argument: Any) -> str | None:
@@ -97,9 +100,7 @@ def _name(argument: Any) -> str | None:
 
 async def _must_exist(call: Call, server_id: str) -> None:
     """Raises Fault 404 when the caller has no such server."""
-    answer = await lookup.ask(
-        call, "server", server_id, method="GET", path=f"/servers/{server_id}", body=b""
-    )
+    answer = await _look(call, server_id)
     if not answer.ok:
         raise Fault(answer.status, answer.message())
 
@@ -126,9 +127,46 @@ async def _ports(call: Call, server_id: str) -> list[dict[str, Any]]:
     return await central(call).list("ports", device_id=server_id, **user(call))
 
 
-async def _set(call: Call, port: dict[str, Any], more: set[str], less: set[str]) -> None:
-    wanted = sorted((set(port.get("security_groups", ())) | more) - less)
-    await central(call).update("ports", port["id"], {"security_groups": wanted}, **user(call))
+async def _changed(
+    call: Call, server_id: str, ports: list[dict[str, Any]], more: set[str], less: set[str]
+) -> web.Response:
+    """Put all of a server's ports into more groups, and take them out of others."""
+    groups = [(set(port.get("security_groups", ())) | more) - less for port in ports]
+    await asyncio.gather(*map(functools.partial(_set, call), ports, groups))
+    named = await _known(call, set().union(*groups))
+    await _until_shown(call, server_id, {group["name"] for group in named.values()})
+    return web.Response(status=202, content_type="application/json")
+
+
+async def _set(call: Call, port: dict[str, Any], groups: set[str]) -> None:
+    wanted = {"security_groups": sorted(groups)}
+    await central(call).update("ports", port["id"], wanted, **user(call))
+
+
+async def _until_shown(call: Call, server_id: str, names: set[str]) -> None:
+    """Wait a little until the server's document shows its groups.
+
+    Ports in pods are changed a moment after the central ones, and Nova's own answer comes when
+    the next look at the server shows the change.
+    """
+    pause = _FIRST_LOOK
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                answer = await _look(call, server_id)
+                shown = answer.json()["server"].get("security_groups", []) if answer.ok else []
+                if not answer.ok or {group["name"] for group in shown} == names:
+                    return
+                await asyncio.sleep(pause)
+                pause *= 2
+    except (TimeoutError, PodError, Fault, KeyError):
+        return  # It is on its way.
+
+
+async def _look(call: Call, server_id: str) -> PodResponse:
+    return await lookup.ask(
+        call, "server", server_id, method="GET", path=f"/servers/{server_id}", body=b""
+    )
 
 
 def as_nova(group: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:
