@@ -159,8 +159,8 @@ async def _until_shown(call: Call, server_id: str, names: set[str]) -> None:
                     return
                 await asyncio.sleep(pause)
                 pause *= 2
-    except (TimeoutError, PodError, Fault, KeyError):
-        return  # It is on its way.
+    except (TimeoutError, PodError, Fault, KeyError, TypeError, AttributeError):
+        return  # The change is made; a pod that is slow, away or answers rubbish gets it later.
 
 
 async def _look(call: Call, server_id: str) -> PodResponse:
