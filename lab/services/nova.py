@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import uuid
 from pathlib import Path
@@ -81,7 +80,9 @@ def configure(lab: Lab, pod: Pod, host_options: dict[str, Sections]) -> None:
     base = ini.merge(_base(lab, pod), next(iter(host_options.values()), {}))
     ini.write(folder / "nova.conf", base)
     # The API looks for it beside its configuration only.
-    shutil.copy(paste(pod.release, "nova"), folder)
+    link = folder / "api-paste.ini"
+    link.unlink(missing_ok=True)
+    link.symlink_to(paste(pod.release, "nova"))
     for host in pod.hosts:
         own = {"DEFAULT": {"host": host, "state_path": lab.var / pod.key / host}}
         # A compute host reaches the databases through the conductor only.

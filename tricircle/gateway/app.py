@@ -64,6 +64,7 @@ class Pipeline:
     def __init__(self, api: Api, services: Services) -> None:
         self.api = api
         self.services = services
+        self._behind_proxy = CONF.gateway.enable_proxy_headers_parsing
 
     async def respond(self, request: web.Request) -> web.Response:
         request_id = headers.new_request_id()
@@ -142,7 +143,7 @@ class Pipeline:
             request.rel_url.raw_path,
         )
         global_id = headers.global_request_id(request)
-        return dataclasses.replace(caller, request_id=request_id, global_id=global_id)
+        return caller.of_request(request_id, global_id)
 
     def _negotiate(self, cleaned: CIMultiDict[str]) -> _Negotiated:
         if self.api.scheme is None or self.api.offered is None:
@@ -181,7 +182,7 @@ class Pipeline:
         if self.api.public_endpoint:
             return self.api.public_endpoint.rstrip("/") + self.api.link_prefix
         scheme, host, prefix = request.scheme, request.host, ""
-        if CONF.gateway.enable_proxy_headers_parsing:
+        if self._behind_proxy:
             scheme = _first(request, "X-Forwarded-Proto") or scheme
             host = _first(request, "X-Forwarded-Host") or host
             prefix = _first(request, "X-Forwarded-Prefix").rstrip("/")

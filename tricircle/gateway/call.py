@@ -39,6 +39,23 @@ class Context:
     restricted: bool = False
     environ: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
+    def of_request(self, request_id: str, global_id: str | None) -> "Context":
+        """The same caller, of one request. (``dataclasses.replace`` takes three times as long.)"""
+        return Context(
+            request_id,
+            global_id,
+            self.token,
+            self.user_id,
+            self.user_name,
+            self.user_domain_id,
+            self.project_id,
+            self.project_name,
+            self.project_domain_id,
+            self.roles,
+            self.restricted,
+            self.environ,
+        )
+
     @property
     def is_admin(self) -> bool:
         """Whether the token has the admin role: what may be told, never what may be done."""

@@ -69,6 +69,7 @@ class PodClient:
     def __init__(self, breakers: Breakers, names: Names | None = None) -> None:
         self._breakers, self._names = breakers, names or Names()
         self._open: aiohttp.ClientSession | None = None
+        self._usual: aiohttp.ClientTimeout  # of what has no deadline of its own
 
     def _session(self) -> aiohttp.ClientSession:
         if self._open is None or self._open.closed:
@@ -78,6 +79,7 @@ class PodClient:
                 keepalive_timeout=_KEEPALIVE_SECONDS,
                 ssl=trust(),
             )
+            self._usual = _timeout(CONF.gateway.request_deadline)
             self._open = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -152,13 +154,11 @@ class PodClient:
         data: bytes | None,
         deadline: float | None,
     ) -> PodResponse:
-        timeout = aiohttp.ClientTimeout(
-            total=deadline or CONF.gateway.request_deadline,
-            sock_connect=CONF.pods.connect_deadline,
-        )
+        session = self._session()
+        timeout = _timeout(deadline) if deadline else self._usual
         proxy, proxy_auth = proxy_toward(url.scheme, url.raw_host or "")
         try:
-            async with self._session().request(
+            async with session.request(
                 method,
                 url,
                 headers=headers,
@@ -215,6 +215,10 @@ def proxy_toward(scheme: str, host: str) -> tuple[URL | None, aiohttp.BasicAuth 
         return None, None
     proxy = URL(named if "://" in named else f"http://{named}")
     return proxy.with_user(None), aiohttp.BasicAuth.from_url(proxy)
+
+
+def _timeout(total: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total, sock_connect=CONF.pods.connect_deadline)
 
 
 def _set_version(headers: CIMultiDict[str], service: str, version: tuple[int, int]) -> None:

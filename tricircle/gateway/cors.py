@@ -73,8 +73,10 @@ def mark(request: web.Request, response: web.StreamResponse) -> None:
 
 def _allowed_origin(request: web.Request) -> str | None:
     origin = request.headers.get("Origin")
+    if not origin:
+        return None
     allowed = CONF.gateway.cors_allowed_origin
-    return origin if origin and (origin in allowed or "*" in allowed) else None
+    return origin if origin in allowed or "*" in allowed else None
 
 
 def _permit(headers: CIMultiDict[str], origin: str) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hand a call on to one pod, and its answer back to the client."""
 
-import asyncio
 import functools
 import re
 from collections.abc import Coroutine
@@ -24,8 +23,6 @@ _REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
 # What a pod's answer may tell a client; versions and request ids are set by the pipeline.
 _ANSWER_HEADERS = ("Content-Type", "Location", "Retry-After", "Warning", "Allow")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-# Seconds between looks at the health of a pod that is waited for.
-_PATIENCE = 1.0
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
 
 
@@ -77,25 +74,10 @@ async def _unless_down(
     call: Call, pod: Pod, answer: Coroutine[Any, Any, PodResponse]
 ) -> PodResponse:
     """Wait for ``answer``, but not for a pod that the prober finds down meanwhile."""
-    loop = asyncio.get_running_loop()
-    looks: asyncio.TimerHandle
-
-    def look() -> None:
-        nonlocal looks
-        now = call.services.registry.get(pod.id)
-        if now is not None and call.services.down(now):
-            patience.reschedule(loop.time())
-        else:
-            looks = loop.call_later(_PATIENCE, look)
-
-    looks = loop.call_later(_PATIENCE, look)
     try:
-        async with asyncio.timeout(None) as patience:
-            return await answer
+        return await call.services.patience.wait(pod.id, answer)
     except TimeoutError:
         raise PodTimeout(pod.region_name, "did not answer in time and is down now.") from None
-    finally:
-        looks.cancel()
 
 
 async def ask_any(call: Call, **instead: Any) -> PodResponse:
@@ -161,7 +143,12 @@ async def as_ourselves(
 
 def pod_root(pod: Pod, service: str) -> str:
     """The pod's endpoint without its version: what its links begin with."""
-    return _VERSION.sub("", pod.endpoint(service))
+    return _without_version(pod.endpoint(service))
+
+
+@functools.lru_cache(maxsize=1024)
+def _without_version(endpoint: str) -> str:
+    return _VERSION.sub("", endpoint)
 
 
 def rewrite_links(call: Call, pod: Pod, body: bytes) -> bytes:

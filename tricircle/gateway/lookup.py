@@ -8,7 +8,7 @@ are asked, and the index is healed.
 import asyncio
 import dataclasses
 import importlib
-import uuid
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +27,8 @@ from tricircle.pods.errors import PodError
 from tricircle.pods.pod import MAINTENANCE, Pod
 
 LOG = logging.getLogger(__name__)
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -274,7 +276,4 @@ async def _is_gone(call: Call, pod: Pod, resource_type: str, resource_id: str) -
 
 
 def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
+    return _UUID.fullmatch(text) is not None

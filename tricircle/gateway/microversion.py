@@ -78,15 +78,20 @@ def common(scheme: Scheme, ranges: Iterable[Mapping[str, Any]]) -> Range:
 
     Without any, or where they have nothing in common, only the service's minimum.
     """
-    told = {(one["min"], one["max"]) for one in ranges}  # few, of however many pods
-    known = [(parse(low), parse(high)) for low, high in told]
+    # Few, of however many pods.
+    return _common(scheme, frozenset((one["min"], one["max"]) for one in ranges))
+
+
+@functools.lru_cache(maxsize=128)
+def _common(scheme: Scheme, ranges: frozenset[tuple[str, str]]) -> Range:
+    known = [(parse(low), parse(high)) for low, high in ranges]
     if not known:
         return Range(scheme.minimum, scheme.minimum)
     lowest, highest = max(low for low, _ in known), min(high for _, high in known)
     return Range(lowest, highest) if lowest <= highest else Range(scheme.minimum, scheme.minimum)
 
 
-def negotiate(scheme: Scheme, headers: Mapping[str, str], offered: Range) -> Version:
+def negotiate(scheme: Scheme, headers: CIMultiDict[str], offered: Range) -> Version:
     """The version to serve a request at.
 
     The modern header wins over the legacy one; without an entry for this service it is the
@@ -118,10 +123,9 @@ def _wanted(scheme: Scheme, *told: str | None) -> str | None:
     return wanted
 
 
-def _folded(headers: Mapping[str, str], name: str) -> str | None:
-    lower = name.lower()
-    values = [value.strip() for told, value in headers.items() if told.lower() == lower]
-    return ",".join(values) if values else None
+def _folded(headers: CIMultiDict[str], name: str) -> str | None:
+    values = headers.getall(name, ())
+    return ",".join([value.strip() for value in values]) if values else None
 
 
 def tell(scheme: Scheme, version: Version, headers: CIMultiDict[str]) -> None:

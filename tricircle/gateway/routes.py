@@ -104,32 +104,31 @@ class RouteTable:
     def methods(self, path: str) -> set[str]:
         """Every method some row has for this path."""
         segments = _segments(path)
-        found = {m for node, _ in self._walk(self._root, segments, ()) for m in node.methods}
+        found = {m for node, _ in self._ends(segments) for m in node.methods}
         if segments and _PROJECT.fullmatch(segments[0]):
-            rest = self._walk(self._root, segments[1:], ())
-            found |= {m for node, _ in rest for m in node.methods}
+            found |= {m for node, _ in self._ends(segments[1:]) for m in node.methods}
         return found
 
     def _match(self, method: str, segments: list[str], project: str | None) -> Match | None:
-        for node, values in self._walk(self._root, segments, ()):
+        for node, values in self._ends(segments):
             if method in node.methods:
                 route, names = node.methods[method]
                 params = dict(zip(names, values, strict=True))
-                return Match(route, params, project, "".join(f"/{part}" for part in segments))
+                return Match(route, params, project, "/" + "/".join(segments) if segments else "")
         return None
 
-    def _walk(
-        self, node: _Node, segments: list[str], values: tuple[str, ...]
-    ) -> Iterable[tuple[_Node, tuple[str, ...]]]:
-        if not segments:
-            yield node, values
-            return
-        first, rest = segments[0], segments[1:]
-        literal = node.literals.get(first)
-        if literal is not None:
-            yield from self._walk(literal, rest, values)
-        if node.wildcard is not None:
-            yield from self._walk(node.wildcard, rest, (*values, unquote(first)))
+    def _ends(self, segments: list[str]) -> list[tuple[_Node, tuple[str, ...]]]:
+        """The nodes a path leads to, the most literal first, with the values of its parameters."""
+        ends: list[tuple[_Node, tuple[str, ...]]] = [(self._root, ())]
+        for segment in segments:
+            further = []
+            for node, values in ends:
+                if (literal := node.literals.get(segment)) is not None:
+                    further.append((literal, values))
+                if node.wildcard is not None:
+                    further.append((node.wildcard, (*values, unquote(segment))))
+            ends = further
+        return ends
 
 
 def _segments(path: str) -> list[str]:

@@ -10,6 +10,7 @@ from tricircle.gateway.authentication import Authenticator
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.memory import CursorCache, RoutingCache
 from tricircle.gateway.names import Names
+from tricircle.gateway.patience import Patience
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import DOWN, MAINTENANCE, Pod
@@ -37,6 +38,10 @@ class Services:
     ready: bool = False  # the pods were read from the database at least once
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies
+    patience: Patience = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.patience = Patience(self._found_down)
 
     def serving(self) -> list[Pod]:
         """The pods that are in use: enabled or draining, whatever their health."""
@@ -52,6 +57,10 @@ class Services:
             return False
         age = (now() - pod.probed_at).total_seconds()
         return age < _PROBES * CONF.pods.probe_interval + CONF.pods.probe_deadline
+
+    def _found_down(self, pod_id: str) -> bool:
+        pod = self.registry.get(pod_id)
+        return pod is not None and self.down(pod)
 
     def away(self, pod: Pod) -> bool:
         """Whether there is no use in asking a pod now: down, or left alone after failures."""

@@ -7,6 +7,7 @@ import datetime
 import itertools
 import json
 import re
+import socket
 import threading
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
@@ -199,6 +200,7 @@ class FakeService:
         self.thread, self.name, self.journal = thread, name, journal
         self.faults: list[Fault] = []
         self.port = 0
+        self._reserved: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._runner: web.AppRunner | None = None
         self._released = asyncio.Event()
@@ -227,10 +229,15 @@ class FakeService:
                 app, access_log=None, handler_cancellation=True, shutdown_timeout=0
             )
             await self._runner.setup()
+        if self._reserved is None:
+            # While the fake is stopped nobody else gets its port.
+            self._reserved = socket.socket()
+            self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._reserved.bind(("127.0.0.1", 0))
+            self.port = self._reserved.getsockname()[1]
         self._listener = await self.thread.loop.create_server(
-            self._runner.server, "127.0.0.1", self.port, reuse_address=True
+            self._runner.server, "127.0.0.1", self.port, reuse_port=True
         )
-        self.port = self._listener.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
         """Refuse connections from now on and cut those that are open."""
@@ -252,6 +259,8 @@ class FakeService:
             await self._stop()
             assert self._runner is not None
             await self._runner.cleanup()
+            if self._reserved is not None:
+                self._reserved.close()
 
         self.thread.run(close())
 
