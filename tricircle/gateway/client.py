@@ -16,6 +16,7 @@ from yarl import URL
 from tricircle.conf import CONF
 from tricircle.gateway.names import Names, Translation
 from tricircle.pods.breaker import Breakers
+from tricircle.pods.document import Document
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -41,14 +42,10 @@ class PodResponse:
     def ok(self) -> bool:
         return self.status < 400
 
-    def json(self, body: bytes | None = None) -> Any:
-        """The body, or what was made of it. Raises PodUnreachable when it is not JSON."""
-        try:
-            return orjson.loads(self.body if body is None else body)
-        except orjson.JSONDecodeError:
-            raise PodUnreachable(
-                self.pod.region_name, f"answered {self.status} with a body that is not JSON."
-            ) from None
+    def json(self, body: bytes | None = None) -> Document:
+        """The body, or what was made of it. Raises PodUnreachable when it is no JSON object."""
+        told = self.body if body is None else body
+        return Document.read(self.pod.region_name, self.status, told)
 
     def message(self) -> str:
         """The text of an error answer, in whatever envelope it came."""

@@ -17,8 +17,8 @@ class Kind(enum.Enum):
     CUT_AFTER = "does the work, closes the connection"
     TRUNCATED = "closes the connection inside the body"
     TRUNCATED_AFTER = "does the work, closes the connection inside the body"
-    GARBAGE = "answers with a success and a body that is not JSON"
-    GARBAGE_AFTER = "does the work, answers with a body that is not JSON"
+    GARBAGE = "answers with a success and a body that means nothing"
+    GARBAGE_AFTER = "does the work, answers with a body that means nothing"
     ERROR = "500"
     UNAVAILABLE = "503"
     QUOTA = "403, quota exceeded"
@@ -40,6 +40,7 @@ class Fault:
     times: int | None = None
     seconds: float = 0.3
     location: str = "http://127.0.0.1:9/"
+    body: bytes = b"<html>\x00\xff not what you asked for"
     agent: str = ""
     """Only callers whose User-Agent holds this."""
     struck: int = 0

@@ -322,7 +322,7 @@ class FakeService:
                 return None
             case Kind.GARBAGE | Kind.GARBAGE_AFTER:
                 return web.Response(
-                    body=b"<html>\x00\xff not what you asked for",
+                    body=fault.body,
                     status=200 if request.method == "GET" else 202,
                     content_type="application/json",
                 )

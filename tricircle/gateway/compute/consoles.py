@@ -11,6 +11,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.console import places
 from tricircle.gateway.forward import reply
+from tricircle.pods.document import rubbish
 
 #: What they were before they had a path of their own.
 ACTIONS = ("os-getVNCConsole", "os-getSPICEConsole", "os-getRDPConsole", "os-getSerialConsole")
@@ -30,6 +31,8 @@ def _reply(call: Call, answer: PodResponse) -> web.Response:
     if not answer.ok:
         return reply(call, answer)
     document = answer.json()
-    for console in document.values():
-        console["url"] = places.public_url(answer.pod.region_name, console["type"], console["url"])
+    _, console = document.only()
+    if not console.keys() >= {"type", "url"}:
+        raise rubbish(answer.pod.region_name, answer.status, "a console without type or URL")
+    console["url"] = places.public_url(answer.pod.region_name, console["type"], console["url"])
     return reply(call, answer, body=orjson.dumps(document))

@@ -120,7 +120,7 @@ async def _told(call: Call, values: Mapping[str, Any]) -> web.Response:
 def _with(call: Call, answer: PodResponse, values: Mapping[str, Any]) -> web.Response:
     """A pod's document with our numbers."""
     document = answer.json()
-    ((_, content),) = document.items()
+    _, content = document.only()
     content.update({name: values[name] for name in content if name in values})
     return reply(call, answer, body=orjson.dumps(document))
 

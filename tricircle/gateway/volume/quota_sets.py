@@ -166,7 +166,7 @@ def _with(
 ) -> web.Response:
     """A pod's document with our numbers; what no limit is set for is unlimited."""
     document = answer.json()
-    ((_, content),) = document.items()
+    _, content = document.only()
     for name, told in content.items():
         if name == "id":
             continue

@@ -7,6 +7,7 @@ from typing import Any
 from keystoneauth1 import exceptions
 from keystoneauth1.adapter import Adapter
 
+from tricircle.pods.document import Document
 from tricircle.pods.errors import PodRefused, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -62,7 +63,9 @@ class Target:
             raise PodRefused(
                 self.pod.region_name, answer.status_code, _message(answer), answer.content
             )
-        return answer.json() if answer.content else None
+        if not answer.content:
+            return None
+        return Document.read(self.pod.region_name, answer.status_code, answer.content)
 
     def _headers(self, version: str) -> dict[str, str]:
         headers = {"OpenStack-API-Version": f"{self._service} {version}"}

@@ -21,7 +21,7 @@ async def show(call: Call) -> web.Response:
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
     documents = [(answer.pod, answer.json()) for answer in told.good]
-    (name,) = documents[0][1]
+    name, _ = documents[0][1].only()
     return respond({name: merged((pod, document[name]) for pod, document in documents)})
 
 
