@@ -2,7 +2,8 @@
 """The pipeline every request passes, in order, in one place."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -231,59 +232,52 @@ def make_services() -> Services:
     )
 
 
+class _Versions(Protocol):
+    """What a service's module ``versions`` has: the version's name, and ``Api``'s functions."""
+
+    ID: str
+    SCHEME: microversion.Scheme
+
+    def offered(self, services: Services, /) -> microversion.Range: ...
+    def discover(self, services: Services, root: str, path: str, /) -> web.Response | None: ...
+
+
 def compute_api() -> Api:
     """The Compute API at /v2.1."""
-    base = f"/{compute_versions.ID}"
-
-    def discovery(services: Services, root: str, path: str) -> web.Response | None:
-        if path == "/":
-            return compute_versions.versions(services, root)
-        if path in (base, f"{base}/"):
-            return compute_versions.version(services, root)
-        if not path.startswith(f"{base}/"):
-            return compute_versions.choices(services, root, path)
-        return None
-
-    table = RouteTable(compute_routes.ROUTES)
-    return Api(
-        service="compute",
-        service_type="compute",
-        table=table,
-        handlers={route: ways.handler(route) for route in table.routes},
-        base=base,
-        scheme=microversion.COMPUTE,
-        offered=compute_versions.offered,
-        discovery=discovery,
-        public_endpoint=CONF.gateway.public_endpoint,
-        link_prefix=CONF.gateway.compute_link_prefix.rstrip("/"),
-    )
+    return _versioned(
+        "compute", "compute", compute_versions, compute_routes.ROUTES,
+        CONF.gateway.public_endpoint, CONF.gateway.compute_link_prefix,
+    )  # fmt: skip
 
 
 def volume_api() -> Api:
     """The Block Storage API at /v3."""
-    base = f"/{volume_versions.ID}"
+    return _versioned(
+        "volume", "block-storage", volume_versions, volume_routes.ROUTES,
+        CONF.gateway.volume_public_endpoint, CONF.gateway.volume_link_prefix,
+    )  # fmt: skip
 
-    def discovery(services: Services, root: str, path: str) -> web.Response | None:
-        if path == "/":
-            return volume_versions.versions(services, root)
-        if path in (base, f"{base}/"):
-            return volume_versions.versions(services, root, status=200)
-        if not path.startswith(f"{base}/"):
-            raise Fault(404, "The resource could not be found.")
-        return None
 
-    table = RouteTable(volume_routes.ROUTES)
+def _versioned(
+    service: str,
+    service_type: str,
+    versions: _Versions,
+    routes: Iterable[Route],
+    public_endpoint: str | None,
+    link_prefix: str,
+) -> Api:
+    table = RouteTable(routes)
     return Api(
-        service="volume",
-        service_type="block-storage",
+        service=service,
+        service_type=service_type,
         table=table,
         handlers={route: ways.handler(route) for route in table.routes},
-        base=base,
-        scheme=microversion.VOLUME,
-        offered=volume_versions.offered,
-        discovery=discovery,
-        public_endpoint=CONF.gateway.volume_public_endpoint,
-        link_prefix=CONF.gateway.volume_link_prefix.rstrip("/"),
+        base=f"/{versions.ID}",
+        scheme=versions.SCHEME,
+        offered=versions.offered,
+        discovery=versions.discover,
+        public_endpoint=public_endpoint,
+        link_prefix=link_prefix.rstrip("/"),
     )
 
 

@@ -11,6 +11,7 @@ from tricircle.gateway.errors import Fault
 from tricircle.gateway.microversion import COMPUTE, Range, common, show
 from tricircle.gateway.services import Services
 
+SCHEME = COMPUTE
 ID = "v2.1"
 _UPDATED = "2013-07-23T11:33:21Z"
 _MEDIA_TYPES = [
@@ -21,15 +22,24 @@ _DOCUMENTATION = {"rel": "describedby", "type": "text/html", "href": "http://doc
 
 def offered(services: Services) -> Range:
     """The microversions every pod in use has, as each was seen last."""
-    return common(COMPUTE, services.offered("compute"))
+    return common(SCHEME, services.offered("compute"))
 
 
-def versions(services: Services, root: str) -> web.Response:
+def discover(services: Services, root: str, path: str) -> web.Response | None:
+    """The answer to whoever looks for versions; None for a path inside one."""
+    if path == "/":
+        return _versions(services, root)
+    if path in (f"/{ID}", f"/{ID}/"):
+        return _version(services, root)
+    return None if path.startswith(f"/{ID}/") else _choices(root, path)
+
+
+def _versions(services: Services, root: str) -> web.Response:
     """``GET /``: all versions."""
     return _json({"versions": [{**_about(services), "links": [_self(f"{root}/{ID}/")]}]})
 
 
-def version(services: Services, root: str) -> web.Response:
+def _version(services: Services, root: str) -> web.Response:
     """``GET /v2.1/``: this version."""
     document = _about(services) | {
         "links": [_self(f"{root}/{ID}/"), _DOCUMENTATION],
@@ -38,7 +48,7 @@ def version(services: Services, root: str) -> web.Response:
     return _json({"version": document})
 
 
-def choices(services: Services, root: str, path: str) -> web.Response:
+def _choices(root: str, path: str) -> web.Response:
     """Any other path outside the API: 300, and where it would be in each version."""
     choice = {
         "id": ID,
@@ -53,7 +63,7 @@ async def show_version(call: Call) -> web.Response:
     """The same document inside the API, where Nova has it too."""
     if call.params.get("id", ID) != ID:
         raise Fault(404, "The requested resource could not be found.")
-    return version(call.services, call.root)
+    return _version(call.services, call.root)
 
 
 def _about(services: Services) -> dict[str, Any]:

@@ -7,9 +7,11 @@ import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
+from tricircle.gateway.errors import Fault
 from tricircle.gateway.microversion import VOLUME, Range, common, show
 from tricircle.gateway.services import Services
 
+SCHEME = VOLUME
 ID = "v3"
 _UPDATED = "2023-08-31T00:00:00Z"
 _MEDIA_TYPE = {
@@ -21,11 +23,22 @@ _DOCUMENTATION = {"rel": "describedby", "type": "text/html", "href": "https://do
 
 def offered(services: Services) -> Range:
     """The microversions every pod in use has, as each was seen last."""
-    return common(VOLUME, services.offered("volume"))
+    return common(SCHEME, services.offered("volume"))
 
 
-def versions(services: Services, root: str, status: int = 300) -> web.Response:
-    """``GET /``: all versions, which is one; inside the version Cinder answers the same, 200."""
+def discover(services: Services, root: str, path: str) -> web.Response | None:
+    """The answer to whoever looks for versions; None for a path inside one. Raises Fault 404."""
+    if path == "/":
+        return _versions(services, root, status=300)
+    if path in (f"/{ID}", f"/{ID}/"):
+        return _versions(services, root)
+    if not path.startswith(f"/{ID}/"):
+        raise Fault(404, "The resource could not be found.")
+    return None
+
+
+def _versions(services: Services, root: str, status: int = 200) -> web.Response:
+    """All versions, which is one; inside the version Cinder answers the same."""
     return web.Response(
         status=status,
         body=orjson.dumps({"versions": [_about(services, root)]}),
@@ -35,7 +48,7 @@ def versions(services: Services, root: str, status: int = 300) -> web.Response:
 
 async def show_version(call: Call) -> web.Response:
     """The same document inside the API."""
-    return versions(call.services, call.root, status=200)
+    return _versions(call.services, call.root)
 
 
 def _about(services: Services, root: str) -> dict[str, Any]:
