@@ -246,6 +246,11 @@ def default_base_port(name: str) -> int:
     return FIRST_PORT + PORTS_PER_LAB * (1 + zlib.crc32(name.encode()) % 9)
 
 
+def first_given_out() -> int:
+    """The first port that may be anybody's for a while: a connection's own end."""
+    return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+
 def new(
     name: str = DEFAULT_NAME,
     *,
@@ -269,6 +274,10 @@ def new(
     if not 1 <= pods <= 9 or not 1 <= hosts <= 9:
         raise LabError("a lab has 1 to 9 pods of 1 to 9 hosts")
     base = base_port or default_base_port(name)
+    if base + PORTS_PER_LAB > (given_out := first_given_out()):
+        raise LabError(
+            f"ports from {given_out} on are the kernel's to give to anybody, not a lab's"
+        )
     outlets = [key.strip() for key in external.lower().split(",")]
     lab = Lab(name, base, home_of(name), profile, daemons)
     for index in range(1, pods + 1):

@@ -8,6 +8,7 @@ Usage: nova_aio.py --config FILE --port PORT --placement-port PORT [--vnc-port P
 import argparse
 import contextlib
 import inspect
+import os
 import sys
 import threading
 import time
@@ -84,4 +85,9 @@ def main():
     threading.Event().wait()
 
 
-main()
+try:
+    main()
+except Exception:
+    # The threads that were started would go on, as half a Nova that nobody can ask why.
+    sys.excepthook(*sys.exc_info())
+    os._exit(1)

@@ -55,7 +55,13 @@ def test_two_labs_share_nothing() -> None:
 
 
 def test_a_base_port_can_be_chosen() -> None:
-    assert settings.new("b", base_port=41000).port("identity") == 41000
+    assert settings.new("b", base_port=11000).port("identity") == 11000
+
+
+def test_ports_that_the_kernel_gives_out_are_no_labs() -> None:
+    first = settings.first_given_out()
+    with pytest.raises(LabError, match=f"ports from {first} on"):
+        settings.new("b", base_port=first - 1)
 
 
 def test_sockets_have_short_paths() -> None:
