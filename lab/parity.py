@@ -107,7 +107,7 @@ def run(lab: Lab, name: str, concurrency: int = 2, *, keep: str = "") -> int:
         tempest.run(lab, REGION, f"^({names})(\\[|$)", concurrency=1)
         ours = merged(ours, read(lab.home / "tempest" / REGION / "results.csv"))
     differing = differences(pod, ours, known)
-    text = document(suite, pod, ours, differing, again=len(again))
+    text = document(suite, pod, ours, differing, pods=len(lab.pods), again=len(again))
     (PROJECT_ROOT / suite.document).write_text(text)
     (PROJECT_ROOT / INDEX).write_text(index(PROJECT_ROOT))
     unknown = [difference for difference in differing if not difference.reason]
@@ -179,11 +179,13 @@ def document(
     pod: list[Result],
     ours: list[Result],
     differing: list[Difference],
+    *,
+    pods: int = 2,
     again: int = 0,
 ) -> str:
     """The document that tells the numbers and the differences, in Markdown.
 
-    ``again`` is how many tests were run on the region once more.
+    ``pods`` is how many the region has, ``again`` how many tests were run on the region once more.
     """
     lines = [
         f"# {suite.title}",
@@ -195,7 +197,7 @@ def document(
         "| | pass | fail | skip |",
         "|---|---|---|---|",
         _row("a pod", pod),
-        _row(f"`{REGION}`", ours),
+        _row(f"`{REGION}` over {pods} pods", ours),
         "",
     ]
     if not differing:

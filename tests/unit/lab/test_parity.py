@@ -39,7 +39,7 @@ def test_the_document_groups_by_reason() -> None:
     found = differences(POD, ours, [Reason("t.a|t.b", "Because.")])
     lines = document(SUITES["network"], POD, ours, found).splitlines()
     assert "| a pod | 4 | 1 | 0 |" in lines
-    assert "| `RegionOne` | 1 | 1 | 0 |" in lines
+    assert "| `RegionOne` over 2 pods | 1 | 1 | 0 |" in lines
     because = lines.index("## Because.")
     assert lines[because + 2 : because + 4] == [
         "- `t.a.X.test_two` (not run)",
@@ -69,6 +69,10 @@ def test_what_is_run_again_counts_anew() -> None:
 
 def test_without_differences() -> None:
     assert "Everything that passes on the pod" in document(SUITES["network"], POD, POD, [])
+
+
+def test_the_document_tells_over_how_many_pods_the_region_was() -> None:
+    assert "| `RegionOne` over 3 pods | " in document(SUITES["network"], POD, POD, [], pods=3)
 
 
 def test_the_index_tells_what_the_documents_say(tmp_path: Path) -> None:
