@@ -5,19 +5,16 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.functional.fakes.cinder_lists import (
-    Object,
-    Store,
-    admin_only,
-    since,
-    true,
-)
+from tests.functional.fakes.cinder_images import Images
+from tests.functional.fakes.cinder_lists import Object, admin_only, since, true
 from tests.functional.fakes.http import Exchange, Refusal, reply, route
 
 _STATUS = "Invalid volume: Volume {}"
+# So it cannot be deleted.
+_BUSY = ("in-use", "uploading", "awaiting-transfer")
 
 
-class Volumes(Store):
+class Volumes(Images):
     """What is created is creating in the answer and available when looked at."""
 
     def type_of(self, exchange: Exchange, named: str | None) -> str:
@@ -56,6 +53,9 @@ class Volumes(Store):
             "migration_status": None,
             "host": f"{self.name.partition('/')[0]}-host@lvm#lvm",
             "use_quota": True,
+            "content": "",
+            "readonly": None,
+            "image_metadata": {},
             **values,
         })  # fmt: skip
 
@@ -80,6 +80,10 @@ class Volumes(Store):
                  "description", "snapshot_id", "source_volid", "metadata", "user_id", "encrypted",
                  "replication_status", "consistencygroup_id", "multiattach"]  # fmt: skip
         shown = {name: item[name] for name in names}
+        if item["readonly"] is not None:
+            shown["metadata"] = {**item["metadata"], "readonly": str(item["readonly"])}
+        if item["image_metadata"]:
+            shown["volume_image_metadata"] = item["image_metadata"]
         shown["links"] = self.links_to(exchange, "volumes", item["id"])
         shown["bootable"] = str(item["bootable"]).lower()
         shown["volume_type"] = self.type_name(item["volume_type_id"])
@@ -196,8 +200,8 @@ class Volumes(Store):
             snapshot_id=wanted.get("snapshot_id"),
             source_volid=wanted.get("source_volid"),
             group_id=group,
-            bootable=bool(wanted.get("imageRef")),
             hints=exchange.json().get("OS-SCH-HNT:scheduler_hints"),
+            **self.of_image(wanted.get("imageRef")),
         )
         return reply({"volume": self.show_volume({**volume, "status": "creating"}, exchange)}, 202)
 
@@ -226,7 +230,7 @@ class Volumes(Store):
     def delete_volume(self, exchange: Exchange, volume_id: str) -> web.Response:
         volume = self.find(exchange, "volume", volume_id)
         snapshots = [s for s in self.items["snapshot"].values() if s["volume_id"] == volume_id]
-        if volume["status"] == "in-use" or (snapshots and not true(exchange.query.get("cascade"))):
+        if volume["status"] in _BUSY or (snapshots and not true(exchange.query.get("cascade"))):
             raise Refusal(400, _STATUS.format("status must be available or error …"))
         self.end_volume(volume_id)
         return reply(None, 202)
@@ -267,10 +271,12 @@ class Volumes(Store):
                 return reply(None, 200)
             case "os-retype":
                 volume["volume_type_id"] = self.type_of(exchange, argument["new_type"])
-            case "os-set_image_metadata":
-                return reply({"metadata": argument["metadata"]})
+            case "os-update_readonly_flag":
+                if volume["status"] != "available":
+                    raise Refusal(400, _STATUS.format("status must be available"))
+                volume["readonly"] = argument["readonly"]
             case _:
-                raise Refusal(400, f"There is no such action: {name}")
+                return self.act_on_image(exchange, volume, name, argument)
         return reply(None, 202)
 
     @route("GET", "/(?P<kind>volume|snapshot)s/{item_id}/metadata")

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keystone, central Neutron and pods put together."""
+"""Keystone, central Neutron, Glance and pods put together."""
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.functional.fakes.central import CentralNeutron
 from tests.functional.fakes.cinder import Cinder
-from tests.functional.fakes.faults import Fault, Kind
+from tests.functional.fakes.faults import Fault, FirstTime, Kind
+from tests.functional.fakes.glance import Glance
 from tests.functional.fakes.http import FakeService, Journal, LoopThread, new_id
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.neutron import Neutron
@@ -15,6 +16,7 @@ from tests.functional.fakes.nova import Nova
 from tests.functional.fakes.placement import Placement
 
 REGION = "RegionOne"
+AnyFault = TypeVar("AnyFault", bound=Fault)
 #: pod -> availability zone: two pods share a zone
 ZONES = {"pod1": "az1", "pod2": "az2", "pod3": "az1"}
 
@@ -61,15 +63,18 @@ class Cloud:
         self.keystone = Keystone(thread, self.journal)
         self.images: dict[str, dict[str, Any]] = {}
         self.image_id = new_id()
-        self.images[self.image_id] = {"id": self.image_id, "name": "tiny"}
+        self.images[self.image_id] = {"id": self.image_id, "name": "tiny", "status": "active"}
+        self.glance = Glance(thread, self.journal, self.keystone, self.images)
         self.central = CentralNeutron(thread, self.journal, self.keystone)
         self.pods: dict[str, Pod] = {}
         self._people()
         self.keystone.start()
         self.central.start()
+        self.glance.start()
         self.keystone.region(REGION)
         self.keystone.endpoint(REGION, "identity", f"{self.keystone.url}/v3")
         self.keystone.endpoint(REGION, "network", self.central.url)
+        self.keystone.endpoint(REGION, "image", self.glance.url)
         for region in zones:
             self.add_pod(region)
 
@@ -85,6 +90,7 @@ class Cloud:
         return [
             self.keystone,
             self.central,
+            self.glance,
             *(service for pod in self.pods.values() for service in pod.services),
         ]
 
@@ -115,7 +121,13 @@ class Cloud:
 
     def fail_call(self, number: int, kind: Kind) -> Fault:
         """The ``number``-th call from now on, to whichever service but Keystone, goes wrong."""
-        fault = Fault(kind, skip=number - 1, times=1)
+        return self._strike(Fault(kind, skip=number - 1, times=1))
+
+    def fail_each_once(self, kind: Kind) -> FirstTime:
+        """Every call from now on, to whichever service but Keystone, goes wrong the first time."""
+        return self._strike(FirstTime(kind))
+
+    def _strike(self, fault: AnyFault) -> AnyFault:
         for service in self.services:
             if service is not self.keystone:
                 service.faults.append(fault)

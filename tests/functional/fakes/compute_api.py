@@ -360,4 +360,4 @@ class Surroundings(FakeService):
 
     def _image(self, image: Object) -> Object:
         link = {"rel": "self", "href": f"{self.url}/v2.1/images/{image['id']}"}
-        return {**image, "links": [link]}
+        return {"id": image["id"], "name": image["name"], "links": [link]}

@@ -3,6 +3,7 @@
 
 import dataclasses
 import enum
+import json
 import re
 import threading
 from typing import Any
@@ -61,3 +62,29 @@ class Fault:
         self.struck += 1
         self.hit.set()
         return True
+
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclasses.dataclass
+class FirstTime(Fault):
+    """Strikes each call the first time it is made, of those that fit.
+
+    A call is known by its service, method, path (whatever the ids in it), query and what its body
+    is about: so one whose retry works goes wrong once. ``forget`` what was seen to begin anew.
+    """
+
+    seen: set[Any] = dataclasses.field(default_factory=set)
+
+    def strikes(self, entry: Any) -> bool:
+        about = next(iter(json.loads(entry.body)), None) if entry.body else None
+        query = tuple(sorted(_ID.sub("*", value) for _, value in entry.query))
+        call = (entry.service, entry.method, _ID.sub("*", entry.path), query, about)
+        if call in self.seen:
+            return False
+        self.seen.add(call)
+        return super().strikes(entry)
+
+    def forget(self) -> None:
+        self.seen.clear()

@@ -323,6 +323,26 @@ class Keystone(FakeService):
                 return reply({"project": self._project(project)})
         raise Refusal(404, f"Could not find project: {name}.")
 
+    @route("GET", "/v3/roles")
+    def list_roles(self, exchange: Exchange) -> web.Response:
+        names = sorted({name for roles in self.grants.values() for name in roles})
+        roles = [{"id": f"role-{name}", "name": name, "links": {}} for name in names]
+        return self._listed(exchange, "roles", roles)
+
+    @route("*", "/v3/projects/{project}/users/{user}/roles/role-(?P<role>[^/]+)")
+    def grant(self, exchange: Exchange, project: str, user: str, role: str) -> web.Response:
+        """HEAD tells whether a user has a role in a project, PUT gives it, DELETE takes it."""
+        roles, method = self.grants.get((user, project), ()), exchange.http.method
+        if method == "PUT":
+            self.grants[user, project] = (*(name for name in roles if name != role), role)
+        elif role not in roles:
+            raise Refusal(404, f"Could not find role assignment with role: {role}.")
+        elif method == "DELETE" and len(roles) == 1:
+            del self.grants[user, project]
+        elif method == "DELETE":
+            self.grants[user, project] = tuple(name for name in roles if name != role)
+        return reply(None, 204)
+
     @route("GET", "/v3/registered_limits")
     def list_registered_limits(self, exchange: Exchange) -> web.Response:
         return self._listed(exchange, "registered_limits", self.registered_limits)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes that are read into images, and what volumes keep of theirs, mixed into Cinder.
+
+A volume's ``content`` is a text: what an image of it has, and what a volume made of that has.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from tests.functional.fakes.cinder_lists import Object, Store, stamp
+from tests.functional.fakes.http import Exchange, Refusal, new_id, reply
+
+
+class Images(Store):
+    """``images`` are those of the Glance that all pods share."""
+
+    images: dict[str, Object]
+
+    def of_image(self, image_id: str | None) -> Object:
+        """What a new volume has of its image: {} where there is none."""
+        if not image_id:
+            return {}
+        image = self.images.get(image_id)
+        if image is None:
+            raise Refusal(400, f"Invalid image identifier or unable to access requested image "
+                               f"{image_id}")  # fmt: skip
+        kept = {"image_id": image_id, "image_name": image["name"]}
+        content = image.get("content", "")
+        return {"bootable": True, "content": content, "image_metadata": kept}
+
+    def act_on_image(
+        self, exchange: Exchange, volume: Object, name: str, argument: Object
+    ) -> web.Response:
+        """The actions on a volume that concern images."""
+        kept = volume["image_metadata"]
+        match name:
+            case "os-volume_upload_image":
+                return self._upload(exchange, volume, argument["image_name"])
+            case "os-set_image_metadata":
+                kept |= argument["metadata"]
+                return reply({"metadata": kept})
+            case "os-unset_image_metadata":
+                if kept.pop(argument["key"], None) is None:
+                    raise Refusal(404, "Metadata item was not found.")
+                return reply(None, 200)
+            case _:
+                raise Refusal(400, f"There is no such action: {name}")
+
+    def _upload(self, exchange: Exchange, volume: Object, name: str) -> web.Response:
+        if volume["status"] != "available":
+            raise Refusal(400, "Invalid volume: Volume status must be available/in-use.")
+        image: Object = {
+            "id": new_id(),
+            "name": name,
+            "owner": exchange.token.project_id,
+            "status": "queued",
+            "created_at": stamp(),
+            "content": volume["content"],
+        }
+        volume["status"] = "uploading"
+        image["steps"] = _read(volume, image)
+        self.images[image["id"]] = image
+        told = {"id": volume["id"], "status": "uploading", "image_id": image["id"]}
+        return reply({"os-volume_upload_image": told}, 202)
+
+
+def _read(volume: Object, image: Object) -> Iterator[None]:
+    """A volume is read into an image."""
+    yield
+    image["status"] = "saving"
+    yield
+    digest = hashlib.sha512(image["content"].encode()).hexdigest()
+    image |= {"status": "active", "os_hash_value": digest}
+    yield
+    volume["status"] = "available"
