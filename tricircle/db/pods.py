@@ -13,7 +13,14 @@ from tricircle.db.errors import Duplicate, InUse, NotFound
 from tricircle.db.transaction import retried, retried_if_overtaken
 
 # What goes with a pod.
-_HELD = (models.Routing, models.Binding, models.Creation, models.Realization, models.Allocation)
+_HELD = (
+    models.Routing,
+    models.Binding,
+    models.Creation,
+    models.Realization,
+    models.Allocation,
+    models.StorageAllocation,
+)
 
 
 def list_all() -> list[models.Pod]:
@@ -86,7 +93,8 @@ def update(pod_id: str, values: Mapping[str, Any]) -> models.Pod:
 
 @retried
 def delete(pod_id: str, force: bool = False) -> None:
-    """Forget a pod. With ``force`` also its routings, bindings and unfinished creations.
+    """Forget a pod. With ``force`` also its routings, bindings, unfinished creations and what was
+    used there of quotas.
 
     What is in the pod itself stays. Definitions kept in the pod never count as use. Raises
     NotFound, and InUse (with the counts) unless forced.
