@@ -10,10 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from tricircle.db import models, session
+from tricircle.db import models, routings, session, storage
 from tricircle.db.errors import Duplicate, NotFound
 from tricircle.db.models import Realization, VolumeMove
 from tricircle.db.realizations import QUIET, Key, ensure, matching
+from tricircle.db.storage import Use
 from tricircle.db.transaction import retried, retried_if_overtaken
 
 KIND = "volume"
@@ -88,8 +89,11 @@ def call_off(volume_id: str, reason: str) -> bool:
 
 
 @retried_if_overtaken
-def arrive(volume_id: str, target_pod_id: str, inside: str) -> None:
-    """From now on the volume is the one in its new pod, which has the id ``inside`` there."""
+def arrive(volume_id: str, target_pod_id: str, inside: str, use: Use) -> None:
+    """From now on the volume is the one in its new pod, which has the id ``inside`` there.
+
+    Raises NotFound when there is no move of it.
+    """
     with session.write() as tx:
         key = Key(KIND, volume_id)
         others = sa.delete(Realization).where(
@@ -98,14 +102,13 @@ def arrive(volume_id: str, target_pod_id: str, inside: str) -> None:
         tx.execute(others.execution_options(**QUIET))
         here = sa.update(Realization).where(*matching(Realization, key, [target_pod_id]))
         tx.execute(here.values(pod_resource_id=inside).execution_options(**QUIET))
-        for table in (models.Routing, models.StorageAllocation):
-            query = sa.update(table).where(
-                table.resource_type == KIND, table.resource_id == volume_id
-            )
-            tx.execute(query.values(pod_id=target_pod_id).execution_options(**QUIET))
         row = tx.get(VolumeMove, volume_id, with_for_update=True)
-        if row is not None:
-            row.state = "removing"
+        if row is None:
+            raise NotFound(volume_id)
+        row.state = "removing"
+        # Written anew where the old pod was forgotten, and with it what was in it.
+        routings.put_in(tx, KIND, volume_id, target_pod_id, row.project_id)
+        storage.learn_in(tx, use, volume_id, row.project_id, target_pod_id)
 
 
 @retried

@@ -226,22 +226,37 @@ def learn(
     use: Use, resource_id: str, project_id: str, pod_id: str, seen_at: datetime.datetime
 ) -> bool:
     """Write down what a thing was seen to use; False when it was changed here since."""
+    with session.write() as tx:
+        return learn_in(tx, use, resource_id, project_id, pod_id, seen_at)
+
+
+def learn_in(
+    tx: Session,
+    use: Use,
+    resource_id: str,
+    project_id: str,
+    pod_id: str,
+    seen_at: datetime.datetime | None = None,
+) -> bool:
+    """``learn`` in the caller's transaction, which is to be tried again if overtaken.
+
+    Without ``seen_at`` it is so whatever was changed here.
+    """
     values: dict[str, Any] = {
         "project_id": project_id,
         "pod_id": pod_id,
         "gigabytes": use.gigabytes,
         "volume_type": use.volume_type,
     }
-    with session.write() as tx:
-        row = tx.scalar(sa.select(_Row).where(*_is(use.kind, resource_id)).with_for_update())
-        if row is None:
-            tx.add(_Row(resource_type=use.kind, resource_id=resource_id, **values))
-            return True
-        if row.changed_at > seen_at:
-            return False
-        for name, value in values.items():
-            setattr(row, name, value)
+    row = tx.scalar(sa.select(_Row).where(*_is(use.kind, resource_id)).with_for_update())
+    if row is None:
+        tx.add(_Row(resource_type=use.kind, resource_id=resource_id, **values))
         return True
+    if seen_at is not None and row.changed_at > seen_at:
+        return False
+    for name, value in values.items():
+        setattr(row, name, value)
+    return True
 
 
 def _is(kind: str, resource_id: str) -> tuple[sa.ColumnElement[bool], ...]:

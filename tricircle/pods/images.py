@@ -19,12 +19,12 @@ class Images:
         self._owner = identity.session.get_project_id
         self._target = Target(pod, identity.adapter(pod, "image"), "image")
 
-    def find(self, name: str) -> dict[str, Any] | None:
-        """Our own image of a name, the newest of several; anybody may have others of that name."""
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Our own images of a name, the newest first; anybody may have others of that name."""
         owner = self._owner()
         query = urlencode({"name": name, "owner": owner, "sort": "created_at:desc"})
         found: list[dict[str, Any]] = self._target.ask("GET", f"/v2/images?{query}", "2")["images"]
-        return found[0] if found else None
+        return found
 
     def delete(self, image_id: str) -> None:
         self._target.ask("DELETE", f"/v2/images/{quote(image_id, safe='')}", "2", missing=True)

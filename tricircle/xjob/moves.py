@@ -3,7 +3,8 @@
 
 Each step may be done again after any failure, by any worker. The old volume is kept, read-only,
 until what was copied was read back and is the same; then the new one is given to the owner, and
-under its old id it is found in its new pod.
+under its old id it is found in its new pod. Should the old pod be forgotten meanwhile, the image
+is all that is left of the volume, so that the move goes on until the new one is right.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from tricircle.db import definitions as store
 from tricircle.db import models, moves, session
 from tricircle.db.models import VolumeMove
 from tricircle.db.realizations import Row
+from tricircle.db.storage import Use
 from tricircle.db.store import Store
 from tricircle.pods import definitions
 from tricircle.pods.definitions import Target
@@ -35,6 +37,10 @@ _PAUSE = 1.0
 _KINDS = (*definitions.NAMED, moves.KIND)
 # What of a volume's metadata its pod writes there itself.
 _PODS_OWN = ("readonly", "attached_mode")
+# States of an image that is being made.
+_COMING = ("queued", "saving", "uploading", "importing")
+# In these states the image has all of the volume.
+_READ = ("copying", "verifying", "handing over")
 
 
 class Impossible(Exception):
@@ -79,6 +85,12 @@ class Moves:
             LOG.debug("Volume %s, %s: %s", row.resource_id, found.state, error)
             self._rows.wait(row, _PAUSE)
         except Impossible as error:
+            if found.state in _READ and self._registry.get(found.source_pod_id) is None:
+                # Undone, nothing would be left of it.
+                LOG.warning("Volume %s is copied again: %s", row.resource_id, error)
+                moves.save(row.resource_id, "copying", {})
+                self._rows.failed(row, f"{found.state}: {error}")
+                return True
             LOG.warning("Volume %s is not moved: %s", row.resource_id, error)
             moves.save(row.resource_id, moves.UNDOING, {}, str(error))
             self._rows.wait(row, 0)
@@ -101,19 +113,15 @@ class Moves:
             moves.forget(row.resource_id, row.pod_id)
 
     def _go_on(self, pod: Pod, found: VolumeMove) -> None:
-        source = self._registry.get(found.source_pod_id)
-        if source is None:
-            # Where nothing can be asked any more there is nothing to remove or to put back.
-            ends = {"removing": "done", moves.UNDOING: moves.UNDONE}
-            if found.state not in ends:
-                raise Impossible("The pod it was in is no pod any more.")
-            moves.save(found.volume_id, ends[found.state], {})
-            return
-        move = _Move(found, self._target(source), self._target(pod), self._identity)
+        old = self._registry.get(found.source_pod_id)
+        source = None if old is None else self._target(old)
+        move = _Move(found, source, self._target(pod), self._identity)
         state = self._steps[found.state](move)
         LOG.info("Volume %s on its way to %s: %s", found.volume_id, pod.region_name, state)
         if state == "removing":
-            moves.arrive(found.volume_id, pod.id, move.detail["inside"])
+            kept = move.detail["volume"]
+            use = Use(moves.KIND, int(kept["size"]), kept["volume_type"])
+            moves.arrive(found.volume_id, pod.id, move.detail["inside"], use)
         moves.save(found.volume_id, state, move.detail)
 
     def _target(self, pod: Pod) -> Target:
@@ -122,14 +130,25 @@ class Moves:
 
 
 class _Move:
-    """What the steps of one move work with; ``detail`` is kept between them."""
+    """What the steps of one move work with; ``detail`` is kept between them.
+
+    ``lost`` is whether the pod it was in is no pod any more.
+    """
 
     def __init__(
-        self, row: VolumeMove, source: Target, target: Target, identity: ServiceIdentity
+        self, row: VolumeMove, source: Target | None, target: Target, identity: ServiceIdentity
     ) -> None:
-        self.row, self.source, self.target, self.identity = row, source, target, identity
+        self.row, self.target, self.identity = row, target, identity
+        self._source, self.lost = source, source is None
         self.images = Images(identity)
         self.detail: dict[str, Any] = dict(row.detail)
+
+    @property
+    def source(self) -> Target:
+        """Raises Impossible when it is lost."""
+        if self._source is None:
+            raise Impossible("The pod it was in is no pod any more.")
+        return self._source
 
     @property
     def old(self) -> str:
@@ -168,9 +187,9 @@ def _ready(target: Target, path: str) -> dict[str, Any]:
 
 
 def _prepare(move: _Move) -> str:
-    """Nothing may be written to it any more."""
-    outside = move.source.inside(move.row.volume_id)
-    move.detail["outside"] = outside
+    """Note what it is like, and then, what was noted being kept, let nothing be written to it."""
+    noted = "outside" in move.detail
+    outside = move.detail.setdefault("outside", move.source.inside(move.row.volume_id))
     volume = _show(move.source, move.old)
     if volume is None:
         raise Impossible("The volume is gone.")
@@ -178,14 +197,17 @@ def _prepare(move: _Move) -> str:
     snapshots = move.source.ask("GET", f"/snapshots/detail?{query}", _V)["snapshots"]
     if (why := obstacle(volume, snapshots)) is not None:
         raise Impossible(why)
+    if noted:
+        _act(move.source, move.old, "os-update_readonly_flag", {"readonly": True})
+        return "uploading"
     kept = ("name", "description", "size", "volume_type", "metadata", "bootable")
     move.detail["volume"] = {key: volume.get(key) for key in kept}
     metadata = volume.get("metadata") or {}
     mine = {key: value for key, value in metadata.items() if key not in _PODS_OWN}
     move.detail["volume"]["metadata"] = mine
+    move.detail["readonly"] = str(metadata.get("readonly")).lower() == "true"
     move.detail["image_metadata"] = volume.get("volume_image_metadata") or {}
-    _act(move.source, move.old, "os-update_readonly_flag", {"readonly": True})
-    return "uploading"
+    return "preparing"
 
 
 def _upload(move: _Move) -> str:
@@ -196,13 +218,13 @@ def _upload(move: _Move) -> str:
 
 def _image_of(move: _Move, target: Target, path: str, what: str) -> dict[str, Any]:
     """The image of a volume when it is all there; begun if need be. Raises _Later until then."""
-    image = move.images.find(move.name(what))
+    image = next(iter(move.images.named(move.name(what))), None)
     if image is None:
         _ready(target, path)
         wanted = {"image_name": move.name(what), "disk_format": "raw", "container_format": "bare"}
         _act(target, path, "os-volume_upload_image", wanted)
         raise _Later("the volume is being read")
-    if image["status"] in ("queued", "saving", "uploading", "importing"):
+    if image["status"] in _COMING:
         raise _Later(f"the image is {image['status']}")
     if image["status"] != "active":
         move.images.delete(image["id"])
@@ -239,6 +261,7 @@ def _verify(move: _Move) -> str:
     same = image["os_hash_value"] == move.detail["hash"]
     move.images.delete(image["id"])
     if not same:
+        move.target.ask("DELETE", move.new, _V, missing=True)
         raise Impossible("What was copied is not what was read; nothing is changed.")
     return "handing over"
 
@@ -247,7 +270,7 @@ def _hand_over(move: _Move) -> str:
     """The new volume becomes the old one in all but its id, and the owner's."""
     volume = _show(move.target, move.new)
     if volume is None:
-        raise PodError(move.target.pod.region_name, "the new volume is gone.")
+        raise Impossible("The new volume is gone.")
     if volume["os-vol-tenant-attr:tenant_id"] != move.row.project_id:
         if volume["status"] == "available":
             _dress(move, volume)
@@ -268,6 +291,8 @@ def _dress(move: _Move, volume: dict[str, Any]) -> None:
         _act(move.target, move.new, "os-set_image_metadata", wanted)
     bootable = str(kept["bootable"]).lower() == "true"
     _act(move.target, move.new, "os-set_bootable", {"bootable": bootable})
+    if move.detail.get("readonly"):
+        _act(move.target, move.new, "os-update_readonly_flag", {"readonly": True})
 
 
 def _transfer(move: _Move) -> None:
@@ -286,27 +311,39 @@ def _transfer(move: _Move) -> None:
 
 def _remove(move: _Move) -> str:
     """The old volume goes, and the image."""
-    volume = _show(move.source, move.old)
+    volume = _left(move)
     if volume is not None:
         if volume["status"] in ("available", "error", "error_deleting"):
             move.source.ask("DELETE", move.old, _V, missing=True)
         raise _Later(f"the old volume is {volume['status']}")
-    move.images.delete(move.detail["image"])
+    for image in _images(move):
+        move.images.delete(image["id"])
     return "done"
 
 
 def _undo(move: _Move) -> str:
     """As if nothing had been."""
-    for what in ("move", "check"):
-        if (image := move.images.find(move.name(what))) is not None:
-            if image["status"] in ("queued", "saving"):
-                raise _Later(f"the image is {image['status']}")
-            move.images.delete(image["id"])
+    for image in _images(move):
+        if image["status"] in _COMING and not move.lost:
+            raise _Later(f"the image is {image['status']}")
+        move.images.delete(image["id"])
     query = urlencode({"name": move.name("copy")})
     for copy in move.target.ask("GET", f"/volumes/detail?{query}", _V)["volumes"]:
         if not copy["status"].endswith("deleting"):
             move.target.ask("DELETE", f"/volumes/{copy['id']}", _V, missing=True)
         raise _Later(f"the copy is {copy['status']}")
-    if "outside" in move.detail and _show(move.source, move.old) is not None:
-        _act(move.source, move.old, "os-update_readonly_flag", {"readonly": False})
+    if _left(move) is not None:
+        was = move.detail.get("readonly", False)
+        _act(move.source, move.old, "os-update_readonly_flag", {"readonly": was})
     return moves.UNDONE
+
+
+def _left(move: _Move) -> dict[str, Any] | None:
+    """The old volume, while there is one that was noted and a pod to have it."""
+    known = "outside" in move.detail and not move.lost
+    return _show(move.source, move.old) if known else None
+
+
+def _images(move: _Move) -> list[dict[str, Any]]:
+    """All that were made on the way, also what nobody lived to note."""
+    return [one for what in ("move", "check") for one in move.images.named(move.name(what))]

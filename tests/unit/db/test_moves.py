@@ -9,6 +9,7 @@ from tricircle.db.storage import Use
 from tricircle.db.store import Store
 
 pytestmark = pytest.mark.usefixtures("db")
+USE = Use("volume", 1, "t")
 
 
 @pytest.fixture
@@ -77,9 +78,9 @@ def test_a_volume_that_has_arrived_is_in_its_new_pod_under_its_old_id(
 ) -> None:
     first, second = two
     routings.put("volume", "v", first, "p")
-    storage.learn(Use("volume", 1, "t"), "v", "p", first, models.now())
+    storage.learn(USE, "v", "p", first, models.now())
     moves.begin("v", "p", first, second)
-    moves.arrive("v", second, "w")
+    moves.arrive("v", second, "w", USE)
     routing, row = routings.get("volume", "v"), storage.get("volume", "v")
     assert routing is not None
     assert row is not None
@@ -91,7 +92,22 @@ def test_a_volume_that_has_arrived_is_in_its_new_pod_under_its_old_id(
     # And back again.
     moves.save("v", "done", {})
     moves.begin("v", "p", second, first)
-    moves.arrive("v", first, "x")
+    moves.arrive("v", first, "x", USE)
     assert definitions.names((moves.KIND,)) == {first: {"v": "x"}}
     moves.forget("v")
     assert definitions.names((moves.KIND,)) == {}
+
+
+def test_what_was_forgotten_with_the_old_pod_is_written_anew(two: tuple[str, str]) -> None:
+    first, second = two
+    routings.put("volume", "v", first, "p")
+    storage.learn(USE, "v", "p", first, models.now())
+    moves.begin("v", "p", first, second)
+    pods.delete(first, force=True)
+    assert storage.used("p")["gigabytes"] == 0
+    moves.arrive("v", second, "w", USE)
+    routing = routings.get("volume", "v")
+    assert routing is not None
+    assert (routing.pod_id, routing.project_id) == (second, "p")
+    assert storage.used("p")["gigabytes_t"] == 1
+    assert list(storage.in_pod(second, "volume")) == ["v"]
