@@ -15,6 +15,7 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.moving import LIKE, begin, forget, go_on, idle, left_over, step
 from tests.functional.volumes import used, volumes
 from tricircle.db import definitions, moves
+from tricircle.gateway import names
 
 GONE = "The pod it was in is no pod any more."
 
@@ -206,6 +207,24 @@ async def test_it_is_undone_though_every_call_goes_wrong_once(
     assert idle(gateway)
 
 
+@pytest.mark.parametrize("knows_where", [False, True])
+async def test_who_knows_it_as_it_was_learns_better(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, knows_where: bool
+) -> None:
+    """A gateway that read what it is called, and where it is or not, just before it arrived."""
+    volume_id = await begin(gateway)
+    await go_on(gateway, volume_id, "handing over")
+    path = f"/volumes/{volume_id}"
+    monkeypatch.setattr(names, "_BELIEVED", 60)
+    (await gateway.volumes.get(path)).ok(200)
+    await go_on(gateway, volume_id)
+    if not knows_where:
+        gateway.services.routings.drop("volume", volume_id)
+    shown = await gateway.volumes.get(path)
+    assert definitions.names((moves.KIND,), gateway.pod_ids["pod2"])
+    assert shown.ok(200)["volume"]["id"] == volume_id
+
+
 async def test_what_is_called_off_while_it_is_made_readonly_is_writable(
     gateway: Gateway, cloud: Cloud
 ) -> None:
@@ -219,3 +238,19 @@ async def test_what_is_called_off_while_it_is_made_readonly_is_writable(
     await asyncio.to_thread(moves.call_off, volume_id, "It was called off.")
     assert (await go_on(gateway, volume_id)).state == moves.UNDONE
     assert not there(cloud, "pod1")["readonly"]
+
+
+@pytest.mark.parametrize("state", ["preparing", "uploading"])
+async def test_what_is_deleted_behind_our_back_is_on_its_way_no_more(
+    gateway: Gateway, cloud: Cloud, state: str
+) -> None:
+    volume_id = await begin(gateway)
+    (await gateway.volumes.get(f"/volumes/{volume_id}")).ok(200)
+    await go_on(gateway, volume_id, state)
+    await step(gateway, volume_id)
+    cloud.pods["pod1"].cinder.end_volume(volume_id)
+    assert (await gateway.volumes.get(f"/volumes/{volume_id}")).status == 404
+    assert (await go_on(gateway, volume_id)).state == moves.UNDONE
+    assert volumes(cloud) == left_over(cloud) == []
+    assert (await gateway.volumes.get(f"/volumes/{volume_id}")).status == 404
+    assert idle(gateway)

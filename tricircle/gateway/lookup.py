@@ -16,7 +16,7 @@ from urllib.parse import quote
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import backup_copies, routings
+from tricircle.db import backup_copies, moves, routings
 from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -91,6 +91,9 @@ async def ask(call: Call, resource_type: str, resource_id: str, **instead: Any) 
             raise
         return await ask_any(call, **instead)
     answer = await forward(call, pod, **instead)
+    if answer.status == 404 and remembered and await _has_moved(call, resource_type, resource_id):
+        pod, remembered = await _find(call, resource_type, resource_id)
+        answer = await forward(call, pod, **instead)
     if answer.status != 404 or not remembered:
         return answer
     if not await _is_gone(call, pod, resource_type, resource_id):
@@ -178,6 +181,17 @@ async def _vanished(call: Call, pod: Pod, resource_type: str, resource_id: str) 
     module, _, function = vanished.partition(":")
     tidy = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
     await tidy(call, resource_type, resource_id, pod)
+
+
+async def _has_moved(call: Call, resource_type: str, resource_id: str) -> bool:
+    """Whether something was ever moved; what is known of where it is, and of its id there, may be
+    older than that and is read anew next.
+    """
+    if resource_type != moves.KIND or await in_thread(moves.get, resource_id) is None:
+        return False
+    call.services.routings.drop(resource_type, resource_id)
+    call.services.names.forget()
+    return True
 
 
 async def _recall(call: Call, resource_type: str, resource_id: str) -> Pod | None:

@@ -65,6 +65,9 @@ def follow(call: Call, kind: str, resource_id: str, pod: Pod) -> None:
 
 async def vanished(call: Call, kind: str, resource_id: str, pod: Pod) -> None:
     """A pod shows something no more to the caller, though no delete came this way."""
+    if kind == moves.KIND and await in_thread(moves.under_way, resource_id) is not None:
+        # The move cannot end without what is written of it.
+        return
     if await _is_gone(call, kind, resource_id, pod):
         await _forget(call, kind, resource_id)
 
