@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from tricircle.db import models, routings, session, storage
 from tricircle.db.errors import Duplicate, NotFound
@@ -22,6 +23,10 @@ KIND = "volume"
 STATES = ("preparing", "uploading", "copying", "verifying", "handing over", "removing", "done")
 UNDOING, UNDONE = "undoing", "undone"
 ENDED = ("done", UNDONE)
+_STRANDED = (
+    "The pod it was to be in is no pod any more. The volume may be read-only yet: "
+    "`openstack volume set --read-write` makes it writable."
+)
 #: Until here nothing is lost when it is called off.
 REVOCABLE = STATES[: STATES.index("handing over")]
 
@@ -29,6 +34,14 @@ REVOCABLE = STATES[: STATES.index("handing over")]
 def get(volume_id: str) -> VolumeMove | None:
     with session.read() as tx:
         return tx.get(VolumeMove, volume_id)
+
+
+def strand(tx: Session, pod_id: str) -> None:
+    """Moves toward a pod that is forgotten have ended: nobody will work on them."""
+    toward = sa.update(VolumeMove).where(
+        VolumeMove.target_pod_id == pod_id, VolumeMove.state.not_in(ENDED)
+    )
+    tx.execute(toward.values(state=UNDONE, reason=_STRANDED).execution_options(**QUIET))
 
 
 def under_way(volume_id: str) -> VolumeMove | None:

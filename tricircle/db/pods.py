@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import definitions, models, pages, routings, session
+from tricircle.db import definitions, models, moves, pages, routings, session
 from tricircle.db.errors import Duplicate, InUse, NotFound
 from tricircle.db.transaction import retried, retried_if_overtaken
 
@@ -108,6 +108,7 @@ def delete(pod_id: str, force: bool = False) -> None:
             raise InUse(counts)
         for table in _HELD:
             tx.execute(sa.delete(table).where(table.pod_id == pod_id))
+        moves.strand(tx, pod_id)
         definitions.purge(tx)
         tx.delete(pod)
 

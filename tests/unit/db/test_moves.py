@@ -111,3 +111,17 @@ def test_what_was_forgotten_with_the_old_pod_is_written_anew(two: tuple[str, str
     assert (routing.pod_id, routing.project_id) == (second, "p")
     assert storage.used("p")["gigabytes_t"] == 1
     assert list(storage.in_pod(second, "volume")) == ["v"]
+
+
+def test_a_move_toward_a_pod_that_is_forgotten_has_ended(two: tuple[str, str]) -> None:
+    for volume in ("v", "w"):
+        moves.begin(volume, "p", *two)
+    moves.begin("x", "p", *reversed(two))
+    moves.save("w", "done", {})
+    pods.delete(two[1], force=True)
+    found = {volume: moves.get(volume) for volume in "vwx"}
+    assert {volume: row and row.state for volume, row in found.items()} == {
+        "v": moves.UNDONE, "w": "done", "x": "preparing",
+    }  # fmt: skip
+    assert found["v"] is not None
+    assert "--read-write" in str(found["v"].reason)
