@@ -49,6 +49,23 @@ class Estate:
             self.made += [network.id, network.subnet.id]
         return network
 
+    def six(self, network: Any, cidr: str, mode: str) -> Any:
+        """A second subnet of the network, of IPv6."""
+        subnet = self.demo.network.create_subnet(
+            network_id=network.id,
+            ip_version=6,
+            cidr=cidr,
+            ipv6_address_mode=mode,
+            ipv6_ra_mode=mode,
+        )
+        self.made.append(subnet.id)
+        return subnet
+
+    def routers_of(self, server: Any) -> list[str]:
+        """The default routers of IPv6 that the server has learnt of."""
+        argv = ["ip", "-6", "route", "show", "default"]
+        return lab_servers.server_exec(self.lab, server.id, argv).stdout.splitlines()
+
     def router(self, *networks: Any, **more: Any) -> Any:
         router = self.demo.network.create_router(name=self.site.name, **more)
         self.site.routers.append(router)

@@ -2,11 +2,9 @@
 """IPv6 over pods: addresses that servers make themselves, and routers."""
 
 import ipaddress
-from typing import Any
 
 import pytest
 
-from lab.dataplane import servers as lab_servers
 from tests.e2e.networks import Estate
 from tests.e2e.packets import in_server, tcp
 from tests.e2e.site import eventually
@@ -17,25 +15,10 @@ def _open(estate: Estate) -> None:
     estate.let_in("tcp")
 
 
-def six(estate: Estate, network: Any, cidr: str, mode: str) -> Any:
-    """A second subnet of the network, of IPv6."""
-    subnet = estate.demo.network.create_subnet(
-        network_id=network.id, ip_version=6, cidr=cidr, ipv6_address_mode=mode, ipv6_ra_mode=mode
-    )
-    estate.made.append(subnet.id)
-    return subnet
-
-
-def routers_of(estate: Estate, server: Any) -> list[str]:
-    """The default routers that the server has learnt of."""
-    argv = ["ip", "-6", "route", "show", "default"]
-    return lab_servers.server_exec(estate.lab, server.id, argv).stdout.splitlines()
-
-
 def test_a_stretched_network_whose_servers_make_their_addresses(estate: Estate) -> None:
     """SLAAC: the router of each pod advertises the prefix to its own servers."""
     network = estate.network("10.103.0.0/24")
-    subnet = six(estate, network, "fd00:103::/64", "slaac")
+    subnet = estate.six(network, "fd00:103::/64", "slaac")
     router = estate.router(network)
     estate.demo.network.add_interface_to_router(router, subnet_id=subnet.id)
     here, there = estate.servers(("az1", network), ("az2", network))
@@ -43,7 +26,7 @@ def test_a_stretched_network_whose_servers_make_their_addresses(estate: Estate) 
     for server in (here, there):
         assert ipaddress.ip_address(server.ip6[0]) in ipaddress.ip_network("fd00:103::/64")
     for server in (here, there):
-        eventually("a router is advertised", lambda s=server: routers_of(estate, s))
+        eventually("a router is advertised", lambda s=server: estate.routers_of(s))
     estate.reaches(here, there.ip6[0])
     estate.reaches(there, here.ip6[0])
     seen, _ = tcp(
@@ -56,7 +39,7 @@ def test_a_stretched_network_whose_servers_make_their_addresses(estate: Estate) 
 def test_a_router_joins_networks_of_ipv6(estate: Estate) -> None:
     one, two = estate.network("10.104.0.0/24"), estate.network("10.105.0.0/24")
     subnets = [
-        six(estate, network, f"fd00:{n}::/64", "slaac") for network, n in ((one, 104), (two, 105))
+        estate.six(network, f"fd00:{n}::/64", "slaac") for network, n in ((one, 104), (two, 105))
     ]
     router = estate.router(one, two)
     for subnet in subnets:

@@ -37,6 +37,23 @@ def test_a_network_in_two_pods(lab: Lab, estate: TunnelEstate) -> None:
     estate.remove_all()
 
 
+def test_a_network_of_ipv6(estate: TunnelEstate) -> None:
+    """Servers make their addresses of what their own pod's router advertises."""
+    estate.let_in("tcp")
+    network = estate.network("10.137.0.0/24")
+    subnet = estate.six(network, "fd00:137::/64", "slaac")
+    router = estate.router(network)
+    estate.demo.network.add_interface_to_router(router, subnet_id=subnet.id)
+    here, there = estate.servers(("az1", network), ("az2", network))
+    for server in (here, there):
+        eventually("a router is advertised", lambda s=server: estate.routers_of(s))
+    estate.reaches(here, there.ip6[0])
+    estate.reaches(there, here.ip6[0])
+    ends = packets.in_server(estate.lab, here), packets.in_server(estate.lab, there)
+    assert packets.tcp(*ends, there.ip6[0], size=200_000)[0] == here.ip6[0]
+    estate.remove_all()
+
+
 def test_a_server_that_moves_to_another_host(lab: Lab, estate: TunnelEstate) -> None:
     network = estate.network("10.132.0.0/24")
     here, there = estate.servers(("az1", network), ("az2", network))
