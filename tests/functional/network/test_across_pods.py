@@ -538,6 +538,31 @@ def test_whoever_joins_a_router_by_a_subnet_dies(stage: Stage, killer: Killer) -
             return
 
 
+@pytest.mark.parametrize("goes", ["router", "interface"])
+def test_a_join_nobody_knows_of_goes_with_what_it_was_for(stage: Stage, goes: str) -> None:
+    """The pod made the port of its own and nobody heard of it, and then it was not wanted."""
+    mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+    network, four = stage.network("10.1.0.0/24")
+    six = stage.subnet(network, "fd00:1::/64", **mode)
+    stage.bound(network, "pod1")
+    made = router(stage)
+    join(stage, made, four)
+    stage.reconcile("pod1")
+    pod = stage.neutron("pod1")
+    fault = pod.fail(Kind.CUT_AFTER, method="PUT", path="add_router_interface", times=1)
+    join(stage, made, six)
+    stage.work("pod1")
+    assert fault.struck == 1
+    leave(stage, made, six)
+    if goes == "router":
+        leave(stage, made, four)
+        stage.delete("router", made["id"])
+    stage.reconcile("pod1")
+    assert stage.pending() == []
+    owners = [port["device_owner"] for port in pod.ports()]
+    assert owners.count("network:router_interface") == (goes == "interface")
+
+
 def test_what_a_router_must_be_is_worked_out_once(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

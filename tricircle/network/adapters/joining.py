@@ -5,23 +5,52 @@ The port that joins them bears two markers: as its description that of what it i
 that of the router. Whoever makes one may die, or give up waiting, before it is joined.
 """
 
+import dataclasses
+
 from tricircle.network.central import Resource
 from tricircle.network.site import Site, marked
 
-Ports = dict[str, Resource]
+# The interfaces of a router, as Neutron calls them: plain, distributed, highly available.
+_INTERFACES = (
+    "network:router_interface",
+    "network:router_interface_distributed",
+    "network:ha_router_replicated_interface",
+)
+_AUTOMATIC = ("slaac", "dhcpv6-stateless")
 
 
-def ports(site: Site, router: Resource) -> tuple[Ports, Ports]:
-    """{marker: port} of the ports that join the copy, and of those that were meant to.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ports:
+    """Of a router's copy, {marker: port}: those that join it, and those that were meant to.
 
-    A port without our marker is not ours.
+    ``lost`` join it as well, by a subnet, and nobody heard of it: they have no marker yet.
     """
-    joined = site.neutron.list("ports", device_id=router["id"])
+
+    joined: dict[str, Resource]
+    loose: dict[str, Resource]
+    lost: list[Resource]
+
+
+def ports(site: Site, router: Resource) -> Ports:
+    """A port without our marker is not ours, unless only we can have had the pod make it."""
+    there = site.neutron.list("ports", device_id=router["id"])
     made = site.neutron.list("ports", name=router["description"])
-    return (
-        {port["description"]: port for port in joined if marked(port)},
+    return Ports(
+        {port["description"]: port for port in there if marked(port)},
         {port["description"]: port for port in made if marked(port) and not port["device_id"]},
+        [port for port in there if not marked(port) and _is_lost(site, port)],
     )
+
+
+def _is_lost(site: Site, port: Resource) -> bool:
+    """Whether it joins our router to a subnet of ours that is joined by itself, not by a port."""
+    if port["device_owner"] not in _INTERFACES:
+        return False
+    ids = list({ip["subnet_id"] for ip in port["fixed_ips"]})
+    fields = ["id", "description", "ipv6_address_mode"]
+    subnets = site.neutron.list("subnets", id=ids, fields=fields)
+    modes = {subnet["ipv6_address_mode"] for subnet in subnets}
+    return all(marked(subnet) for subnet in subnets) and not modes.isdisjoint(_AUTOMATIC)
 
 
 def by_port(site: Site, router_id: str, body: Resource, loose: Resource | None) -> None:

@@ -2,6 +2,7 @@
 """Routers: a copy in each pod, the copies joined by bridge networks so that they act as one."""
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from tricircle.db.realizations import Key
@@ -50,7 +51,8 @@ class RouterAdapter(Adapter):
         copy = site.notes.pop(self._key(central), None) or routers.copy(site, central)
         wanted = _interfaces(site, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
-        there, loose = joining.ports(site, current)
+        ports = joining.ports(site, current)
+        there, loose = ports.joined, ports.loose
         info, info_now = _gateway(site, copy), current.get("external_gateway_info")
         new_gateway = not _same_gateway(info, info_now)
         moved = [
@@ -58,6 +60,8 @@ class RouterAdapter(Adapter):
             for owner, port in there.items()
             if owner not in wanted or not joining.same_addresses(port, wanted[owner])
         ]
+        # One that is wanted is given its marker when it is joined once more.
+        moved += [port for port in ports.lost if not _overlap(port, wanted.values())]
         gone = [*moved, *([{"fixed_ips": info_now["external_fixed_ips"]}] if info_now else [])]
         known = self._route(
             site, current, _not_over(site, gone if new_gateway else moved, current.get("routes"))
@@ -89,10 +93,10 @@ class RouterAdapter(Adapter):
             return
         if current.get("routes"):
             site.neutron.put(f"/routers/{pod_resource_id}", {"router": {"routes": []}})
-        joined, loose = joining.ports(site, current)
-        for port in joined.values():
+        ports = joining.ports(site, current)
+        for port in (*ports.joined.values(), *ports.lost):
             self._leave(site, pod_resource_id, port)
-        for port in loose.values():
+        for port in ports.loose.values():
             site.neutron.delete(f"/ports/{port['id']}")
         super().delete(site, pod_resource_id)
 
@@ -117,6 +121,12 @@ class RouterAdapter(Adapter):
     def _leave(self, site: Site, router_id: str, port: Resource) -> None:
         path = f"/routers/{router_id}/remove_router_interface"
         site.neutron.put(path, {"port_id": port["id"]})
+
+
+def _overlap(port: Resource, bodies: Iterable[Resource]) -> bool:
+    """Whether a port is on a subnet of one of the others."""
+    subnets = {ip["subnet_id"] for body in bodies for ip in body["fixed_ips"]}
+    return any(ip["subnet_id"] in subnets for ip in port["fixed_ips"])
 
 
 def _not_over(site: Site, ports: list[Resource], routes: Any) -> list[dict[str, str]]:
