@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 from pathlib import Path
 
 from lab import parity
@@ -94,3 +95,12 @@ def test_the_table_of_reasons_is_well_formed(tmp_path: Path) -> None:
     for suite in SUITES:
         assert all(one.reason.endswith(".") for one in reasons(suite))
     assert parity.REASONS.exists()
+
+
+def test_what_passes_on_the_pod_can_be_run_by_itself() -> None:
+    only = re.compile(parity.just(["t.b.Y.test_four[id-1]", "t.a.X.test_one"]))
+    every = ("t.b.Y.test_four[id-1]", "t.a.X.test_one", "t.a.X.test_one_more[id-2]", "t.aaX.test")
+    assert [test for test in every if only.search(test)] == list(every[:2])
+    said = document(SUITES["scenario"], POD, POD, [])
+    assert "is not run on the region" in said
+    assert "is not run on the region" not in document(SUITES["network"], POD, POD, [])
