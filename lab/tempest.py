@@ -249,8 +249,9 @@ def _sections(lab: Lab, region: str, offered: set[str], folder: Path) -> Section
             "create_shared_resources": True,
             "default_image_is_advanced": False,
         },
-        # The tests' SSH sessions need a guest; the lab's servers are namespaces or less.
-        "validation": {"run_validation": False},
+        # The tests' SSH sessions need a guest; the lab's servers are namespaces or less, and who
+        # asks one all the same is not to wait for long.
+        "validation": {"run_validation": False, "ssh_timeout": 5, "ping_timeout": 5},
         "volume": {
             "region": region,
             "catalog_type": "volumev3",
