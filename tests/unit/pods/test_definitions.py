@@ -2,6 +2,7 @@
 """Flavors and keypairs are made to match in a pod, whatever it had before."""
 
 import copy
+import json
 import re
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -32,7 +33,7 @@ BODY = {
 class Answer:
     def __init__(self, status: int, document: Any = None) -> None:
         self.status_code, self.document = status, document
-        self.content = b"" if document is None else b"{}"
+        self.content = b"" if document is None else json.dumps(document).encode()
         self.text = ""
 
     def json(self) -> Any:

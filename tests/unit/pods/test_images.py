@@ -8,11 +8,7 @@ from tricircle.pods.images import Images
 
 
 class Answer:
-    status_code, content = 200, b"{}"
-
-    @staticmethod
-    def json() -> dict[str, Any]:
-        return {"images": [{"id": "i"}]}
+    status_code, content = 200, b'{"images": [{"id": "i"}]}'
 
 
 class Identity:
@@ -37,6 +33,6 @@ class Identity:
 
 def test_only_our_own_images_are_found() -> None:
     identity = Identity()
-    assert Images(identity).find("tricircle-move-v") == {"id": "i"}  # type: ignore[arg-type]
+    assert Images(identity).named("tricircle-move-v") == [{"id": "i"}]  # type: ignore[arg-type]
     query = parse_qs(urlsplit(identity.asked).query)
     assert (query["name"], query["owner"]) == (["tricircle-move-v"], ["ours"])
