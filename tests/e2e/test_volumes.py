@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes of two pods as one cloud's: made by zone, attached, grown, saved, given away."""
 
-import concurrent.futures
 import json
 import time
 from collections.abc import Iterator
@@ -231,50 +230,6 @@ def test_a_pod_that_is_away_takes_only_its_own_volumes_along(
     time.sleep(11)
     eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up")
     eventually("it is listed again", lambda: demo.block_storage.get_volume(there.id).id == there.id)
-
-
-def test_a_pod_killed_during_creates_heals(
-    lab: Any, demo: Any, admin: Any, pods: Any, storage: Storage, tricircle_api: Any
-) -> None:
-    project, name = demo.current_project_id, f"{storage.name}-killed"
-
-    def used() -> int:
-        shown = demo.block_storage.get_quota_set(project, usage=True)
-        return int(shown.usage["volumes"])
-
-    def create(index: int) -> str | None:
-        wanted = {"size": 1, "name": f"{name}-{index}", "availability_zone": "az2"}
-        answer = demo.block_storage.post("/volumes", json={"volume": wanted})
-        return str(answer.json()["volume"]["id"]) if answer.status_code == 202 else None
-
-    before = used()
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        asked = [pool.submit(create, index) for index in range(6)]
-        time.sleep(0.3)
-        cli.pod_kill(lab, lab.pod("pod2"))
-        told = {one.result() for one in asked} - {None}
-    cli.pod_start(lab, lab.pod("pod2"))
-    eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up", 120)
-
-    def ours(volumes: Any) -> list[Any]:
-        return [one for one in volumes if (one.name or "").startswith(name)]
-
-    def settled() -> bool:
-        """What there is is listed once, is counted, and is no longer being made."""
-        real = ours(pods["Pod2"].block_storage.volumes(all_projects=True))
-        listed = ours(demo.block_storage.volumes())
-        return (
-            sorted(one.id for one in listed) == sorted(one.id for one in real)
-            and {one.status for one in real} <= {"available", "error"}
-            and used() == before + len(real)
-        )
-
-    try:
-        eventually("region and pod agree", settled, 180)
-        # What a user was told exists, exists.
-        assert told <= {one.id for one in ours(demo.block_storage.volumes())}
-    finally:
-        storage.volumes += [one.id for one in ours(admin.block_storage.volumes(all_projects=True))]
 
 
 def test_a_backup_is_restored_in_another_pod(

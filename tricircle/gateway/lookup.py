@@ -135,6 +135,12 @@ async def _find(call: Call, resource_type: str, resource_id: str) -> tuple[Pod, 
             f"that does not: {names}. Try again later.",
             {"Retry-After": "5"},
         )
+    # Its new pod may have been asked by the id it had in the old one.
+    if (
+        await _has_moved(call, resource_type, resource_id)
+        and (pod := await _recall(call, resource_type, resource_id)) is not None
+    ):
+        return pod, False
     raise missing(resource_type, resource_id)
 
 
