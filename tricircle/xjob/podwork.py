@@ -62,13 +62,14 @@ class PodWork:
         # At a time of its own, lest all pods are audited at once after a start.
         first = CONF.reconciler.audit_interval * random.random()  # noqa: S311
         self._audits = Loop(f"{name}-audit", self._compare, self._audit_interval, first)
+        self._usage_audits = Loop(f"{name}-usage-audit", self._audit_usage, self._usage_interval)
         self._loops = [
             self._network,
             self._audits,
+            self._usage_audits,
             Loop(f"{name}-definitions", self._mirror, poll),
             Loop(f"{name}-adoption", self._adopt, self._audit_interval),
             Loop(f"{name}-usage", self._look_at_usage, watch),
-            Loop(f"{name}-usage-audit", self._audit_usage, self._usage_interval),
             Loop(f"{name}-needs", self._sweep, watch),
             Loop(f"{name}-status", self._watch, watch),
             Loop(f"{name}-endpoints", self._look, watch),
@@ -134,6 +135,8 @@ class PodWork:
             self._was_away = False
             engine.store.hurry(pod.id)
             self._audits.wake()
+            # What it made and could not tell anybody of is counted at once.
+            self._usage_audits.wake()
         rows = engine.store.due(pod.id, self._room, tuple(ADAPTERS))
         self._more = len(rows) == self._room
         for row in sorted(rows, key=engine.order):

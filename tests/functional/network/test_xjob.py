@@ -102,7 +102,11 @@ def test_usage_and_server_groups(stage: Stage, one_writer: None) -> None:
         wait(lambda: alive(stage).get("pod1") is False)
         server_groups.delete(made.id)
         assert inside.id in nova.server_groups
+        # What it made and nobody was told of is counted when it is back.
+        unheard = nova.add_server("unheard")
+        unheard.created = unheard.created.replace(year=2020)
         stage.cloud.pods["pod1"].start()
+        wait(lambda: allocations.used(unheard.project_id)["instances"] == 1)
         wait(lambda: not nova.server_groups)
         wait(lambda: not jobs.page({"resource_id": row.resource_id}))
     finally:
