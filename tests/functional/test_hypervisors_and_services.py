@@ -9,6 +9,7 @@ import pytest
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
+from tricircle.xjob.usage import Usage
 
 ADMIN = {"user": "admin"}
 AWAY = "X-Tricircle-Unavailable-Pods"
@@ -203,6 +204,30 @@ async def test_services_of_all_pods(gateway: Gateway, cloud: Cloud, version: str
     answer = await gateway.get("/os-services", version=version, **ADMIN)
     assert len(answer.ok()["services"]) == 8
     assert answer.headers[AWAY] == "pod2"
+
+
+async def test_services_of_a_pod_that_is_away(gateway: Gateway, cloud: Cloud) -> None:
+    """The hosts it had are told from 2.69 on, as Nova does for a cell that is down."""
+    worker = Usage(gateway.services.identity)
+    for pod in gateway.services.registry.all():
+        await asyncio.to_thread(worker.audit, pod)
+    before = await services(gateway, "2.69")
+    await asyncio.to_thread(cloud.pods["pod2"].stop)
+    unknown = [
+        {"binary": "nova-compute", "host": host, "status": "UNKNOWN"}
+        for host in ("host1", "pod2-host2")
+    ]
+    found = await services(gateway, "2.69")
+    assert found == [*before[:4], *unknown, *before[8:]]
+    assert len(await services(gateway, "2.68")) == 8
+    # Whether the caller may see them nobody can say.
+    alone = await gateway.get(
+        "/os-services", version="2.104", query={"host": "host1@pod2"}, **ADMIN
+    )
+    assert alone.status == 503
+    named = await services(gateway, "2.104", host="pod2-host2", binary="nova-compute")
+    assert named == unknown[1:]
+    assert len(await services(gateway, "2.104", binary="nova-scheduler")) == 2
 
 
 async def test_a_service_is_changed_by_its_uuid(gateway: Gateway, cloud: Cloud) -> None:

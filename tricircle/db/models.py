@@ -72,6 +72,14 @@ class Pod(Base):
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 
 
+class Host(Base):
+    """A compute host that a pod had when it was looked at last."""
+
+    __tablename__ = "hosts"
+    pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
+
+
 class Binding(Base):
     """A project uses a pod: made by the scheduler at the first use, or by an operator."""
 

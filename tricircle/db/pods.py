@@ -20,6 +20,7 @@ _HELD = (
     models.Realization,
     models.Allocation,
     models.StorageAllocation,
+    models.Host,
 )
 
 

@@ -5,11 +5,12 @@ A collection is a row of the table; what is not like the others is in a module o
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
+from tricircle.db import hosts as db_hosts
 from tricircle.gateway import chain, hosts, links, numbers, scatter
 from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call, Version
@@ -17,22 +18,44 @@ from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.compute.operators.documents import Item
 from tricircle.gateway.forward import ask_any, reply, rewrite_links
+from tricircle.gateway.threads import in_thread
 from tricircle.pods.pod import Pod
+
+# A pod that does not answer has records of its services from here on.
+_PARTIAL_RECORDS = (2, 69)
+_HOSTS = "nova-compute"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Collection:
-    """``name`` is the key of the list; ``paged`` the first microversion with limit and marker."""
+    """``name`` is the key of the list; ``paged`` the first microversion with limit and marker;
+    ``missing`` what is shown of a pod that does not answer.
+    """
 
     name: str
     show: Callable[[Call, Pod, Item], Item]
     paged: Version | None = None
+    missing: Callable[[Call, Pod], Awaitable[list[Item]]] | None = None
+
+
+async def _unknown(call: Call, pod: Pod) -> list[Item]:
+    """Nova's partial records of services, for the hosts the pod had when it was seen last."""
+    wanted = call.query.get("host")
+    if (call.version or (0, 0)) < _PARTIAL_RECORDS or call.query.get("binary", _HOSTS) != _HOSTS:
+        return []
+    named = await in_thread(db_hosts.names, pod.id)
+    plain = wanted and hosts.split(call, wanted)[1]
+    return [
+        {"binary": _HOSTS, "host": name, "status": "UNKNOWN"}
+        for name in named
+        if plain in (None, name)
+    ]
 
 
 _COLLECTIONS = {
     "os-hypervisors": Collection("hypervisors", documents.hypervisor, paged=(2, 33)),
     "os-baremetal-nodes": Collection("nodes", lambda call, pod, item: item),
-    "os-services": Collection("services", documents.service),
+    "os-services": Collection("services", documents.service, missing=_unknown),
 }
 
 
@@ -49,8 +72,11 @@ async def whole(call: Call, collection: Collection, query: str | None = None) ->
     told = await asked(call, query)
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
-    found = [item for one in told.good for item in items(call, collection, one)]
-    return respond({collection.name: found})
+    found = {one.pod: items(call, collection, one) for one in told.good}
+    if collection.missing is not None:
+        found |= {pod: await collection.missing(call, pod) for pod in told.away}
+    shown = [one for pod in sorted(found, key=lambda pod: pod.region_name) for one in found[pod]]
+    return respond({collection.name: shown})
 
 
 async def asked(call: Call, query: str | None = None) -> scatter.Gathered:
