@@ -121,8 +121,11 @@ class Store:
         found: set[str] = self.transact(lambda tx: set(tx.scalars(query))) if among else set()
         return found
 
-    def due(self, pod_id: str, limit: int, kinds: Collection[str] | None = None) -> list[Row]:
-        """Rows of a pod to work on now, the longest waiting first."""
+    def due(
+        self, pod_id: str, limit: int, kinds: Collection[str] | None = None, new: bool = False
+    ) -> list[Row]:
+        """Rows of a pod to work on now, the longest waiting first; ``new``: only what is to be
+        made there and is not known to be there."""
         moment = now()
         query = sa.select(self.table).where(
             self.table.pod_id == pod_id,
@@ -131,6 +134,9 @@ class Store:
         )
         if kinds is not None:
             query = query.where(self.table.resource_type.in_(kinds))
+        if new:
+            there = self.table.pod_resource_id
+            query = query.where(self.table.absent.is_(False), there.is_(None))
         query = query.order_by(self.table.next_try_at).limit(limit)
         found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
         return found
@@ -184,33 +190,33 @@ class Store:
         made: bool = self.transact(once)
         return made
 
-    def claim(self, row_id: str) -> Row | None:
-        """Take a dirty row; None when it is another's or clean.
+    def claim(self, row_id: str, *, due: bool = False) -> Row | None:
+        """Take a dirty row; None when it is another's, clean or, if asked for, not due yet.
 
         For [reconciler] claim_seconds at the most; for lease_seconds if this process dies.
         """
-        moment, token = now(), f"{uuid.uuid4()}"
-        until = _leased_until()
-        table = self.table
-        take = (
-            sa.update(table)
-            .where(
-                table.id == row_id,
-                table.next_try_at.is_not(None),
-                sa.or_(table.claimed_until.is_(None), table.claimed_until < moment),
-            )
-            .values(claimed_by=token, claimed_until=until, attempts=table.attempts + 1)
-            .execution_options(**QUIET)
-        )
-        query = sa.select(table).where(table.id == row_id, table.claimed_by == token)
+        return next(iter(self.claim_all([row_id], due=due)), None)
 
-        def once(tx: Session) -> Row | None:
-            tx.execute(take)
-            return tx.scalar(query)
+    def claim_all(self, row_ids: Iterable[str], *, due: bool = False) -> list[Row]:
+        """Take those of the rows that ``claim`` would, in one transaction."""
+        moment, until, table = now(), _leased_until(), self.table
+        # In one order, lest two who take some of the same rows wait for each other.
+        tokens = {row_id: f"{uuid.uuid4()}" for row_id in sorted(row_ids)}
+        free = sa.or_(table.claimed_until.is_(None), table.claimed_until < moment)
+        dirty = table.next_try_at <= moment if due else table.next_try_at.is_not(None)
+        take = sa.update(table).where(dirty, free)
+        values = {"claimed_until": until, "attempts": table.attempts + 1}
 
-        found: Row | None = self.transact(once)
-        if found is not None:
-            self._leases.hold(token, row_id)
+        def once(tx: Session) -> list[Row]:
+            for row_id, token in tokens.items():
+                mine = take.where(table.id == row_id).values(claimed_by=token, **values)
+                tx.execute(mine.execution_options(**QUIET))
+            query = sa.select(table).where(table.id.in_(tokens))
+            return list(tx.scalars(query.where(table.claimed_by.in_(tokens.values()))))
+
+        found: list[Row] = self.transact(once) if tokens else []
+        for row in found:
+            self._leases.hold(tokens[row.id], row.id)
         return found
 
     def created(self, row: Row, pod_resource_id: str | None) -> bool:

@@ -6,7 +6,8 @@ that is still dirty and a claim that runs out; the next one finds what was made 
 engine knows no resource type by name.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 
 from oslo_log import log
 
@@ -20,6 +21,7 @@ from tricircle.network.central import Resource
 from tricircle.network.deadline import Deadline, DeadlinePassed
 from tricircle.network.podneutron import PodNeutrons
 from tricircle.network.site import NotYet, Site
+from tricircle.network.together import Copies, Sizes
 from tricircle.network.written import Written
 from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -48,6 +50,7 @@ class Engine:
         self._neutrons = neutrons
         self._adapters = adapters
         self._written = Written()
+        self._sizes = Sizes()
 
     def site(self, pod: Pod, deadline: Deadline) -> Site:
         return Site(self._neutrons.of(pod, deadline), self.store)
@@ -58,15 +61,24 @@ class Engine:
         return 1000 - order if row.absent else order
 
     def work(self, pod: Pod, row_id: str) -> bool:
-        """Do what one dirty row wants, if nobody else does. False: another has it, or it failed.
+        """Do what one row wants that is due, if nobody else does, and what others want that can be
+        made with it. False: another has it, or all failed.
 
         Never raises for what a pod or a resource does wrong: the reason is kept in the row.
         """
-        row = self.store.claim(row_id)
+        # It may have been taken along by another's work since it was found, and have failed.
+        row = self.store.claim(row_id, due=True)
         if row is None:
             return False
+        site = self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75))
+        if alike := self._alike(row):
+            return self._together(site, [row, *alike])
+        return self._try(pod, row, lambda: self._claimed(site, row))
+
+    def _try(self, pod: Pod, row: Row, work: Callable[[], object]) -> bool:
+        """Whether the work on a row goes well. Raises nothing; the log is told what went wrong."""
         try:
-            self._claimed(self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75)), row)
+            work()
         except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
             # At first, what has to wait for its turn is nothing to worry about.
             patient = failing_for(row) < _PATIENT
@@ -138,30 +150,99 @@ class Engine:
         """Do what a claimed row wants. The id in the pod; empty when it was removed."""
         adapter = self._adapters[row.resource_type]
         with _Reasons(self.store, row, site.pod):
-            central = None if row.absent else self._central(adapter, row)
+            central = self._begin(site, adapter, row, {})
             if central is None:
-                self._remove(site, adapter, row)
                 return ""
-            depends = adapter.depends(site, central)
-            # Most have long been there: one look for all of them.
-            right = self.store.right(depends, site.pod.id)
-            for key in depends:
-                if key not in right:
-                    self.bring(site, key)
             before = len(site.neutron.writes)
             current = self._present(site, adapter, row, central)
             done = site.neutron.writes[before:]
-            for key in adapter.refers(site, central):
-                self.exist(site, key)
-            before = len(site.neutron.writes)
-            settled = adapter.settle(site, current, central)
-            done += site.neutron.writes[before:]
-            rest = CONF.reconciler.pace if adapter.paced and done else 0
-            if not self.store.realized(row, current["id"], rest):
-                raise ClaimLost(f"The work on the {_name(row)} took too long")
-            self._written.keep(row, settled)
-            self._report(site, row, done)
-            return str(current["id"])
+            return self._finish(site, adapter, row, central, current, done)
+
+    def _alike(self, row: Row) -> list[Row]:
+        """Rows whose copies can be made with a claimed one's, in one call; claimed, too."""
+        if not self._adapters[row.resource_type].bulk or not _is_new(row):
+            return []
+        more = self._sizes.most(row.pod_id) - 1
+        due = self.store.due(row.pod_id, more, (row.resource_type,), new=True) if more else []
+        return self.store.claim_all((one.id for one in due), due=True)
+
+    def _together(self, site: Site, rows: list[Row]) -> bool:
+        """Do what claimed rows want that are all of one type, and new; whether any went well.
+
+        What goes wrong with one concerns no other.
+        """
+        adapter = self._adapters[rows[0].resource_type]
+        wanted: list[tuple[Row, Resource]] = []
+        known: dict[Key, Exception | None] = {}
+
+        def begin(row: Row) -> None:
+            with _Reasons(self.store, row, site.pod):
+                central = self._begin(site, adapter, row, known)
+                if central is not None:
+                    wanted.append((row, central))
+
+        went = [self._try(site.pod, row, functools.partial(begin, row)) for row in rows]
+        copies = Copies()
+        copies.look(site, adapter, wanted, self._sizes)
+
+        def finish(row: Row, central: Resource) -> None:
+            with _Reasons(self.store, row, site.pod):
+                if row.resource_id in copies.wrong:
+                    raise copies.wrong[row.resource_id]
+                current = copies.made.get(row.resource_id)
+                if current is None:
+                    found = copies.found.get(row.resource_id)
+                    current = self._put(site, adapter, row, central, found)
+                else:
+                    self._created(row, current)
+                self._finish(site, adapter, row, central, current, [])
+
+        for row, central in wanted:
+            went.append(self._try(site.pod, row, functools.partial(finish, row, central)))
+        return sum(went) > len(wanted)
+
+    def _begin(
+        self, site: Site, adapter: Adapter, row: Row, known: dict[Key, Exception | None]
+    ) -> Resource | None:
+        """What a claimed row wants in the pod, all it leans on being there; None when it wanted
+        nothing and that is done. ``known`` has what was seen to before: why that failed, or None.
+        """
+        central = None if row.absent else self._central(adapter, row)
+        if central is None:
+            self._remove(site, adapter, row)
+            return None
+        depends = adapter.depends(site, central)
+        # Most have long been there: one look for all of them.
+        new = [key for key in depends if key not in known]
+        known |= dict.fromkeys(self.store.right(new, site.pod.id))
+        for key in depends:
+            if key not in known:
+                try:
+                    self.bring(site, key)
+                except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
+                    known[key] = error
+                else:
+                    known[key] = None
+            if (wrong := known[key]) is not None:
+                raise wrong
+        return central
+
+    def _finish(
+        self, site: Site, adapter: Adapter, row: Row, central: Resource, current: Resource,
+        done: list[str],
+    ) -> str:  # fmt: skip
+        """The object is there: all that is left to do for it. ``done`` was written before."""
+        for key in adapter.refers(site, central):
+            self.exist(site, key)
+        before = len(site.neutron.writes)
+        settled = adapter.settle(site, current, central)
+        done = done + site.neutron.writes[before:]
+        rest = CONF.reconciler.pace if adapter.paced and done else 0
+        if not self.store.realized(row, current["id"], rest):
+            raise ClaimLost(f"The work on the {_name(row)} took too long")
+        self._written.keep(row, settled)
+        self._report(site, row, done)
+        return str(current["id"])
 
     def _central(self, adapter: Adapter, row: Row) -> Resource | None:
         """The central resource; when it is gone without a word, the row turns into a removal."""
@@ -181,13 +262,22 @@ class Engine:
             current = remembered or adapter.show(site, row.pod_resource_id)
         if current is None and (row.attempts > 1 or adapter.adopts(central)):
             current = adapter.find(site, central, row.resource_id)
+        return self._put(site, adapter, row, central, current)
+
+    def _put(
+        self, site: Site, adapter: Adapter, row: Row, central: Resource, current: Resource | None
+    ) -> Resource:
+        """Change what is there, or make what is not, and note its id."""
         if current is None:
             current = adapter.create(site, central)
         else:
             adapter.update(site, current, central)
+        self._created(row, current)
+        return current
+
+    def _created(self, row: Row, current: Resource) -> None:
         if current["id"] != row.pod_resource_id and not self.store.created(row, current["id"]):
             raise ClaimLost(f"The work on the {_name(row)} took too long")
-        return current
 
     def _remove(self, site: Site, adapter: Adapter, row: Row) -> None:
         pod_resource_id = row.pod_resource_id
@@ -238,6 +328,11 @@ def _delay(row: Row, error: Exception) -> float | None:
 def _in_use(row: Row, error: Exception) -> bool:
     """Whether a removal was refused because of something that is about to be removed too."""
     return row.absent and isinstance(error, PodRefused) and error.status in (404, 409)
+
+
+def _is_new(row: Row) -> bool:
+    """Whether a row's copy is to be made and not known to be there."""
+    return not row.absent and row.pod_resource_id is None
 
 
 def _only_looked_at(row: Row) -> bool:

@@ -164,6 +164,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         self.tables: dict[str, dict[str, Object]] = {name: {} for name in RESOURCES}
         self.quota: dict[str, int] = dict(DEFAULT_QUOTA)
         self.aliases = set(ALIASES)
+        #: Its option of that name.
+        self.allow_bulk = True
 
     # -- what tests say ----------------------------------------------------------------------
 
@@ -277,6 +279,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         single = RESOURCES[collection][0]
         plural = collection.replace("-", "_")
         body = exchange.json()
+        if plural in body and not self.allow_bulk:
+            raise Refusal(400, "Bulk operation not supported", "HTTPBadRequest")
         wanted = body.get(plural) or [exchange.json(single)]
         made: list[Object] = []
         try:

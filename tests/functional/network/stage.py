@@ -117,15 +117,19 @@ class Stage:
             running.engine.work(pod, row.id) for row in sorted(due, key=running.engine.order)
         )
 
+    def want(self, port: Object, region: str) -> None:
+        """What is written when a port is to be bound in a pod; nothing is made there yet."""
+        runtime.get().engine.store.transact(
+            lambda tx: outbox.wanted_for_port(runtime.SessionOnly(tx), port, self.pod_ids[region])
+        )
+
     def realize(self, port: Object, region: str) -> str:
         """What binding a port does for its pod, without ML2 around it."""
+        self.want(port, region)
         running = runtime.get()
         pod = running.registry.fresh().by_region(region)
         assert pod is not None
         engine = running.engine
-        engine.store.transact(
-            lambda tx: outbox.wanted_for_port(runtime.SessionOnly(tx), port, pod.id)
-        )
         return engine.bring(engine.site(pod, Deadline(40)), Key("port", port["id"]))
 
     def withdraw(self, port: Object, region: str) -> None:

@@ -97,6 +97,23 @@ def test_changes_while_a_pod_is_away_end_as_one_write(stage: Stage, service: Ser
     assert len(_writes(stage, "pod1")) == 1
 
 
+def test_ports_of_a_pod_that_was_away_are_made_in_few_calls(stage: Stage, service: Service) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    wait(lambda: not [row for row in stage.rows() if row.next_try_at])
+    stage.cloud.pods["pod1"].stop()
+    ports = [stage.port(network) for _ in range(30)]
+    refused = [stage.bind(port, "pod1")["binding:vif_type"] for port in ports]
+    assert set(refused) == {"binding_failed"}
+    stage.cloud.journal.clear()
+    stage.cloud.pods["pod1"].start()
+    wait(lambda: not [row for row in stage.rows() if row.next_try_at], 60)
+    for port in ports:
+        assert stage.copy("pod1", "ports", port["id"])["mac_address"] == port["mac_address"]
+    # By its four workers at once.
+    assert len(_writes(stage, "pod1")) <= 4
+
+
 def _hanging(stage: Stage, region: str) -> list[Any]:
     """The calls that a pod's Neutron has not answered yet."""
     calls = stage.cloud.journal.find(f"{region}/network")

@@ -25,7 +25,7 @@ class Killer:
         self.left: int | None = None
         for cls, name in (
             (PodNeutron, "_call"),
-            (Store, "claim"),
+            (Store, "claim_all"),
             (Store, "created"),
             (Store, "realized"),
             (Store, "gone"),

@@ -83,6 +83,43 @@ def test_a_claim_runs_out(store: Store) -> None:
     assert row(store).pod_resource_id == "there"
 
 
+def test_many_are_claimed_at_once(store: Store) -> None:
+    keys = [Key("port", f"p{number}") for number in range(4)]
+    for key in keys:
+        ensure(store, key)
+    ids = [found.id for key in keys if (found := store.get(key, POD))]
+    taken, later = store.claim(ids[0]), store.claim(ids[1])
+    assert taken is not None
+    assert later is not None
+    store.failed(later, "not now", 60)
+    # Neither another's nor what is to wait, unless it is asked for by name.
+    assert {one.id for one in store.claim_all(ids, due=True)} == {*ids[2:]}
+    assert store.claim(ids[1], due=True) is None
+    mine = store.claim(ids[1])
+    assert mine is not None
+    tokens = {one.claimed_by for key in keys if (one := store.get(key, POD))}
+    assert len(tokens) == 4
+    assert store.claim_all([]) == []
+
+
+def test_what_is_new_in_a_pod(store: Store) -> None:
+    keys = [Key("port", name) for name in ("new", "there", "unwanted")]
+    for key in keys:
+        ensure(store, key)
+    for key, work in zip(keys[1:], ("created", "failed"), strict=True):
+        found = store.get(key, POD)
+        assert found is not None
+        mine = store.claim(found.id)
+        assert mine is not None
+        getattr(store, work)(mine, "some word")
+        store.release(mine)
+    change(store, realizations.retire, keys[2])
+    store.hurry(POD)
+    assert {one.resource_id for one in store.due(POD, 10)} == {"new", "there", "unwanted"}
+    assert [one.resource_id for one in store.due(POD, 10, new=True)] == ["new"]
+    assert store.due(POD, 10, ("network",), new=True) == []
+
+
 @pytest.fixture
 def short_leases() -> Iterator[None]:
     CONF.set_override("lease_seconds", 0.5, group="reconciler")

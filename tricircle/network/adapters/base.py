@@ -6,12 +6,12 @@ decides when; that is the engine's.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from tricircle.db.realizations import Key
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, marker
+from tricircle.network.site import Site, marked, marker
 from tricircle.pods.errors import PodUnreachable
 
 
@@ -22,7 +22,8 @@ class Adapter:
     work: what is made first has a low one and is removed last. Of a ``strict`` type a pod must
     have the very last change before another object may lean on it there. A ``paced`` one changes
     whenever ports come and go: a pod is told at once, and then not again for [reconciler] pace
-    seconds. Nothing may depend on the very last change of such a type.
+    seconds. Nothing may depend on the very last change of such a type. Copies of a ``bulk`` one
+    that are to be made at the same time are made in one call.
     """
 
     resource_type: ClassVar[str]
@@ -31,6 +32,7 @@ class Adapter:
     order: ClassVar[int]
     strict: ClassVar[bool] = False
     paced: ClassVar[bool] = False
+    bulk: ClassVar[bool] = False
     # Attributes that cannot be changed, and lists whose order means something.
     fixed: ClassVar[frozenset[str]] = frozenset()
     ordered: ClassVar[frozenset[str]] = frozenset()
@@ -50,7 +52,7 @@ class Adapter:
         return []
 
     def body(self, site: Site, central: Resource) -> Resource:
-        """The copy's attributes as they must be; the marker is added by ``create``."""
+        """The copy's attributes as they must be; the marker is added by ``prepare``."""
         raise NotImplementedError
 
     def adopts(self, central: Resource) -> bool:
@@ -67,10 +69,29 @@ class Adapter:
         document = site.neutron.find(f"/{self.collection}/{pod_resource_id}")
         return None if document is None else self._inner(site, document)
 
+    def prepare(self, site: Site, central: Resource) -> Resource:
+        """The attributes to create the copy with. All else that comes first is done by now."""
+        return {**self.body(site, central), "description": marker(central["id"])}
+
     def create(self, site: Site, central: Resource) -> Resource:
-        body = {**self.body(site, central), "description": marker(central["id"])}
+        body = self.prepare(site, central)
         answer = site.neutron.post(f"/{self.collection}", {self.member: body})
         return self._inner(site, answer)
+
+    def find_all(self, site: Site, resource_ids: Iterable[str]) -> dict[str, Resource]:
+        """{central id: copy}, found by their markers."""
+        markers = [marker(one) for one in resource_ids]
+        return _by_marker(site.neutron.list(self.collection, description=markers))
+
+    def create_all(self, site: Site, bodies: list[Resource]) -> dict[str, Resource]:
+        """Make copies in one call, of what ``prepare`` gave: {central id: copy} as the pod tells.
+
+        Neutron makes all or none; one that tells of none it made is asked by ``find``.
+        """
+        plural = self.collection.replace("-", "_")
+        answer = site.neutron.post(f"/{self.collection}", {plural: bodies})
+        made = answer.get(plural)
+        return _by_marker(made if isinstance(made, list) else [])
 
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         """Change what differs."""
@@ -131,6 +152,15 @@ class Adapter:
         if not isinstance(inner, dict) or not isinstance(inner.get("id"), str):
             raise PodUnreachable(site.pod.region_name, f"it answered without a {self.member}")
         return inner
+
+
+def _by_marker(copies: Iterable[Any]) -> dict[str, Resource]:
+    """{central id: copy} of those that are copies; of several, the first."""
+    found: dict[str, Resource] = {}
+    for copy in copies:
+        if isinstance(copy, dict) and isinstance(copy.get("id"), str) and (one := marked(copy)):
+            found.setdefault(one, copy)
+    return found
 
 
 def same(wanted: Any, current: Any, ordered: bool = False) -> bool:

@@ -34,6 +34,7 @@ class PortAdapter(Adapter):
     member = "port"
     collection = "ports"
     order = 50
+    bulk = True
     fixed = frozenset({"network_id", "binding:vnic_type"})
 
     def central(self, resource_id: str) -> Resource | None:

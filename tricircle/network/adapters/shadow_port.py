@@ -29,6 +29,7 @@ class ShadowPortAdapter(Adapter):
     member = "port"
     collection = "ports"
     order = 50
+    bulk = True
     fixed = frozenset({"network_id"})
 
     def central(self, resource_id: str) -> Resource | None:
@@ -66,8 +67,11 @@ class ShadowPortAdapter(Adapter):
     def belongs(self, site: Site, central: Resource) -> bool:
         return bool(central["pod_id"] != site.pod.id)
 
-    def create(self, site: Site, central: Resource) -> Resource:
+    def prepare(self, site: Site, central: Resource) -> Resource:
         self._report(site, central)
+        return super().prepare(site, central)
+
+    def create(self, site: Site, central: Resource) -> Resource:
         try:
             return super().create(site, central)
         except PodRefused as error:
