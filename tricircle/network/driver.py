@@ -179,11 +179,9 @@ def _bind(pod: Pod, context: Any) -> str:
     try:
         beside = engine.store.transact(lambda tx: _want(runtime.SessionOnly(tx), port, pod))
         site = engine.site(pod, Deadline(CONF.reconciler.bind_deadline))
-        pod_port_id = engine.bring(site, Key("port", port["id"]))
+        pod_port_id, *_ = engine.bring_all(site, [Key("port", port["id"]), *beside])
         if not pod_port_id:
             return "The port has been deleted meanwhile"
-        for key in beside:
-            engine.bring(site, key)
         details = {
             "pod": pod.region_name,
             "pod_port_id": pod_port_id,

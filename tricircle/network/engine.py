@@ -7,7 +7,7 @@ engine knows no resource type by name.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from oslo_log import log
 
@@ -112,6 +112,17 @@ class Engine:
                     return str(claimed.pod_resource_id)
             site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
 
+    def bring_all(self, site: Site, keys: Sequence[Key]) -> list[str]:
+        """``bring`` for several resources, one after the other; those that can be made in one call
+        are made so before."""
+        rows = [self._row(site, key) for key in keys] if len(keys) > 1 else []
+        most = self._sizes.most(site.pod.id)
+        for kind in {row.resource_type for row in rows if self._adapters[row.resource_type].bulk}:
+            new = [row.id for row in rows if row.resource_type == kind and _is_new(row)]
+            for start in range(0, len(new), most):
+                self._together(site, self.store.claim_all(new[start : start + most]))
+        return [self.bring(site, key) for key in keys]
+
     def exist(self, site: Site, key: Key) -> None:
         """See to it that a resource is in the pod, be it not finished yet."""
         while True:
@@ -167,15 +178,21 @@ class Engine:
         return self.store.claim_all((one.id for one in due), due=True)
 
     def _together(self, site: Site, rows: list[Row]) -> bool:
-        """Do what claimed rows want that are all of one type, and new; whether any went well.
+        """Do what claimed rows want that are all of one type; whether any went well.
 
         What goes wrong with one concerns no other.
         """
+        if not rows:
+            return False
         adapter = self._adapters[rows[0].resource_type]
         wanted: list[tuple[Row, Resource]] = []
         known: dict[Key, Exception | None] = {}
 
         def begin(row: Row) -> None:
+            if not _is_new(row):
+                # Others have worked on it since it was found.
+                self._claimed(site, row)
+                return
             with _Reasons(self.store, row, site.pod):
                 central = self._begin(site, adapter, row, known)
                 if central is not None:

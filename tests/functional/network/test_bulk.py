@@ -12,8 +12,10 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import Refusal
 from tests.functional.network.stage import Object, Stage
 from tests.functional.network.test_crashes import Killer
+from tests.functional.network.test_trunks import trunk, whole
 from tests.functional.network.test_vxlan import VXLAN, Tunnels, tunnels  # noqa: F401
 from tricircle.conf import CONF
+from tricircle.db.store import Store
 from tricircle.network import models, runtime, together
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.podneutron import PodNeutron
@@ -267,6 +269,49 @@ def test_a_worker_dies_at_each_step(stage: Stage, monkeypatch: pytest.MonkeyPatc
         if not died:
             assert step >= 8
             return
+
+
+def test_a_trunk_takes_its_ports_along_in_one_call(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "MOST", 4)
+    network, _ = stage.network()
+    ports = [stage.port(network) for _ in range(6)]
+    made = trunk(stage, *ports)
+    assert stage.bind(ports[0], "pod1")["binding:vif_type"] == "other"
+    whole(stage, "pod1", made, *ports[1:])
+    assert _calls(stage, "ports") == [4, 2]
+    stage.reconcile("pod1")
+    assert _calls(stage, "ports") == [4, 2]
+
+
+def test_a_trunk_whose_port_is_refused(stage: Stage) -> None:
+    network, _ = stage.network()
+    ports = [stage.port(network) for _ in range(4)]
+    squatter, made = _squat(stage, ports[2]), trunk(stage, *ports)
+    refused = stage.bind(ports[0], "pod1")
+    assert refused["binding:vif_type"] == "binding_failed"
+    assert "already allocated" in refused["binding:vif_details"]["reason"]
+    del stage.neutron("pod1").tables["ports"][squatter["id"]]
+    assert stage.bind(ports[0], "pod1")["binding:vif_type"] == "other"
+    whole(stage, "pod1", made, *ports[1:])
+
+
+def test_one_was_made_by_another_meanwhile(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports, due = _wanted(stage, 3), Store.due
+
+    def found(self: Store, *args: Any, **more: Any) -> Any:
+        rows = due(self, *args, **more)
+        if more.get("new"):
+            monkeypatch.setattr(Store, "due", due)
+            stage.realize(ports[-1], "pod1")
+            stage.touch("port", ports[-1]["id"])
+        return rows
+
+    monkeypatch.setattr(Store, "due", found)
+    stage.reconcile("pod1")
+    _right(stage, ports)
+    assert _calls(stage, "ports") == [1, 2]
 
 
 def test_shadow_ports_are_made_in_one_call(tunnels: Tunnels) -> None:  # noqa: F811
