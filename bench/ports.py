@@ -2,7 +2,7 @@
 """What 1,000 ports in 10 simulated pods take: calls toward the pods, time, memory.
 
 ``make bench-ports`` on a lab that is up, with Tricircle. Prints a table; all figures are of one
-run.
+run. ``--away``: the ports are bound while no pod answers, and made when all are back.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _print_calls(calls: Calls, ports: int, seconds: float, rest: Calls) -> None:
         print(f"  {method:6} {what:24} {number:6} {more[method, collection] / ports:8.3f}")
 
 
-def run(lab: Lab, ports: int) -> None:
+def run(lab: Lab, ports: int, away: bool) -> None:
     admin = tricircle.connect(lab)
     admin.network.update_quota(
         admin.current_project_id, networks=-1, subnets=-1, ports=-1, security_groups=-1
@@ -129,9 +129,14 @@ def run(lab: Lab, ports: int) -> None:
             done = admin.network.update_port(port, binding_host_id=region)
             return str(done.binding_vif_type)
 
+        if away:
+            pods.away()
         begun = time.monotonic()
         types = list(pool.map(bind, work))
         bound = time.monotonic() - begun
+        if away:
+            pods.back()
+            begun = time.monotonic()
         _settled(lab)
         settled = time.monotonic() - begun
         calls, held = pods.calls(), memory(lab)
@@ -167,9 +172,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", default=os.environ.get("LAB_NAME", settings.DEFAULT_NAME))
     parser.add_argument("--ports", type=int, default=1000)
+    parser.add_argument("--away", action="store_true")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _ended)
-    run(settings.load(options.name), options.ports)
+    run(settings.load(options.name), options.ports, options.away)
 
 
 if __name__ == "__main__":

@@ -39,10 +39,11 @@ class _AnyToken(Keystone):
 
 
 def _serve(regions: list[str], pipe: Connection) -> None:
-    """Serve until the pipe says "end"; "calls" asks for the calls since the last time."""
+    """Serve until the pipe says "end"; "calls" asks for the calls since the last time, "away" and
+    "back" stop and start all pods."""
     thread, journal = LoopThread(), Journal()
     keystone = _AnyToken(thread, journal)
-    ports = {}
+    ports, pods = {}, []
     for region in regions:
         neutron = Neutron(thread, f"{region}/network", journal, keystone)
         # What is measured is not the pods' quotas.
@@ -50,11 +51,17 @@ def _serve(regions: list[str], pipe: Connection) -> None:
         nova = Nova(thread, f"{region}/compute", journal, keystone, neutron, {})
         placement = Placement(thread, f"{region}/placement", journal, keystone)
         cinder = Cinder(thread, f"{region}/volume", journal, keystone, {})
-        Pod(region, nova, neutron, placement, cinder).start()
+        pods.append(Pod(region, nova, neutron, placement, cinder))
+        pods[-1].start()
         ports[region] = {"compute": nova.url + "/v2.1", "network": neutron.url,
                          "placement": placement.url}  # fmt: skip
     pipe.send(ports)
-    while pipe.recv() != "end":
+    while (asked := pipe.recv()) != "end":
+        if asked != "calls":
+            for pod in pods:
+                pod.stop() if asked == "away" else pod.start()
+            pipe.send(asked)
+            continue
         calls: Calls = collections.Counter(
             (entry.service, entry.method, _collection(entry.path))
             for entry in journal.entries
@@ -104,6 +111,17 @@ class SimulatedPods:
         self._pipe.send("calls")
         counted: Calls = self._pipe.recv()
         return counted
+
+    def away(self) -> None:
+        """No pod answers from now on, until they are ``back``."""
+        self._ask("away")
+
+    def back(self) -> None:
+        self._ask("back")
+
+    def _ask(self, what: str) -> None:
+        self._pipe.send(what)
+        self._pipe.recv()
 
     def __exit__(self, *error: object) -> None:
         self._forget()
