@@ -23,7 +23,7 @@ class Adapter:
     have the very last change before another object may lean on it there. A ``paced`` one changes
     whenever ports come and go: a pod is told at once, and then not again for [reconciler] pace
     seconds. Nothing may depend on the very last change of such a type. Copies of a ``bulk`` one
-    that are to be made at the same time are made in one call.
+    that are to be made at the same time are made in one call; none leans on another.
     """
 
     resource_type: ClassVar[str]
