@@ -103,8 +103,8 @@ def test_ports_of_a_pod_that_was_away_are_made_in_few_calls(stage: Stage, servic
     wait(lambda: not [row for row in stage.rows() if row.next_try_at])
     stage.cloud.pods["pod1"].stop()
     ports = [stage.port(network) for _ in range(30)]
-    refused = [stage.bind(port, "pod1")["binding:vif_type"] for port in ports]
-    assert set(refused) == {"binding_failed"}
+    for port in ports:
+        stage.want(port, "pod1")
     stage.cloud.journal.clear()
     stage.cloud.pods["pod1"].start()
     wait(lambda: not [row for row in stage.rows() if row.next_try_at], 60)
