@@ -16,7 +16,7 @@ from tests.functional import bed
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Fault, Kind
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 from tricircle.db import creations, routings
 from tricircle.xjob.creations import Creations
 

@@ -14,7 +14,7 @@ from tests.functional.bed import LIST_DEADLINE, Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.nova import Nova
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 from tricircle.conf import CONF
 from tricircle.db import models, session
 

@@ -22,7 +22,7 @@ from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import FakeService
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 from tricircle.conf import CONF
 from tricircle.db import allocations, creations, migrations, quotas, routings, session
 from tricircle.db import pods as pod_rows

@@ -12,7 +12,7 @@ import pytest
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.nova import Nova
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 
 ADMIN = {"user": "admin"}
 AWAY = "X-Tricircle-Unavailable-Pods"

@@ -10,7 +10,7 @@ import pytest
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 from tricircle.db import creations, routings
 from tricircle.gateway.compute import security_groups
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
 from tests.functional.fakes.keystone import Keystone
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
 
@@ -33,7 +33,7 @@ class Consoles(FakeService):
         if exchange.version < (2, 6):
             raise Refusal(404, "The resource could not be found.")
         asked = exchange.json("remote_console")
-        server = self._server(server_id, exchange)
+        server = self.server_of(server_id, exchange)
         return reply({"remote_console": self._console(server, asked["protocol"], asked["type"])})
 
     def _old_console(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:

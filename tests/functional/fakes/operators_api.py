@@ -17,7 +17,7 @@ from tests.functional.fakes.http import (
     route,
     utc_now,
 )
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
 MAX_LIMIT = 1000

@@ -10,7 +10,7 @@ from tests.functional.fakes.http import Exchange, FakeService, Refusal, reply, r
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.schemas import check
 from tests.functional.fakes.server_groups_api import ServerGroup
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from tests.functional.fakes.compute_api import admin_only
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
 from tests.functional.fakes.operators_api import Hypervisor, Service, check_query, gone
-from tests.functional.fakes.servers_api import Server
+from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
 MAX_LIMIT = 1000

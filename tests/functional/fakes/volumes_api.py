@@ -19,7 +19,7 @@ class Volumes(FakeService):
     #: the pod's Cinder
     cinder: Any = None
 
-    def _server(self, server_id: str, exchange: Exchange, *, gone_too: bool = False) -> Any:
+    def server_of(self, server_id: str, exchange: Exchange, *, gone_too: bool = False) -> Any:
         raise NotImplementedError
 
     def prepare_volumes(self) -> None:
@@ -118,7 +118,7 @@ class Volumes(FakeService):
     @route("POST", "/servers/{server_id}/os-volume_attachments")
     def attach_volume(self, exchange: Exchange, server_id: str) -> web.Response:
         """Nova asks the Cinder of its own cloud, as the user."""
-        self._server(server_id, exchange)
+        self.server_of(server_id, exchange)
         volume_id = exchange.json("volumeAttachment")["volumeId"]
         volume = self.cinder.items["volume"].get(volume_id)
         if volume is None or volume["project_id"] != exchange.token.project_id:
