@@ -6,13 +6,13 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
-from tests.functional.fakes.server_store import Server
+from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route
+from tests.functional.fakes.server_store import Server, ServerStore
 
 Object = dict[str, Any]
 
 
-class Consoles(FakeService):
+class Consoles(ServerStore):
     """Mixed into Nova; ``console_bases`` is the base URL of each kind of console it offers."""
 
     consoles: dict[str, str]

@@ -5,22 +5,19 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
+from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route
 from tests.functional.fakes.operators_api import gone
+from tests.functional.fakes.server_store import ServerStore
 
 Object = dict[str, Any]
 LAST = (2, 35)
 
 
-class Volumes(FakeService):
+class Volumes(ServerStore):
     """Mixed into Nova. ``stored`` is {volume or snapshot: {id: item}}."""
 
-    zone: str
     #: the pod's Cinder
     cinder: Any = None
-
-    def server_of(self, server_id: str, exchange: Exchange, *, gone_too: bool = False) -> Any:
-        raise NotImplementedError
 
     def prepare_volumes(self) -> None:
         self.stored: dict[str, dict[str, Object]] = {"volume": {}, "snapshot": {}}
