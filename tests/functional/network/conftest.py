@@ -23,6 +23,7 @@ from neutron_lib.plugins import directory
 from tests.functional import bed
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.network.stage import Stage
+from tests.functional.network.tunnels import Tunnels, joined_by_vxlan
 from tricircle.conf import CONF
 from tricircle.db import models, session
 from tricircle.network import central, runtime, zones
@@ -135,6 +136,12 @@ def stage(
         CONF.clear_override(name, group="reconciler")
     runtime.use(None)
     session.reset()
+
+
+@pytest.fixture
+def tunnels(stage: Stage) -> Iterator[Tunnels]:
+    with joined_by_vxlan(stage) as tunnels:
+        yield tunnels
 
 
 def _empty() -> None:
