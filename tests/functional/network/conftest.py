@@ -22,6 +22,7 @@ from neutron_lib.plugins import directory
 
 from tests.functional import bed
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.network.killer import Killer
 from tests.functional.network.stage import Stage
 from tests.functional.network.tunnels import Tunnels, joined_by_vxlan
 from tricircle.conf import CONF
@@ -136,6 +137,18 @@ def stage(
         CONF.clear_override(name, group="reconciler")
     runtime.use(None)
     session.reset()
+
+
+@pytest.fixture
+def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
+    return Killer(monkeypatch)
+
+
+@pytest.fixture
+def no_grace() -> Iterator[None]:
+    CONF.set_override("orphan_grace", 0, group="reconciler")
+    yield
+    CONF.clear_override("orphan_grace", group="reconciler")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 """What tests do with central Neutron and the pods, in words."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -201,3 +202,12 @@ class Stage:
             if admin
             else n_context.Context("user", PROJECT, roles=["member", "reader"])
         )
+
+
+def wait(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")

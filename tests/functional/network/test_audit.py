@@ -2,60 +2,23 @@
 """What was deleted or changed in pods behind our back is put right; leftovers go."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
 from tests.functional.fakes.faults import Kind
+from tests.functional.network.audits import audit, repaired, settled, writes
 from tests.functional.network.stage import PROJECT, Object, Stage
 from tricircle.conf import CONF
-from tricircle.db import models, repairs, session
+from tricircle.db import models, session
 from tricircle.db.realizations import Key
 from tricircle.network import models as network_models
 from tricircle.network import podneutron, runtime
 from tricircle.network.adapters import ADAPTERS
-from tricircle.network.deadline import Deadline
 from tricircle.network.site import marker
 from tricircle.pods.errors import PodError
 from tricircle.xjob import audit as audit_module
-from tricircle.xjob.audit import Audit, Findings
-
-
-@pytest.fixture
-def no_grace() -> Iterator[None]:
-    CONF.set_override("orphan_grace", 0, group="reconciler")
-    yield
-    CONF.clear_override("orphan_grace", group="reconciler")
-
-
-def audit(stage: Stage, region: str, by: Audit | None = None) -> Findings:
-    running = runtime.get()
-    pod = running.registry.fresh().by_region(region)
-    assert pod is not None
-    by = by or Audit(running.engine.store, ADAPTERS)
-    return by.run(running.engine.site(pod, Deadline(40)))
-
-
-def repaired(kind: str | None = None) -> list[str]:
-    """What was done, the first first."""
-    return [row.done for row in reversed(repairs.page()) if kind in (None, row.resource_type)]
-
-
-def writes(stage: Stage, region: str) -> list[str]:
-    calls = stage.cloud.journal.find(f"{region}/network")
-    return [call.line for call in calls if call.method != "GET"]
-
-
-def settled(stage: Stage, region: str) -> None:
-    """Nothing is left to do, and another audit finds nothing."""
-    assert stage.pending(region) == []
-    stage.cloud.journal.clear()
-    found = audit(stage, region)
-    assert (found.gone, found.changed) == ([], [])
-    assert (found.orphans, found.adopted, found.doubles) == (0, 0, 0)
-    stage.reconcile(region)
-    assert writes(stage, region) == []
+from tricircle.xjob.audit import Audit
 
 
 @pytest.fixture

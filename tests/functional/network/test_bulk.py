@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import Refusal
+from tests.functional.network.killer import Killer
 from tests.functional.network.stage import Object, Stage
-from tests.functional.network.test_crashes import Killer
 from tests.functional.network.test_trunks import trunk, whole
-from tests.functional.network.test_vxlan import VXLAN, Tunnels, tunnels  # noqa: F401
+from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.conf import CONF
 from tricircle.db.store import Store
 from tricircle.network import models, runtime, together
@@ -314,7 +314,7 @@ def test_one_was_made_by_another_meanwhile(stage: Stage, monkeypatch: pytest.Mon
     assert _calls(stage, "ports") == [1, 2]
 
 
-def test_shadow_ports_are_made_in_one_call(tunnels: Tunnels) -> None:  # noqa: F811
+def test_shadow_ports_are_made_in_one_call(tunnels: Tunnels) -> None:
     stage = tunnels.stage
     network, _ = stage.network(**VXLAN)
     ports = [tunnels.boot(network, "pod1", f"host{1 + number % 2}") for number in range(4)]

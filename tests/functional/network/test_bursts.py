@@ -11,8 +11,7 @@ from neutron.db import models_v2
 from neutron.db.models import l3 as l3_models
 
 from tests.functional.fakes.faults import Kind
-from tests.functional.network.stage import Object, Stage
-from tests.functional.network.test_xjob import wait
+from tests.functional.network.stage import Object, Stage, wait
 from tricircle.conf import CONF
 from tricircle.db import realizations
 from tricircle.db.realizations import Key

@@ -2,63 +2,15 @@
 """Whoever works dies at any step: nothing is lost, nothing is made twice."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.functional.fakes.faults import Kind
+from tests.functional.network.killer import Killer
 from tests.functional.network.stage import Object, Stage
 from tricircle.db.store import Store
-from tricircle.network.podneutron import PodNeutron
 from tricircle.pods.errors import PodUnreachable
-
-
-class Dies(BaseException):
-    """The process ends here: nothing after this line is done."""
-
-
-class Killer:
-    """Kills after the n-th call to a pod or write of a row, counted from zero."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left: int | None = None
-        for cls, name in (
-            (PodNeutron, "_call"),
-            (Store, "claim_all"),
-            (Store, "created"),
-            (Store, "realized"),
-            (Store, "gone"),
-            (Store, "release"),
-        ):
-            monkeypatch.setattr(cls, name, self._wrapped(getattr(cls, name)))
-
-    def _wrapped(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **more: Any) -> Any:
-            result = function(*args, **more)
-            if self.left is not None:
-                if self.left == 0:
-                    raise Dies
-                self.left -= 1
-            return result
-
-        return call
-
-    def dies(self, step: int, work: Callable[[], object]) -> bool:
-        """Whether the work died at that step, counted from zero; False: it ended before."""
-        self.left = step
-        try:
-            work()
-        except Dies:
-            return True
-        finally:
-            self.left = None
-        return False
-
-
-@pytest.fixture
-def killer(monkeypatch: pytest.MonkeyPatch) -> Killer:
-    return Killer(monkeypatch)
 
 
 def _nothing_doubled(stage: Stage, region: str) -> None:

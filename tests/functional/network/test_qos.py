@@ -8,9 +8,9 @@ import pytest
 from neutron.objects.qos import rule as rule_objects
 from neutron_lib.exceptions import qos as qos_exc
 
+from tests.functional.network.audits import audit, settled
+from tests.functional.network.killer import Killer
 from tests.functional.network.stage import Object, Stage
-from tests.functional.network.test_audit import audit, settled
-from tests.functional.network.test_crashes import Killer, killer  # noqa: F401
 from tricircle.network import runtime
 
 CLASSES = {
@@ -271,7 +271,7 @@ def test_a_policy_in_use_cannot_be_deleted(stage: Stage) -> None:
     assert stage.copy("pod1", "ports", port["id"])["qos_policy_id"] is None
 
 
-def test_it_dies_at_each_step(stage: Stage, killer: Killer) -> None:  # noqa: F811
+def test_it_dies_at_each_step(stage: Stage, killer: Killer) -> None:
     network, _ = stage.network()
     gold = policy(stage, bandwidth_limit=limit(1000), dscp_marking={"dscp_mark": 26})
     port = stage.port(network, qos_policy_id=gold["id"])

@@ -6,6 +6,7 @@ import itertools
 import pytest
 
 from tests.functional.fakes.faults import Kind
+from tests.functional.network.killer import Killer
 from tests.functional.network.routers import (
     external,
     floating,
@@ -17,7 +18,6 @@ from tests.functional.network.routers import (
     routes,
 )
 from tests.functional.network.stage import Stage
-from tests.functional.network.test_crashes import Killer, killer  # noqa: F401
 
 
 @pytest.mark.parametrize("later", ["change", "removal"])
@@ -41,7 +41,7 @@ def test_what_was_to_join_a_router_goes_too(stage: Stage, later: str) -> None:
     assert loose["id"] not in stage.neutron("pod1").tables["ports"]
 
 
-def test_whoever_works_on_a_router_dies(stage: Stage, killer: Killer) -> None:  # noqa: F811
+def test_whoever_works_on_a_router_dies(stage: Stage, killer: Killer) -> None:
     """At every nineteenth call; a full round would take minutes."""
     public = external(stage, "pod1")
     near, far = stage.network("10.1.0.0/24"), stage.network("10.2.0.0/24")
@@ -75,7 +75,7 @@ def test_whoever_works_on_a_router_dies(stage: Stage, killer: Killer) -> None:  
     assert step > 60
 
 
-def test_whoever_joins_a_router_by_a_subnet_dies(stage: Stage, killer: Killer) -> None:  # noqa: F811
+def test_whoever_joins_a_router_by_a_subnet_dies(stage: Stage, killer: Killer) -> None:
     """At every step: the pod makes the port, so that it has no marker in the making."""
     mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
     network, four = stage.network("10.1.0.0/24")

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.functional.fakes.faults import Kind
+from tests.functional.network.killer import Killer
 from tests.functional.network.stage import PROJECT, Object, Stage
-from tests.functional.network.test_crashes import Killer
 from tricircle.network import members, runtime
 
 

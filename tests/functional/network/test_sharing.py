@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from tooz import hashring
 
-from tests.functional.network.stage import Object, Stage
-from tests.functional.network.test_xjob import wait
+from tests.functional.network.stage import Object, Stage, wait
 from tricircle.conf import CONF
 from tricircle.network import runtime
 from tricircle.xjob import ring

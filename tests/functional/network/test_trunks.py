@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from neutron.services.trunk import exceptions as trunk_exc
 
+from tests.functional.network.audits import audit, settled
+from tests.functional.network.killer import Killer
 from tests.functional.network.stage import Object, Stage
-from tests.functional.network.test_audit import audit, settled
-from tests.functional.network.test_crashes import Killer, killer  # noqa: F401
 from tricircle.db.realizations import Key
 from tricircle.network import driver, runtime, status, trunks
 from tricircle.network.deadline import Deadline
@@ -302,7 +302,7 @@ def _leave(stage: Stage, port: Object) -> None:
     store.transact(lambda tx: trunks.leave(SessionOnly(tx), port["id"], None))
 
 
-def test_coming_and_going_die_at_each_step(stage: Stage, made: Made, killer: Killer) -> None:  # noqa: F811
+def test_coming_and_going_die_at_each_step(stage: Stage, made: Made, killer: Killer) -> None:
     group, parent, one, two = made
     for step in itertools.count(0, 7):
         came = killer.dies(step, lambda: _bind(stage, parent, "pod1"))
@@ -321,7 +321,7 @@ def test_coming_and_going_die_at_each_step(stage: Stage, made: Made, killer: Kil
             return
 
 
-def test_changes_die_at_each_step(stage: Stage, made: Made, killer: Killer) -> None:  # noqa: F811
+def test_changes_die_at_each_step(stage: Stage, made: Made, killer: Killer) -> None:
     group, parent, one, two = made
     stage.bind(parent, "pod1")
     for step in itertools.count(0, 3):

@@ -3,9 +3,9 @@
 
 import pytest
 
+from tests.functional.network.killer import Killer
 from tests.functional.network.routers import router
 from tests.functional.network.stage import Object
-from tests.functional.network.test_crashes import Killer
 from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.conf import CONF
 from tricircle.network import endpoints, shadow_agents

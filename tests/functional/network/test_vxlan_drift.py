@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.functional.network.test_audit import audit, no_grace, repaired, settled  # noqa: F401
+from tests.functional.network.audits import audit, repaired, settled
 from tests.functional.network.tunnels import SHADOW, VXLAN, Tunnels
 from tricircle.conf import CONF
 from tricircle.network import endpoints, runtime, shadow_agents

@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """xjob as a whole: its threads over stock Neutron's plugins and fake pods."""
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from tests.functional.fakes.server_groups_api import ServerGroup
-from tests.functional.network.stage import Object, Stage
+from tests.functional.network.stage import Object, Stage, wait
 from tricircle.db import allocations, jobs, server_groups
 from tricircle.network import agents, runtime
 from tricircle.xjob.service import Service
-
-
-def wait(condition: Callable[[], Any], seconds: float = 30) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not happen")
 
 
 @pytest.fixture
