@@ -9,7 +9,7 @@ import pytest
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
-from tricircle.xjob.usage import Usage
+from tricircle.xjob.hosts import Hosts
 
 ADMIN = {"user": "admin"}
 AWAY = "X-Tricircle-Unavailable-Pods"
@@ -208,7 +208,7 @@ async def test_services_of_all_pods(gateway: Gateway, cloud: Cloud, version: str
 
 async def test_services_of_a_pod_that_is_away(gateway: Gateway, cloud: Cloud) -> None:
     """The hosts it had are told from 2.69 on, as Nova does for a cell that is down."""
-    worker = Usage(gateway.services.identity)
+    worker = Hosts(gateway.services.identity)
     for pod in gateway.services.registry.all():
         await asyncio.to_thread(worker.audit, pod)
     before = await services(gateway, "2.69")

@@ -22,6 +22,7 @@ from tricircle.pods.pod import Pod
 from tricircle.xjob.audit import Audit
 from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.definitions import Definitions
+from tricircle.xjob.hosts import Hosts
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.moves import Moves
 from tricircle.xjob.server_groups import ServerGroups
@@ -46,6 +47,7 @@ class PodWork:
         self._moves = Moves(runtime.identity, runtime.registry)
         self._usage = Usage(runtime.identity)
         self._storage = Storage(runtime.identity)
+        self._hosts = Hosts(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
         self._endpoints = Endpoints()
         self._needs = needs.Sweeper(runtime.engine.store, pod_id, changes)
@@ -195,11 +197,15 @@ class PodWork:
     def _audit_usage(self) -> None:
         if (pod := self._pod()) is None:
             return
-        try:
-            self._usage.audit(pod)
-            self._storage.audit(pod)
-        except (PodError, KeystoneFailed) as error:
-            LOG.warning("What is used in pod %s is not known: %s", pod.region_name, error)
+        for what, audit in (
+            ("What servers use", self._usage.audit),
+            ("What storage uses", self._storage.audit),
+            ("Which hosts there are", self._hosts.audit),
+        ):
+            try:
+                audit(pod)
+            except (PodError, KeystoneFailed) as error:
+                LOG.warning("%s in pod %s is not known: %s", what, pod.region_name, error)
 
     def _sweep(self) -> None:
         if self._needs.look():

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import allocations, hosts, models
+from tricircle.db import allocations, models
 from tricircle.db import server_groups as groups
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
@@ -76,7 +76,6 @@ class Usage:
                 allocations.gone([server_id])
                 wrong += 1
         self._audit_groups(target, pod)
-        hosts.write(pod.id, _hosts(target))
         if wrong:
             LOG.info("What %d servers of pod %s use is put right", wrong, pod.region_name)
         return wrong
@@ -126,11 +125,6 @@ def _is_settled(server: dict[str, Any], now: datetime.datetime) -> bool:
 def _show(target: Target, server_id: str) -> dict[str, Any] | None:
     document = target.ask("GET", f"/servers/{server_id}", _VERSION, missing=True)
     return document and document["server"]
-
-
-def _hosts(target: Target) -> set[str]:
-    found = target.ask("GET", "/os-services?binary=nova-compute", _VERSION)["services"]
-    return {service["host"] for service in found}
 
 
 def _servers(target: Target) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.network.stage import Object, Stage, wait
-from tricircle.db import allocations, jobs, server_groups
+from tricircle.db import allocations, hosts, jobs, server_groups
 from tricircle.network import agents, runtime
 from tricircle.xjob.service import Service
 
@@ -81,6 +81,7 @@ def test_usage_and_server_groups(stage: Stage, one_writer: None) -> None:
     try:
         # What was there before us, or nobody lived to write down, is learned.
         wait(lambda: allocations.used(old.project_id)["instances"] == 1)
+        wait(lambda: hosts.names(pod_id) == ["host1", "pod1-host2"])
         wait(lambda: server_groups.members([made.id]) == {made.id: [old.id]})
         wait(lambda: server_groups.want(made.id, pod_id).pod_resource_id == inside.id)
         nova.remove_server(old)

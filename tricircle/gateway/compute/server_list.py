@@ -17,7 +17,7 @@ from tricircle.gateway.threads import in_thread
 from tricircle.pods.pod import Pod
 
 # Nova's rules begin at these microversions.
-_PARTIAL_RECORDS = (2, 69)
+PARTIAL_RECORDS = (2, 69)
 _ZONE_FILTER_FOR_ALL = (2, 83)
 
 # Nova's sort keys and where a document shows their values; what it does not show counts as equal.
@@ -127,7 +127,7 @@ class _Servers(MergedList):
     def tells_missing(self) -> bool:
         """Partial records."""
         version = self.call.version or (0, 0)
-        return version >= _PARTIAL_RECORDS and set(self.call.query) <= {"all_tenants"}
+        return version >= PARTIAL_RECORDS and set(self.call.query) <= {"all_tenants"}
 
     async def missing(self, away: set[Pod], room: int) -> list[Item]:
         """What the routings know of servers in pods that do not answer, as Nova shows them."""

@@ -17,12 +17,11 @@ from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.compute.operators.documents import Item
+from tricircle.gateway.compute.server_list import PARTIAL_RECORDS
 from tricircle.gateway.forward import ask_any, reply, rewrite_links
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.pod import Pod
 
-# A pod that does not answer has records of its services from here on.
-_PARTIAL_RECORDS = (2, 69)
 _HOSTS = "nova-compute"
 
 
@@ -41,7 +40,7 @@ class Collection:
 async def _unknown(call: Call, pod: Pod) -> list[Item]:
     """Nova's partial records of services, for the hosts the pod had when it was seen last."""
     wanted = call.query.get("host")
-    if (call.version or (0, 0)) < _PARTIAL_RECORDS or call.query.get("binary", _HOSTS) != _HOSTS:
+    if (call.version or (0, 0)) < PARTIAL_RECORDS or call.query.get("binary", _HOSTS) != _HOSTS:
         return []
     named = await in_thread(db_hosts.names, pod.id)
     plain = wanted and hosts.split(call, wanted)[1]
