@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import ipaddress
+import itertools
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from lab.dataplane import servers as lab_servers
 from lab.dataplane import topology
 from lab.settings import Lab
+from tests.e2e import packets
 from tests.e2e.networks import Estate
 from tests.e2e.site import eventually
 
@@ -118,6 +120,40 @@ def test_out_and_in_through_one_pod(estate: Estate, external: Any) -> None:
     estate.remove_all()
 
 
+def test_local_networks_and_a_way_out(estate: Estate, external: Any) -> None:
+    """Servers on every host of two pods reach each other by a router with a gateway, on networks
+    that are in no VLAN, and it comes and goes while they talk."""
+    outside = external("Pod1")
+    one, two = estate.network("10.135.0.0/24", "local"), estate.network("10.136.0.0/24", "local")
+    estate.let_in("tcp")
+    router = estate.router(one, two)
+    servers = estate.servers(*(("az1", one),) * 2, *(("az2", two),) * 2)
+    here, there = servers[:2], servers[2:]
+    hosts = {estate.admin.compute.get_server(server).compute_host for server in servers}
+    assert len(hosts) == 4, hosts
+    _all_across(estate, here, there)
+    update = estate.demo.network.update_router
+    router = update(router, external_gateway_info={"network_id": outside.id})
+    for server in servers:
+        estate.reaches(server, topology.OUTSIDE_HOST)
+    _all_across(estate, here, there)
+    (shown,) = router.external_gateway_info["external_fixed_ips"]
+    assert _seen_as(estate, there[1]) == shown["ip_address"]
+    create = estate.demo.network.create_ip
+    for port in (here[0].port, there[1].port):
+        floating = create(floating_network_id=outside.id, port_id=port)
+        estate.reached_from_outside(floating.floating_ip_address)
+        estate.demo.network.delete_ip(floating)
+    # Addresses are not translated on the way to another pod.
+    source, target = (packets.in_server(estate.lab, one) for one in (here[0], there[0]))
+    assert packets.tcp(source, target, there[0].ip)[0] == here[0].ip
+    update(router, external_gateway_info={})
+    for region in ("Pod1", "Pod2"):
+        eventually("one router will do", lambda r=region: len(_routers(estate, r, router)) == 1)
+    _all_across(estate, here, there)
+    estate.remove_all()
+
+
 def test_out_of_several_pods(estate: Estate, external: Any, three_pods: None) -> None:
     outside = external("Pod1", "Pod3")
     one, two = estate.network("10.131.0.0/24"), estate.network("10.132.0.0/24")
@@ -203,6 +239,17 @@ _LISTEN = (
     "import socket; s = socket.create_server(('', 7007)); s.settimeout(20); print(s.accept()[1][0])"
 )
 _CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], 7007), 10)"
+
+
+def _all_across(estate: Estate, some: list[Any], others: list[Any]) -> None:
+    for one, other in itertools.product(some, others):
+        estate.reaches(one, other.ip)
+        estate.reaches(other, one.ip)
+
+
+def _routers(estate: Estate, region: str, router: Any) -> list[Any]:
+    """The routers a pod has for one."""
+    return [one for one in estate.pods[region].network.routers() if router.id in one.description]
 
 
 def _seen_as(estate: Estate, server: Any) -> str:

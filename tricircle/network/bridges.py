@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bridge networks: what joins the copies of a router in different pods.
 
-A router has at most two. ``east-west`` carries traffic between its networks in different pods and
+A router has at most three. ``east-west`` carries traffic between its networks in different pods and
 never translates addresses. ``north-south`` carries what pods without the external network send
 through the one that has it; there the pod may translate, as a router does toward an external
-network. Both are networks of central Neutron's, of no project, so that segments and addresses
+network. ``transit`` joins a pod's copy with the pod's east-west router, and is something else in
+each pod. All are networks of central Neutron's, of no project, so that segments and addresses
 come from where all others come from. Ids follow from the router's: two who make one make the
 same.
 """
@@ -13,9 +14,10 @@ import contextlib
 import dataclasses
 import ipaddress
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from neutron_lib import constants
 from neutron_lib import exceptions as n_exc
 from neutron_lib.api import attributes
 from neutron_lib.api.definitions import network as network_def
@@ -27,10 +29,13 @@ from tricircle.db.realizations import Key, pods_with
 from tricircle.db.store import Store
 from tricircle.network import central, interconnect, podlist, reach, reservations, segments
 from tricircle.network.central import Resource
-from tricircle.network.reach import Pods, RouterReach
+from tricircle.network.reach import RouterReach
 
-EAST_WEST, NORTH_SOUTH = "east-west", "north-south"
-KINDS = (EAST_WEST, NORTH_SOUTH)
+EAST_WEST, NORTH_SOUTH, TRANSIT = "east-west", "north-south", "transit"
+KINDS = (EAST_WEST, NORTH_SOUTH, TRANSIT)
+# What has an address on a bridge network in a pod: the copy of the router, its east-west router.
+ROUTER, EAST_WEST_ROUTER = "router", "east-west router"
+Holder = tuple[str, str]  # pod, and which of these
 _NAMESPACE = uuid.UUID("b0fe0b52-1d5e-5a3f-93a1-8a3b1f0c6f0e")
 _ON_PHYSICAL = ("vlan", "flat")
 _WORDS = "Bridge network of a router"
@@ -59,29 +64,37 @@ def router_of(network: Resource) -> str:
     return str(network["name"]).partition(" ")[2]
 
 
+def is_gateway(network: Resource) -> bool:
+    """Whether a central network is a bridge network that routers have as their gateway."""
+    return is_bridge(network) and network["id"] != network_id(router_of(network), TRANSIT)
+
+
 @dataclasses.dataclass(frozen=True)
 class Bridge:
-    """A bridge network: its subnets by IP version, and the address of each pod's copy of the
-    router by IP version and pod."""
+    """A bridge network: its subnets by IP version, and who has which address there by IP version,
+    pod and what it is."""
 
     subnets: dict[int, Resource]
-    addresses: dict[tuple[int, str], str]
+    addresses: dict[tuple[int, str, str], str]
 
 
-def ensure(store: Store, router_id: str, kind: str, used: list[str], pods: Pods) -> Bridge:
-    """Have the bridge network of a router, with an address for each of the pods.
+def ensure(
+    store: Store, router_id: str, kind: str, used: list[str], holders: Collection[Holder]
+) -> Bridge:
+    """Have the bridge network of a router, with an address for each of the holders.
 
     ``used`` are the ranges of the router's own subnets: there is an IPv6 subnet when one of
     them is IPv6. Raises NoRoom, Busy, and what Neutron raises when no segment is left.
     """
     versions = (4, 6) if any(":" in cidr for cidr in used) else (4,)
-    _check_joined(router_id, kind, pods)
-    found = _read(router_id, kind, versions, pods)
+    _check_joined(router_id, kind, {pod for pod, _ in holders})
+    found = _read(router_id, kind, versions, holders)
     if found is None:
-        # Neutron would try in vain for long when two make the same at once.
-        with store.alone(Key("bridge", network_id(router_id, kind))):
-            _make(router_id, kind, versions, pods, used)
-        found = _read(router_id, kind, versions, pods)
+        # Neutron would try in vain for long when two make the same at once, and two of different
+        # kinds would take one range.
+        with store.alone(Key("bridge", router_id)):
+            _make(router_id, kind, versions, holders, used)
+        found = _read(router_id, kind, versions, holders)
     if found is None:
         raise NoRoom(
             f"The {kind} bridge network of router {router_id} has no address left: raise "
@@ -90,14 +103,16 @@ def ensure(store: Store, router_id: str, kind: str, used: list[str], pods: Pods)
     return found
 
 
-def _read(router_id: str, kind: str, versions: Iterable[int], pods: Pods) -> Bridge | None:
+def _read(
+    router_id: str, kind: str, versions: Iterable[int], holders: Collection[Holder]
+) -> Bridge | None:
     """The bridge network, or None when something of it is missing."""
     ids = {subnet_id(router_id, kind, version): version for version in versions}
     subnets = central.subnets(ids)
     keepers = {
-        reservations.port_id(subnet, pod, "router"): (version, pod)
+        reservations.port_id(subnet, pod, what): (version, pod, what)
         for subnet, version in ids.items()
-        for pod in pods
+        for pod, what in holders
     }
     ports = central.core().get_ports(central.admin(), filters={"id": list(keepers)})
     addresses = {
@@ -110,15 +125,18 @@ def _read(router_id: str, kind: str, versions: Iterable[int], pods: Pods) -> Bri
     return Bridge({ids[key]: subnet for key, subnet in subnets.items()}, addresses)
 
 
-def _make(router_id: str, kind: str, versions: Iterable[int], pods: Pods, used: list[str]) -> None:
+def _make(
+    router_id: str, kind: str, versions: Iterable[int], holders: Collection[Holder],
+    used: list[str],
+) -> None:  # fmt: skip
     core = central.core()
     if central.found(core.get_network, network_id(router_id, kind)) is None:
-        _make_network(core, router_id, kind, pods)
+        _make_network(core, router_id, kind, {pod for pod, _ in holders})
     for version in versions:
         subnet = central.found(core.get_subnet, subnet_id(router_id, kind, version))
         subnet = subnet or _make_subnet(core, router_id, kind, version, used)
-        for pod in pods:
-            reservations.reserved(subnet, pod, "router")
+        for pod, what in holders:
+            reservations.reserved(subnet, pod, what)
 
 
 def sweep(store: Store) -> int:
@@ -144,10 +162,12 @@ def sweep(store: Store) -> int:
 
 
 def kinds_in(router: RouterReach, pod_id: str) -> list[str]:
-    """The bridge networks a router's copy in a pod is joined to."""
+    """The bridge networks that a pod has for a router."""
     kinds = []
     if router.joined and pod_id in router.tenants:
         kinds.append(EAST_WEST)
+    if pod_id in router.parted:
+        kinds.append(TRANSIT)
     if router.guests and pod_id in (*router.guests, router.home):
         kinds.append(NORTH_SOUTH)
     return kinds
@@ -161,12 +181,28 @@ def _needed(network: str, router: RouterReach | None) -> bool:
     )
 
 
-def _regions(pods: Pods) -> list[str]:
+def holders(router: RouterReach, kind: str, pod_id: str) -> list[Holder]:
+    """What has an address on a bridge network; ``pod_id`` asks, and sees its own transit."""
+    if kind == TRANSIT:
+        return [(pod_id, ROUTER), (pod_id, EAST_WEST_ROUTER)]
+    parted = router.parted if kind == EAST_WEST else ()
+    return [(pod, EAST_WEST_ROUTER if pod in parted else ROUTER) for pod in router.places]
+
+
+def release(router_id: str, pod_id: str, what: str) -> None:
+    """Give back the addresses of something in a pod that is no more."""
+    for kind in KINDS:
+        for version in (4, 6):
+            subnet = subnet_id(router_id, kind, version)
+            reservations.release(pod_id, subnet_id=subnet, purpose=what)
+
+
+def _regions(pods: Iterable[str]) -> list[str]:
     found = (podlist.registry().fresh().get(pod_id) for pod_id in pods)
     return sorted(pod.region_name for pod in found if pod is not None)
 
 
-def _check_joined(router_id: str, kind: str, pods: Pods) -> None:
+def _check_joined(router_id: str, kind: str, pods: Iterable[str]) -> None:
     """A pod may come to a router that its bridge does not reach. Raises NoRoom."""
     network = central.found(central.core().get_network, network_id(router_id, kind))
     driver = interconnect.of(segments.of(network)["network_type"]) if network else None
@@ -176,8 +212,10 @@ def _check_joined(router_id: str, kind: str, pods: Pods) -> None:
             raise NoRoom(f"The {kind} bridge network of router {router_id}: {reason}")
 
 
-def _network_type(router_id: str, kind: str, pods: Pods) -> str:
+def _network_type(router_id: str, kind: str, pods: Iterable[str]) -> str:
     """The type that joins the router's pods. Raises NoRoom when there is none."""
+    if kind == TRANSIT:
+        return constants.TYPE_LOCAL
     if CONF.interconnect.bridge_network_type:
         return str(CONF.interconnect.bridge_network_type)
     regions = _regions(pods)
@@ -189,7 +227,7 @@ def _network_type(router_id: str, kind: str, pods: Pods) -> str:
     return found
 
 
-def _make_network(core: Any, router_id: str, kind: str, pods: Pods) -> None:
+def _make_network(core: Any, router_id: str, kind: str, pods: Iterable[str]) -> None:
     network_type = _network_type(router_id, kind, pods)
     body = {
         "name": f"{kind} {router_id}",

@@ -12,7 +12,7 @@ from neutron.db.models import address_group as ag_models
 from neutron_lib.callbacks import events, registry, resources
 
 from tricircle.db.realizations import Key
-from tricircle.network import members, outbox, segments
+from tricircle.network import east_west, members, outbox, segments
 from tricircle.network.runtime import SessionOnly
 
 
@@ -43,11 +43,12 @@ def _rule_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None
 
 
 def _router_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
-    outbox.changed(payload.context, Key("router", payload.resource_id))
+    east_west.touch(payload.context.session, payload.resource_id)
 
 
 def _router_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
     outbox.unwanted(payload.context, Key("router", payload.resource_id))
+    outbox.unwanted(payload.context, east_west.key(payload.resource_id))
 
 
 def _floating_ip_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:

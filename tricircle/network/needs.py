@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
 from tricircle.db.store import Store, Work
-from tricircle.network import bridges, endpoints, members, outbox, reach
+from tricircle.network import bridges, east_west, endpoints, members, outbox, reach
 from tricircle.network.models import Realization
 
 # What goes when nothing needs it; a port is wanted for its own sake.
@@ -26,6 +26,7 @@ from tricircle.network.models import Realization
 KINDS = (
     "floating_ip",
     "router",
+    east_west.KIND,
     endpoints.KIND,
     "network",
     "subnet",
@@ -114,11 +115,13 @@ def of(tx: Session, pod_id: str) -> set[Key]:
     """Everything the ports in a pod need there."""
     subnet = models_v2.Subnet
     networks = {network for network, pods in reach.populated(tx).items() if pod_id in pods}
-    routers = set()
+    routers: set[Key] = set()
     for router in reach.routers(tx).values():
         if pod_id in router.places:
-            routers.add(router.router_id)
+            routers.add(Key("router", router.router_id))
             networks |= _networks_of(router, pod_id)
+        if pod_id in router.parted:
+            routers.add(east_west.key(router.router_id))
     subnets = tx.scalars(sa.select(subnet.id).where(subnet.network_id.in_(networks)))
     floating_ips = {one for one, pods in reach.floating_ips(tx).items() if pod_id in pods}
     policies = outbox.policies_of(tx, outbox.ports_in(tx, pod_id), networks)
@@ -129,7 +132,7 @@ def of(tx: Session, pod_id: str) -> set[Key]:
     return {
         *(Key("network", one) for one in networks),
         *(Key("subnet", one) for one in subnets),
-        *(Key("router", one) for one in routers),
+        *routers,
         *(Key("floating_ip", one) for one in floating_ips),
         *(Key("security_group", one) for one in groups),
         *(Key("qos_policy", one) for one in policies),
@@ -140,7 +143,7 @@ def of(tx: Session, pod_id: str) -> set[Key]:
 
 
 def _networks_of(router: reach.RouterReach, pod_id: str) -> set[str]:
-    """The networks a router's copy in a pod is joined to."""
+    """The networks that a pod has for a router."""
     found = {network for network, pods in router.networks.items() if pod_id in pods}
     if pod_id in router.outlets and router.external_network:
         found.add(router.external_network)
@@ -195,7 +198,7 @@ def _retiring(store: Store, key: Key, pod_id: str) -> Work:
             return 0
         if key.resource_type == "network":
             for router_id in outbox.routers_of(tx, key.resource_id):
-                realizations.touch(tx, table, Key("router", router_id))
+                east_west.touch(tx, router_id)
         if key.resource_type == members.KIND:
             members.look_at_rules(tx, key.resource_id, [pod_id])
         return realizations.retire(tx, table, key, [pod_id])

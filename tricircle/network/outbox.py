@@ -16,7 +16,7 @@ from neutron.db.qos import models as qos_models
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
-from tricircle.network import endpoints, members, reach, segments
+from tricircle.network import east_west, endpoints, members, reach, segments
 from tricircle.network.central import ROUTER_INTERFACES
 from tricircle.network.models import Realization
 
@@ -98,12 +98,14 @@ def refresh_routers(context: Any, router_ids: Collection[str]) -> None:
     session = context.session
     for router_id, reached in sorted(reach.routers(session, router_ids).items()):
         key = Key("router", router_id)
-        realizations.touch(session, Realization, key)
+        east_west.touch(session, router_id)
         project_id = session.scalar(
             sa.select(l3_models.Router.project_id).where(l3_models.Router.id == router_id)
         )
         for pod_id in reached.places:
             _ensure(session, key, pod_id, project_id)
+        for pod_id in reached.parted:
+            _ensure(session, east_west.key(router_id), pod_id, project_id)
         for network_id in reached.networks:
             touch_subnets(context, network_id)
 
@@ -115,7 +117,7 @@ def addresses_moved(context: Any, network_id: str) -> None:
     pods = realizations.pods_with(session, Realization, Key("network", network_id))
     if len(pods) > 1 and not segments.stretched_among(session, [network_id]):
         for router_id in sorted(routers_of(session, network_id)):
-            changed(context, Key("router", router_id))
+            east_west.touch(session, router_id)
 
 
 def touch_subnets(context: Any, network_id: str) -> None:

@@ -8,7 +8,7 @@ import dataclasses
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 
-from tricircle.network.bridges import EAST_WEST, NORTH_SOUTH, kinds_in
+from tricircle.network.bridges import EAST_WEST, NORTH_SOUTH, TRANSIT, kinds_in
 from tricircle.network.reach import RouterReach
 
 DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
@@ -16,8 +16,11 @@ DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
 # off a gateway's device which its subnet does not name as its gateway.
 HALVES = {4: ("0.0.0.0/1", "128.0.0.0/1"), 6: ("::/1", "8000::/1")}
 
-#: ``(kind, ip version, pod)`` -> the address of that pod's copy on the bridge network.
+#: ``(kind, ip version, pod)`` -> the address on the bridge network of what that pod takes packets
+#: with; on the transit network, of what is at its other end.
 BridgeAddress = Callable[[str, int, str], str]
+#: ``(ip version, pod)`` -> the next hop to that pod.
+Across = Callable[[int, str], str]
 Route = tuple[str, str]
 
 
@@ -76,12 +79,15 @@ def make(
 
     The gateway is the external network where the pod has it, else the north-south bridge, else
     the east-west bridge: a gateway stays on one host, an ordinary interface on a VLAN may be seen
-    on many. What is not the gateway is an interface.
+    on many. What is not the gateway is an interface; but the east-west bridge is that of the
+    pod's east-west router where there is one.
     """
     every = list(attached)
     here = [item for item in every if pod_id in item.pods]
     guest, home = pod_id in reach.guests, bool(reach.guests) and pod_id == reach.home
     joined = reach.joined and pod_id in reach.tenants
+    parted = pod_id in reach.parted
+    across = _inward(pod_id, bridge) if parted else _across(bridge)
     gateway: str | None = None
     if pod_id in reach.outlets:
         gateway = EXTERNAL
@@ -98,10 +104,10 @@ def make(
                 version = ipaddress.ip_network(route["destination"]).version
                 routes.add(route["destination"], bridge(NORTH_SOUTH, version, reach.home))
         else:
-            routes.user(route, every, bridge if joined else None)
+            routes.user(route, every, across if joined else None)
     if joined:
         for item in every:
-            routes.other_pods(item, reach.tenants, bridge)
+            routes.other_pods(item, reach.tenants, across)
     versions = sorted({item.version for item in every})
     if guest and reach.home:
         for family in versions:
@@ -115,12 +121,43 @@ def make(
                 if guest_pod in item.pods:
                     routes.add(item.cidr, bridge(NORTH_SOUTH, item.version, guest_pod))
                     break
+    elsewhere = {gateway, EAST_WEST} if parted else {gateway}
     return Plan(
         tuple(here),
-        tuple(kind for kind in kinds_in(reach, pod_id) if kind != gateway),
+        tuple(kind for kind in kinds_in(reach, pod_id) if kind not in elsewhere),
         gateway,
         frozenset(routes.chosen.items()),
     )
+
+
+def east_west(
+    reach: RouterReach,
+    pod_id: str,
+    attached: Iterable[Attached],
+    user_routes: Iterable[Mapping[str, str]],
+    bridge: BridgeAddress,
+) -> Plan:
+    """The plan of a pod's east-west router: all that the copy of the router has here is behind the
+    transit network, the rest in other pods."""
+    every = list(attached)
+    routes = _Routes(pod_id, [])
+    inward, across = _inward(pod_id, bridge), _across(bridge)
+    for route in user_routes:
+        routes.user(route, every, across, inward)
+    for item in every:
+        if pod_id in item.pods:
+            routes.add(item.cidr, inward(item.version, pod_id))
+        routes.other_pods(item, reach.tenants, across)
+    return Plan((), (TRANSIT,), EAST_WEST, frozenset(routes.chosen.items()))
+
+
+def _across(bridge: BridgeAddress) -> Across:
+    return lambda version, pod: bridge(EAST_WEST, version, pod)
+
+
+def _inward(pod_id: str, bridge: BridgeAddress) -> Across:
+    """Over the transit network, wherever it goes from there."""
+    return lambda version, _: bridge(TRANSIT, version, pod_id)
 
 
 class _Routes:
@@ -136,33 +173,39 @@ class _Routes:
             self.chosen.setdefault(destination, nexthop)
 
     def user(
-        self, route: Mapping[str, str], every: list[Attached], bridge: BridgeAddress | None
+        self,
+        route: Mapping[str, str],
+        every: list[Attached],
+        across: Across | None,
+        inward: Across | None = None,
     ) -> None:
-        """A route of the user's: straight where the next hop is here, else through its pod."""
+        """A route of the user's: straight (or ``inward``) where the next hop is here, else through
+        its pod."""
+        version = ipaddress.ip_network(route["destination"]).version
         item = next((item for item in every if _in(route["nexthop"], item.cidr)), None)
         if item is None:
             return
         if self.pod_id in item.pods:
-            self.add(route["destination"], route["nexthop"])
-        elif bridge is not None and item.pods:
-            version = ipaddress.ip_network(route["destination"]).version
-            self.add(route["destination"], bridge(EAST_WEST, version, min(item.pods)))
+            nexthop = inward(version, self.pod_id) if inward else route["nexthop"]
+            self.add(route["destination"], nexthop)
+        elif across is not None and item.pods:
+            self.add(route["destination"], across(version, min(item.pods)))
 
-    def other_pods(self, item: Attached, tenants: tuple[str, ...], bridge: BridgeAddress) -> None:
+    def other_pods(self, item: Attached, tenants: tuple[str, ...], across: Across) -> None:
         """To a subnet, or to those of its servers, that are in other pods."""
         others = [pod for pod in tenants if pod in item.pods and pod != self.pod_id]
         if not others:
             return
         here = self.pod_id in item.pods
         if not here:
-            self.add(item.cidr, bridge(EAST_WEST, item.version, others[0]))
+            self.add(item.cidr, across(item.version, others[0]))
         if item.stretched:
             return
         length = 32 if item.version == 4 else 128
         for address, pod in sorted(item.servers.items()):
             # What the route to the whole subnet covers needs none of its own.
             if pod in others and (here or pod != others[0]):
-                self.add(f"{address}/{length}", bridge(EAST_WEST, item.version, pod))
+                self.add(f"{address}/{length}", across(item.version, pod))
 
 
 def _in(address: str, cidr: str) -> bool:

@@ -30,7 +30,8 @@ class RouterReach:
 
     ``networks`` are the networks joined to it, each with the pods it is in. ``tenants`` are the
     pods where servers use the router. ``outlets`` are the pods that have its external
-    network; the first is its ``home``, which has the addresses central Neutron shows.
+    network; the first is its ``home``, which has the addresses central Neutron shows. ``apart`` are
+    those of the networks whose copies have no common link.
     """
 
     router_id: str
@@ -38,6 +39,7 @@ class RouterReach:
     tenants: Pods
     external_network: str | None = None
     outlets: Pods = ()
+    apart: frozenset[str] = frozenset()
 
     @property
     def home(self) -> str | None:
@@ -54,6 +56,14 @@ class RouterReach:
         if not self.outlets:
             return ()
         return tuple(pod for pod in self.tenants if pod not in self.outlets)
+
+    @property
+    def parted(self) -> Pods:
+        """Pods where an east-west router takes what is for other pods (see ``east_west``)."""
+        if not self.joined or not self.outlets:
+            return ()
+        there = {pod for one in self.apart for pod in self.networks.get(one, ())}
+        return tuple(pod for pod in self.tenants if pod in there)
 
     @property
     def places(self) -> Pods:
@@ -111,6 +121,7 @@ def routers(tx: Session, router_ids: Iterable[str] | None = None) -> dict[str, R
             tuple(pod for pod in allowed if pod in tenants),
             external,
             pods_of_hints(external_hints.get(external, ())) if external else (),
+            frozenset(networks - one_domain),
         )
     return found
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what central Neutron knows of a router to the plan of its copy in one pod."""
+"""From what central Neutron knows of a router to the plan of its copy in one pod, and to that of
+the pod's east-west router."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from neutron.db import models_v2
@@ -19,12 +21,13 @@ from tricircle.network.site import NotYet, Site
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """A router's copy in a pod: the plan, with the central networks it names."""
+    """A router's copy in a pod: the plan, with the central networks it names. ``addresses`` are
+    what it has on bridge networks: {kind: {central subnet id: address}}."""
 
     reach: RouterReach
     plan: Plan
     gateway: Gateway | None
-    bridges: dict[str, Bridge]
+    addresses: Mapping[str, Mapping[str, str]]
 
 
 def copy(site: Site, router: Resource) -> Copy:
@@ -33,16 +36,9 @@ def copy(site: Site, router: Resource) -> Copy:
     Raises NotYet when something central is missing that an operator or user must mend.
     """
     router_id, pod_id = router["id"], site.pod.id
-    reached: RouterReach = site.store.transact(lambda tx: reach.of_router(tx, router_id))
+    reached = _reach(site, router_id)
     attached = _attached(site, router, reached)
-    ranges = [item.cidr for item in attached]
-    made: dict[str, Bridge] = {}
-
-    def bridge(kind: str) -> Bridge:
-        if kind not in made:
-            made[kind] = bridges.ensure(site.store, router_id, kind, ranges, reached.places)
-        return made[kind]
-
+    own = _Bridges(site, reached, attached, bridges.ROUTER, bridges.EAST_WEST_ROUTER)
     info = router.get("external_gateway_info") or {}
     outside = (
         central.core().get_subnets(
@@ -58,7 +54,7 @@ def copy(site: Site, router: Resource) -> Copy:
             attached,
             router.get("routes") or [],
             [subnet["cidr"] for subnet in outside],
-            lambda kind, version, pod: bridge(kind).addresses[version, pod],
+            own.next_hop,
         )
         gateway = None
         if made_plan.gateway == plan.EXTERNAL:
@@ -67,22 +63,77 @@ def copy(site: Site, router: Resource) -> Copy:
             kind = made_plan.gateway
             gateway = Gateway(
                 bridges.network_id(router_id, kind),
-                bridge_addresses(bridge(kind), pod_id),
+                own.addresses(kind),
                 kind == bridges.NORTH_SOUTH and info.get("enable_snat", True),
             )
-        for kind in made_plan.bridges:
-            bridge(kind)
+        addresses = {kind: own.addresses(kind) for kind in made_plan.bridges}
     except (bridges.NoRoom, Busy) as error:
         raise NotYet(str(error)) from None
-    return Copy(reached, made_plan, gateway, made)
+    return Copy(reached, made_plan, gateway, addresses)
 
 
-def bridge_addresses(bridge: Bridge, pod_id: str) -> dict[str, str]:
-    """{central subnet id: address} of a pod's copy on a bridge network."""
-    return {
-        subnet["id"]: bridge.addresses[version, pod_id]
-        for version, subnet in bridge.subnets.items()
-    }
+def east_west(site: Site, router: Resource) -> Copy:
+    """What the pod's east-west router of a router must look like. Raises NotYet."""
+    router_id, pod_id = router["id"], site.pod.id
+    reached = _reach(site, router_id)
+    if pod_id not in reached.parted:
+        raise NotYet(f"The router {router_id} is about to need no east-west router")
+    attached = _attached(site, router, reached)
+    own = _Bridges(site, reached, attached, bridges.EAST_WEST_ROUTER, bridges.ROUTER)
+    try:
+        made_plan = plan.east_west(
+            reached, pod_id, attached, router.get("routes") or [], own.next_hop
+        )
+        network_id = bridges.network_id(router_id, bridges.EAST_WEST)
+        gateway = Gateway(network_id, own.addresses(bridges.EAST_WEST), snat=False)
+        addresses = {kind: own.addresses(kind) for kind in made_plan.bridges}
+    except (bridges.NoRoom, Busy) as error:
+        raise NotYet(str(error)) from None
+    return Copy(reached, made_plan, gateway, addresses)
+
+
+class _Bridges:
+    """The bridge networks of a router as something in a pod sees them, made when asked for.
+
+    Its methods raise NoRoom and Busy.
+    """
+
+    def __init__(
+        self, site: Site, reached: RouterReach, attached: list[plan.Attached], own: str, other: str
+    ) -> None:
+        self._site, self._reach = site, reached
+        self._used = [item.cidr for item in attached]
+        self._own, self._other = own, other
+        self._made: dict[str, Bridge] = {}
+
+    def next_hop(self, kind: str, version: int, pod_id: str) -> str:
+        """See ``plan.BridgeAddress``."""
+        whose = self._other if kind == bridges.TRANSIT else self._taker(kind, pod_id)
+        return self._bridge(kind).addresses[version, pod_id, whose]
+
+    def addresses(self, kind: str) -> dict[str, str]:
+        """{central subnet id: address} of its own."""
+        bridge, pod_id = self._bridge(kind), self._site.pod.id
+        return {
+            subnet["id"]: bridge.addresses[version, pod_id, self._own]
+            for version, subnet in bridge.subnets.items()
+        }
+
+    def _taker(self, kind: str, pod_id: str) -> str:
+        return dict(bridges.holders(self._reach, kind, self._site.pod.id))[pod_id]
+
+    def _bridge(self, kind: str) -> Bridge:
+        if kind not in self._made:
+            holders = bridges.holders(self._reach, kind, self._site.pod.id)
+            self._made[kind] = bridges.ensure(
+                self._site.store, self._reach.router_id, kind, self._used, holders
+            )
+        return self._made[kind]
+
+
+def _reach(site: Site, router_id: str) -> RouterReach:
+    found: RouterReach = site.store.transact(lambda tx: reach.of_router(tx, router_id))
+    return found
 
 
 def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.Attached]:

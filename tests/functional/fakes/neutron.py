@@ -54,7 +54,7 @@ RESOURCES: dict[str, tuple[str, Object]] = {
             "network_id": None,
             "cidr": None,
             "ip_version": 4,
-            "gateway_ip": None,
+            "gateway_ip": "",
             "enable_dhcp": True,
             "allocation_pools": None,
             "dns_nameservers": [],
@@ -483,7 +483,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
             raise Refusal(403, "disallowed by policy", "PolicyNotAuthorized")
         span = ipaddress.ip_network(item["cidr"])
         item["ip_version"] = span.version
-        item["gateway_ip"] = item["gateway_ip"] or str(span[1])
+        if item["gateway_ip"] == "":  # Not named: None is a subnet without one.
+            item["gateway_ip"] = str(span[1])
         last = span[-2] if span.version == 4 else span[min(span.num_addresses - 1, 4096)]
         item["allocation_pools"] = item["allocation_pools"] or [
             {"start": str(span[2]), "end": str(last)}

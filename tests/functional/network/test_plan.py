@@ -11,16 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tricircle.network import plan
-from tricircle.network.bridges import EAST_WEST, NORTH_SOUTH
+from tricircle.network.bridges import EAST_WEST, NORTH_SOUTH, TRANSIT
 from tricircle.network.plan import EXTERNAL, Attached, Plan
 from tricircle.network.reach import RouterReach
 
 PODS = ("a", "b", "c")
 
 
+INWARD = "transit, seen from the other end"
+LINKS = (EAST_WEST, NORTH_SOUTH, TRANSIT, INWARD)
+
+
 def address(kind: str, version: int, pod: str) -> str:
     number = PODS.index(pod) + 1
-    third = 0 if kind == EAST_WEST else 1
+    third = LINKS.index(kind)
     return f"100.64.{third}.{number}" if version == 4 else f"fd64:{third}::{number}"
 
 
@@ -52,7 +56,8 @@ def router(
     networks = {item.network_id: item.pods for item in subnets}
     there = set().union(*networks.values()) if networks else set()
     tenants = tuple(pod for pod in pods if pod in there)
-    return RouterReach("r", networks, tenants, "ext" if outlets else None, outlets)
+    apart = frozenset(item.network_id for item in subnets if not item.stretched)
+    return RouterReach("r", networks, tenants, "ext" if outlets else None, outlets, apart)
 
 
 def plans(
@@ -61,9 +66,16 @@ def plans(
     routes: tuple[dict[str, str], ...] = (),
     outside: tuple[str, ...] = ("203.0.113.0/24",),
 ) -> dict[str, Plan]:
+    """Of each pod's copy, and, under the pod's name in capitals, of its east-west router."""
     reached = router(*subnets, outlets=outlets)
+
+    def inward(kind: str, version: int, pod: str) -> str:
+        return address(INWARD if kind == TRANSIT else kind, version, pod)
+
     return {
         pod: plan.make(reached, pod, subnets, routes, outside, address) for pod in reached.places
+    } | {
+        pod.upper(): plan.east_west(reached, pod, subnets, routes, inward) for pod in reached.parted
     }
 
 
@@ -100,7 +112,8 @@ def test_servers_of_a_network_in_two_pods_are_found_one_by_one() -> None:
 
 
 def test_out_through_the_pod_with_the_external_network() -> None:
-    made = plans(attached(1, "a"), attached(2, "b"), outlets=("a",))
+    made = plans(attached(1, "a", stretched=True), attached(2, "b", stretched=True), outlets=("a",))
+    assert set(made) == {"a", "b"}
     assert made["a"].gateway == EXTERNAL
     assert set(made["a"].bridges) == {EAST_WEST, NORTH_SOUTH}
     assert made["b"].gateway == NORTH_SOUTH
@@ -108,6 +121,43 @@ def test_out_through_the_pod_with_the_external_network() -> None:
     outward = {("0.0.0.0/1", "100.64.1.1"), ("128.0.0.0/1", "100.64.1.1")}
     assert outward < made["b"].routes
     assert not {to for to, _ in outward} & {to for to, _ in made["a"].routes}
+
+
+def test_networks_that_are_in_no_vlan_have_a_router_of_their_own_to_other_pods() -> None:
+    routes = (
+        {"destination": "192.0.2.0/24", "nexthop": "10.1.0.99"},
+        {"destination": "198.51.100.0/24", "nexthop": "10.2.0.99"},
+        {"destination": "198.18.0.0/15", "nexthop": "203.0.113.9"},
+    )
+    servers = {"10.1.0.5": "a", "10.1.0.6": "b"}
+    made = plans(
+        attached(1, "a", "b", servers=servers), attached(2, "b"), attached(3, "c", stretched=True),
+        outlets=("a",), routes=routes,
+    )  # fmt: skip
+    # What has servers on VLANs only needs none.
+    assert set(made) == {"a", "b", "c", "A", "B"}
+    assert made["a"].gateway == EXTERNAL
+    assert set(made["a"].bridges) == {TRANSIT, NORTH_SOUTH}
+    assert made["b"].gateway == NORTH_SOUTH
+    assert made["b"].bridges == (TRANSIT,)
+    assert made["c"].bridges == (EAST_WEST,)
+    over = "100.64.2.1"
+    assert made["a"].routes == {
+        ("10.1.0.6/32", over), ("10.2.0.0/24", over), ("10.3.0.0/24", over),
+        ("198.51.100.0/24", over), ("192.0.2.0/24", "10.1.0.99"), ("198.18.0.0/15", "203.0.113.9"),
+    }  # fmt: skip
+    inward = "100.64.3.1"
+    assert made["A"] == Plan(
+        bridges=(TRANSIT,),
+        gateway=EAST_WEST,
+        routes=frozenset(
+            {
+                ("10.1.0.0/24", inward), ("10.1.0.6/32", "100.64.0.2"),
+                ("10.2.0.0/24", "100.64.0.2"), ("10.3.0.0/24", "100.64.0.3"),
+                ("192.0.2.0/24", inward), ("198.51.100.0/24", "100.64.0.2"),
+            }
+        ),
+    )  # fmt: skip
 
 
 def test_a_default_route_of_the_users_wins() -> None:
@@ -127,7 +177,9 @@ def test_the_outlet_may_have_none_of_the_networks() -> None:
 
 
 def test_every_pod_with_the_external_network_goes_out_by_itself() -> None:
-    made = plans(attached(1, "a"), attached(2, "b"), outlets=("a", "b"))
+    made = plans(
+        attached(1, "a", stretched=True), attached(2, "b", stretched=True), outlets=("a", "b")
+    )
     assert made["a"].gateway == made["b"].gateway == EXTERNAL
     assert made["a"].bridges == made["b"].bridges == (EAST_WEST,)
     assert made["b"].routes == {("10.1.0.0/24", "100.64.0.1")}
@@ -144,7 +196,10 @@ def test_the_users_routes_come_first() -> None:
         {"destination": "10.2.0.0/24", "nexthop": "10.1.0.98"},
         {"destination": "198.51.100.0/24", "nexthop": "203.0.113.9"},
     )
-    made = plans(attached(1, "a"), attached(2, "b"), outlets=("a",), routes=routes)
+    made = plans(
+        attached(1, "a", stretched=True), attached(2, "b", stretched=True),
+        outlets=("a",), routes=routes,
+    )  # fmt: skip
     assert {("192.0.2.0/24", "10.1.0.99"), ("10.2.0.0/24", "10.1.0.98")} <= made["a"].routes
     assert ("198.51.100.0/24", "203.0.113.9") in made["a"].routes
     # Their next hop is in the other pod.
@@ -160,7 +215,7 @@ def test_the_users_routes_come_first() -> None:
 def forward(made: dict[str, Plan], subnets: list[Attached], pod: str, target: str, own: str) -> str:
     """The pod a packet to ``target`` ends in; ``own`` is where the server with it is."""
     wanted = ipaddress.ip_address(target)
-    for _ in range(6):
+    for _ in range(8):
         options: list[tuple[int, Any]] = []
         for item in made[pod].interfaces:
             network = ipaddress.ip_network(item.cidr)
@@ -175,11 +230,13 @@ def forward(made: dict[str, Plan], subnets: list[Attached], pod: str, target: st
         _, best = max(options, key=lambda option: option[0])
         if isinstance(best, Attached):
             return own if best.stretched else pod
-        pod = next(
-            name
-            for kind, name in itertools.product((EAST_WEST, NORTH_SOUTH), PODS)
+        kind, name = next(
+            (kind, name)
+            for kind, name in itertools.product(LINKS, PODS)
             if address(kind, wanted.version, name) == best
         )
+        at_its_own = kind == TRANSIT or (kind == EAST_WEST and name.upper() in made)
+        pod = name.upper() if at_its_own else name
     return "a loop"
 
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """External networks and floating IPs: out by the own pod or through another."""
 
+import pytest
+
+from tests.functional.network.audits import audit, settled
 from tests.functional.network.routers import (
     EXTERN,
+    VLAN,
     clean,
     external,
     floating,
@@ -14,12 +18,14 @@ from tests.functional.network.routers import (
     router,
     routes,
 )
-from tests.functional.network.stage import Stage
+from tests.functional.network.stage import Object, Stage
+from tricircle.network import east_west
 
 
-def test_out_through_another_pod(stage: Stage) -> None:
+@pytest.mark.parametrize("kind", [{}, VLAN], ids=["local", "vlan"])
+def test_out_through_another_pod(stage: Stage, kind: Object) -> None:
     public = external(stage, "pod1")
-    near, far = stage.network("10.1.0.0/24"), stage.network("10.2.0.0/24")
+    near, far = stage.network("10.1.0.0/24", **kind), stage.network("10.2.0.0/24", **kind)
     ports = [stage.bound(near[0], "pod1"), stage.bound(far[0], "pod2")]
     made = router(stage, near[1], far[1])
     stage.reconcile()
@@ -74,6 +80,74 @@ def test_out_through_another_pod(stage: Stage) -> None:
     for port in ports:
         stage.delete("port", port["id"])
     for _, subnet in (near, far):
+        leave(stage, made, subnet)
+    stage.delete("router", made["id"])
+    clean(stage)
+
+
+def test_what_is_for_other_pods_has_a_router_of_its_own(stage: Stage) -> None:
+    """Where the copy leaves the cloud and servers are on networks in no VLAN."""
+    public = external(stage, "pod1")
+    near, far = stage.network("10.1.0.0/24"), stage.network("10.2.0.0/24")
+    wide = stage.network("10.3.0.0/24", **VLAN)
+    ports = [stage.bound(net, pod) for (net, _), pod in ((near, "pod1"), (far, "pod2"))]
+    ports += [stage.bound(wide[0], "pod3")]
+    made = router(stage, near[1], far[1], wide[1])
+    stage.reconcile()
+    for region in stage.pod_ids:
+        assert len(stage.copies(region, "routers")) == 1, region
+        assert gateway(stage, region, made)[0] == "east-west"
+    made = open_to(stage, made, public)
+    stage.reconcile()
+    assert len(stage.copies("pod3", "routers")) == 1
+    across = {}
+    for region, other in (("pod1", "10.2.0.0/24"), ("pod2", "10.1.0.0/24")):
+        assert len(stage.copies(region, "routers")) == 2, region
+        own = {"id": east_west.key(made["id"]).resource_id}
+        there = stage.copy(region, "routers", own["id"])
+        assert there["external_gateway_info"]["enable_snat"] is False
+        assert there["project_id"] == made["project_id"]
+        name, (across[region],) = gateway(stage, region, own)
+        assert name == "east-west"
+        # Both lead to each other over the transit network.
+        (transit,) = joined(stage, region, own)
+        ways = {to: by for to, by in routes(stage, region, made) if not to.endswith("/1")}
+        assert ways == {other: transit, "10.3.0.0/24": transit}
+        back = dict(routes(stage, region, own))[
+            "10.1.0.0/24" if region == "pod1" else "10.2.0.0/24"
+        ]
+        assert back in joined(stage, region, made)
+    assert dict(routes(stage, "pod1", own))["10.2.0.0/24"] == across["pod2"]
+    to_locals = {("10.1.0.0/24", across["pod1"]), ("10.2.0.0/24", across["pod2"])}
+    assert to_locals <= routes(stage, "pod3", made)
+
+    # It is repaired like all else.
+    stage.copy("pod1", "routers", own["id"])["routes"] = []
+    lost = stage.copy("pod2", "routers", own["id"])["id"]
+    for port in stage.neutron("pod2").ports(device_id=lost):
+        del stage.neutron("pod2").tables["ports"][port["id"]]
+    del stage.neutron("pod2").tables["routers"][lost]
+    for region in ("pod1", "pod2"):
+        audit(stage, region)
+        stage.reconcile(region)
+        assert dict(routes(stage, region, own))["10.3.0.0/24"]
+        settled(stage, region)
+
+    # A server on another pod's network, and the last on a local one going.
+    stage.delete("port", ports[1]["id"])
+    ports[1] = stage.bound(wide[0], "pod2")
+    stage.reconcile()
+    assert len(stage.copies("pod2", "routers")) == 1
+    assert len(stage.copies("pod1", "routers")) == 2
+    assert ("10.3.0.0/24", across["pod2"]) not in routes(stage, "pod1", own)
+    stage.l3.update_router(stage.admin, made["id"], {"router": {"external_gateway_info": {}}})
+    stage.reconcile()
+    for region in stage.pod_ids:
+        assert len(stage.copies(region, "routers")) == 1, region
+        assert not [one for one in stage.copies(region, "networks") if "transit" in one["name"]]
+    for port in ports:
+        stage.delete("port", port["id"])
+    for _, subnet in (near, far, wide):
         leave(stage, made, subnet)
     stage.delete("router", made["id"])
     clean(stage)

@@ -3,6 +3,7 @@
 
 from tricircle.network.adapters.address_group import AddressGroupAdapter
 from tricircle.network.adapters.base import Adapter
+from tricircle.network.adapters.east_west_router import EastWestRouterAdapter
 from tricircle.network.adapters.floating_ip import FloatingIpAdapter
 from tricircle.network.adapters.group_members import GroupMembersAdapter
 from tricircle.network.adapters.network import NetworkAdapter
@@ -23,6 +24,7 @@ ADAPTERS: dict[str, Adapter] = {
         GroupMembersAdapter(),
         SecurityGroupAdapter(),
         SubnetAdapter(),
+        EastWestRouterAdapter(),
         RouterAdapter(),
         PortAdapter(),
         ShadowPortAdapter(),

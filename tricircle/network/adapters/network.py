@@ -62,7 +62,7 @@ class NetworkAdapter(Adapter):
         }
         if central["project_id"]:
             body["project_id"] = central["project_id"]
-        if central.get("router:external") or bridges.is_bridge(central):
+        if central.get("router:external") or bridges.is_gateway(central):
             body["router:external"] = True
         if site.neutron.has("port-security"):
             body["port_security_enabled"] = central.get("port_security_enabled", True)
@@ -101,7 +101,7 @@ class NetworkAdapter(Adapter):
         self._check_tunnel(site, current, central)
         if change := _mtu(current, central):
             site.neutron.put(f"/networks/{current['id']}", {"network": change})
-        if bridges.is_bridge(central):
+        if bridges.is_gateway(central):
             self._close(site, current["id"], central)
 
     def delete(self, site: Site, pod_resource_id: str) -> None:

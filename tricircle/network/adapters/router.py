@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tricircle.db.realizations import Key
-from tricircle.network import bridges, plan, reservations, routers
+from tricircle.network import bridges, east_west, plan, reservations, routers
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters import joining
 from tricircle.network.adapters.base import Adapter, same
@@ -27,13 +27,14 @@ class RouterAdapter(Adapter):
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
         # What changes from here on has the row worked on once more.
-        copy = site.notes[self._key(central)] = routers.copy(site, central)
+        copy = site.notes[self._key(central)] = self._copy(site, central)
         subnets = [item.subnet_id for item in copy.plan.interfaces]
-        for kind in copy.plan.bridges:
-            subnets += [subnet["id"] for subnet in copy.bridges[kind].subnets.values()]
+        for addresses in copy.addresses.values():
+            subnets += addresses
         if copy.gateway is not None:
             subnets += copy.gateway.addresses
-        return [Key("subnet", subnet) for subnet in dict.fromkeys(subnets)]
+        keys = [Key("subnet", subnet) for subnet in dict.fromkeys(subnets)]
+        return [*keys, *self._before(site, copy)]
 
     def body(self, site: Site, central: Resource) -> Resource:
         return {
@@ -48,7 +49,7 @@ class RouterAdapter(Adapter):
         since an address may move between them.
         """
         router = current["id"]
-        copy = site.notes.pop(self._key(central), None) or routers.copy(site, central)
+        copy = site.notes.pop(self._key(central), None) or self._copy(site, central)
         wanted = _interfaces(site, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
         ports = joining.ports(site, current)
@@ -102,10 +103,18 @@ class RouterAdapter(Adapter):
 
     def forget(self, site: Site, resource_id: str) -> None:
         reservations.release(site.pod.id, purpose=routers.purpose(resource_id))
-        for kind in bridges.KINDS:
-            for version in (4, 6):
-                subnet_id = bridges.subnet_id(resource_id, kind, version)
-                reservations.release(site.pod.id, subnet_id=subnet_id)
+        bridges.release(resource_id, site.pod.id, bridges.ROUTER)
+
+    def owns(self, listed: Resource) -> bool:
+        return not east_west.is_one(listed)
+
+    def _copy(self, site: Site, central: Resource) -> Copy:
+        return routers.copy(site, central)
+
+    def _before(self, site: Site, copy: Copy) -> list[Key]:
+        """What is there before packets are sent to it."""
+        parted = site.pod.id in copy.reach.parted
+        return [east_west.key(copy.reach.router_id)] if parted else []
 
     def _key(self, central: Resource) -> Key:
         return Key(self.resource_type, central["id"])
@@ -158,9 +167,8 @@ def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource
         )
         for port_id, items in groups.items()
     }
-    for kind in copy.plan.bridges:
-        network_id = bridges.network_id(central["id"], kind)
-        addresses = routers.bridge_addresses(copy.bridges[kind], site.pod.id)
+    for kind, addresses in copy.addresses.items():
+        network_id = bridges.network_id(copy.reach.router_id, kind)
         for subnet_id, address in addresses.items():
             # A port holds one subnet: Neutron refuses some mixtures.
             wanted[marker(subnet_id)] = _port(

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""East-west routers: what takes packets for other pods where a router's copy leaves the cloud."""
+
+from tricircle.db.realizations import Key
+from tricircle.network import bridges, east_west, routers
+from tricircle.network.adapters.router import RouterAdapter
+from tricircle.network.central import Resource
+from tricircle.network.routers import Copy
+from tricircle.network.site import Site
+
+
+class EastWestRouterAdapter(RouterAdapter):
+    """``central`` is the router it is of, under the realization's resource id."""
+
+    resource_type = east_west.KIND
+    order = 35
+
+    def central(self, resource_id: str) -> Resource | None:
+        router = super().central(east_west.router_of(resource_id))
+        return router and {**router, "id": resource_id}
+
+    def body(self, site: Site, central: Resource) -> Resource:
+        name = f"{bridges.EAST_WEST} {east_west.router_of(central['id'])}"
+        return {**super().body(site, central), "name": name}
+
+    def forget(self, site: Site, resource_id: str) -> None:
+        router_id = east_west.router_of(resource_id)
+        bridges.release(router_id, site.pod.id, bridges.EAST_WEST_ROUTER)
+
+    def owns(self, listed: Resource) -> bool:
+        return east_west.is_one(listed)
+
+    def _copy(self, site: Site, central: Resource) -> Copy:
+        return routers.east_west(site, {**central, "id": east_west.router_of(central["id"])})
+
+    def _before(self, site: Site, copy: Copy) -> list[Key]:
+        return []
