@@ -121,15 +121,16 @@ def test_out_and_in_through_one_pod(estate: Estate, external: Any) -> None:
 
 
 def test_local_networks_and_a_way_out(estate: Estate, external: Any) -> None:
-    """Servers on every host of two pods reach each other by a router with a gateway, on networks
-    that are in no VLAN, and it comes and goes while they talk."""
+    """Servers on every host of two pods, on networks that are in no VLAN, reach each other by a
+    router that has a gateway, and one on a VLAN; before and after it has one, too."""
     outside = external("Pod1")
     one, two = estate.network("10.135.0.0/24", "local"), estate.network("10.136.0.0/24", "local")
     estate.let_in("tcp")
-    router = estate.router(one, two)
-    servers = estate.servers(*(("az1", one),) * 2, *(("az2", two),) * 2)
-    here, there = servers[:2], servers[2:]
-    hosts = {estate.admin.compute.get_server(server).compute_host for server in servers}
+    wide = estate.network("10.137.0.0/24")
+    router = estate.router(one, two, wide)
+    servers = estate.servers(*(("az1", one),) * 2, *(("az2", two),) * 2, ("az1", wide))
+    here, there = [*servers[:2], servers[4]], servers[2:4]
+    hosts = {estate.admin.compute.get_server(server).compute_host for server in servers[:4]}
     assert len(hosts) == 4, hosts
     _all_across(estate, here, there)
     update = estate.demo.network.update_router

@@ -90,6 +90,10 @@ class Routers:
         item["status"] = "ACTIVE"
         item["availability_zones"] = []
 
+    def _prepare_router(self: Any, item: Object, token: Any) -> None:
+        info, item["external_gateway_info"] = item["external_gateway_info"], None
+        item["external_gateway_info"] = self._regate(item, info)
+
     def _change_router(self: Any, item: Object, values: Object) -> None:
         """Hold a router's new gateway and routes against what it is joined to."""
         if "external_gateway_info" in values:

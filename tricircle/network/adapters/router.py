@@ -43,6 +43,13 @@ class RouterAdapter(Adapter):
             "project_id": central["project_id"],
         }
 
+    def prepare(self, site: Site, central: Resource) -> Resource:
+        """With its gateway at once: a pod takes seconds for that when it is busy."""
+        copy = site.notes.get(self._key(central))
+        gateway = _gateway(site, copy) if copy else None
+        more = {"external_gateway_info": gateway} if gateway else {}
+        return {**super().prepare(site, central), **more}
+
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
         """Others keep talking meanwhile: a route goes only when what it leads over goes, and comes
         before what would hide its destination. The gateway changes before interfaces come,
