@@ -12,7 +12,7 @@ from neutron.db.models import address_group as ag_models
 from neutron_lib.callbacks import events, registry, resources
 
 from tricircle.db.realizations import Key
-from tricircle.network import east_west, members, outbox, segments
+from tricircle.network import east_west, members, outbox, router_modes, segments
 from tricircle.network.runtime import SessionOnly
 
 
@@ -80,6 +80,8 @@ _CALLBACKS = (
     (_group_deleted, resources.SECURITY_GROUP, events.PRECOMMIT_DELETE),
     (_rule_created, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_CREATE),
     (_rule_deleted, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_DELETE),
+    (router_modes.keep, resources.ROUTER, events.PRECOMMIT_CREATE),
+    (router_modes.change, resources.ROUTER, events.PRECOMMIT_UPDATE),
     (_router_changed, resources.ROUTER, events.PRECOMMIT_UPDATE),
     (_router_deleted, resources.ROUTER, events.PRECOMMIT_DELETE),
     (_floating_ip_changed, resources.FLOATING_IP, events.PRECOMMIT_CREATE),

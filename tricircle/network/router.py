@@ -34,7 +34,7 @@ from neutron_lib.api.definitions import (
 from neutron_lib.plugins import constants
 from neutron_lib.services import base
 
-from tricircle.network import central, zones
+from tricircle.network import central, router_modes, zones
 
 
 class TricircleRouterPlugin(  # type: ignore[misc]
@@ -59,6 +59,7 @@ class TricircleRouterPlugin(  # type: ignore[misc]
         floatingip_pools.ALIAS,
         l3_port_ip_change_not_allowed.ALIAS,
         router_availability_zone.ALIAS,
+        *router_modes.MODES.values(),
     )
     # Neutron asks for this by name.
     IP_UPDATE_NOT_ALLOWED_LIST = central.ROUTER_INTERFACES

@@ -17,7 +17,8 @@ class EastWestRouterAdapter(RouterAdapter):
 
     def central(self, resource_id: str) -> Resource | None:
         router = super().central(east_west.router_of(resource_id))
-        return router and {**router, "id": resource_id}
+        # What it is for is to be on one host.
+        return router and {**router, "id": resource_id, "distributed": False}
 
     def body(self, site: Site, central: Resource) -> Resource:
         name = f"{bridges.EAST_WEST} {east_west.router_of(central['id'])}"

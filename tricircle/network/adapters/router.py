@@ -11,6 +11,7 @@ from tricircle.network import central as central_neutron
 from tricircle.network.adapters import joining
 from tricircle.network.adapters.base import Adapter, same
 from tricircle.network.central import Resource
+from tricircle.network.router_modes import MODES
 from tricircle.network.routers import Copy
 from tricircle.network.site import Site, marker
 
@@ -41,7 +42,19 @@ class RouterAdapter(Adapter):
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "project_id": central["project_id"],
+            **{name: central[name] for name, alias in MODES.items() if site.neutron.has(alias)},
         }
+
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        changes = self.differs(site, current, central)
+        modes = {name: value for name, value in changes.items() if name in MODES}
+        if modes and current["admin_state_up"]:
+            # Neutron changes them of routers only that are down.
+            path = f"/routers/{current['id']}"
+            site.neutron.put(path, {"router": {"admin_state_up": False}})
+            site.neutron.put(path, {"router": modes})
+            current = {**current, **modes, "admin_state_up": False}
+        super().update(site, current, central)
 
     def prepare(self, site: Site, central: Resource) -> Resource:
         """With its gateway at once: a pod takes seconds for that when it is busy."""
