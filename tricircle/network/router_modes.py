@@ -11,9 +11,18 @@ from neutron_lib import exceptions as n_exc
 from neutron_lib.api.definitions import dvr, l3_ext_ha_mode
 
 from tricircle.network import central
+from tricircle.network.podneutron import PodNeutron
 
 #: {attribute: the extension of a Neutron that has it}.
 MODES = {"distributed": dvr.ALIAS, "ha": l3_ext_ha_mode.ALIAS}
+
+
+def told(neutron: PodNeutron, router: central.Resource) -> dict[str, bool]:
+    """What a pod is told of a router. One without distributed routers has no L3 agents: ML2/OVN
+    knows of ``ha`` and refuses whoever says no to it."""
+    if not neutron.has(dvr.ALIAS):
+        return {}
+    return {name: router[name] for name, alias in MODES.items() if neutron.has(alias)}
 
 
 def keep(resource: str, event: str, trigger: Any, payload: Any) -> None:
@@ -26,10 +35,9 @@ def change(resource: str, event: str, trigger: Any, payload: Any) -> None:
     row, asked = payload.desired_state, payload.request_body or {}
     changed = [name for name in MODES if _differs(row, asked, name)]
     if changed and row.admin_state_up:
-        told = (
-            f"Cannot change {' and '.join(changed)} of active routers: set admin_state_up to False"
-        )
-        raise n_exc.BadRequest(resource="router", msg=told)
+        what = " and ".join(changed)
+        reason = f"Cannot change {what} of active routers: set admin_state_up to False"
+        raise n_exc.BadRequest(resource="router", msg=reason)
     _keep(row, asked)
 
 

@@ -166,6 +166,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         self.tables: dict[str, dict[str, Object]] = {name: {} for name in RESOURCES}
         self.quota: dict[str, int] = dict(DEFAULT_QUOTA)
         self.aliases = set(ALIASES)
+        #: Whether it refuses routers that are not highly available.
+        self.always_ha = False
         #: Its option of that name.
         self.allow_bulk = True
 

@@ -19,7 +19,7 @@ ROUTERS: dict[str, tuple[str, Object]] = {
             "external_gateway_info": None,
             "routes": [],
             "distributed": False,
-            "ha": False,
+            "ha": None,
             "availability_zone_hints": [],
         },
     ),
@@ -91,6 +91,9 @@ class Routers:
         item["availability_zones"] = []
 
     def _prepare_router(self: Any, item: Object, token: Any) -> None:
+        if item["ha"] is False and self.always_ha:
+            raise Refusal(400, "Provider ovn does not support ha=False.", "BadRequest")
+        item["ha"] = bool(item["ha"]) or self.always_ha
         info, item["external_gateway_info"] = item["external_gateway_info"], None
         item["external_gateway_info"] = self._regate(item, info)
 

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from tricircle.db.realizations import Key
-from tricircle.network import bridges, east_west, plan, reservations, routers
+from tricircle.network import bridges, east_west, plan, reservations, router_modes, routers
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters import joining
 from tricircle.network.adapters.base import Adapter, same
 from tricircle.network.central import Resource
-from tricircle.network.router_modes import MODES
 from tricircle.network.routers import Copy
 from tricircle.network.site import Site, marker
 
@@ -42,12 +41,12 @@ class RouterAdapter(Adapter):
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "project_id": central["project_id"],
-            **{name: central[name] for name, alias in MODES.items() if site.neutron.has(alias)},
+            **router_modes.told(site.neutron, central),
         }
 
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         changes = self.differs(site, current, central)
-        modes = {name: value for name, value in changes.items() if name in MODES}
+        modes = {name: value for name, value in changes.items() if name in router_modes.MODES}
         if modes and current["admin_state_up"]:
             # Neutron changes them of routers only that are down.
             path = f"/routers/{current['id']}"
