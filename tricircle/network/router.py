@@ -29,6 +29,7 @@ from neutron_lib.api.definitions import (
     l3,
     l3_ext_gw_mode,
     l3_port_ip_change_not_allowed,
+    router_admin_state_down_before_update,
     router_availability_zone,
 )
 from neutron_lib.plugins import constants
@@ -58,6 +59,7 @@ class TricircleRouterPlugin(  # type: ignore[misc]
         fip_port_details.ALIAS,
         floatingip_pools.ALIAS,
         l3_port_ip_change_not_allowed.ALIAS,
+        router_admin_state_down_before_update.ALIAS,
         router_availability_zone.ALIAS,
         *router_modes.MODES.values(),
     )

@@ -31,10 +31,11 @@ def keep(resource: str, event: str, trigger: Any, payload: Any) -> None:
 
 
 def change(resource: str, event: str, trigger: Any, payload: Any) -> None:
-    """A router is being changed. Raises BadRequest for one that is up, as Neutron does."""
+    """A router is being changed. Raises BadRequest for one that was up until now or is to be, as
+    Neutron does (router-admin-state-down-before-update)."""
     row, asked = payload.desired_state, payload.request_body or {}
     changed = [name for name in MODES if _differs(row, asked, name)]
-    if changed and row.admin_state_up:
+    if changed and (payload.states[0]["admin_state_up"] or row.admin_state_up):
         what = " and ".join(changed)
         reason = f"Cannot change {what} of active routers: set admin_state_up to False"
         raise n_exc.BadRequest(resource="router", msg=reason)
