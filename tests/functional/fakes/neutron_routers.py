@@ -100,7 +100,7 @@ class Routers:
     def _change_router(self: Any, item: Object, values: Object) -> None:
         """Hold a router's new gateway and routes against what it is joined to."""
         for mode in ("distributed", "ha"):
-            up = values.get("admin_state_up", item["admin_state_up"])
+            up = values.get("admin_state_up") or item["admin_state_up"]
             if up and values.get(mode, item[mode]) != item[mode]:
                 raise Refusal(400, f"Cannot change the '{mode}' of active routers.", "BadRequest")
         if "external_gateway_info" in values:

@@ -47,8 +47,11 @@ def test_pods_are_told(stage: Stage) -> None:
     changed = change(stage, made, distributed=False, ha=True)
     assert (changed["distributed"], changed["ha"]) == (False, True)
     change(stage, made, admin_state_up=True)
+    # Whoever works on the second dies after the first call.
+    stage.copy("pod2", "routers", made["id"])["admin_state_up"] = False
     stage.reconcile()
     assert modes(stage, "pod1", made["id"]) == (False, True, True)
+    assert modes(stage, "pod2", made["id"]) == (False, True, True)
     assert modes(stage, "pod3", made["id"]) == (False, True, True)
 
 

@@ -47,10 +47,12 @@ class RouterAdapter(Adapter):
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         changes = self.differs(site, current, central)
         modes = {name: value for name, value in changes.items() if name in router_modes.MODES}
-        if modes and current["admin_state_up"]:
-            # Neutron changes them of routers only that are down.
+        if modes:
+            # Neutron changes them of routers only that are down, and stay so; whoever died between
+            # the calls left one that is.
             path = f"/routers/{current['id']}"
-            site.neutron.put(path, {"router": {"admin_state_up": False}})
+            if current["admin_state_up"]:
+                site.neutron.put(path, {"router": {"admin_state_up": False}})
             site.neutron.put(path, {"router": modes})
             current = {**current, **modes, "admin_state_up": False}
         super().update(site, current, central)
