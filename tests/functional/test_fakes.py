@@ -4,8 +4,10 @@
 from typing import Any
 
 import keystoneauth1.exceptions
+import keystoneauth1.session
 import openstack
 import pytest
+from keystoneauth1.identity import v3
 from openstack import exceptions
 
 from tests.functional.fakes.cloud import Cloud
@@ -55,6 +57,35 @@ def test_a_list_is_paged(cloud: Cloud) -> None:
     found = list(connect(cloud).compute.servers(limit=3))
     assert sorted(item.id for item in found) == sorted(server.id for server in made)
     assert len(cloud.journal.find("pod1/compute", "GET", "/servers/detail")) >= 3
+
+
+@pytest.mark.parametrize(
+    ("user", "scope"),
+    [
+        ("unscoped", {"unscoped": True}),
+        ("domain admin", {"domain_id": "default"}),
+        ("system admin", {"system_scope": "all"}),
+        ("system reader", {"system_scope": "all"}),
+    ],
+)
+def test_a_token_need_not_be_for_a_project(cloud: Cloud, user: str, scope: dict[str, Any]) -> None:
+    auth = v3.Password(
+        auth_url=f"{cloud.keystone.url}/v3",
+        username=user,
+        password="secret",
+        user_domain_id="default",
+        **scope,
+    )
+    access = auth.get_access(keystoneauth1.session.Session())
+    assert not access.project_scoped
+    assert (access.system_scoped, access.domain_scoped) == (
+        "system_scope" in scope,
+        "domain_id" in scope,
+    )
+    issued = cloud.keystone.issue(user)
+    assert access.role_names == list(issued.roles)
+    told = [cloud.keystone._describe(token)["token"] for token in cloud.keystone.tokens.values()]
+    assert {*told[0]} == {*told[1]}
 
 
 def test_each_project_sees_its_own(cloud: Cloud) -> None:

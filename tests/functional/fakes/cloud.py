@@ -84,6 +84,11 @@ class Cloud:
         self.keystone.user("member", "demo", "member", "reader")
         self.keystone.user("reader", "demo", "reader")
         self.keystone.user("other", "other", "member", "reader")
+        self.keystone.user_of(None, "unscoped")
+        for scope in ("domain", "system"):
+            everything = ("admin", "manager", "member", "reader")
+            self.keystone.user_of(scope, f"{scope} admin", *everything)
+            self.keystone.user_of(scope, f"{scope} reader", "reader")
 
     @property
     def services(self) -> list[FakeService]:

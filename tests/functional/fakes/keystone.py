@@ -48,6 +48,8 @@ class Token:
     user: User
     project: Project | None
     roles: tuple[str, ...]
+    scope: str | None = "project"
+    """What it is for: the ``project``, the "domain", the "system", or nothing (None)."""
     access_rules: list[dict[str, str]] | None = None
     """What an application credential is restricted to: [{service, method, path}]."""
     id: str = dataclasses.field(default_factory=lambda: "gAAAA" + _hex() + _hex())
@@ -89,6 +91,13 @@ class Keystone(FakeService):
         self.grants[user.id, found.id] = roles
         return user
 
+    def user_of(self, scope: str | None, name: str, *roles: str, password: str = "secret") -> User:
+        """One whose tokens are for the "domain", the "system", or nothing (None)."""
+        user = self.users.setdefault(name, User(name, password))
+        if scope is not None:
+            self.grants[user.id, scope] = roles
+        return user
+
     def region(self, name: str, parent: str | None = None) -> None:
         self.regions[name] = parent
 
@@ -111,15 +120,26 @@ class Keystone(FakeService):
             )
 
     def issue(self, name: str, project: str | None = None) -> Token:
-        """A token without asking over HTTP; the user's only project unless one is named."""
+        """A token without asking over HTTP, for what the user has roles in first.
+
+        That is their only project unless one is named; the domain or system; or nothing.
+        """
         user = self.users[name]
-        for (user_id, project_id), roles in self.grants.items():
-            found = next(item for item in self.projects.values() if item.id == project_id)
-            if user_id == user.id and project in (None, found.name):
-                token = Token(user, found, roles)
-                self.tokens[token.id] = token
-                return token
+        if project is None and not any(user_id == user.id for user_id, _ in self.grants):
+            return self._token(user, None, (), None)
+        for (user_id, target), roles in self.grants.items():
+            found = next((item for item in self.projects.values() if item.id == target), None)
+            if user_id != user.id or project not in (None, found and found.name):
+                continue
+            return self._token(user, found, roles, "project" if found else target)
         raise AssertionError(f"{name} has no role in {project}")
+
+    def _token(
+        self, user: User, project: Project | None, roles: tuple[str, ...], scope: str | None
+    ) -> Token:
+        token = Token(user, project, roles, scope)
+        self.tokens[token.id] = token
+        return token
 
     def validate(self, token_id: str | None) -> Token | None:
         token = self.tokens.get(token_id or "")
@@ -194,16 +214,17 @@ class Keystone(FakeService):
             if token is None:
                 raise Refusal(401, "The request you have made requires authentication.")
             user = token.user
-        wanted = auth.get("scope", {}).get("project")
         project, roles = None, ()
-        if wanted:
-            name = wanted.get("name", wanted.get("id"))
-            project = next((p for p in self.projects.values() if name in (p.name, p.id)), None)
-            roles = self.grants.get((user.id, project.id), ()) if project else ()
+        scope = next(iter(auth.get("scope") if isinstance(auth.get("scope"), dict) else {}), None)
+        if scope is not None:
+            wanted = auth["scope"][scope]
+            if scope == "project":
+                name = wanted.get("name", wanted.get("id"))
+                project = next((p for p in self.projects.values() if name in (p.name, p.id)), None)
+            roles = self.grants.get((user.id, project.id if project else scope), ())
             if not roles:
                 raise Refusal(401, "The request you have made requires authentication.")
-        token = Token(user, project, roles)
-        self.tokens[token.id] = token
+        token = self._token(user, project, roles, scope)
         return reply(self._describe(token), 201, X_Subject_Token=token.id)
 
     @route("GET", "/v3/auth/tokens")
@@ -239,6 +260,11 @@ class Keystone(FakeService):
                 "domain": DOMAIN,
             }
             body["is_domain"] = False
+        elif token.scope == "domain":
+            body["domain"] = DOMAIN
+        elif token.scope == "system":
+            body["system"] = {"all": True}
+        if token.scope is not None:
             body["roles"] = [{"id": f"role-{name}", "name": name} for name in token.roles]
             body["catalog"] = self._catalog()
         if token.access_rules is not None:
