@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from tests.functional.fakes.cloud import Cloud
 from tricircle.conf import CONF
 from tricircle.db import models, pods, session
-from tricircle.gateway import app, server
+from tricircle.gateway import app, server, threads
 from tricircle.gateway.compute import deletion, unknown
 from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
@@ -266,6 +266,7 @@ async def running(
         for runner in runners:
             await runner.cleanup()
         await services.client.close()
+        threads.shutdown()
         session.reset()
         # What a test has set for itself is no other's.
         CONF.reset()

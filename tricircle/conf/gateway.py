@@ -50,4 +50,40 @@ OPTS = [
     cfg.FloatOpt(
         "token_cache_seconds", default=60.0, min=0.0, help="Seconds a validated token is believed."
     ),
+    cfg.FloatOpt(
+        "refused_token_seconds",
+        default=10.0,
+        min=0.0,
+        max=300.0,
+        help="Seconds it is believed that Keystone does not know a token.",
+    ),
+    cfg.FloatOpt(
+        "keystone_deadline",
+        default=10.0,
+        min=0.1,
+        max=300.0,
+        help="Seconds a request waits for its token to be validated, before it is answered 503.",
+    ),
+    cfg.IntOpt(
+        "keystone_threads",
+        default=16,
+        min=1,
+        max=256,
+        help="Tokens a process has validated at the same time.",
+    ),
+    cfg.IntOpt(
+        "thread_queue",
+        default=1000,
+        min=0,
+        max=100_000,
+        help="Calls that wait while all threads are busy, of each kind: tokens, the database, "
+        "the service user, pods. What comes beyond is answered 503 at once.",
+    ),
+    cfg.FloatOpt(
+        "thread_patience",
+        default=10.0,
+        min=0.1,
+        max=300.0,
+        help="Seconds such a call waits for a thread, until its request is answered 503.",
+    ),
 ]

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls: tokens validated by keystonemiddleware in a thread, believed for a short while."""
+"""Who calls: tokens validated by keystonemiddleware in a thread, believed for a short while.
+
+Anybody can make us ask Keystone, so that has threads and a queue of its own, each call an end, and
+what Keystone does not know is remembered, too.
+"""
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -18,7 +23,8 @@ from oslo_utils import timeutils
 from tricircle.conf import CONF
 from tricircle.gateway.call import Context
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.memory import Recent
+from tricircle.gateway.threads import TOKENS, Busy
 
 _MOST_TOKENS = 10_000
 _CACHE = "tricircle.token_cache"
@@ -31,12 +37,25 @@ class _Known:
     until: float  # time.monotonic()
 
 
+class _Unknown(Exception):
+    """Keystone does not know a token, whatever is asked with it."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("Keystone does not know the token")
+        self.token = token
+
+
+class _NotForThis(Fault):
+    """A token is not good for what was asked with it."""
+
+
 class Authenticator:
     """Validates tokens; one a process, used by all its APIs."""
 
     def __init__(self) -> None:
         self._middleware: dict[str, Any] = {}
         self._known: collections.OrderedDict[str, _Known] = collections.OrderedDict()
+        self._refused: Recent[str, float] = Recent(_MOST_TOKENS)  # until when: time.monotonic()
         self._asking: dict[str, asyncio.Task[Context]] = {}
 
     async def authenticate(self, token: str, service_type: str, method: str, path: str) -> Context:
@@ -51,10 +70,13 @@ class Authenticator:
         known = self._known.get(key)
         if known is not None and known.until > time.monotonic():
             return known.context
+        if (self._refused.get(key) or 0.0) > time.monotonic():
+            raise _unauthorized()
         if (asking := self._asking.get(key)) is not None:
-            context = await asyncio.shield(asking)
-            if not context.restricted:
-                return context
+            with contextlib.suppress(_NotForThis):
+                context = await asyncio.shield(asking)
+                if not context.restricted:
+                    return context
         asking = asyncio.ensure_future(self._ask(key, token, service_type, method, path))
         self._asking[key] = asking
         # A client that goes away must not take the answer from others who wait for it.
@@ -64,7 +86,17 @@ class Authenticator:
         self, key: str, token: str, service_type: str, method: str, path: str
     ) -> Context:
         try:
-            context = await in_thread(self._validate, token, service_type, method, path)
+            # The thread ends by itself soon after; who waits for a free one gives up here.
+            async with asyncio.timeout(CONF.gateway.keystone_deadline):
+                context = await TOKENS.run(self._validate, token, service_type, method, path)
+        except _Unknown as unknown:
+            if unknown.token == token:
+                seconds = CONF.gateway.refused_token_seconds
+                self._refused.put(key, time.monotonic() + seconds)
+            raise _unauthorized() from None
+        except (Busy, TimeoutError):
+            LOG.info("A request ended unanswered: Keystone is not fast enough")
+            raise _away() from None
         finally:
             self._asking.pop(key, None)
         if not context.restricted:
@@ -101,7 +133,7 @@ class Authenticator:
             LOG.error("Keystone cannot be asked about tokens: %s", error)
             raise _away() from None
         if statuses[0].startswith("401"):
-            raise _unauthorized()
+            raise _unauthorized(_NotForThis)
         if not statuses[0].startswith("200"):
             LOG.error("Keystone cannot be asked about tokens: %s", statuses[0])
             raise _away()
@@ -110,8 +142,22 @@ class Authenticator:
     def _for(self, service_type: str) -> Any:
         # Made at first use and in a thread: it may ask Keystone for its versions.
         if service_type not in self._middleware:
-            self._middleware[service_type] = auth_token.AuthProtocol(_accept, _conf(service_type))
+            self._middleware[service_type] = _Middleware(_accept, _conf(service_type))
         return self._middleware[service_type]
+
+
+class _Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
+    """keystonemiddleware, whose calls to Keystone end in time, and which says why it refuses."""
+
+    def _create_session(self, **kwargs: Any) -> Any:
+        # Two tries have the whole time between them.
+        return super()._create_session(timeout=CONF.gateway.keystone_deadline / 2, **kwargs)
+
+    def fetch_token(self, token: str, **kwargs: Any) -> Any:
+        try:
+            return super().fetch_token(token, **kwargs)
+        except auth_token.InvalidToken:
+            raise _Unknown(token) from None
 
 
 def _accept(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -145,6 +191,8 @@ def _conf(service_type: str) -> dict[str, Any]:
         "insecure": identity.insecure,
         "service_type": service_type,
         "service_token_roles_required": True,
+        # A connection that Keystone closed just now is worth a second try, no more.
+        "http_request_max_retries": 1,
         "delay_auth_decision": False,
     }
 
@@ -158,8 +206,8 @@ def challenge() -> str:
     return f'Keystone uri="{CONF.tricircle_identity.www_authenticate_uri}"'
 
 
-def _unauthorized() -> Fault:
-    return Fault(401, "The request you have made requires authentication.")
+def _unauthorized(kind: type[Fault] = Fault) -> Fault:
+    return kind(401, "The request you have made requires authentication.")
 
 
 def _context(environ: dict[str, Any], token: str) -> Context:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from tricircle.conf import CONF
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -119,10 +119,10 @@ class Central:
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Any:
-        region = await in_thread(self._region)
+        region = await KEYSTONE.run(self._region)
         ours = ""
         if token is None or self._restricted:
-            ours = await in_thread(self._identity.token)
+            ours = await KEYSTONE.run(self._identity.token)
         sent = dict(headers or {})
         if token is not None and self._restricted:
             # The user's rights decide; that he calls through us breaks none of his token's rules.

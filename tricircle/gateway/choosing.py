@@ -3,7 +3,7 @@
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import PODS
 from tricircle.scheduling.request import Facts, Request
 from tricircle.scheduling.scheduler import Choice, NoPodFits, Scheduler, UnknownZone
 
@@ -16,9 +16,9 @@ async def choose(call: Call, request: Request, unknown_zone: str | None = None) 
     services = call.services
     if services.scheduler is None:
         facts = Facts(services.identity, services.breakers)
-        services.scheduler = await in_thread(Scheduler, facts)
+        services.scheduler = await PODS.run(Scheduler, facts)
     try:
-        return await in_thread(services.scheduler.choose, call.pods, request)
+        return await PODS.run(services.scheduler.choose, call.pods, request)
     except UnknownZone as error:
         raise Fault(400, unknown_zone or str(error)) from None
     except NoPodFits as error:

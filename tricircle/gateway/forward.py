@@ -14,7 +14,7 @@ from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.headers import REQUEST_ID, is_request_id
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -133,8 +133,8 @@ async def as_ourselves(
         pod,
         call.service,
         method,
-        await in_thread(identity.below, pod, call.service) + path,
-        token=await in_thread(identity.token),
+        await KEYSTONE.run(identity.below, pod, call.service) + path,
+        token=await KEYSTONE.run(identity.token),
         request_id=call.context.upstream_id,
         body=body,
         version=version,

@@ -20,7 +20,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.forward import forward, reply
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE, PODS, in_thread
 from tricircle.pods import definitions
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -78,9 +78,7 @@ async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
     row = await in_thread(store.put, kind, key, body, {source.id: inside})
 
     async def realize(pod: Pod) -> None:
-        there = await in_thread(
-            definitions.realize, kind, key, body, await _target(call, pod, kind)
-        )
+        there = await PODS.run(definitions.realize, kind, key, body, await _target(call, pod, kind))
         await in_thread(store.mark_realized, kind, key, row.revision, pod.id, there)
 
     await _everywhere(call, source, f"{kind} {key}", realize)
@@ -105,7 +103,7 @@ async def remove(call: Call, kind: str, key: str) -> web.Response:
         LOG.debug("%s %s was removed by another at the same time", kind, key)
 
     async def take_away(pod: Pod) -> None:
-        await in_thread(definitions.remove, kind, key, await _target(call, pod, kind))
+        await PODS.run(definitions.remove, kind, key, await _target(call, pod, kind))
         await in_thread(store.mark_gone, kind, key, pod.id)
 
     await _everywhere(call, answer.pod, f"{kind} {key}", take_away)
@@ -162,11 +160,11 @@ async def _everywhere(
 
 
 async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body | None:
-    return await in_thread(definitions.read, kind, key, await _target(call, pod, kind))
+    return await PODS.run(definitions.read, kind, key, await _target(call, pod, kind))
 
 
 async def _target(call: Call, pod: Pod, kind: str) -> definitions.Target:
     service = definitions.KINDS[kind].service
-    adapter = await in_thread(call.services.identity.adapter, pod, service)
+    adapter = await KEYSTONE.run(call.services.identity.adapter, pod, service)
     names = await call.services.names.of(service, pod.id)
     return definitions.Target(pod, adapter, service, names.inside if names else None)

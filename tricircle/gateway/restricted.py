@@ -2,7 +2,7 @@
 """Tokens good for the client's own call only: application credentials with access rules."""
 
 from tricircle.gateway.call import Call
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE
 
 
 async def beside(call: Call) -> dict[str, str]:
@@ -13,4 +13,4 @@ async def beside(call: Call) -> dict[str, str]:
     """
     if not call.context.restricted:
         return {}
-    return {"X-Service-Token": await in_thread(call.services.identity.token)}
+    return {"X-Service-Token": await KEYSTONE.run(call.services.identity.token)}

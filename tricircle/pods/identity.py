@@ -17,6 +17,7 @@ from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity import v3
 from keystoneauth1.plugin import AUTH_INTERFACE
 from keystoneauth1.session import Session
+from oslo_log import log as logging
 
 from tricircle.conf import CONF, identity
 from tricircle.pods.errors import PodUnreachable
@@ -30,6 +31,9 @@ SERVICE_TYPES = {
     "image": ("image",),
     "placement": ("placement",),
 }
+# Seconds an old catalogue is believed for after Keystone could not be asked for a new one.
+_OLD_IS_GOOD = 10.0
+LOG = logging.getLogger(__name__)
 
 
 class KeystoneFailed(Exception):
@@ -45,7 +49,8 @@ class ServiceIdentity:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._session: Session | None = None
-        self._catalogue: tuple[float, list[dict[str, Any]]] | None = None
+        self._catalogue: tuple[float, list[dict[str, Any]]] | None = None  # (believed until, it)
+        self._reading = threading.Lock()
 
     @property
     def session(self) -> Session:
@@ -159,7 +164,8 @@ class ServiceIdentity:
         """{compute, network, volume, image, placement: URL} of a region, as the catalogue has them.
 
         Of the interface [tricircle_identity] interface; a service the region lacks is left out.
-        The catalogue is kept for catalog_cache_seconds; ``fresh`` reads it anew.
+        The catalogue is kept for catalog_cache_seconds, and longer while Keystone does not tell a
+        newer one; ``fresh`` reads it anew.
         """
         interface = CONF.tricircle_identity.interface
         by_type: dict[str, str] = {}
@@ -175,11 +181,24 @@ class ServiceIdentity:
 
     def _read_catalogue(self, fresh: bool) -> list[dict[str, Any]]:
         kept = self._catalogue
-        age = CONF.tricircle_identity.catalog_cache_seconds
-        if fresh or kept is None or time.monotonic() - kept[0] > age:
-            catalogue = self._keystone("/auth/catalog").json()["catalog"]
-            self._catalogue = kept = (time.monotonic(), catalogue)
+        if fresh or kept is None:
+            return self._new_catalogue()
+        # While one reads it anew the others go on with the old one, and if Keystone is away all do.
+        if time.monotonic() > kept[0] and self._reading.acquire(blocking=False):
+            try:
+                return self._new_catalogue()
+            except KeystoneFailed as error:
+                LOG.warning("%s; what its catalogue had before is still used", error)
+                self._catalogue = (time.monotonic() + _OLD_IS_GOOD, kept[1])
+            finally:
+                self._reading.release()
         return kept[1]
+
+    def _new_catalogue(self) -> list[dict[str, Any]]:
+        catalogue: list[dict[str, Any]] = self._keystone("/auth/catalog").json()["catalog"]
+        until = time.monotonic() + CONF.tricircle_identity.catalog_cache_seconds
+        self._catalogue = (until, catalogue)
+        return catalogue
 
     def _keystone(self, path: str, raise_exc: bool = True, method: str = "GET") -> Any:
         try:

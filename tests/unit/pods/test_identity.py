@@ -181,6 +181,32 @@ def test_the_catalogue_is_kept_and_read_anew_when_asked(site, identity) -> None:
     assert identity.endpoints("Pod1") == {}
 
 
+def test_an_old_catalogue_is_better_than_none(site, identity, monkeypatch) -> None:
+    known = identity.endpoints("Pod1")
+    monkeypatch.setattr(identity, "_catalogue", (0.0, identity._catalogue[1]))
+    site.broken = True
+    assert identity.endpoints("Pod1") == known
+    asked = len(site.asked)
+    assert identity.endpoints("Pod1") == known
+    assert len(site.asked) == asked, "Keystone, which is away, is asked by every call"
+    with pytest.raises(KeystoneFailed):
+        identity.endpoints("Pod1", fresh=True)
+
+
+def test_one_reads_the_catalogue_and_the_others_do_not_wait(site, identity, monkeypatch) -> None:
+    known = identity.endpoints("Pod1")
+    monkeypatch.setattr(identity, "_catalogue", (0.0, identity._catalogue[1]))
+    site.slow = 0.5
+    reader = threading.Thread(target=identity.endpoints, args=("Pod1",))
+    asked = len(site.asked)
+    reader.start()
+    while len(site.asked) == asked:
+        time.sleep(0.01)
+    assert identity.endpoints("Pod1") == known
+    assert reader.is_alive()
+    reader.join()
+
+
 def test_whether_a_project_exists(site, identity) -> None:
     assert identity.project_exists("known")
     assert not identity.project_exists("unknown")

@@ -22,7 +22,7 @@ from tricircle.gateway.admin.common import (
 )
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods.identity import KeystoneFailed
 
 LOG = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ async def delete(call: Call) -> web.Response:
 async def _check_project(call: Call, project_id: str) -> None:
     """Raises Fault 400 when Keystone knows no such project; when it is away the id is believed."""
     try:
-        if await in_thread(call.services.identity.project_exists, project_id):
+        if await KEYSTONE.run(call.services.identity.project_exists, project_id):
             return
     except KeystoneFailed as error:
         LOG.warning("The project %s is bound unchecked: %s", project_id, error)

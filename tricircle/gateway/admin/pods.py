@@ -21,7 +21,7 @@ from tricircle.gateway.admin.common import (
 )
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods import discovery
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import KeystoneFailed
@@ -155,12 +155,12 @@ async def _discover(call: Call, region: str) -> discovery.Found:
     own = CONF.tricircle_identity.region_name
     identity = call.services.identity
     try:
-        known = await in_thread(identity.regions)
+        known = await KEYSTONE.run(identity.regions)
         if region == own or region not in known:
             what = "the region users see, not a pod" if region == own else "no region of Keystone"
             pods = ", ".join(sorted(known.keys() - {own})) or "none"
             raise Fault(400, f"{region} is {what}. Known regions: {pods}.")
-        catalogue = await in_thread(identity.endpoints, region, fresh=True)
+        catalogue = await KEYSTONE.run(identity.endpoints, region, fresh=True)
     except KeystoneFailed as error:
         raise Fault(503, f"{error}. Try again later.") from None
     try:

@@ -18,7 +18,7 @@ from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -112,7 +112,7 @@ async def _is_gone(call: Call, server_id: str, pod: Pod) -> bool:
             "compute",
             "GET",
             f"/servers/{server_id}",
-            token=await in_thread(call.services.identity.token),
+            token=await KEYSTONE.run(call.services.identity.token),
             request_id=call.context.upstream_id,
         )
     except PodError as error:

@@ -22,7 +22,7 @@ from tricircle.gateway.compute.create import Plan
 from tricircle.gateway.compute.request import CreateRequest
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import forward, reply
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE
 from tricircle.pods.errors import PodError, PodUnreachable
 from tricircle.scheduling.scheduler import Choice
 
@@ -128,7 +128,7 @@ async def _reservation_id(call: Call, made: creation.Made) -> str:
         "compute",
         "GET",
         f"/servers/{made.server_id}",
-        token=await in_thread(call.services.identity.token),
+        token=await KEYSTONE.run(call.services.identity.token),
         request_id=call.context.upstream_id,
         version=(2, 3),
     )

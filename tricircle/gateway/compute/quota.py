@@ -14,7 +14,7 @@ from tricircle.db.allocations import Limits
 from tricircle.db.quotas import Stored
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.unified_limits import unregistered
 
@@ -123,6 +123,6 @@ def _shown(limits: Mapping[str, int | None]) -> dict[str, int]:
 
 async def _in_keystone(call: Call, project_id: str | None) -> dict[str, int | None]:
     try:
-        return await in_thread(call.services.limits.read, project_id)
+        return await KEYSTONE.run(call.services.limits.read, project_id)
     except KeystoneFailed as error:
         raise Fault(503, f"The limits are not known now: {error}") from None

@@ -17,7 +17,7 @@ from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.request import CreateRequest
-from tricircle.gateway.threads import in_thread
+from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -74,7 +74,7 @@ async def _holder(call: Call, pod: Pod, pod_port_id: str) -> str:
         "network",
         "GET",
         f"/v2.0/ports/{pod_port_id}",
-        token=await in_thread(call.services.identity.token),
+        token=await KEYSTONE.run(call.services.identity.token),
         request_id=call.context.upstream_id,
         insist=True,
     )
