@@ -12,13 +12,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from tests.functional.fakes.cloud import Cloud
 from tricircle.conf import CONF
 from tricircle.db import models, pods, session
-from tricircle.gateway import app, server, threads
+from tricircle.gateway import app, http_server, server, threads
 from tricircle.gateway.compute import deletion, unknown
 from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
@@ -250,9 +249,8 @@ async def running(
     pod_ids = add_pods(cloud)
     services = app.make_services()
     await server.refresh(services)
-    runners: list[web.AppRunner] = []
-    for make in (app.make_compute_app, app.make_volume_app, app.make_admin_app):
-        runners.append(await server._listen(make(services), 0))
+    apis = (app.compute_api(), app.volume_api(), app.admin_api())
+    runners = [await server.listen(app.Pipeline(api, services), 0) for api in apis]
     urls = [f"http://127.0.0.1:{runner.addresses[0][1]}" for runner in runners]
     gateway = Gateway(cloud, services, *urls, pod_ids)
     try:
@@ -282,6 +280,6 @@ def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(module, "look", soon)
         monkeypatch.setattr(module, "_PAUSE", 0.05)
-    monkeypatch.setattr(server, "_GRACE", 1)
+    monkeypatch.setattr(http_server, "GRACE", 1)
     for deleting in (deletion, volume_deletion):
         monkeypatch.setattr(deleting, "_PAUSES", [0.02] * 200)

@@ -22,7 +22,7 @@ from tests.functional.fakes.console_proxy import GREETING, PAGE, ConsoleProxy
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
 from tricircle.gateway import server
-from tricircle.gateway.console import front
+from tricircle.gateway.console.front import Front
 
 SECRET = "a secret that all gateways share"
 
@@ -53,7 +53,7 @@ async def base(gateway: Gateway, proxies: Any) -> AsyncIterator[str]:
     """The public URL of a running console front."""
     CONF.set_override("secret", SECRET, "console")
     CONF.set_override("connect_deadline", 1, "console")
-    runner = await server._listen(front.make_app(gateway.services), 0)
+    runner = await server.listen(Front(gateway.services), 0)
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     CONF.set_override("public_base_url", url, "console")
     yield url
@@ -353,7 +353,7 @@ async def test_consoles_are_told_when_the_gateway_stops(
     gateway: Gateway, cloud: Cloud, base: str
 ) -> None:
     url = socket_of(await ask(gateway, cloud))
-    runner = await server._listen(front.make_app(gateway.services), 0)
+    runner = await server.listen(Front(gateway.services), 0)
     async with gateway.http.ws_connect(url.with_port(runner.addresses[0][1])) as socket:
         assert await socket.receive_bytes(timeout=5) == GREETING
         stopping = asyncio.create_task(runner.cleanup())

@@ -131,6 +131,25 @@ async def test_cors_is_off_unless_told(gateway: Gateway) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+async def test_cors_for_anybody_lends_nothing(
+    cloud: Cloud, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of a stranger may ask with a token of its own, not with its visitor's cookies."""
+    bed.shorten(monkeypatch)
+    options = {"cors_allowed_origin": f"*,{ORIGIN}"}
+    async with bed.running(cloud, tmp_path, database, **options) as gateway:
+        asked = {**STRANGER, "Access-Control-Request-Method": "GET"}
+        for answer in (
+            await gateway.get("/servers", headers=STRANGER),
+            await gateway.call("OPTIONS", "/servers", user=None, headers=asked),
+        ):
+            assert answer.headers["Access-Control-Allow-Origin"] == "*"
+            assert "Access-Control-Allow-Credentials" not in answer.headers
+        answer = await gateway.get("/servers", headers={"Origin": ORIGIN})
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+
+
 # -- bodies --------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.gateway import cors, headers, microversion, ways
+from tricircle.gateway import bodies, cors, headers, microversion, ways
 from tricircle.gateway.admin import app as admin
 from tricircle.gateway.authentication import Authenticator, challenge
 from tricircle.gateway.call import Call, Context
@@ -31,8 +31,6 @@ from tricircle.pods.registry import Registry
 from tricircle.pods.unified_limits import UnifiedLimits
 
 LOG = logging.getLogger(__name__)
-
-SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,8 +65,27 @@ class Pipeline:
         self.services = services
         self._behind_proxy = CONF.gateway.enable_proxy_headers_parsing
 
-    async def respond(self, request: web.Request) -> web.Response:
+    async def respond(self, request: web.BaseRequest) -> web.Response:
+        """The answer to a request, whatever it is and whatever goes wrong. Raises nothing."""
         request_id = headers.new_request_id()
+        try:
+            return await self._respond(request, request_id)
+        except Exception:
+            return self._failed(request, request_id)
+
+    def refuse(self, status: int, message: str) -> web.Response:
+        """The answer to what could not be read as a request."""
+        response = render(Fault(status, message), self.api.service)
+        self._number(response, headers.new_request_id())
+        return response
+
+    async def stop(self) -> None:
+        """Nothing here goes on for ever."""
+
+    async def close(self) -> None:
+        """What a process's APIs share is not closed with one of them."""
+
+    async def _respond(self, request: web.BaseRequest, request_id: str) -> web.Response:
         cleaned = headers.strip(request.headers)
         negotiated = self._negotiate(cleaned)
         version = self._told(negotiated)
@@ -79,20 +96,23 @@ class Pipeline:
             if isinstance(fault, microversion.UnknownVersion):
                 version = fault.version
         except PodError as error:
-            LOG.warning("%s %s %s: %s", request_id, request.method, request.path, error)
+            LOG.warning("%s %s %s: %s", request_id, request.method, request.rel_url.raw_path, error)
             response = render(from_pod_error(error), self.api.service)
-        except web.HTTPRequestEntityTooLarge:
-            response = render(Fault(413, "Request is too large."), self.api.service)
         except Exception:
-            LOG.exception("%s %s %s failed", request_id, request.method, request.path)
-            text = f"The gateway failed on this request. Tell the operator its id, {request_id}."
-            response = render(Fault(500, text), self.api.service)
+            response = self._failed(request, request_id)
         self._finish(request, response, request_id, version)
+        return response
+
+    def _failed(self, request: web.BaseRequest, request_id: str) -> web.Response:
+        LOG.exception("%s %s %s failed", request_id, request.method, request.rel_url.raw_path)
+        text = f"The gateway failed on this request. Tell the operator its id, {request_id}."
+        response = render(Fault(500, text), self.api.service)
+        self._number(response, request_id)
         return response
 
     async def _answer(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         cleaned: CIMultiDict[str],
         negotiated: _Negotiated,
         request_id: str,
@@ -101,6 +121,9 @@ class Pipeline:
             return cors.preflight(request)
         if request.path == "/healthcheck":
             return self._healthcheck(request)
+        if not request.rel_url.raw_path.startswith("/"):
+            raise Fault(400, "The request names no path.")
+        headers.refuse_unreadable(request)
         headers.refuse_smuggling(request)
         root = self._root(request)
         if self.api.discovery is not None:
@@ -119,7 +142,7 @@ class Pipeline:
             context=context,
             version=negotiated,
             headers=cleaned,
-            body=await request.read(),
+            body=await bodies.read(request),
             root=root,
             base=self.api.base,
         )
@@ -127,7 +150,7 @@ class Pipeline:
         response.headers.extend(call.answer_headers)
         return response
 
-    def _healthcheck(self, request: web.Request) -> web.Response:
+    def _healthcheck(self, request: web.BaseRequest) -> web.Response:
         if request.method not in ("GET", "HEAD"):
             raise Fault(405, "Only GET and HEAD are known here.", {"Allow": "GET, HEAD"})
         if not self.services.ready:
@@ -135,7 +158,7 @@ class Pipeline:
         return web.Response(text="OK")
 
     async def _authenticate(
-        self, request: web.Request, cleaned: CIMultiDict[str], request_id: str
+        self, request: web.BaseRequest, cleaned: CIMultiDict[str], request_id: str
     ) -> Context:
         caller = await self.services.authenticator.authenticate(
             cleaned.get("X-Auth-Token", "").strip(),
@@ -155,7 +178,7 @@ class Pipeline:
         except Fault as fault:
             return fault
 
-    def _match(self, request: web.Request, context: Context) -> Match:
+    def _match(self, request: web.BaseRequest, context: Context) -> Match:
         path = request.rel_url.raw_path.removeprefix(self.api.base)
         match = self.api.table.match(request.method, path)
         if match is None:
@@ -178,7 +201,7 @@ class Pipeline:
             return self.api.offered(self.services).minimum
         return None if isinstance(negotiated, Fault) else negotiated
 
-    def _root(self, request: web.Request) -> str:
+    def _root(self, request: web.BaseRequest) -> str:
         """Scheme, host and prefix as the client sees them."""
         if self.api.public_endpoint:
             return self.api.public_endpoint.rstrip("/") + self.api.link_prefix
@@ -191,26 +214,30 @@ class Pipeline:
 
     def _finish(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         response: web.Response,
         request_id: str,
         version: microversion.Version | None,
     ) -> None:
-        told = response.headers.setdefault(headers.REQUEST_ID, request_id)
-        if told != request_id:
-            response.headers["X-Tricircle-Request-ID"] = request_id
+        self._number(response, request_id)
         if response.status == 401:
             response.headers["WWW-Authenticate"] = challenge()
         if self.api.scheme is not None:
-            # Cinder calls its own so too.
-            response.headers["X-Compute-Request-ID"] = told
             in_version = request.path.startswith(self.api.base)
             if version is not None and in_version:
                 microversion.tell(self.api.scheme, version, response.headers)
         cors.mark(request, response)
 
+    def _number(self, response: web.Response, request_id: str) -> None:
+        told = response.headers.setdefault(headers.REQUEST_ID, request_id)
+        if told != request_id:
+            response.headers["X-Tricircle-Request-ID"] = request_id
+        if self.api.scheme is not None:
+            # Cinder calls its own so too.
+            response.headers["X-Compute-Request-ID"] = told
 
-def _first(request: web.Request, name: str) -> str:
+
+def _first(request: web.BaseRequest, name: str) -> str:
     """The first of the values proxies have put in a list: what the client itself asked for."""
     return request.headers.get(name, "").split(",")[0].strip()
 
@@ -293,25 +320,3 @@ def admin_api() -> Api:
         handlers=handlers,
         discovery=admin.discovery,
     )
-
-
-def make_compute_app(services: Services) -> web.Application:
-    """The Compute API as an aiohttp application."""
-    return _make_app(compute_api(), services)
-
-
-def make_volume_app(services: Services) -> web.Application:
-    """The Block Storage API as an aiohttp application."""
-    return _make_app(volume_api(), services)
-
-
-def make_admin_app(services: Services) -> web.Application:
-    """The Admin API as an aiohttp application."""
-    return _make_app(admin_api(), services)
-
-
-def _make_app(api: Api, services: Services) -> web.Application:
-    app = web.Application(client_max_size=CONF.gateway.max_request_body_size)
-    app[SERVICES] = services
-    app.router.add_route("*", "/{path:.*}", Pipeline(api, services).respond)
-    return app

@@ -64,7 +64,7 @@ class Authenticator:
         ``service_type``, ``method`` and ``path`` matter for tokens restricted to some calls.
         Raises Fault 401, and 503 when Keystone cannot be asked.
         """
-        if not token:
+        if not (token and token.isascii()):
             raise _unauthorized()
         key = hashlib.sha256(token.encode()).hexdigest()
         known = self._known.get(key)

@@ -4,11 +4,10 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from aiohttp import web
 from multidict import CIMultiDict, MultiMapping
 
-from tricircle.gateway.errors import Fault
+from tricircle.gateway import bodies
 from tricircle.gateway.routes import Match, Route
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ class Call:
     """
 
     services: "Services"
-    http: web.Request
+    http: web.BaseRequest
     service: str
     match: Match
     context: Context
@@ -156,8 +155,5 @@ class Call:
         return f"/{project}{path}" if project else path
 
     def json(self) -> Any:
-        """The request's body. Raises Fault 400 when it is not JSON."""
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            raise Fault(400, "Malformed request body") from None
+        """The request's body. Raises Fault 400 when it is not JSON, or nested too deep."""
+        return bodies.parse(self.body)

@@ -30,9 +30,10 @@ _EXPOSED = (
     "OpenStack-API-Version",
 )
 _MAX_AGE = "3600"
+_ANY = "*"
 
 
-def is_preflight(request: web.Request) -> bool:
+def is_preflight(request: web.BaseRequest) -> bool:
     """Whether a browser asks what it may send."""
     return (
         request.method == "OPTIONS"
@@ -41,7 +42,7 @@ def is_preflight(request: web.Request) -> bool:
     )
 
 
-def preflight(request: web.Request) -> web.Response:
+def preflight(request: web.BaseRequest) -> web.Response:
     """Yes with the terms, or an answer without them, which a browser takes as no."""
     response = web.Response(status=200)
     origin = _allowed_origin(request)
@@ -64,22 +65,27 @@ def preflight(request: web.Request) -> web.Response:
     return response
 
 
-def mark(request: web.Request, response: web.StreamResponse) -> None:
+def mark(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Tell a browser whose origin is allowed that it may read the answer."""
     if (origin := _allowed_origin(request)) is not None:
         _permit(response.headers, origin)
         response.headers["Access-Control-Expose-Headers"] = ",".join(_EXPOSED)
 
 
-def _allowed_origin(request: web.Request) -> str | None:
+def _allowed_origin(request: web.BaseRequest) -> str | None:
+    """The origin to tell: the request's own where it is named, ``*`` where any may ask."""
     origin = request.headers.get("Origin")
     if not origin:
         return None
     allowed = CONF.gateway.cors_allowed_origin
-    return origin if origin in allowed or "*" in allowed else None
+    if origin in allowed:
+        return origin
+    return _ANY if _ANY in allowed else None
 
 
 def _permit(headers: CIMultiDict[str], origin: str) -> None:
     headers["Access-Control-Allow-Origin"] = origin
-    headers["Access-Control-Allow-Credentials"] = "true"
+    if origin != _ANY:
+        # To pages of anybody a browser must not lend its user's cookies and certificates.
+        headers["Access-Control-Allow-Credentials"] = "true"
     headers.add("Vary", "Origin")

@@ -53,7 +53,19 @@ REQUEST_ID = "X-OpenStack-Request-ID"
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def refuse_smuggling(request: web.Request) -> None:
+def refuse_unreadable(request: web.BaseRequest) -> None:
+    """Raise Fault 400 for a header that is no text: it could be neither told nor written down."""
+    for name, value in request.headers.items():
+        if not value.isascii() and not _is_text(value):
+            raise Fault(400, f"The header {name} is not UTF-8.")
+
+
+def _is_text(value: str) -> bool:
+    # aiohttp reads bytes that are no UTF-8 as surrogates, which have no encoding.
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def refuse_smuggling(request: web.BaseRequest) -> None:
     """Raise Fault 400 for a request whose end two servers could see at different places."""
     headers = request.headers
     if "Transfer-Encoding" in headers and "Content-Length" in headers:
@@ -93,7 +105,7 @@ def is_request_id(text: str) -> bool:
     return _REQUEST_ID.fullmatch(text) is not None
 
 
-def global_request_id(request: web.Request) -> str | None:
+def global_request_id(request: web.BaseRequest) -> str | None:
     """The id the caller gave its chain of requests, if it looks like one."""
     value = request.headers.get(REQUEST_ID, "")
     return value if is_request_id(value) else None

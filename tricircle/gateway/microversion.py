@@ -15,7 +15,8 @@ from tricircle.gateway.errors import Fault
 Version = tuple[int, int]
 HEADER = "OpenStack-API-Version"
 LATEST = "latest"
-_NUMBER = re.compile(r"([1-9]\d*)\.([1-9]\d*|0)")
+_NUMBER = re.compile(r"([1-9][0-9]{0,2})\.([1-9][0-9]{0,2}|0)")
+_LONGEST_QUOTE = 40
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,9 +64,10 @@ def parse(text: str) -> Version:
     """``"2.30"`` as ``(2, 30)``. Raises Fault 400."""
     if found := _NUMBER.fullmatch(text):
         return int(found[1]), int(found[2])
+    told = text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
     raise Fault(
         400,
-        f"API Version String {text} is of invalid format. Must be of format MajorNum.MinorNum.",
+        f"API Version String {told} is of invalid format. Must be of format MajorNum.MinorNum.",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import RawTestServer, TestClient
 
 from tests.unit import database
 from tests.unit.pods import conftest as pods_conftest
@@ -122,5 +122,5 @@ async def api(db: None, policy_file: Path, cloud: Any) -> AsyncIterator[Api]:
     keystone = Keystone(regions, {PROJECT, "e" * 32})
     services = dataclasses.replace(app.make_services(), identity=keystone)
     services.authenticator = Authenticator()
-    async with TestClient(TestServer(app.make_admin_app(services))) as client:
+    async with TestClient(RawTestServer(app.Pipeline(app.admin_api(), services).respond)) as client:
         yield Api(client, keystone)

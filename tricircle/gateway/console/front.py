@@ -59,19 +59,22 @@ class Front:
         self._count = 0
         self._http: aiohttp.ClientSession | None = None
 
-    async def respond(self, request: web.Request) -> web.StreamResponse:
+    async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await self._answer(request)
         except Refusal as refusal:
-            return web.Response(status=refusal.status, text=refusal.text, headers=_OUR_HEADERS)
+            return self.refuse(refusal.status, refusal.text)
         except web.HTTPException as error:
-            return web.Response(status=error.status, text=error.reason, headers=_OUR_HEADERS)
+            return self.refuse(error.status, error.reason)
         except Exception as error:
             # Neither its text nor its traceback: they may have the URL.
             LOG.error("The console front failed on a request (%s)", type(error).__name__)
-            return web.Response(status=500, text="The console front failed on this request.")
+            return self.refuse(500, "The console front failed on this request.")
 
-    async def close(self) -> None:
+    def refuse(self, status: int, message: str) -> web.Response:
+        return web.Response(status=status, text=message, headers=_OUR_HEADERS)
+
+    async def stop(self) -> None:
         """End all consoles, and say so."""
         ends = (
             one.close(code=WSCloseCode.GOING_AWAY, message=b"The gateway stops")
@@ -79,11 +82,11 @@ class Front:
         )
         await asyncio.gather(*ends, return_exceptions=True)
 
-    async def clean(self) -> None:
+    async def close(self) -> None:
         if self._http is not None:
             await self._http.close()
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/healthcheck":
             return web.Response(text="OK")
         if request.method not in ("GET", "HEAD"):
@@ -95,7 +98,7 @@ class Front:
             return await self._session(request, place, url)
         return await self._page(request, place, url)
 
-    def _where(self, request: web.Request, socket: bool) -> tuple[Place, URL]:
+    def _where(self, request: web.BaseRequest, socket: bool) -> tuple[Place, URL]:
         """The place asked for and the URL there. Raises Refusal 404."""
         raw_path = request.rel_url.raw_path
         found = places.find(raw_path)
@@ -113,7 +116,7 @@ class Front:
 
     # -- pages
 
-    async def _page(self, request: web.Request, place: Place, url: URL) -> web.StreamResponse:
+    async def _page(self, request: web.BaseRequest, place: Place, url: URL) -> web.StreamResponse:
         sent = {name: request.headers[name] for name in _ASKED if name in request.headers}
         deadline = CONF.console.connect_deadline
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=deadline, sock_read=deadline)
@@ -149,7 +152,9 @@ class Front:
 
     # -- web sockets
 
-    async def _session(self, request: web.Request, place: Place, url: URL) -> web.StreamResponse:
+    async def _session(
+        self, request: web.BaseRequest, place: Place, url: URL
+    ) -> web.StreamResponse:
         if self._count >= CONF.console.max_connections:
             raise Refusal(503, "Too many consoles are open. Try again later.")
         self._count += 1
@@ -173,7 +178,7 @@ class Front:
 
     @contextlib.asynccontextmanager
     async def _upstream(
-        self, request: web.Request, place: Place, url: URL
+        self, request: web.BaseRequest, place: Place, url: URL
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """The pod's own web socket. Raises Refusal."""
         offered = request.headers.get("Sec-WebSocket-Protocol", "")
@@ -225,7 +230,7 @@ def _reached(place: Place) -> Iterator[None]:
         raise Refusal(502, f"The console proxy of {place.region} cannot be reached.") from None
 
 
-def _same_site(request: web.Request) -> None:
+def _same_site(request: web.BaseRequest) -> None:
     """A page of another site must not use a console by its user's cookies. Raises Refusal 403."""
     origin = request.headers.get("Origin")
     if origin is None:  # no browser
@@ -251,20 +256,3 @@ def _told(place: Place, theirs: Mapping[str, str]) -> CIMultiDict[str]:
             ours = URL(CONF.console.public_base_url).raw_path.rstrip("/")
             headers["Location"] = f"{ours}{place.path}{led.raw_path_qs}"
     return headers
-
-
-def make_app(services: Services) -> web.Application:
-    """The console front."""
-    front = Front(services)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", front.respond)
-
-    async def closing(_: web.Application) -> None:
-        await front.close()
-
-    async def cleaning(_: web.Application) -> None:
-        await front.clean()
-
-    app.on_shutdown.append(closing)
-    app.on_cleanup.append(cleaning)
-    return app

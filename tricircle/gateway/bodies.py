@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies of requests: read from a client, and understood, within limits."""
+
+from typing import Any
+
+import orjson
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from tricircle.gateway import bounds
+from tricircle.gateway.errors import Fault
+
+_PLAIN = "identity"
+_OPENING = (b"{", b"[")
+
+
+async def read(request: web.BaseRequest) -> bytes:
+    """The body as it was sent. Raises Fault 400, 413, 415 (for one in a content coding), 417."""
+    if not request.body_exists:
+        return b""
+    # Nova and Cinder undo no coding either: to them it is no JSON.
+    if request.headers.get("Content-Encoding", _PLAIN).strip().lower() != _PLAIN:
+        raise Fault(415, "A body with a Content-Encoding is not understood.")
+    await _go_on(request)
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Fault(413, "Request is too large.") from None
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
+        raise Fault(400, "The request's body is malformed.") from None
+
+
+async def _go_on(request: web.BaseRequest) -> None:
+    """Tell a client that waits for it that its body is wanted. Raises Fault 417."""
+    wish = request.headers.get("Expect", "")
+    if not wish or request.version < HttpVersion11:
+        return
+    if wish.lower() != "100-continue":
+        raise Fault(417, "Only 100-continue may be expected.")
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # This is no part of the answer.
+    request.writer.output_size = 0
+
+
+def parse(body: bytes) -> Any:
+    """The JSON in a body. Raises Fault 400 when it is none, or is nested too deep."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Fault(400, "Malformed request body") from None
+    # Counting takes no time; only what might be too deep is walked through.
+    if sum(map(body.count, _OPENING)) > bounds.DEPTH and _is_deeper(document, bounds.DEPTH):
+        raise Fault(400, f"The request's body is nested more than {bounds.DEPTH} deep.")
+    return document
+
+
+def _is_deeper(value: Any, than: int) -> bool:
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return than == 0 or any(_is_deeper(part, than - 1) for part in value)
