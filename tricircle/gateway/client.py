@@ -16,6 +16,7 @@ from yarl import URL
 from tricircle.conf import CONF
 from tricircle.gateway.names import Names, Translation
 from tricircle.pods.breaker import Breakers
+from tricircle.pods.discovery import why
 from tricircle.pods.document import Document
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -177,7 +178,7 @@ class PodClient:
         except TimeoutError:
             raise PodTimeout(pod.region_name, "did not answer in time.") from None
         except aiohttp.ClientConnectorError as error:
-            raise PodUnreachable(pod.region_name, f"no connection: {error.strerror}.") from None
+            raise PodUnreachable(pod.region_name, f"no connection: {why(error)}.") from None
         except (aiohttp.ClientError, OSError) as error:
             raise PodTimeout(
                 pod.region_name, f"the connection broke ({type(error).__name__})."

@@ -30,7 +30,7 @@ from tricircle.network.deadline import Deadline, DeadlinePassed
 from tricircle.network.engine import ClaimLost
 from tricircle.network.site import NotYet
 from tricircle.pods import pod as pods
-from tricircle.pods.errors import PodError
+from tricircle.pods.errors import PodError, without_addresses
 from tricircle.pods.pod import Pod
 
 LOG = log.getLogger(__name__)
@@ -191,7 +191,7 @@ def _bind(pod: Pod, context: Any) -> str:
         return str(error)
     except Exception as error:
         LOG.exception("Port %s in pod %s", port["id"], pod.region_name)
-        return f"{type(error).__name__}: {error}"
+        return without_addresses(f"{type(error).__name__}: {error}")
     context.set_binding(
         context.segments_to_bind[0][api.ID],
         portbindings.VIF_TYPE_OTHER,

@@ -8,6 +8,7 @@ import asyncio
 import dataclasses
 import os
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -127,8 +128,11 @@ async def discover(
 
 def why(error: aiohttp.ClientConnectorError) -> str:
     """The reason in words: asyncio hides "Connection refused" behind the name of its call."""
-    number = error.os_error.errno
-    return os.strerror(number) if number and number > 0 else str(error.os_error)
+    cause = error.os_error
+    if isinstance(cause, ssl.SSLError):
+        return str(getattr(cause, "verify_message", "") or cause.reason or cause)
+    number = cause.errno
+    return os.strerror(number) if number and number > 0 else str(cause)
 
 
 async def _ask(

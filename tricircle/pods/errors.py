@@ -1,14 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can go wrong with a pod, said so that a user or an operator can act on it."""
 
+import re
+
+# What libraries tell of addresses: URLs, urllib3's and asyncio's words for a peer; a statement of
+# SQL and all after it.
+_ADDRESSES = (
+    (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]*[^\s'\"<>.,:;)\]]", re.I), "its address"),
+    (re.compile(r"\bHTTPS?Connection(?:Pool)?\([^)]*\)"), "its address"),
+    (re.compile(r"\bhost [\w.:\[\]-]+:\d+(?: ssl:\w+)?"), "its address"),
+    (re.compile(r"(Connect call failed) \([^)]*\)"), r"\1"),
+    (re.compile(r" for '[\w.:*-]+'"), ""),
+    (re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>(: )?"), ""),
+    (re.compile(r"\s*\[SQL: .*", re.DOTALL), ""),
+)
+
+
+def without_addresses(text: str) -> str:
+    """``text`` for those who are told what is wrong with a pod, and not where it is."""
+    for pattern, instead in _ADDRESSES:
+        text = pattern.sub(instead, text)
+    return text
+
 
 class PodError(Exception):
-    """A pod could not do what was asked. ``pod`` is its region name."""
+    """A pod could not do what was asked. ``pod`` is its region name.
+
+    Users may read the text and ``message``; ``detail`` also says where, and is for operators.
+    """
 
     def __init__(self, pod: str, message: str) -> None:
-        super().__init__(f"Pod {pod}: {message}")
-        self.pod = pod
-        self.message = message
+        self.pod, self.detail = pod, message
+        self.message = without_addresses(message)
+        super().__init__(f"Pod {pod}: {self.message}")
 
 
 class PodUnreachable(PodError):

@@ -68,12 +68,12 @@ class Prober:
         if isinstance(found, PodUnreachable):
             self._silent.add(pod.region_name)
             if pod.health != DOWN:
-                LOG.warning("%s", found)
+                LOG.warning("Pod %s: %s", pod.region_name, found.detail)
             await asyncio.to_thread(
                 pods.write_probe,
                 pod.id,
                 health=DOWN,
-                last_error=found.message,
+                last_error=found.detail,
                 latency_ms=None,
                 was=pod.health,
             )

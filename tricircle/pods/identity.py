@@ -20,7 +20,7 @@ from keystoneauth1.session import Session
 from oslo_log import log as logging
 
 from tricircle.conf import CONF, identity
-from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.errors import PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
 
 # Our name of a service, and the catalogue types it may have, the best first.
@@ -37,7 +37,10 @@ LOG = logging.getLogger(__name__)
 
 
 class KeystoneFailed(Exception):
-    """Keystone could not be asked; the text says what was asked and why it failed."""
+    """Keystone could not be asked; the text says what was asked and why it failed, to anybody."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_addresses(message))
 
 
 class ServiceIdentity:

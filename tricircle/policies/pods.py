@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-from tricircle.policies.base import ADMIN, READER, rule
+from tricircle.policies.base import ADMIN, ALL_PROJECTS, READER, rule
+
+_READS = (("GET", "/pods"), ("GET", "/pods/{pod_id}"))
 
 RULES = [
     rule("pods:create", ADMIN, "Register a pod.", ("POST", "/pods")),
     rule(
         "pods:get",
         READER,
-        "List and show pods with their health.",
-        ("GET", "/pods"),
-        ("GET", "/pods/{pod_id}"),
+        "List and show pods: their names, zones and states, and whether they are up.",
+        *_READS,
+    ),
+    rule(
+        "pods:get_details",
+        ALL_PROJECTS,
+        "See in these where pods are, the versions they offer, and what is wrong with them.",
+        *_READS,
     ),
     rule("pods:update", ADMIN, "Change a pod's zone or state.", ("PATCH", "/pods/{pod_id}")),
     rule("pods:delete", ADMIN, "Forget a pod.", ("DELETE", "/pods/{pod_id}")),

@@ -76,8 +76,8 @@ async def test_a_service_that_is_not_what_it_should_be(cloud, http, answer, reas
     cloud.answers["/compute/v2.1/"] = answer
     with pytest.raises(PodUnreachable) as caught:
         await discovery.discover(http, "Pod1", cloud.catalogue)
-    told = str(caught.value)
-    assert told.startswith(f"Pod Pod1: its compute API at {cloud.root}/compute/v2.1/")
+    told = caught.value.detail
+    assert told.startswith(f"its compute API at {cloud.root}/compute/v2.1/")
     assert reason in told
 
 
@@ -88,7 +88,7 @@ async def test_a_dead_service_is_named_with_url_and_reason(cloud, http) -> None:
     catalogue = {**cloud.catalogue, "network": f"http://127.0.0.1:{port}"}
     with pytest.raises(PodUnreachable) as caught:
         await discovery.discover(http, "Pod1", catalogue)
-    told = str(caught.value)
+    told = caught.value.detail
     assert f"its network API at http://127.0.0.1:{port}/" in told
     assert "refused" in told.lower()
 

@@ -48,6 +48,11 @@ async def authorize(call: Call, rule: str) -> None:
         raise Fault(403, str(error)) from None
 
 
+async def allows(call: Call, rule: str) -> bool:
+    """Whether the caller may do what ``rule`` (without its prefix) is about."""
+    return await in_thread(_POLICIES.allows, f"tricircle:{rule}", call.context.to_policy())
+
+
 async def visible_project(call: Call, resources: str, asked: str | None) -> str | None:
     """The project to look at when a caller asks for one, or for all (None).
 
@@ -55,12 +60,12 @@ async def visible_project(call: Call, resources: str, asked: str | None) -> str 
     asked for, or when nothing may be seen.
     """
     await authorize(call, f"{resources}:get")
-    rule = f"tricircle:{resources}:get_all_projects"
-    if await in_thread(_POLICIES.allows, rule, call.context.to_policy()):
+    rule = f"{resources}:get_all_projects"
+    if await allows(call, rule):
         return asked
     own = call.context.project_id
     if not own or asked not in (None, own):
-        raise Fault(403, f"Policy doesn't allow {rule} to be performed.")
+        raise Fault(403, f"Policy doesn't allow tricircle:{rule} to be performed.")
     return own
 
 

@@ -19,6 +19,7 @@ from tricircle.gateway.admin.common import (
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
+from tricircle.pods.errors import without_addresses
 
 FILTERS = ("resource_type", "resource_id", "pod_id", "region_name", "project_id", "state")
 RETRY = {"type": "object", "additionalProperties": False}
@@ -37,7 +38,7 @@ def _view(call: Call, job: table.Job) -> dict[str, Any]:
         "pod_resource_id": job.pod_resource_id,
         "project_id": job.project_id,
         "attempts": job.attempts,
-        "last_error": job.last_error,
+        "last_error": job.last_error and without_addresses(job.last_error),
         "failing_since": when(job.failing_since),
         "next_try_at": when(job.next_try_at),
         "created_at": when(job.created_at),

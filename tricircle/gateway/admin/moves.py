@@ -15,6 +15,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import forward
 from tricircle.gateway.threads import in_thread
+from tricircle.pods.errors import without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.volumes import obstacle
 from tricircle.scheduling.request import Request
@@ -116,7 +117,7 @@ def _view(call: Call, row: models.VolumeMove) -> dict[str, Any]:
         "to": region(row.target_pod_id),
         "state": row.state,
         "progress": _PROGRESS.get(row.state),
-        "reason": row.reason,
+        "reason": row.reason and without_addresses(row.reason),
         "created_at": when(row.created_at),
         "updated_at": when(row.updated_at),
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods: register, look at, change, forget."""
 
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from tricircle.db import pods as table
 from tricircle.db.errors import Duplicate, InUse, NotFound
 from tricircle.gateway.admin.common import (
     ROOT,
+    allows,
     authorize,
     body,
     flag,
@@ -62,15 +64,23 @@ FILTERS = ("region_name", "availability_zone", "dc_name", "state", "health")
 
 
 def view(pod: models.Pod) -> dict[str, Any]:
-    """A pod as the API tells it."""
+    """A pod as everybody may see it."""
     return {
         "id": pod.id,
         "number": pod.number,
         "region_name": pod.region_name,
         "availability_zone": pod.availability_zone,
-        "pod_availability_zone": pod.pod_availability_zone,
         "dc_name": pod.dc_name,
         "state": pod.state,
+        "health": {"state": pod.health},
+    }
+
+
+def whole(pod: models.Pod) -> dict[str, Any]:
+    """All that is known of a pod."""
+    return {
+        **view(pod),
+        "pod_availability_zone": pod.pod_availability_zone,
         "health": {
             "state": pod.health,
             "last_error": pod.last_error,
@@ -104,13 +114,13 @@ async def create(call: Call) -> web.Response:
         raise _taken(region) from None
     await in_thread(call.services.registry.refresh)
     location = {"Location": f"{call.root}{ROOT}/pods/{pod.id}"}
-    return respond({"pod": view(pod)}, 201, location)
+    return respond({"pod": whole(pod)}, 201, location)
 
 
 async def list_pods(call: Call) -> web.Response:
     await authorize(call, "pods:get")
-    wanted = page(call, FILTERS)
-    return await listed(call, "pods", wanted, table.page, wanted.filters, view, lambda pod: pod.id)
+    wanted, seen = page(call, FILTERS), await _view_for(call)
+    return await listed(call, "pods", wanted, table.page, wanted.filters, seen, lambda pod: pod.id)
 
 
 async def show(call: Call) -> web.Response:
@@ -118,7 +128,8 @@ async def show(call: Call) -> web.Response:
     pod = await in_thread(table.get, call.params["id"])
     if pod is None:
         raise _unknown(call)
-    return respond({"pod": view(pod)})
+    seen = await _view_for(call)
+    return respond({"pod": seen(pod)})
 
 
 async def update(call: Call) -> web.Response:
@@ -129,7 +140,7 @@ async def update(call: Call) -> web.Response:
     except NotFound:
         raise _unknown(call) from None
     await in_thread(call.services.registry.refresh)
-    return respond({"pod": view(pod)})
+    return respond({"pod": whole(pod)})
 
 
 async def delete(call: Call) -> web.Response:
@@ -167,7 +178,12 @@ async def _discover(call: Call, region: str) -> discovery.Found:
         async with discovery.client() as http:
             return await discovery.discover(http, region, catalogue)
     except PodUnreachable as error:
-        raise Fault(502, f"{error}. The pod was not registered.") from None
+        text = f"Pod {region}: {error.detail}. The pod was not registered."
+        raise Fault(502, text) from None
+
+
+async def _view_for(call: Call) -> Callable[[models.Pod], dict[str, Any]]:
+    return whole if await allows(call, "pods:get_details") else view
 
 
 def _taken(region: str) -> Fault:
