@@ -27,4 +27,11 @@ OPTS = [
         help="Seconds until a pod left alone is tried again.",
     ),
     cfg.IntOpt("connections_per_pod", default=100, min=1, help="HTTP connections kept to a pod."),
+    cfg.IntOpt(
+        "max_answer",
+        default=64 * 1024 * 1024,
+        min=1024,
+        help="Bytes of one answer of a pod, of Keystone or of central Neutron that are read; what "
+        "has more is refused.",
+    ),
 ]

@@ -15,10 +15,11 @@ from yarl import URL
 
 from tricircle.conf import CONF
 from tricircle.gateway.names import Names, Translation
+from tricircle.pods import bodies
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.discovery import why
 from tricircle.pods.document import Document
-from tricircle.pods.errors import PodTimeout, PodUnreachable
+from tricircle.pods.errors import PodBroken, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
 # How each service is named in OpenStack-API-Version, and its older header where it has one.
@@ -81,7 +82,8 @@ class PodClient:
             self._open = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "tricircle-gateway"},
+                headers={"User-Agent": "tricircle-gateway", **bodies.PLAIN},
+                auto_decompress=False,
             )
         return self._open
 
@@ -114,7 +116,8 @@ class PodClient:
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
         Who must ``insist`` asks a pod that is left alone as well.
-        Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known.
+        Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known
+        (PodBroken when it answered what cannot be read, more than [pods] max_answer bytes, say).
         """
         names = await self._names.of(service, pod.id)
         if names is not None:
@@ -137,6 +140,10 @@ class PodClient:
             )
         try:
             answer = await self._send(pod, method, _with_query(url, query), sent, data, deadline)
+        except PodBroken:
+            # Nobody waits for it, and a user may have made what is too much.
+            breaker.success()
+            raise
         except PodUnreachable:
             breaker.failure()
             raise
@@ -172,7 +179,15 @@ class PodClient:
                     raise PodUnreachable(
                         pod.region_name, f"answered with a redirect (HTTP {response.status})."
                     )
-                return PodResponse(pod, response.status, response.headers, await response.read())
+                if not _means_something(response.status):
+                    raise PodBroken(
+                        pod.region_name,
+                        f"answered with the status {response.status}, which is none.",
+                    )
+                body = await bodies.read(response, CONF.pods.max_answer)
+                return PodResponse(pod, response.status, response.headers, body)
+        except bodies.Unreadable as error:
+            raise PodBroken(pod.region_name, f"answered {error}.") from None
         except aiohttp.ConnectionTimeoutError:
             raise PodUnreachable(pod.region_name, "no connection could be made in time.") from None
         except TimeoutError:
@@ -183,6 +198,11 @@ class PodClient:
             raise PodTimeout(
                 pod.region_name, f"the connection broke ({type(error).__name__})."
             ) from None
+
+
+def _means_something(status: int) -> bool:
+    """Whether a status that is no redirect is one of an answer."""
+    return 200 <= status < 300 or 400 <= status < 600
 
 
 def _translated(answer: PodResponse, names: Translation) -> PodResponse:

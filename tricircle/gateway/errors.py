@@ -71,6 +71,8 @@ def render(fault: Fault, service: str) -> web.Response:
 
 def from_pod_error(error: pod_errors.PodError) -> Fault:
     """The fault for a pod that could not be asked, or that refused a call of our own."""
+    if isinstance(error, pod_errors.PodBroken):
+        return Fault(502, str(error))
     if isinstance(error, pod_errors.PodTimeout):
         return Fault(504, f"{error} Try again later.")
     if isinstance(error, pod_errors.PodRefused):

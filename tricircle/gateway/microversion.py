@@ -4,15 +4,13 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 import microversion_parse
 from multidict import CIMultiDict
 
 from tricircle.gateway.errors import Fault
+from tricircle.pods.versions import Range, Version, show
 
-Version = tuple[int, int]
 HEADER = "OpenStack-API-Version"
 LATEST = "latest"
 _NUMBER = re.compile(r"([1-9][0-9]{0,2})\.([1-9][0-9]{0,2}|0)")
@@ -34,17 +32,6 @@ class Scheme:
 
 COMPUTE = Scheme("compute", (2, 1), "X-OpenStack-Nova-API-Version")
 VOLUME = Scheme("volume", (3, 0))
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Range:
-    """The microversions offered, both ends included."""
-
-    minimum: Version
-    maximum: Version
-
-    def __contains__(self, version: Version) -> bool:
-        return self.minimum <= version <= self.maximum
 
 
 class UnknownVersion(Fault):
@@ -71,26 +58,9 @@ def parse(text: str) -> Version:
     )
 
 
-def show(version: Version) -> str:
-    return f"{version[0]}.{version[1]}"
-
-
-def common(scheme: Scheme, ranges: Iterable[Mapping[str, Any]]) -> Range:
-    """What every one of ``ranges`` ({"min": "2.1", "max": "2.104"}) has.
-
-    Without any, or where they have nothing in common, only the service's minimum.
-    """
-    # Few, of however many pods.
-    return _common(scheme, frozenset((one["min"], one["max"]) for one in ranges))
-
-
-@functools.lru_cache(maxsize=128)
-def _common(scheme: Scheme, ranges: frozenset[tuple[str, str]]) -> Range:
-    known = [(parse(low), parse(high)) for low, high in ranges]
-    if not known:
-        return Range(scheme.minimum, scheme.minimum)
-    lowest, highest = max(low for low, _ in known), min(high for _, high in known)
-    return Range(lowest, highest) if lowest <= highest else Range(scheme.minimum, scheme.minimum)
+def only_minimum(scheme: Scheme) -> Range:
+    """What is offered while no pod has told its versions."""
+    return Range(scheme.minimum, scheme.minimum)
 
 
 def negotiate(scheme: Scheme, headers: CIMultiDict[str], offered: Range) -> Version:

@@ -47,10 +47,6 @@ class Services:
         """The pods that are in use: enabled or draining, whatever their health."""
         return [pod for pod in self.registry.all() if pod.state != MAINTENANCE]
 
-    def offered(self, service: str) -> list[dict[str, str]]:
-        """The versions each pod in use has of a service, as they were seen last."""
-        return [pod.versions[service] for pod in self.serving() if service in pod.versions]
-
     def down(self, pod: Pod) -> bool:
         """Whether a recent probe found a pod down."""
         if pod.health != DOWN or pod.probed_at is None:

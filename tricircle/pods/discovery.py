@@ -17,7 +17,10 @@ import aiohttp
 import orjson
 
 from tricircle.conf import CONF
+from tricircle.pods import bodies
+from tricircle.pods import versions as microversions
 from tricircle.pods.errors import PodTimeout, PodUnreachable
+from tricircle.pods.versions import Range
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ SERVICES = {
     # Cinder wants a token for /v3/.
     "volume": Service("/v3", "v3", "/", required=False),
 }
+# Bytes of a version document; a real one has some hundreds.
+_LONGEST = 1 << 20
 # A version, and after it perhaps a project id, at the end of an endpoint.
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/[^/]*)?$")
 
@@ -48,18 +53,23 @@ class Found:
     """What discovery saw.
 
     ``endpoints`` is {service: URL}, ``versions`` {service: {"min": "2.1", "max": "2.104"}}, as
-    ``models.Pod`` keeps them; ``latency_ms`` is that of the slowest required service.
+    ``models.Pod`` keeps them; ``latency_ms`` is that of the slowest required service; ``trouble``
+    is what is wrong with the others, in words.
     """
 
     endpoints: dict[str, str]
     versions: dict[str, dict[str, str]]
     latency_ms: float
+    trouble: str = ""
 
 
 def client() -> aiohttp.ClientSession:
     """An HTTP session for ``discover``; to be closed by the caller, on the loop it was made on."""
     return aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(), trust_env=True, headers={"User-Agent": "tricircle"}
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=True,
+        headers={"User-Agent": "tricircle", **bodies.PLAIN},
+        auto_decompress=False,
     )
 
 
@@ -84,9 +94,11 @@ def versions(name: str, document: Any) -> dict[str, str]:
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, dict) and str(entry.get("id", "")).startswith(wanted):
             number = str(entry["id"]).removeprefix("v")
+            low, high = entry.get("min_version") or number, entry.get("version") or number
+            found = microversions.read(name, low, high)
             return {
-                "min": entry.get("min_version") or number,
-                "max": entry.get("version") or number,
+                "min": microversions.show(found.minimum),
+                "max": microversions.show(found.maximum),
             }
     raise ValueError(f"offers no API {wanted}")
 
@@ -96,13 +108,16 @@ async def discover(
     region: str,
     catalogue: Mapping[str, str],
     deadline: float | None = None,
+    others: Mapping[str, Range] = {},
 ) -> Found:
     """Ask every service of a region for its version document, all at once.
 
     ``catalogue`` is what ``ServiceIdentity.endpoints`` gives. ``deadline`` ([pods] probe_deadline)
-    is in seconds. Raises PodUnreachable (PodTimeout when it was too slow), naming service, URL and
-    reason, if a required service has no endpoint, does not answer, or is not what it should be. A
-    service that is not required and fails has no versions, no more.
+    is in seconds. ``others`` is what the other pods in use have in common, by service: a pod with
+    nothing of it could serve no request that they can. Raises PodUnreachable (PodTimeout when it
+    was too slow), naming service, URL and reason, if a required service has no endpoint, does not
+    answer, or is not what it should be. A service that is not required and fails has no versions,
+    and is told of in ``trouble``.
     """
     urls = endpoints(catalogue)
     for name, service in SERVICES.items():
@@ -113,9 +128,10 @@ async def discover(
             )
     asked = [name for name in SERVICES if name in urls]
     answers = await asyncio.gather(
-        *(_ask(http, region, name, urls[name], deadline) for name in asked), return_exceptions=True
+        *(_ask(http, region, name, urls[name], deadline, others.get(name)) for name in asked),
+        return_exceptions=True,
     )
-    offered, slowest = {}, 0.0
+    offered, slowest, trouble = {}, 0.0, ""
     for name, answer in zip(asked, answers, strict=True):
         if not isinstance(answer, BaseException):
             offered[name], latency = answer
@@ -123,7 +139,16 @@ async def discover(
                 slowest = max(slowest, latency)
         elif SERVICES[name].required or not isinstance(answer, PodUnreachable):
             raise answer
-    return Found(urls, offered, round(slowest * 1000, 1))
+        else:
+            trouble = answer.message
+    return Found(urls, offered, round(slowest * 1000, 1), trouble)
+
+
+def _fit(name: str, offered: Mapping[str, str], others: Range | None) -> None:
+    """Raises ValueError for versions that have nothing in common with what other pods have."""
+    found = microversions.read(name, offered["min"], offered["max"])
+    if name in microversions.CHOSEN and others is not None and not found.shared(others):
+        raise ValueError(f"offers versions {found}, the other pods {others}: nothing in common")
 
 
 def why(error: aiohttp.ClientConnectorError) -> str:
@@ -136,7 +161,12 @@ def why(error: aiohttp.ClientConnectorError) -> str:
 
 
 async def _ask(
-    http: aiohttp.ClientSession, region: str, name: str, url: str, deadline: float | None
+    http: aiohttp.ClientSession,
+    region: str,
+    name: str,
+    url: str,
+    deadline: float | None,
+    others: Range | None,
 ) -> tuple[dict[str, str], float]:
     """A service's versions, and the seconds it took to tell them."""
     service = SERVICES[name]
@@ -150,8 +180,9 @@ async def _ask(
         async with http.get(url, timeout=timeout, allow_redirects=False) as answer:
             if answer.status not in (200, 300):
                 raise PodUnreachable(region, f"{where} answered HTTP {answer.status}")
-            document = orjson.loads(await answer.read())
+            document = orjson.loads(await bodies.read(answer, _LONGEST))
         offered = versions(name, document)
+        _fit(name, offered, others)
     except TimeoutError:
         raise PodTimeout(region, f"{where} did not answer within {timeout.total:g} s") from None
     except aiohttp.ClientConnectorError as error:

@@ -43,6 +43,11 @@ class PodTimeout(PodUnreachable):
     """The pod did not answer in time: whether it did the work is not known."""
 
 
+class PodBroken(PodTimeout):
+    """The pod answered, but with something nobody can read: whether it did the work is not
+    known either."""
+
+
 class PodRefused(PodError):
     """The pod answered with an HTTP error."""
 

@@ -2,10 +2,11 @@
 """Watch the pods: is each there, how fast, and what does it offer by now."""
 
 import asyncio
+import collections
 import datetime
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import aiohttp
@@ -16,7 +17,8 @@ from tricircle.db import models, pods
 from tricircle.pods import discovery
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
-from tricircle.pods.pod import DOWN, UP, Pod
+from tricircle.pods.pod import DOWN, MAINTENANCE, UP, Pod
+from tricircle.pods.versions import CHOSEN, Range, common
 
 _Value = TypeVar("_Value")
 LOG = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class Prober:
         self._read_at = float("-inf")
         self._silent: set[str] = set()
         self._probes: dict[str, asyncio.Task[None]] = {}
+        self._offered = Offered(())
 
     async def run(self) -> None:
         async with discovery.client() as http, asyncio.TaskGroup() as group:
@@ -51,8 +54,9 @@ class Prober:
 
     async def start_probes(self, http: aiohttp.ClientSession) -> None:
         """Begin a probe of each pod that is not being probed still."""
-        for row in await asyncio.to_thread(pods.list_all):
-            pod = Pod.from_row(row)
+        found = [Pod.from_row(row) for row in await asyncio.to_thread(pods.list_all)]
+        self._offered = Offered(found)
+        for pod in found:
             if pod.id not in self._probes:
                 task = asyncio.create_task(self._probe_if_due(http, pod))
                 self._probes[pod.id] = task
@@ -64,7 +68,7 @@ class Prober:
     async def probe(self, http: aiohttp.ClientSession, pod: Pod) -> None:
         """Probe a pod now and write what was found."""
         catalogue = self._catalogue.get(pod.region_name, pod.endpoints)
-        found = await _look(http, pod, catalogue)
+        found = await _look(http, pod, catalogue, self._offered.but(pod))
         if isinstance(found, PodUnreachable):
             self._silent.add(pod.region_name)
             if pod.health != DOWN:
@@ -81,11 +85,13 @@ class Prober:
         self._silent.discard(pod.region_name)
         if pod.health != UP:
             LOG.info("Pod %s is up", pod.region_name)
+        if found.trouble and found.trouble != pod.last_error:
+            LOG.warning("Pod %s: %s", pod.region_name, found.trouble)
         await asyncio.to_thread(
             pods.write_probe,
             pod.id,
             health=UP,
-            last_error="",
+            last_error=found.trouble,
             latency_ms=found.latency_ms,
             endpoints=_if_new(found.endpoints, pod.endpoints),
             # A service that is not required may be away just now: what it offered is kept.
@@ -136,22 +142,47 @@ class Prober:
             await asyncio.sleep(seconds(failure))
 
 
+class Offered:
+    """The versions that pods in use offer, by service, each range once with how many have it."""
+
+    def __init__(self, pods: Iterable[Pod]) -> None:
+        self._counts: dict[str, collections.Counter[Range]] = {
+            service: collections.Counter() for service in CHOSEN
+        }
+        for pod in pods:
+            self._add(pod, 1)
+
+    def _add(self, pod: Pod, number: int) -> None:
+        for service, counts in self._counts.items():
+            if pod.state != MAINTENANCE and (offered := pod.offers(service)) is not None:
+                counts[offered] += number
+
+    def but(self, pod: Pod) -> dict[str, Range]:
+        """What all but one have in common."""
+        self._add(pod, -1)
+        try:
+            ranges = {service: common(+counts) for service, counts in self._counts.items()}
+        finally:
+            self._add(pod, 1)
+        return {service: found for service, found in ranges.items() if found is not None}
+
+
 async def _look(
-    http: aiohttp.ClientSession, pod: Pod, catalogue: dict[str, str]
+    http: aiohttp.ClientSession, pod: Pod, catalogue: dict[str, str], others: dict[str, Range]
 ) -> discovery.Found | PodUnreachable:
     """What discovery finds, or why it found nothing.
 
     One answer that is late says little about a busy pod: if it was up, a second one decides.
     """
     try:
-        return await discovery.discover(http, pod.region_name, catalogue)
+        return await discovery.discover(http, pod.region_name, catalogue, others=others)
     except PodTimeout as error:
         if pod.health == DOWN:
             return error
     except PodUnreachable as error:
         return error
     try:
-        return await discovery.discover(http, pod.region_name, catalogue)
+        return await discovery.discover(http, pod.region_name, catalogue, others=others)
     except PodUnreachable as error:
         return error
 

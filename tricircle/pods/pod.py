@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from tricircle.db import models
 from tricircle.pods import errors
+from tricircle.pods import versions as microversions
+from tricircle.pods.versions import Range, Version
 
 ENABLED, DRAINING, MAINTENANCE = "enabled", "draining", "maintenance"
 # Services a pod may be without.
@@ -53,9 +55,17 @@ class Pod:
 
         Cinder's must where it is older than microversion 3.67.
         """
-        newest = str(self.versions.get(service, {}).get("max", ""))
-        numbers = newest.split(".")
-        return service == "volume" and newest != "" and [*map(int, numbers)] < [3, 67]
+        offered = self.offers(service) if service == "volume" else None
+        return offered is not None and offered.maximum < (3, 67)
+
+    def offers(self, service: str) -> Range | None:
+        """The versions of a service (compute, network, volume) as they were seen last, if ever."""
+        return microversions.stored(self.region_name, service, self.versions.get(service))
+
+    def newest(self, service: str, unknown: Version) -> Version:
+        """The newest of them."""
+        offered = self.offers(service)
+        return unknown if offered is None else offered.maximum
 
     def has(self, service: str) -> bool:
         """Whether the pod has a service, which may not answer now. Every pod has compute."""

@@ -69,7 +69,7 @@ class Storage:
 def _look_through(target: Target, pod: Pod, kind: str, types: dict[str, str | None]) -> int:
     """``types`` are those of the volumes seen, {volume id: name}: snapshots count by them."""
     how = _KINDS[kind]
-    version = min(how.version, _newest(pod))
+    version = min(how.version, pod.newest("volume", unknown=(3, 0)))
     began = models.now()
     known = storage.in_pod(pod.id, kind)
     # Counted where the backup is.
@@ -113,11 +113,6 @@ def _every(
         if len(page) < _PAGE:
             return
         query["marker"] = page[-1]["id"]
-
-
-def _newest(pod: Pod) -> tuple[int, int]:
-    major, _, minor = str(pod.versions.get("volume", {}).get("max", "3.0")).partition(".")
-    return int(major), int(minor or 0)
 
 
 def _text(version: tuple[int, int]) -> str:

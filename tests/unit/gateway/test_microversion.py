@@ -5,7 +5,8 @@ import pytest
 from multidict import CIMultiDict
 
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.microversion import COMPUTE, VOLUME, Range, common, negotiate, tell
+from tricircle.gateway.microversion import COMPUTE, VOLUME, negotiate, tell
+from tricircle.pods.versions import Range
 
 OFFERED = Range((2, 1), (2, 96))
 MODERN, LEGACY = "OpenStack-API-Version", "X-OpenStack-Nova-API-Version"
@@ -73,17 +74,6 @@ def test_refusal_names_the_range() -> None:
 def test_a_service_without_a_legacy_header_ignores_it() -> None:
     headers = CIMultiDict({LEGACY: "2.5"})
     assert negotiate(VOLUME, headers, Range((3, 0), (3, 71))) == (3, 0)
-
-
-def test_the_range_is_what_every_pod_has() -> None:
-    pods = [{"min": "2.1", "max": "2.104"}, {"min": "2.1", "max": "2.100"}]
-    assert common(COMPUTE, pods) == Range((2, 1), (2, 100))
-    # As numbers, not as text.
-    assert common(COMPUTE, [{"min": "2.1", "max": "2.9"}]) == Range((2, 1), (2, 9))
-
-
-def test_without_pods_only_the_minimum_is_offered() -> None:
-    assert common(COMPUTE, []) == Range((2, 1), (2, 1))
 
 
 def test_answers_tell_the_version_and_vary_by_each_header() -> None:

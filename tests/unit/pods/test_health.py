@@ -126,6 +126,59 @@ async def test_an_upgrade_is_noticed(cloud, http) -> None:
     assert row.versions["volume"]["max"] == "3.71"
 
 
+@pytest.mark.parametrize("told", ["latest", "2.96 ", 2.96, {"a": 1}, "1.1", "2.0"])
+async def test_odd_versions_are_the_pods_own_trouble(cloud, http, told) -> None:
+    pod_id = make_pod(cloud)
+    await probe(http, pod_id)
+    cloud.answers["/compute/v2.1/"] = {"version": {**COMPUTE["version"], "version": told}}
+    row = await probe(http, pod_id)
+    assert row.health == "down"
+    assert f"its compute API at {cloud.root}/compute/v2.1/" in row.last_error
+    assert "version" in row.last_error
+    assert row.versions["compute"] == {"min": "2.1", "max": "2.104"}
+
+
+async def test_a_service_not_required_is_told_of(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    await probe(http, pod_id)
+    version = cloud.answers["/volume/"][1]["versions"][-1]
+    cloud.answers["/volume/"] = (300, {"versions": [{**version, "version": "latest"}]})
+    row = await probe(http, pod_id)
+    assert row.health == "up"
+    assert "its volume API at" in row.last_error
+    assert "'latest'" in row.last_error
+    assert row.versions["volume"] == {"min": "3.0", "max": "3.71"}
+
+
+async def test_versions_no_other_pod_has_are_refused(cloud, http) -> None:
+    """Users would get what all have: nothing."""
+    one, other = make_pod(cloud), make_pod(cloud, "Pod2")
+    prober = Prober(Keystone({}))
+    for pod_id in (one, other):
+        assert (await probe(http, pod_id, prober)).health == "up"
+    told = {**COMPUTE["version"], "min_version": "2.200", "version": "2.300"}
+    cloud.answers["/compute/v2.1/"] = {"version": told}
+    await prober.start_probes(http)
+    await asyncio.gather(*prober._probes.values())
+    row = await probe(http, one, prober)
+    assert row.health == "down"
+    assert "offers versions 2.200 to 2.300, the other pods 2.1 to 2.104" in row.last_error
+    assert row.versions["compute"]["max"] == "2.104"
+    # Alone it may have what it likes.
+    pods.update(other, {"state": "maintenance"})
+    await prober.start_probes(http)
+    await asyncio.gather(*prober._probes.values())
+    assert (await probe(http, one, prober)).versions["compute"]["max"] == "2.300"
+
+
+async def test_an_endless_version_document_is_not_read(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    cloud.answers["/compute/v2.1/"] = {"version": COMPUTE["version"], "more": "x" * (1 << 20)}
+    row = await probe(http, pod_id)
+    assert row.health == "down"
+    assert "more than 1048576 bytes" in row.last_error
+
+
 async def _until(condition, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (what it waits for is in the database)

@@ -28,6 +28,8 @@ from tricircle.pods import discovery
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import DRAINING, ENABLED, MAINTENANCE, UP
+from tricircle.pods.registry import Registry
+from tricircle.pods.versions import CHOSEN, Range
 
 _NAME = {
     "type": "string",
@@ -176,7 +178,9 @@ async def _discover(call: Call, region: str) -> discovery.Found:
         raise Fault(503, f"{error}. Try again later.") from None
     try:
         async with discovery.client() as http:
-            return await discovery.discover(http, region, catalogue)
+            return await discovery.discover(
+                http, region, catalogue, others=_in_common(call.services.registry)
+            )
     except PodUnreachable as error:
         text = f"Pod {region}: {error.detail}. The pod was not registered."
         raise Fault(502, text) from None
@@ -184,6 +188,12 @@ async def _discover(call: Call, region: str) -> discovery.Found:
 
 async def _view_for(call: Call) -> Callable[[models.Pod], dict[str, Any]]:
     return whole if await allows(call, "pods:get_details") else view
+
+
+def _in_common(registry: Registry) -> dict[str, Range]:
+    """The versions users get as it is: a new pod must not have nothing of them."""
+    offered = ((service, registry.offered(service)) for service in CHOSEN)
+    return {service: found for service, found in offered if found is not None}
 
 
 def _taken(region: str) -> Fault:

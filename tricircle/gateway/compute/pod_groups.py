@@ -83,10 +83,8 @@ async def _find(call: Call, group: ServerGroup, pod: Pod) -> str | None:
 
 
 async def _make(call: Call, group: ServerGroup, pod: Pod) -> str:
-    newest = pod.versions.get("compute", {}).get("max", "2.1")
-    major, _, minor = str(newest).partition(".")
     wanted: dict[str, Any] = {"name": table.marker(group.id)}
-    if (int(major), int(minor or 0)) >= _RULES:
+    if pod.newest("compute", unknown=(2, 1)) >= _RULES:
         version = _RULES
         wanted |= {"policy": group.policy}
         if group.rules:

@@ -8,8 +8,9 @@ from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.microversion import COMPUTE, Range, common, show
+from tricircle.gateway.microversion import COMPUTE, only_minimum
 from tricircle.gateway.services import Services
+from tricircle.pods.versions import Range, show
 
 SCHEME = COMPUTE
 ID = "v2.1"
@@ -22,7 +23,7 @@ _DOCUMENTATION = {"rel": "describedby", "type": "text/html", "href": "http://doc
 
 def offered(services: Services) -> Range:
     """The microversions every pod in use has, as each was seen last."""
-    return common(SCHEME, services.offered("compute"))
+    return services.registry.offered("compute") or only_minimum(SCHEME)
 
 
 def discover(services: Services, root: str, path: str) -> web.Response | None:
