@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab import cli, tricircle
+from lab import cli, identity, tricircle
 from tests.e2e.site import Site, eventually
 from tests.e2e.test_a_pod_dies import health, kill
 
@@ -149,6 +149,33 @@ def test_what_is_in_two_pods_cannot_be_attached_and_says_so(
     )
     assert refused.status_code == 400
     assert "Pod2" in refused.json()["badRequest"]["message"]
+
+
+def test_only_a_service_takes_a_volume_from_under_a_server(
+    lab: Any, demo: Any, storage: Storage, site: Site
+) -> None:
+    """Cinder's own rule (CVE-2023-2088): a user must go by Compute, whatever we put beside."""
+    server, volume = site.server("az2", "none"), storage.volume("az2")
+    demo.compute.create_volume_attachment(server, volume_id=volume.id)
+    storage.ready(volume, "in-use")
+    api, version = demo.block_storage, {"microversion": "3.27"}
+    listed = api.get("/attachments", **version).json()["attachments"]
+    (attachment,) = [one["id"] for one in listed if one["volume_id"] == volume.id]
+    path = f"/attachments/{attachment}"
+    assert api.delete(path, **version).status_code == 409
+    detach = {"os-detach": {"attachment_id": attachment}}
+    assert api.post(f"/volumes/{volume.id}/action", json=detach, **version).status_code == 409
+    assert api.get(path, **version).status_code == 200
+    # A user's token is no service's.
+    headers = {"X-Service-Token": demo.session.get_token()}
+    assert api.delete(path, headers=headers, **version).status_code == 401
+    service = identity.connection(lab, user="nova", project="service")
+    headers = {"X-Service-Token": service.session.get_token()}
+    assert api.get(path, headers=headers, **version).status_code == 200
+    deleted = api.delete(path, headers=headers, **version)
+    assert deleted.status_code == 200, deleted.text
+    storage.ready(volume)
+    site.delete_servers()
 
 
 def test_a_volume_type_is_one_in_all_pods(

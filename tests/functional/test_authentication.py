@@ -80,7 +80,6 @@ SPOOFED = {
     "X-Tenant-Id": "another",
     "X-Identity-Status": "Confirmed",
     "X-Is-Admin-Project": "True",
-    "X-Service-Token": "stolen",
     "X-Service-Roles": "service,admin",
     "X-Service-Identity-Status": "Confirmed",
     "OpenStack-System-Scope": "all",

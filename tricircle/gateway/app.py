@@ -29,6 +29,7 @@ from tricircle.pods.errors import PodError
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 from tricircle.pods.unified_limits import UnifiedLimits
+from tricircle.pods.versions import Range, Version
 
 LOG = logging.getLogger(__name__)
 
@@ -47,14 +48,14 @@ class Api:
     handlers: dict[Route, Handler]
     base: str = ""
     scheme: microversion.Scheme | None = None
-    offered: Callable[[Services], microversion.Range] | None = None
+    offered: Callable[[Services], Range] | None = None
     discovery: Callable[[Services, str, str], web.Response | None] | None = None
     public_endpoint: str | None = None
     link_prefix: str = ""
 
 
 # The version to serve, or why there is none: told once it is known who asks.
-_Negotiated = microversion.Version | Fault | None
+_Negotiated = Version | Fault | None
 
 
 class Pipeline:
@@ -162,6 +163,8 @@ class Pipeline:
     ) -> Context:
         caller = await self.services.authenticator.authenticate(
             cleaned.get("X-Auth-Token", "").strip(),
+            # Proven, too; but it is none of the headers that anything else may see.
+            ",".join(request.headers.getall("X-Service-Token", ())).strip(),
             self.api.service_type,
             request.method,
             request.rel_url.raw_path,
@@ -195,7 +198,7 @@ class Pipeline:
             )
         return match
 
-    def _told(self, negotiated: _Negotiated) -> microversion.Version | None:
+    def _told(self, negotiated: _Negotiated) -> Version | None:
         """The version in the answer's headers: as asked for, the lowest when that means nothing."""
         if isinstance(negotiated, Fault) and self.api.offered is not None:
             return self.api.offered(self.services).minimum
@@ -217,7 +220,7 @@ class Pipeline:
         request: web.BaseRequest,
         response: web.Response,
         request_id: str,
-        version: microversion.Version | None,
+        version: Version | None,
     ) -> None:
         self._number(response, request_id)
         if response.status == 401:
@@ -265,7 +268,7 @@ class _Versions(Protocol):
     ID: str
     SCHEME: microversion.Scheme
 
-    def offered(self, services: Services, /) -> microversion.Range: ...
+    def offered(self, services: Services, /) -> Range: ...
     def discover(self, services: Services, root: str, path: str, /) -> web.Response | None: ...
 
 

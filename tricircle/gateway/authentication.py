@@ -58,15 +58,19 @@ class Authenticator:
         self._refused: Recent[str, float] = Recent(_MOST_TOKENS)  # until when: time.monotonic()
         self._asking: dict[str, asyncio.Task[Context]] = {}
 
-    async def authenticate(self, token: str, service_type: str, method: str, path: str) -> Context:
+    async def authenticate(
+        self, token: str, service_token: str, service_type: str, method: str, path: str
+    ) -> Context:
         """Who the token's bearer is (the request's ids are left for the caller to fill in).
 
-        ``service_type``, ``method`` and ``path`` matter for tokens restricted to some calls.
+        ``service_token`` is of a service that calls for a user, "" for none: it must be valid, and
+        makes a user's token good that has expired since. ``service_type``, ``method`` and ``path``
+        matter for tokens restricted to some calls.
         Raises Fault 401, and 503 when Keystone cannot be asked.
         """
         if not (token and token.isascii()):
             raise _unauthorized()
-        key = hashlib.sha256(token.encode()).hexdigest()
+        key = hashlib.sha256(f"{token}\n{service_token}".encode()).hexdigest()
         known = self._known.get(key)
         if known is not None and known.until > time.monotonic():
             return known.context
@@ -77,18 +81,22 @@ class Authenticator:
                 context = await asyncio.shield(asking)
                 if not context.restricted:
                     return context
-        asking = asyncio.ensure_future(self._ask(key, token, service_type, method, path))
+        asking = asyncio.ensure_future(
+            self._ask(key, token, service_token, service_type, method, path)
+        )
         self._asking[key] = asking
         # A client that goes away must not take the answer from others who wait for it.
         return await asyncio.shield(asking)
 
     async def _ask(
-        self, key: str, token: str, service_type: str, method: str, path: str
+        self, key: str, token: str, service_token: str, service_type: str, method: str, path: str
     ) -> Context:
         try:
             # The thread ends by itself soon after; who waits for a free one gives up here.
             async with asyncio.timeout(CONF.gateway.keystone_deadline):
-                context = await TOKENS.run(self._validate, token, service_type, method, path)
+                context = await TOKENS.run(
+                    self._validate, token, service_token, service_type, method, path
+                )
         except _Unknown as unknown:
             if unknown.token == token:
                 seconds = CONF.gateway.refused_token_seconds
@@ -114,13 +122,17 @@ class Authenticator:
         while len(self._known) > _MOST_TOKENS:
             self._known.popitem(last=False)
 
-    def _validate(self, token: str, service_type: str, method: str, path: str) -> Context:
+    def _validate(
+        self, token: str, service_token: str, service_type: str, method: str, path: str
+    ) -> Context:
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "PATH_INFO": path,
             "HTTP_X_AUTH_TOKEN": token,
             _CACHE: _NoCache(),
         }
+        if service_token:
+            environ["HTTP_X_SERVICE_TOKEN"] = service_token
         setup_testing_defaults(environ)
         statuses: list[str] = []
 
@@ -137,7 +149,7 @@ class Authenticator:
         if not statuses[0].startswith("200"):
             LOG.error("Keystone cannot be asked about tokens: %s", statuses[0])
             raise _away()
-        return _context(environ, token)
+        return _context(environ, token, service_token)
 
     def _for(self, service_type: str) -> Any:
         # Made at first use and in a thread: it may ask Keystone for its versions.
@@ -210,7 +222,7 @@ def _unauthorized(kind: type[Fault] = Fault) -> Fault:
     return kind(401, "The request you have made requires authentication.")
 
 
-def _context(environ: dict[str, Any], token: str) -> Context:
+def _context(environ: dict[str, Any], token: str, service_token: str) -> Context:
     def told(name: str) -> str:
         value: str = environ.get(f"HTTP_X_{name}", "")
         return value
@@ -232,5 +244,6 @@ def _context(environ: dict[str, Any], token: str) -> Context:
         project_domain_id=told("PROJECT_DOMAIN_ID"),
         roles=tuple(role for role in told("ROLES").split(",") if role),
         restricted=application.get("access_rules") is not None,
+        service_token=service_token,
         environ=caller,
     )

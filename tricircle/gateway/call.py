@@ -22,7 +22,8 @@ class Context:
     """Who calls. ``environ`` is what keystonemiddleware tells about the token, WSGI style.
 
     A ``restricted`` token (an application credential with access rules) is good for some methods
-    and paths only: calls of ours on the way must not be made with it.
+    and paths only: calls of ours on the way must not be made with it. ``service_token`` is that of
+    a service that calls for the user; it goes on with what it was given for.
     """
 
     request_id: str
@@ -36,6 +37,7 @@ class Context:
     project_domain_id: str = ""
     roles: tuple[str, ...] = ()
     restricted: bool = False
+    service_token: str = dataclasses.field(default="", repr=False)
     environ: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     def of_request(self, request_id: str, global_id: str | None) -> "Context":
@@ -52,6 +54,7 @@ class Context:
             self.project_domain_id,
             self.roles,
             self.restricted,
+            self.service_token,
             self.environ,
         )
 

@@ -49,8 +49,10 @@ async def forward(
     if call.services.down(pod) and not insist:
         raise PodUnreachable(pod.region_name, f"is down ({pod.last_error.rstrip('.')}).")
     headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
-    if path is not None or method is not None:
-        headers |= await restricted.beside(call)
+    if path is None and method is None:
+        headers |= restricted.own(call)
+    else:
+        headers |= await restricted.beside(call, method or call.method, path or call.path)
     answer = call.services.client.request(
         pod,
         call.service,

@@ -277,7 +277,7 @@ async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> P
         "GET",
         call.on_pod(path(resource_type, resource_id), pod),
         token=call.context.token,
-        headers=await restricted.beside(call),
+        headers=await restricted.beside(call, "GET", path(resource_type, resource_id)),
         request_id=call.context.upstream_id,
         version=call.version,
         deadline=CONF.gateway.list_deadline,

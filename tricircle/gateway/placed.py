@@ -75,7 +75,7 @@ async def _has(call: Call, pod: Pod, kind: str, item: str) -> bool:
             "GET",
             f"/{call.context.project_id}/{collection}/{quote(item, safe='')}",
             token=call.context.token,
-            headers=await restricted.beside(call),
+            headers=await restricted.beside(call, "GET", collection),
             request_id=call.context.upstream_id,
             deadline=CONF.gateway.list_deadline,
         )

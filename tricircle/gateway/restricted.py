@@ -1,16 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens good for the client's own call only: application credentials with access rules."""
+"""Service tokens: a caller's goes on with the caller's call, ours only beside restricted tokens.
+
+Cinder lets whoever shows one delete an attachment under a running server; so one must never be
+added to what a user asks for.
+"""
+
+import re
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.threads import KEYSTONE
 
+_HEADER = "X-Service-Token"
+_READS = ("GET", "HEAD")
+# Where Cinder asks whether a service calls: never with our token, whatever comes to call it.
+_GUARDED = re.compile(r"/attachments(/.*)?|/volumes/[^/]+/action")
 
-async def beside(call: Call) -> dict[str, str]:
+
+def own(call: Call) -> dict[str, str]:
+    """The headers of the caller's own call on its way to a pod: the service that made it."""
+    return {_HEADER: call.context.service_token} if call.context.service_token else {}
+
+
+async def beside(call: Call, method: str, path: str) -> dict[str, str]:
     """The headers of a call of ours on the way to what a client asked.
 
     Our service token beside a restricted one says that the user calls through us: the rules are
-    then not held against this very call. His rights decide as before.
+    then not held against this very call. The user's rights decide as before. What is only read is
+    read with the caller's own service token, without which the user's may have expired.
     """
-    if not call.context.restricted:
+    if method in _READS and call.context.service_token:
+        return own(call)
+    if not call.context.restricted or (method not in _READS and _GUARDED.fullmatch(path)):
         return {}
-    return {"X-Service-Token": await KEYSTONE.run(call.services.identity.token)}
+    return {_HEADER: await KEYSTONE.run(call.services.identity.token)}

@@ -169,10 +169,35 @@ class Beside(Store):
     def delete_attachment(self, exchange: Exchange, item_id: str) -> web.Response:
         since(exchange, 3, 27)
         found = self.find(exchange, "attachment", item_id)
+        self.may_detach(exchange, self.items["volume"].get(found["volume_id"]), found)
         del self.items["attachment"][item_id]
         if found["volume_id"] in self.items["volume"]:
             self.items["volume"][found["volume_id"]]["status"] = "available"
         return reply({"attachments": []})
+
+    def may_detach(
+        self, exchange: Exchange, volume: Object | None, attachment: Object | None = None
+    ) -> None:
+        """As ``cinder.volume.api.API.attachment_deletion_allowed``: a service may; a user may not
+        while a server of this cloud's Nova uses it.
+        """
+        if self.keystone.service(exchange.http) is not None:
+            return
+        of_volume = [
+            one
+            for one in self.items["attachment"].values()
+            if volume is not None and one["volume_id"] == volume["id"]
+        ]
+        if attachment is None:
+            if not of_volume:
+                return
+            attachment = of_volume[0] if len(of_volume) == 1 else None
+        server = attachment["instance"] if attachment else ""
+        if attachment and not (server and attachment["connection_info"]):
+            return
+        if attachment and server not in self.servers:
+            return
+        raise Refusal(409, f"Detach volume from instance {server} using the Compute API")
 
     # -- groups and their snapshots ----------------------------------------------------------
 

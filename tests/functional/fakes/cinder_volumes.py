@@ -275,6 +275,8 @@ class Volumes(Images):
                 if volume["status"] != "available":
                     raise Refusal(400, _STATUS.format("status must be available"))
                 volume["readonly"] = argument["readonly"]
+            case "os-detach" | "os-terminate_connection":
+                self.may_detach(exchange, volume)
             case _:
                 return self.act_on_image(exchange, volume, name, argument)
         return reply(None, 202)

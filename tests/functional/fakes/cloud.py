@@ -111,7 +111,7 @@ class Cloud:
         )
         placement = Placement(self.thread, f"{region}/placement", self.journal, self.keystone)
         cinder = Cinder(self.thread, f"{region}/volume", self.journal, self.keystone, self.images)
-        nova.cinder = cinder
+        nova.cinder, cinder.servers = cinder, nova.servers
         pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder)
         pod.start()
         self.keystone.region(region, REGION)

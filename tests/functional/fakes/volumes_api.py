@@ -120,7 +120,12 @@ class Volumes(ServerStore):
         volume = self.cinder.items["volume"].get(volume_id)
         if volume is None or volume["project_id"] != exchange.token.project_id:
             raise Refusal(404, f"Volume {volume_id} could not be found.")
-        made = self.cinder.add_attachment(volume, server_id, status="attached")
+        made = self.cinder.add_attachment(
+            volume,
+            server_id,
+            status="attached",
+            connection_info={"driver_volume_type": "iscsi"},
+        )
         volume["status"] = "in-use"
         told = {"id": made["id"], "serverId": server_id, "volumeId": volume_id}
         return reply({"volumeAttachment": {**told, "device": "/dev/vdb"}})

@@ -111,7 +111,7 @@ async def _ask(call: Call, pod: Pod, path: str, query: str = "") -> PodResponse:
         "GET",
         call.on_pod(path),
         token=call.context.token,
-        headers=await restricted.beside(call),
+        headers=await restricted.beside(call, "GET", path),
         request_id=call.context.upstream_id,
         version=call.version,
         query=query,
