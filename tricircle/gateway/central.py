@@ -9,9 +9,11 @@ from tricircle.conf import CONF
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import KEYSTONE
+from tricircle.pods import rights
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
 
 # An object is no longer at the revision that was named.
 CHANGED = "RevisionNumberConstraintFailed"
@@ -34,7 +36,8 @@ class NeutronError(Fault):
 
 
 class Central:
-    """Central Neutron. ``token`` None means the service user; the user's may be ``restricted``.
+    """Central Neutron, asked ``by`` a user, whose token it is and may be ``restricted``, or by a
+    right of the service user.
 
     Every call has a deadline in seconds ([gateway] request_deadline by default) and raises
     NeutronError when Neutron refuses, PodUnreachable or PodTimeout when it does not answer.
@@ -48,25 +51,25 @@ class Central:
         self._restricted = restricted
 
     async def list(
-        self, collection: str, *, token: str | None, request_id: str, **filters: Any
+        self, collection: str, *, by: str | Right, request_id: str, **filters: Any
     ) -> list[dict[str, Any]]:
         """Objects of a collection (``ports``); a filter that is a list matches any of it."""
         query = urlencode(filters, doseq=True)
-        document = await self._ask("GET", f"/{collection}", token, request_id, query=query)
+        document = await self._ask("GET", f"/{collection}", by, request_id, query=query)
         found: list[dict[str, Any]] = document[collection.replace("-", "_")]
         return found
 
     async def show(
-        self, collection: str, item: str, *, token: str | None, request_id: str
+        self, collection: str, item: str, *, by: str | Right, request_id: str
     ) -> dict[str, Any]:
-        document = await self._ask("GET", f"/{collection}/{item}", token, request_id)
+        document = await self._ask("GET", f"/{collection}/{item}", by, request_id)
         return _only(document)
 
     async def create(
-        self, collection: str, body: dict[str, Any], *, token: str | None, request_id: str
+        self, collection: str, body: dict[str, Any], *, by: str | Right, request_id: str
     ) -> dict[str, Any]:
         wrapped = {_singular(collection): body}
-        return _only(await self._ask("POST", f"/{collection}", token, request_id, body=wrapped))
+        return _only(await self._ask("POST", f"/{collection}", by, request_id, body=wrapped))
 
     async def update(
         self,
@@ -74,7 +77,7 @@ class Central:
         item: str,
         body: dict[str, Any],
         *,
-        token: str | None,
+        by: str | Right,
         request_id: str,
         revision: int | None = None,
         deadline: float | None = None,
@@ -89,7 +92,7 @@ class Central:
             await self._ask(
                 "PUT",
                 path,
-                token,
+                by,
                 request_id,
                 body={_singular(collection): body},
                 headers=headers,
@@ -97,12 +100,10 @@ class Central:
             )
         )
 
-    async def delete(
-        self, collection: str, item: str, *, token: str | None, request_id: str
-    ) -> None:
+    async def delete(self, collection: str, item: str, *, by: str | Right, request_id: str) -> None:
         """Gone already is as good."""
         try:
-            await self._ask("DELETE", f"/{collection}/{item}", token, request_id)
+            await self._ask("DELETE", f"/{collection}/{item}", by, request_id)
         except NeutronError as error:
             if error.status != 404:
                 raise
@@ -111,7 +112,7 @@ class Central:
         self,
         method: str,
         path: str,
-        token: str | None,
+        by: str | Right,
         request_id: str,
         *,
         query: str | None = None,
@@ -120,19 +121,21 @@ class Central:
         deadline: float | None = None,
     ) -> Any:
         region = await KEYSTONE.run(self._region)
-        ours = ""
-        if token is None or self._restricted:
-            ours = await KEYSTONE.run(self._identity.token)
-        sent = dict(headers or {})
-        if token is not None and self._restricted:
-            # The user's rights decide; that he calls through us breaks none of his token's rules.
-            sent["X-Service-Token"] = ours
+        path, sent = f"/v2.0{path}", dict(headers or {})
+        if isinstance(by, Right):
+            token = await KEYSTONE.run(self._identity.token, by, method, path)
+        else:
+            token = by
+            if self._restricted:
+                # Their rights decide; that they call through us breaks none of the token's rules.
+                beside = rights.BESIDE_CENTRAL, method, path
+                sent["X-Service-Token"] = await KEYSTONE.run(self._identity.token, *beside)
         answer = await self._client.request(
             region,
             "network",
             method,
-            f"/v2.0{path}",
-            token=ours if token is None else token,
+            path,
+            token=token,
             headers=sent,
             request_id=request_id,
             query=query,

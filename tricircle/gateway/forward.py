@@ -17,6 +17,7 @@ from tricircle.gateway.headers import REQUEST_ID, is_request_id
 from tricircle.gateway.threads import KEYSTONE
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
 
 # What a client's request may tell a pod; all else ends here.
 _REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
@@ -52,7 +53,8 @@ async def forward(
     if path is None and method is None:
         headers |= restricted.own(call)
     else:
-        headers |= await restricted.beside(call, method or call.method, path or call.path)
+        asked = method or call.method, path or call.path
+        headers |= await restricted.beside(call, call.service, *asked)
     answer = call.services.client.request(
         pod,
         call.service,
@@ -124,22 +126,31 @@ def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.
 
 
 async def as_ourselves(
-    call: Call, pod: Pod, method: str, path: str, body: Any = None, version: Version | None = None
+    call: Call,
+    pod: Pod,
+    right: Right,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    version: Version | None = None,
+    insist: bool = False,
 ) -> PodResponse:
-    """Ask the called service of a pod as the service user, on behalf of a call.
+    """Ask a pod as the service user, on behalf of a call, what ``right`` stands for.
 
     Raises PodUnreachable, PodTimeout.
     """
     identity = call.services.identity
     return await call.services.client.request(
         pod,
-        call.service,
+        right.service,
         method,
-        await KEYSTONE.run(identity.below, pod, call.service) + path,
-        token=await KEYSTONE.run(identity.token),
+        await KEYSTONE.run(identity.below, pod, right.service) + path,
+        token=await KEYSTONE.run(identity.token, right, method, path, body),
         request_id=call.context.upstream_id,
         body=body,
         version=version,
+        insist=insist,
     )
 
 

@@ -271,13 +271,14 @@ async def _said(
 
 
 async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> PodResponse:
+    there = path(resource_type, resource_id)
     return await call.services.client.request(
         pod,
         call.service,
         "GET",
-        call.on_pod(path(resource_type, resource_id), pod),
+        call.on_pod(there, pod),
         token=call.context.token,
-        headers=await restricted.beside(call, "GET", path(resource_type, resource_id)),
+        headers=await restricted.beside(call, call.service, "GET", there),
         request_id=call.context.upstream_id,
         version=call.version,
         deadline=CONF.gateway.list_deadline,

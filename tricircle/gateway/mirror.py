@@ -164,7 +164,7 @@ async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body |
 
 
 async def _target(call: Call, pod: Pod, kind: str) -> definitions.Target:
-    service = definitions.KINDS[kind].service
-    adapter = await KEYSTONE.run(call.services.identity.adapter, pod, service)
-    names = await call.services.names.of(service, pod.id)
-    return definitions.Target(pod, adapter, service, names.inside if names else None)
+    how = definitions.KINDS[kind]
+    adapter = await KEYSTONE.run(call.services.identity.adapter, pod, how.right)
+    names = await call.services.names.of(how.service, pod.id)
+    return definitions.Target(pod, adapter, how.service, names.inside if names else None)

@@ -69,13 +69,14 @@ async def _has(call: Call, pod: Pod, kind: str, item: str) -> bool:
     service, collection = _PLACES[kind]
     try:
         base = _VERSION.sub(r"\1", pod.endpoint(service))
+        path = f"/{collection}/{quote(item, safe='')}"
         answer = await call.services.client.request(
             dataclasses.replace(pod, endpoints={service: base}),
             service,
             "GET",
-            f"/{call.context.project_id}/{collection}/{quote(item, safe='')}",
+            f"/{call.context.project_id}{path}",
             token=call.context.token,
-            headers=await restricted.beside(call, "GET", collection),
+            headers=await restricted.beside(call, service, "GET", path),
             request_id=call.context.upstream_id,
             deadline=CONF.gateway.list_deadline,
         )

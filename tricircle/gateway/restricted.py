@@ -9,6 +9,9 @@ import re
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.threads import KEYSTONE
+from tricircle.pods import rights
+
+_RIGHTS = {"compute": rights.BESIDE_COMPUTE, "volume": rights.BESIDE_VOLUME}
 
 _HEADER = "X-Service-Token"
 _READS = ("GET", "HEAD")
@@ -21,8 +24,8 @@ def own(call: Call) -> dict[str, str]:
     return {_HEADER: call.context.service_token} if call.context.service_token else {}
 
 
-async def beside(call: Call, method: str, path: str) -> dict[str, str]:
-    """The headers of a call of ours on the way to what a client asked.
+async def beside(call: Call, service: str, method: str, path: str) -> dict[str, str]:
+    """The headers of a call of ours on the way to what a client asked, below version and project.
 
     Our service token beside a restricted one says that the user calls through us: the rules are
     then not held against this very call. The user's rights decide as before. What is only read is
@@ -32,4 +35,5 @@ async def beside(call: Call, method: str, path: str) -> dict[str, str]:
         return own(call)
     if not call.context.restricted or (method not in _READS and _GUARDED.fullmatch(path)):
         return {}
-    return {_HEADER: await KEYSTONE.run(call.services.identity.token)}
+    token = call.services.identity.token
+    return {_HEADER: await KEYSTONE.run(token, _RIGHTS[service], method, path)}

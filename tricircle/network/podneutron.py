@@ -9,6 +9,7 @@ from keystoneauth1 import exceptions as ks_exc
 
 from tricircle.conf import CONF
 from tricircle.network.deadline import Deadline
+from tricircle.pods import rights
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.errors import PodRefused, PodTimeout, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -132,7 +133,7 @@ class PodNeutron:
         if not breaker.allow():
             raise PodUnreachable(region, "it failed repeatedly and is left alone for a moment")
         try:
-            adapter = self._neutrons.identity.adapter(self.pod, "network", seconds)
+            adapter = self._neutrons.identity.adapter(self.pod, rights.COPIES, seconds)
             answer = adapter.request(f"/v2.0{path}", method, raise_exc=False, **more)
         except (ks_exc.ConnectTimeout, ks_exc.RequestTimeout) as error:
             breaker.failure()

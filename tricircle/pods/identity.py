@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tricircle's service user: its token, its calls to pods and central Neutron, the catalogue.
 
+Its authority is had only by naming a row of ``rights``, which says who proved that it may be used.
 All here blocks (keystoneauth): code on an event loop calls it through a thread.
 """
 
@@ -20,8 +21,10 @@ from keystoneauth1.session import Session
 from oslo_log import log as logging
 
 from tricircle.conf import CONF, identity
+from tricircle.pods import rights
 from tricircle.pods.errors import PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
 
 # Our name of a service, and the catalogue types it may have, the best first.
 SERVICE_TYPES = {
@@ -47,103 +50,116 @@ class ServiceIdentity:
     """The service user of ``[tricircle_identity]``. Thread-safe; made once a process.
 
     Nothing is asked of Keystone before the first use. Methods that ask raise KeystoneFailed.
+    Whatever a right does not stand for is refused with NoRight before it is sent.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._made: Session | None = None
         self._catalogue: tuple[float, list[dict[str, Any]]] | None = None  # (believed until, it)
         self._reading = threading.Lock()
 
     @property
-    def session(self) -> Session:
+    def _session(self) -> Session:
         """The keystoneauth session: the service user's token, renewed when it expires."""
         with self._lock:
-            if self._session is None:
+            if self._made is None:
                 group = identity.GROUP.name
-                self._session = loading.load_session_from_conf_options(
+                self._made = loading.load_session_from_conf_options(
                     CONF, group, auth=loading.load_auth_from_conf_options(CONF, group)
                 )
-                self._session.redirect = False
-                self._session.timeout = self._session.timeout or CONF.reconciler.call_deadline
-            return self._session
+                self._made.redirect = False
+                self._made.timeout = self._made.timeout or CONF.reconciler.call_deadline
+            return self._made
 
-    def token(self) -> str:
-        """A valid token of the service user."""
+    def token(self, right: Right, method: str, path: str, body: Any = None) -> str:
+        """A valid token of the service user, for one call that ``right`` stands for."""
+        right.check(method, path, body)
+        return self._token()
+
+    def _token(self) -> str:
         try:
-            token: str = self.session.get_token()
+            token: str = self._session.get_token()
         except ClientException as error:
             raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
         return token
 
-    def adapter(self, pod: Pod, service: str, deadline: float | None = None) -> Adapter:
-        """Calls to a service of a pod as the service user; paths are below ``pod.endpoint()``.
+    def adapter(self, pod: Pod, right: Right, deadline: float | None = None) -> Adapter:
+        """Calls that ``right`` stands for, to its service of a pod; paths are below
+        ``pod.endpoint()``.
 
         No redirect is followed, no call is repeated, each has ``deadline`` seconds ([reconciler]
         call_deadline). Its methods raise keystoneauth1 exceptions, also for 4xx and 5xx, unless
         given ``raise_exc=False``. Raises PodUnreachable when the pod has no such endpoint.
         """
-        return self._adapter(pod.endpoint(service) + self.below(pod, service), deadline)
+        service = right.service
+        return self._adapter(pod.endpoint(service) + self.below(pod, service), right, deadline)
 
     def below(self, pod: Pod, service: str) -> str:
         """What comes between a pod's endpoint and a path: our project, where that must be named.
 
         Raises KeystoneFailed.
         """
-        if not pod.wants_project(service):
-            return ""
+        return f"/{self.project_id()}" if pod.wants_project(service) else ""
+
+    def project_id(self) -> str:
+        """The service user's own project."""
         try:
-            return f"/{self.session.get_project_id()}"
+            return str(self._session.get_project_id())
         except ClientException as error:
             raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
 
     @contextlib.contextmanager
-    def within(self, project_id: str, pod: Pod, service: str) -> Iterator[Adapter]:
-        """Calls to a service of a pod within a project, for what only its members may do.
+    def within(self, project_id: str, pod: Pod, right: Right) -> Iterator[Adapter]:
+        """Calls that ``right`` stands for within a project, for what only its members may do.
 
         The service user is a member of it for that long. Raises KeystoneFailed.
         """
         role = self._role(CONF.tricircle_identity.member_role)
-        user = self.session.get_user_id()
+        user, member = self._session.get_user_id(), rights.MEMBERSHIP
         path = f"/projects/{quote(project_id, safe='')}/users/{user}/roles/{role}"
-        held = self._keystone(path, raise_exc=False, method="HEAD").status_code == 204
+        held = self._keystone(member, path, raise_exc=False, method="HEAD").status_code == 204
         if not held:
-            self._keystone(path, method="PUT")
+            self._keystone(member, path, method="PUT")
         try:
-            auth = v3.Token(self.session.auth.auth_url, self.token(), project_id=project_id)
-            session = Session(auth, verify=self.session.verify, timeout=self.session.timeout)
-            base = pod.endpoint(service)
-            base += f"/{project_id}" if pod.wants_project(service) else ""
-            yield _Adapter(session, None, endpoint_override=base, user_agent="tricircle")
+            ours = self._session
+            auth = v3.Token(ours.auth.auth_url, self._token(), project_id=project_id)
+            session = Session(auth, verify=ours.verify, timeout=ours.timeout)
+            base = pod.endpoint(right.service)
+            base += f"/{project_id}" if pod.wants_project(right.service) else ""
+            yield _Adapter(session, right, None, endpoint_override=base, user_agent="tricircle")
         finally:
             if not held:
-                self._keystone(path, method="DELETE", raise_exc=False)
+                self._keystone(member, path, method="DELETE", raise_exc=False)
 
     def _role(self, name: str) -> str:
-        found = self._keystone(f"/roles?{urlencode({'name': name})}").json()["roles"]
+        path = f"/roles?{urlencode({'name': name})}"
+        found = self._keystone(rights.MEMBERSHIP, path).json()["roles"]
         if not found:
             raise KeystoneFailed(f"Keystone has no role {name}")
         return str(found[0]["id"])
 
-    def central_network(self, deadline: float | None = None) -> Adapter:
-        """Calls to central Neutron as the service user: paths begin with /v2.0."""
+    def central_network(self, right: Right, deadline: float | None = None) -> Adapter:
+        """Calls to central Neutron that ``right`` stands for: paths begin with /v2.0."""
         region = CONF.tricircle_identity.region_name
         url = self.endpoints(region).get("network")
         if url is None:
             raise PodUnreachable(region, "Keystone's catalogue has no network endpoint for it")
-        return self._adapter(url.rstrip("/").removesuffix("/v2.0"), deadline)
+        return self._adapter(url.rstrip("/").removesuffix("/v2.0"), right, deadline)
 
-    def _adapter(self, url: str, deadline: float | None) -> Adapter:
-        return _Adapter(self.session, deadline, endpoint_override=url, user_agent="tricircle")
+    def _adapter(self, url: str, right: Right, deadline: float | None) -> Adapter:
+        session = self._session
+        return _Adapter(session, right, deadline, endpoint_override=url, user_agent="tricircle")
 
     def regions(self) -> dict[str, str | None]:
         """Every region Keystone knows: {id: parent's id or None}."""
-        found = self._keystone("/regions").json()["regions"]
+        found = self._keystone(rights.REGIONS, "/regions").json()["regions"]
         return {region["id"]: region.get("parent_region_id") for region in found}
 
     def project_exists(self, project_id: str) -> bool:
         """Whether Keystone knows a project."""
-        answer = self._keystone(f"/projects/{quote(project_id, safe='')}", raise_exc=False)
+        path = f"/projects/{quote(project_id, safe='')}"
+        answer = self._keystone(rights.PROJECTS, path, raise_exc=False)
         if answer.status_code not in (200, 404):
             raise KeystoneFailed(
                 f"Keystone would not tell whether the project {project_id} exists "
@@ -159,9 +175,9 @@ class ServiceIdentity:
                     return str(entry["id"])
         raise KeystoneFailed(f"Keystone's catalogue has no service {service}")
 
-    def ask_keystone(self, path: str) -> Any:
-        """What Keystone answers to a GET of a path below /v3."""
-        return self._keystone(path).json()
+    def ask_keystone(self, right: Right, path: str) -> Any:
+        """What Keystone answers to a GET of a path below /v3 that ``right`` stands for."""
+        return self._keystone(right, path).json()
 
     def endpoints(self, region: str, fresh: bool = False) -> dict[str, str]:
         """{compute, network, volume, image, placement: URL} of a region, as the catalogue has them.
@@ -198,28 +214,35 @@ class ServiceIdentity:
         return kept[1]
 
     def _new_catalogue(self) -> list[dict[str, Any]]:
-        catalogue: list[dict[str, Any]] = self._keystone("/auth/catalog").json()["catalog"]
+        catalogue: list[dict[str, Any]] = self._keystone(rights.CATALOGUE, "/auth/catalog").json()[
+            "catalog"
+        ]
         until = time.monotonic() + CONF.tricircle_identity.catalog_cache_seconds
         self._catalogue = (until, catalogue)
         return catalogue
 
-    def _keystone(self, path: str, raise_exc: bool = True, method: str = "GET") -> Any:
+    def _keystone(
+        self, right: Right, path: str, raise_exc: bool = True, method: str = "GET"
+    ) -> Any:
+        right.check(method, path)
         try:
-            root = self.session.get_endpoint(interface=AUTH_INTERFACE).rstrip("/")
+            root = self._session.get_endpoint(interface=AUTH_INTERFACE).rstrip("/")
             url = root.removesuffix("/v3") + "/v3" + path
-            return self.session.request(url, method, raise_exc=raise_exc)
+            return self._session.request(url, method, raise_exc=raise_exc)
         except ClientException as error:
             raise KeystoneFailed(f"Keystone did not answer {path}: {error}") from error
 
 
 class _Adapter(Adapter):
-    """An adapter whose every request has a deadline (seconds, on each wait for the peer)."""
+    """An adapter for what a right stands for, with a deadline for every request (seconds, on each
+    wait for the peer)."""
 
-    def __init__(self, session: Session, deadline: float | None, **more: Any) -> None:
+    def __init__(self, session: Session, right: Right, deadline: float | None, **more: Any) -> None:
         super().__init__(session, **more)
-        self._deadline = deadline
+        self._right, self._deadline = right, deadline
 
     def request(self, url: str, method: str, **more: Any) -> Any:
+        self._right.check(method, url, more.get("json"))
         if self._deadline is not None:
             more.setdefault("timeout", self._deadline)
         return super().request(url, method, **more)

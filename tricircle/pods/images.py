@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tricircle.conf import CONF
+from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -16,8 +17,8 @@ class Images:
     def __init__(self, identity: ServiceIdentity) -> None:
         region = CONF.tricircle_identity.region_name
         pod = Pod("", region, "", endpoints=identity.endpoints(region))
-        self._owner = identity.session.get_project_id
-        self._target = Target(pod, identity.adapter(pod, "image"), "image")
+        self._owner = identity.project_id
+        self._target = Target(pod, identity.adapter(pod, rights.MOVE_IMAGE), "image")
 
     def named(self, name: str) -> list[dict[str, Any]]:
         """Our own images of a name, the newest first; anybody may have others of that name."""

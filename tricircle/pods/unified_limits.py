@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tricircle.conf import CONF
+from tricircle.pods import rights
 from tricircle.pods.identity import ServiceIdentity
 
 # What Nova's resources are called in Keystone.
@@ -79,6 +80,6 @@ class UnifiedLimits:
 
     def _list(self, collection: str, query: dict[str, str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._identity.ask_keystone(
-            f"/{collection}?{urlencode(query)}"
+            rights.LIMITS, f"/{collection}?{urlencode(query)}"
         )[collection]
         return found

@@ -10,6 +10,7 @@ from typing import Any
 from keystoneauth1 import exceptions
 from oslo_log import log as logging
 
+from tricircle.pods import rights
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -82,7 +83,7 @@ def free_share(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
     Raises keystoneauth's and pod errors when neither service tells.
     """
     try:
-        answer = identity.adapter(pod, "placement").get(
+        answer = identity.adapter(pod, rights.FREE_PLACEMENT).get(
             f"/allocation_candidates?{_PROBE}",
             headers={"OpenStack-API-Version": "placement 1.17"},
             timeout=deadline,
@@ -97,7 +98,7 @@ def free_storage(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
 
     A pool that does not know, or has no end, counts as free. Raises keystoneauth's and pod errors.
     """
-    answer = identity.adapter(pod, "volume").get(
+    answer = identity.adapter(pod, rights.FREE_STORAGE).get(
         "/scheduler-stats/get_pools?detail=true",
         headers={"OpenStack-API-Version": "volume 3.0"},
         timeout=deadline,
@@ -114,7 +115,7 @@ def _of_pool(capabilities: dict[str, Any]) -> float:
 
 
 def _statistics(identity: ServiceIdentity, pod: Pod, deadline: float) -> dict[str, Any]:
-    answer = identity.adapter(pod, "compute").get(
+    answer = identity.adapter(pod, rights.FREE_COMPUTE).get(
         "/os-hypervisors/statistics",
         headers={"OpenStack-API-Version": "compute 2.53"},
         timeout=deadline,

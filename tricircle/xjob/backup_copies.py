@@ -7,6 +7,7 @@ from tricircle.db import backup_copies as table
 from tricircle.db import models, session
 from tricircle.db.realizations import Row
 from tricircle.db.store import Store
+from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -38,7 +39,7 @@ class BackupCopies:
             self._rows.realized(row, row.resource_id)
             return True
         try:
-            target = Target(pod, self._identity.adapter(pod, "volume"), "volume")
+            target = Target(pod, self._identity.adapter(pod, rights.BACKUP_COPY), "volume")
             # Its data went with the backup itself.
             target.ask("DELETE", f"/backups/{row.resource_id}", _V, missing=True)
         except (PodError, KeystoneFailed) as error:

@@ -18,6 +18,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import allocations, creations, models, routings
+from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -106,7 +107,7 @@ class Creations:
             "name": f"^{re.escape(row.detail.get('name', ''))}$",
             "status": "BUILD",
         }
-        compute = self._identity.adapter(pod, "compute")
+        compute = self._identity.adapter(pod, rights.UNFINISHED_SERVER)
         document = _document(compute.get(f"/servers/detail?{urlencode(query)}", raise_exc=False))
         began = datetime.datetime.fromisoformat(row.detail["began"])
         since = (began - _SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -130,7 +131,7 @@ class Creations:
         allocations.gone([server_id])
 
     def _server_in(self, row: models.Creation, server_id: str) -> dict[str, Any] | None:
-        compute = self._identity.adapter(self._pod(row), "compute")
+        compute = self._identity.adapter(self._pod(row), rights.UNFINISHED_SERVER)
         document = _document(compute.get(f"/servers/{server_id}", raise_exc=False), missing=True)
         return document and document["server"]
 
@@ -150,7 +151,7 @@ class Creations:
     def _interface_deletion(self, row: models.Creation) -> None:
         detail = row.detail
         pod = self._pod(row)
-        network = self._identity.adapter(pod, "network")
+        network = self._identity.adapter(pod, rights.UNFINISHED_PORT)
         path = f"/v2.0/ports/{detail['pod_port_id']}"
         inside = _document(network.get(path, raise_exc=False), missing=True)
         if inside is not None and inside["port"].get("device_id") == detail["server_id"]:
@@ -174,7 +175,7 @@ class Creations:
         inside = (port.get("binding:vif_details") or {}).get("pod_port_id")
         if pod is None or inside is None:
             return None
-        network = self._identity.adapter(pod, "network")
+        network = self._identity.adapter(pod, rights.UNFINISHED_PORT)
         answer = network.get(f"/v2.0/ports/{inside}", raise_exc=False)
         document = _document(answer, missing=True)
         return document and document["port"]
@@ -218,7 +219,7 @@ class Creations:
         _document(answer, missing=True)
 
     def _central(self) -> Adapter:
-        return self._identity.central_network()
+        return self._identity.central_network(rights.UNFINISHED_PORTS)
 
 
 def _document(answer: Any, missing: bool = False) -> Any:

@@ -11,10 +11,11 @@ from tricircle.db import definitions as store
 from tricircle.db import models, session
 from tricircle.db.realizations import Row
 from tricircle.db.store import Store
-from tricircle.pods import definitions
+from tricircle.pods import definitions, rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
 
 LOG = logging.getLogger(__name__)
 
@@ -60,10 +61,11 @@ class Definitions:
             return False
         return True
 
-    def _target(self, pod: Pod, kind: str) -> definitions.Target:
-        service = definitions.KINDS[kind].service
+    def _target(self, pod: Pod, kind: str, right: Right | None = None) -> definitions.Target:
+        how = definitions.KINDS[kind]
         names = store.names(definitions.NAMED, pod.id).get(pod.id)
-        return definitions.Target(pod, self._identity.adapter(pod, service), service, names)
+        adapter = self._identity.adapter(pod, right or how.right)
+        return definitions.Target(pod, adapter, how.service, names)
 
     def adopt(self, pod: Pod) -> None:
         """What the pod had before us, or got behind our back, is the same in every pod from now on.
@@ -74,7 +76,7 @@ class Definitions:
         if kinds:
             store.look_again(kinds, pod.id)
         for kind in kinds:
-            target = self._target(pod, kind)
+            target = self._target(pod, kind, rights.ADOPTION)
             collection = definitions.KINDS[kind].collection
             for item in collection.list(target) if collection is not None else ():
                 known = store.get_any(kind, target.outside(item["id"]))

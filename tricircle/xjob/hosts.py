@@ -2,6 +2,7 @@
 """Which compute hosts pods have: what can be told of a pod's services while it is away."""
 
 from tricircle.db import hosts
+from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -17,6 +18,6 @@ class Hosts:
 
     def audit(self, pod: Pod) -> None:
         """Write down a pod's hosts. Raises PodError, KeystoneFailed."""
-        target = Target(pod, self._identity.adapter(pod, "compute"))
+        target = Target(pod, self._identity.adapter(pod, rights.HOSTS))
         found = target.ask("GET", "/os-services?binary=nova-compute", _VERSION)["services"]
         hosts.write(pod.id, {service["host"] for service in found})

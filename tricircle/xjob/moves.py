@@ -19,7 +19,7 @@ from tricircle.db.models import VolumeMove
 from tricircle.db.realizations import Row
 from tricircle.db.storage import Use
 from tricircle.db.store import Store
-from tricircle.pods import definitions
+from tricircle.pods import definitions, rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -126,7 +126,7 @@ class Moves:
 
     def _target(self, pod: Pod) -> Target:
         names = store.names(_KINDS, pod.id).get(pod.id)
-        return Target(pod, self._identity.adapter(pod, "volume"), "volume", names)
+        return Target(pod, self._identity.adapter(pod, rights.MOVE), "volume", names)
 
 
 class _Move:
@@ -303,8 +303,9 @@ def _transfer(move: _Move) -> None:
             move.target.ask("DELETE", f"/os-volume-transfer/{offer['id']}", _V, missing=True)
     wanted = {"volume_id": move.detail["inside"], "name": move.name("move")}
     offer = move.target.ask("POST", "/os-volume-transfer", _V, {"transfer": wanted})["transfer"]
-    with move.identity.within(move.row.project_id, move.target.pod, "volume") as adapter:
-        owner = Target(move.target.pod, adapter, "volume")
+    pod, right = move.target.pod, rights.MOVE_ACCEPTED
+    with move.identity.within(move.row.project_id, pod, right) as adapter:
+        owner = Target(pod, adapter, "volume")
         accept = {"accept": {"auth_key": offer["auth_key"]}}
         owner.ask("POST", f"/os-volume-transfer/{offer['id']}/accept", _V, accept)
 

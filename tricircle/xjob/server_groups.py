@@ -14,6 +14,7 @@ from tricircle.db import models, session
 from tricircle.db import server_groups as table
 from tricircle.db.realizations import Row
 from tricircle.db.store import Store
+from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -43,7 +44,7 @@ class ServerGroups:
         if row is None:
             return False
         try:
-            target = Target(pod, self._identity.adapter(pod, "compute"))
+            target = Target(pod, self._identity.adapter(pod, rights.SERVER_GROUP))
             inside = row.pod_resource_id or _find(target, row.resource_id)
             if row.absent:
                 if inside is not None:

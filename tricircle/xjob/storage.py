@@ -15,6 +15,7 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.db import backup_copies, definitions, models, moves, storage
 from tricircle.db.storage import Use
+from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -57,7 +58,7 @@ class Storage:
         if not pod.has("volume"):
             return 0
         names = definitions.names((moves.KIND,), pod.id).get(pod.id)
-        target = Target(pod, self._identity.adapter(pod, "volume"), "volume", names)
+        target = Target(pod, self._identity.adapter(pod, rights.STORAGE_USED), "volume", names)
         types: dict[str, str | None] = {}
         wrong = sum(_look_through(target, pod, kind, types) for kind in _KINDS)
         if wrong:

@@ -16,6 +16,7 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.db import allocations, models
 from tricircle.db import server_groups as groups
+from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -99,7 +100,7 @@ class Usage:
             allocations.learn(str(row.server_id), pod.id, _use(server), was=row.check_at)
 
     def _target(self, pod: Pod) -> Target:
-        return Target(pod, self._identity.adapter(pod, "compute"))
+        return Target(pod, self._identity.adapter(pod, rights.SERVERS_USED))
 
 
 def _use(server: dict[str, Any]) -> dict[str, Any]:

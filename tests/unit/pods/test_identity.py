@@ -13,9 +13,11 @@ from keystoneauth1 import loading
 from keystoneauth1.exceptions import ClientException
 
 from tricircle.conf import CONF
+from tricircle.pods import rights
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import NoRight, Proof, Right
 
 
 def endpoint(url: str, region: str, interface: str = "internal") -> dict[str, str]:
@@ -152,15 +154,23 @@ def pod(site: Site) -> Pod:
     return Pod("id", "Pod1", "az1", endpoints={"network": f"{site.url}/pod1/"})
 
 
+NETWORKS = Right("networks", "network", ("GET /v2.0/networks",), Proof.NOBODY, "")
+CENTRAL = Right("networks", "central", ("GET /v2.0/networks",), Proof.NOBODY, "")
+
+
+def token(identity: ServiceIdentity) -> str:
+    return identity.token(NETWORKS, "GET", "/v2.0/networks")
+
+
 def test_nothing_is_asked_before_the_first_use(site, identity) -> None:
     assert (site.tokens, site.asked) == (0, [])
 
 
 def test_one_token_serves_until_it_is_refused(site, identity) -> None:
-    assert identity.token() == identity.token() == "token1"
+    assert token(identity) == token(identity) == "token1"
     site.valid.clear()
     assert identity.regions() == {"RegionOne": None, "Pod1": "RegionOne"}
-    assert identity.token() == "token2"
+    assert token(identity) == "token2"
 
 
 def test_endpoints_of_a_region(site, identity) -> None:
@@ -229,38 +239,51 @@ def test_a_keystone_that_is_not_there(site, identity) -> None:
     site.shutdown()
     site.server_close()
     with pytest.raises(KeystoneFailed, match="No token for Tricircle's service user"):
-        identity.token()
+        token(identity)
 
 
 def test_calls_to_a_pod_follow_no_redirect(site, identity) -> None:
     site.others["/pod1/v2.0/networks"] = (302, {"Location": f"{site.url}/stolen"})
-    answer = identity.adapter(pod(site), "network").get("/v2.0/networks", raise_exc=False)
+    answer = identity.adapter(pod(site), NETWORKS).get("/v2.0/networks", raise_exc=False)
     assert answer.status_code == 302
     assert ("GET", "/stolen") not in site.asked
 
 
 def test_calls_to_a_pod_have_a_deadline(site, identity) -> None:
-    identity.token()
+    token(identity)
     site.others["/pod1/v2.0/networks"] = (200, {})
-    adapter = identity.adapter(pod(site), "network", deadline=0.2)
+    adapter = identity.adapter(pod(site), NETWORKS, deadline=0.2)
     assert adapter.get("/v2.0/networks").status_code == 200
     site.slow = 2
     began = time.monotonic()
     with pytest.raises(ClientException):
         adapter.get("/v2.0/networks")
     assert time.monotonic() - began < 1.5
-    assert identity.session.timeout == CONF.reconciler.call_deadline
+    assert identity._session.timeout == CONF.reconciler.call_deadline
 
 
 def test_a_pod_without_the_service(site, identity) -> None:
     with pytest.raises(PodUnreachable, match="no volume endpoint"):
-        identity.adapter(pod(site), "volume")
+        identity.adapter(pod(site), rights.MOVE)
 
 
 def test_central_neutron_is_the_network_service_of_the_users_region(site, identity) -> None:
     site.others["/central/v2.0/networks"] = (200, {})
-    assert identity.central_network().get("/v2.0/networks").status_code == 200
+    assert identity.central_network(CENTRAL).get("/v2.0/networks").status_code == 200
     site.catalog.clear()
     identity.endpoints("RegionOne", fresh=True)
     with pytest.raises(PodUnreachable, match="no network endpoint"):
-        identity.central_network()
+        identity.central_network(CENTRAL)
+
+
+def test_what_the_right_does_not_stand_for_is_not_sent(site, identity) -> None:
+    adapter = identity.adapter(pod(site), NETWORKS)
+    for asked in (
+        lambda: adapter.get("/v2.0/ports"),
+        lambda: adapter.delete("/v2.0/networks"),
+        lambda: identity.token(NETWORKS, "GET", "/v2.0/ports"),
+        lambda: identity.ask_keystone(rights.LIMITS, "/users"),
+    ):
+        with pytest.raises(NoRight):
+            asked()
+    assert not [path for _, path in site.asked if "/v2.0/" in path or "users" in path]

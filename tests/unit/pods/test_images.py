@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tricircle.pods.images import Images
+from tricircle.pods.rights import Right
 
 
 class Answer:
@@ -15,15 +16,15 @@ class Identity:
     """The service user, of the project "ours"."""
 
     def __init__(self) -> None:
-        self.session, self.asked = self, ""
+        self.asked = ""
 
-    def get_project_id(self) -> str:
+    def project_id(self) -> str:
         return "ours"
 
     def endpoints(self, region: str) -> dict[str, str]:
         return {"image": "http://glance"}
 
-    def adapter(self, pod: Any, service: str) -> "Identity":
+    def adapter(self, pod: Any, right: Right) -> "Identity":
         return self
 
     def request(self, path: str, method: str, **_: Any) -> Answer:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tricircle.conf import CONF
+from tricircle.pods.rights import Right
 from tricircle.pods.unified_limits import NAMES, UnifiedLimits, unregistered
 
 
@@ -20,7 +21,7 @@ class Keystone:
     def service_id(self, service: str) -> str:
         return f"id-of-{service}"
 
-    def ask_keystone(self, path: str) -> Any:
+    def ask_keystone(self, right: Right, path: str) -> Any:
         parts = urlsplit(path)
         collection, query = parts.path[1:], dict(parse_qsl(parts.query))
         self.asked.append((collection, query))

@@ -10,6 +10,7 @@ from keystoneauth1 import exceptions
 from tricircle.db import bindings, pods, routings
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
 from tricircle.scheduling.request import Facts, Group, Network, Request
 from tricircle.scheduling.scheduler import NoPodFits, Scheduler, UnknownZone
 from tricircle.scheduling.zones import Zone
@@ -32,8 +33,8 @@ class Identity:
         self.answers = dict(answers or {})
         self.asked: list[tuple[str, str]] = []
 
-    def adapter(self, pod: Pod, service: str) -> "Identity":
-        self.last = (pod.region_name, service)
+    def adapter(self, pod: Pod, right: Right) -> "Identity":
+        self.last = (pod.region_name, right.service)
         bound = Identity(self.answers)
         bound.last, bound.asked = self.last, self.asked
         return bound

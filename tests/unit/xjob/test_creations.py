@@ -13,6 +13,7 @@ from tests.unit import database
 from tricircle.db import creations, models, pods, routings, session
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry
+from tricircle.pods.rights import Right
 from tricircle.xjob.creations import Creations
 
 db = database.db
@@ -56,11 +57,11 @@ class World:
 
     # What ServiceIdentity gives
 
-    def central_network(self) -> "Central":
+    def central_network(self, right: Right) -> "Central":
         return Central(self)
 
-    def adapter(self, pod: Pod, service: str) -> "Inside":
-        return Inside(self, service)
+    def adapter(self, pod: Pod, right: Right) -> "Inside":
+        return Inside(self, right.service)
 
 
 class Central:

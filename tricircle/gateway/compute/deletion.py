@@ -18,7 +18,9 @@ from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics
-from tricircle.gateway.threads import KEYSTONE, in_thread
+from tricircle.gateway.forward import as_ourselves
+from tricircle.gateway.threads import in_thread
+from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -107,14 +109,8 @@ async def _follow(call: Call, server_id: str) -> None:
 
 async def _is_gone(call: Call, server_id: str, pod: Pod) -> bool:
     try:
-        answer = await call.services.client.request(
-            pod,
-            "compute",
-            "GET",
-            f"/servers/{server_id}",
-            token=await KEYSTONE.run(call.services.identity.token),
-            request_id=call.context.upstream_id,
-        )
+        path = f"/servers/{server_id}"
+        answer = await as_ourselves(call, pod, rights.SERVER_GONE, "GET", path)
     except PodError as error:
         LOG.info("Whether server %s is gone is not known yet: %s", server_id, error)
         return False

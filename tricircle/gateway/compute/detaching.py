@@ -18,7 +18,9 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics
 from tricircle.gateway.compute.nics import BoundPort
-from tricircle.gateway.threads import KEYSTONE, in_thread
+from tricircle.gateway.forward import as_ourselves
+from tricircle.gateway.threads import in_thread
+from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -82,14 +84,8 @@ async def _follow(call: Call, server_id: str, pod: Pod, bound: BoundPort) -> Non
     for pause in _PAUSES:
         await asyncio.sleep(pause)
         try:
-            answer = await call.services.client.request(
-                pod,
-                "network",
-                "GET",
-                f"/v2.0/ports/{bound.pod_port_id}",
-                token=await KEYSTONE.run(call.services.identity.token),
-                request_id=call.context.upstream_id,
-            )
+            path = f"/v2.0/ports/{bound.pod_port_id}"
+            answer = await as_ourselves(call, pod, rights.POD_PORT, "GET", path)
         except PodError as error:
             LOG.info("Whether port %s is detached is not known yet: %s", bound.id, error)
             continue

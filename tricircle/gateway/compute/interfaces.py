@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import orjson
 from aiohttp import web
+from oslo_utils import uuidutils
 
 from tricircle.db import creations, routings
 from tricircle.gateway import lookup
@@ -23,6 +24,7 @@ from tricircle.gateway.compute.request import NetworkWish
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.forward import forward, reply
 from tricircle.gateway.threads import in_thread
+from tricircle.pods import rights
 from tricircle.pods.errors import PodTimeout
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.zones import Zone
@@ -89,8 +91,10 @@ def _path(server_id: str, port: Port) -> str:
 
 async def _port(call: Call, server_id: str, port_id: str) -> Port | None:
     """The central port of a server; None for any other, of which the pod says what it is."""
+    if not uuidutils.is_uuid_like(port_id):
+        return None
     try:
-        port = await central(call).show("ports", quote(port_id, safe=""), **service(call))
+        port = await central(call).show("ports", port_id, **service(call, rights.PORTS_SEEN))
     except NeutronError as error:
         if error.status in (400, 404):
             return None
@@ -181,7 +185,7 @@ async def _plugged_or_undone(
         await in_thread(routings.change_ports, server_id, [nic.port_id])
     if await nics.hand_over(call, [nic], server_id):
         await in_thread(creations.end, creation_id)
-    port = await central(call).show("ports", nic.port_id, **service(call))
+    port = await central(call).show("ports", nic.port_id, **service(call, rights.PORTS_BOUND))
     return _told(call, answer, port)
 
 

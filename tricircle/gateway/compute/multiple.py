@@ -21,8 +21,8 @@ from tricircle.gateway.compute import deletion, reservations
 from tricircle.gateway.compute.create import Plan
 from tricircle.gateway.compute.request import CreateRequest
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import forward, reply
-from tricircle.gateway.threads import KEYSTONE
+from tricircle.gateway.forward import as_ourselves, forward, reply
+from tricircle.pods import rights
 from tricircle.pods.errors import PodError, PodUnreachable
 from tricircle.scheduling.scheduler import Choice
 
@@ -123,15 +123,8 @@ async def _reservation(call: Call, made: Sequence[creation.Made]) -> web.Respons
 
 async def _reservation_id(call: Call, made: creation.Made) -> str:
     """Told to administrators from 2.3 on."""
-    answer = await call.services.client.request(
-        made.pod,
-        "compute",
-        "GET",
-        f"/servers/{made.server_id}",
-        token=await KEYSTONE.run(call.services.identity.token),
-        request_id=call.context.upstream_id,
-        version=(2, 3),
-    )
+    path = f"/servers/{made.server_id}"
+    answer = await as_ourselves(call, made.pod, rights.RESERVATION, "GET", path, version=(2, 3))
     if not answer.ok:
         raise PodUnreachable(made.pod.region_name, f"server {made.server_id} cannot be shown.")
     return str(answer.json()["server"]["OS-EXT-SRV-ATTR:reservation_id"])

@@ -5,10 +5,11 @@ from typing import TypedDict
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import Central
+from tricircle.pods.rights import Right
 
 
 class Caller(TypedDict):
-    token: str | None
+    by: str | Right
     request_id: str
 
 
@@ -19,9 +20,9 @@ def central(call: Call) -> Central:
 
 def user(call: Call) -> Caller:
     """Ask as the user: Neutron decides what he may."""
-    return {"token": call.context.token, "request_id": call.context.upstream_id}
+    return {"by": call.context.token, "request_id": call.context.upstream_id}
 
 
-def service(call: Call) -> Caller:
+def service(call: Call, right: Right) -> Caller:
     """Ask as the service user, for what Nova itself does with its own rights."""
-    return {"token": None, "request_id": call.context.upstream_id}
+    return {"by": right, "request_id": call.context.upstream_id}

@@ -12,10 +12,12 @@ from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.central import CHANGED, NeutronError
 from tricircle.gateway.compute.networks import NotThere, PlannedNic
-from tricircle.gateway.compute.neutron import central, service, user
+from tricircle.gateway.compute.neutron import Caller, central, service, user
 from tricircle.gateway.errors import Fault
+from tricircle.pods import rights
 from tricircle.pods.errors import PodError, PodTimeout
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
 
 LOG = logging.getLogger(__name__)
 
@@ -64,6 +66,14 @@ class BoundPort:
         if "pod_port_id" not in details:
             return None
         return cls(port["id"], details["pod_port_id"], details.get("pod_network_id", ""))
+
+
+def _binding(call: Call) -> Caller:
+    return service(call, rights.PORTS_BOUND)
+
+
+def _letting_go(call: Call) -> Caller:
+    return service(call, rights.PORTS_LET_GO)
 
 
 async def make(
@@ -117,7 +127,11 @@ async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner:
     for _ in range(_CLAIMS):
         try:
             await neutron.update(
-                "ports", port["id"], body, revision=port["revision_number"], **service(call)
+                "ports",
+                port["id"],
+                body,
+                revision=port["revision_number"],
+                **_binding(call),
             )
         except NeutronError as error:
             if error.kind != CHANGED:
@@ -125,7 +139,7 @@ async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner:
         else:
             return
         # Its status may have changed, no more.
-        port = await neutron.show("ports", port["id"], **service(call))
+        port = await neutron.show("ports", port["id"], **_binding(call))
         if port["device_id"]:
             break
     raise Fault(409, f"Port {port['id']} is still in use.")
@@ -169,7 +183,7 @@ async def _bind(call: Call, nic: Nic, pod: Pod) -> BoundPort:
             "ports",
             nic.port_id,
             {"binding:host_id": pod.region_name},
-            **service(call),
+            **_binding(call),
             deadline=CONF.reconciler.bind_deadline + 5,
         )
     except (NeutronError, PodTimeout) as error:
@@ -194,16 +208,18 @@ async def hand_over(call: Call, nics: Sequence[Nic], server_id: str) -> bool:
 
 async def _hand_over(call: Call, port_id: str, server_id: str) -> bool:
     try:
-        await central(call).update("ports", port_id, {"device_id": server_id}, **service(call))
+        await central(call).update("ports", port_id, {"device_id": server_id}, **_binding(call))
     except (NeutronError, PodError) as error:
         LOG.warning("Port %s could not be given to server %s: %s", port_id, server_id, error)
         return False
     return True
 
 
-async def held_by(call: Call, device_id: str) -> list[dict[str, Any]]:
+async def held_by(
+    call: Call, device_id: str, right: Right = rights.PORTS_SEEN
+) -> list[dict[str, Any]]:
     """The central ports of a server or of a creation, as the service user sees them."""
-    return await central(call).list("ports", device_id=device_id, **service(call))
+    return await central(call).list("ports", device_id=device_id, **service(call, right))
 
 
 async def release(call: Call, device_id: str, was_made: Callable[[str], bool]) -> bool:
@@ -213,7 +229,7 @@ async def release(call: Call, device_id: str, was_made: Callable[[str], bool]) -
     again.
     """
     try:
-        ports = await held_by(call, device_id)
+        ports = await held_by(call, device_id, rights.PORTS_LET_GO)
     except (NeutronError, PodError) as error:
         LOG.warning("The ports of %s could not be listed: %s", device_id, error)
         return False
@@ -227,9 +243,9 @@ async def release_one(call: Call, port_id: str, delete: bool) -> bool:
     neutron = central(call)
     try:
         if delete:
-            await neutron.delete("ports", port_id, **service(call))
+            await neutron.delete("ports", port_id, **_letting_go(call))
         else:
-            await neutron.update("ports", port_id, UNBOUND, **service(call))
+            await neutron.update("ports", port_id, UNBOUND, **_letting_go(call))
     except NeutronError as error:
         if error.status == 404:
             return True

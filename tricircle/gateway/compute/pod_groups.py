@@ -106,7 +106,7 @@ async def _ask(call: Call, pod: Pod, method: str, path: str, **more: Any) -> Pod
         method,
         path,
         token=call.context.token,
-        headers=await restricted.beside(call, method, path),
+        headers=await restricted.beside(call, "compute", method, path),
         request_id=call.context.upstream_id,
         **more,
     )

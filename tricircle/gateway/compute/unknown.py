@@ -17,7 +17,9 @@ from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.request import CreateRequest
-from tricircle.gateway.threads import KEYSTONE, in_thread
+from tricircle.gateway.forward import as_ourselves
+from tricircle.gateway.threads import in_thread
+from tricircle.pods import rights
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -69,15 +71,8 @@ async def _once(call: Call, pod: Pod, sought: Sought) -> dict[str, Any] | None:
 
 async def _holder(call: Call, pod: Pod, pod_port_id: str) -> str:
     """The server that holds a port in the pod; "" while none does."""
-    answer = await call.services.client.request(
-        pod,
-        "network",
-        "GET",
-        f"/v2.0/ports/{pod_port_id}",
-        token=await KEYSTONE.run(call.services.identity.token),
-        request_id=call.context.upstream_id,
-        insist=True,
-    )
+    path = f"/v2.0/ports/{pod_port_id}"
+    answer = await as_ourselves(call, pod, rights.POD_PORT, "GET", path, insist=True)
     if not answer.ok:
         return ""
     return str(answer.json()["port"].get("device_id") or "")
@@ -111,7 +106,7 @@ async def _ask(call: Call, pod: Pod, path: str, query: str = "") -> PodResponse:
         "GET",
         call.on_pod(path),
         token=call.context.token,
-        headers=await restricted.beside(call, "GET", path),
+        headers=await restricted.beside(call, "compute", "GET", path),
         request_id=call.context.upstream_id,
         version=call.version,
         query=query,

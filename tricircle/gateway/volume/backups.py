@@ -17,6 +17,7 @@ from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import as_ourselves, ask_any, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import quota, usage
+from tricircle.pods import rights
 from tricircle.pods.pod import Pod
 
 # Seconds a pod has to take a record in, and between looks.
@@ -65,18 +66,18 @@ async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod)
     await in_thread(backup_copies.begin, backup, there.id, call.context.project_id)
     await _tell(call, backup, pod, there)
     wanted = {"restore": {**_wanted(call, "restore"), "volume_id": volume}}
-    return await as_ourselves(call, there, "POST", f"{_path(backup)}/restore", wanted)
+    return await _ask(call, there, "POST", f"{_path(backup)}/restore", wanted)
 
 
 async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
     """Let ``there`` know of a backup that ``pod`` has. Raises Fault 400, 502, 504."""
-    known = await as_ourselves(call, there, "GET", _path(backup))
+    known = await _ask(call, there, "GET", _path(backup))
     if known.status == 404:
-        record = await as_ourselves(call, pod, "GET", f"{_path(backup)}/export_record")
+        record = await _ask(call, pod, "GET", f"{_path(backup)}/export_record")
         told = record
         if record.ok:
             body = {"backup-record": record.json()["backup-record"]}
-            told = await as_ourselves(call, there, "POST", "/backups/import_record", body)
+            told = await _ask(call, there, "POST", "/backups/import_record", body)
         # Another request may have been quicker.
         if not told.ok and "already exists" not in told.message():
             raise Fault(
@@ -87,7 +88,7 @@ async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE
     while True:
-        shown = await as_ourselves(call, there, "GET", _path(backup))
+        shown = await _ask(call, there, "GET", _path(backup))
         status = shown.json()["backup"]["status"] if shown.ok else shown.message()
         if status in ("available", "restoring"):
             return
@@ -98,6 +99,10 @@ async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
                 f"store the one of pod {pod.region_name}, as [storage] backup_stores says?",
             )
         await asyncio.sleep(_PAUSE)
+
+
+async def _ask(call: Call, pod: Pod, method: str, path: str, body: Any = None) -> PodResponse:
+    return await as_ourselves(call, pod, rights.RESTORE_ELSEWHERE, method, path, body=body)
 
 
 def _path(backup: str) -> str:

@@ -14,6 +14,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import as_ourselves, forward, reply
 from tricircle.gateway.threads import in_thread
+from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -93,7 +94,9 @@ async def _forget(call: Call, kind: str, resource_id: str) -> None:
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:
     try:
         path = lookup.path(kind, resource_id)
-        answer = await as_ourselves(call, pod, "GET", path, version=call.version)
+        answer = await as_ourselves(
+            call, pod, rights.STORED_GONE, "GET", path, version=call.version
+        )
     except PodError as error:
         LOG.info("Whether %s %s is gone is not known yet: %s", kind, resource_id, error)
         return False

@@ -8,6 +8,7 @@ back. All here blocks, acts as the service user, and may be done again after any
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tricircle.pods import rights
 from tricircle.pods.definitions import (
     default_type,
     flavor,
@@ -21,36 +22,51 @@ from tricircle.pods.definitions.named import ADOPTED, Collection
 from tricircle.pods.definitions.target import Body as Body
 from tricircle.pods.definitions.target import Target as Target
 from tricircle.pods.errors import PodRefused
+from tricircle.pods.rights import Right
 
 
 class Kind(NamedTuple):
-    """How definitions of one kind are read from, made in and removed from a pod.
+    """How definitions of one kind are read from, made in and removed from a pod, by what right.
 
     ``collection`` is where a pod lists those whose ids it makes itself: they differ by pod, and
     what was there before us is adopted by its name.
     """
 
-    service: str
+    right: Right
     read: Callable[[Target, str], Body | None]
     realize: Callable[[Target, str, Body], str]
     remove: Callable[[Target, str], None]
     collection: Collection | None = None
 
+    @property
+    def service(self) -> str:
+        return self.right.service
+
 
 #: What refers to another comes after it.
 KINDS = {
-    "flavor": Kind("compute", flavor.read, flavor.realize, flavor.remove),
-    "keypair": Kind("compute", keypair.read, keypair.realize, keypair.remove),
+    "flavor": Kind(rights.FLAVOR, flavor.read, flavor.realize, flavor.remove),
+    "keypair": Kind(rights.KEYPAIR, keypair.read, keypair.realize, keypair.remove),
     "qos_specs": Kind(
-        "volume", qos_specs.read, qos_specs.realize, qos_specs.remove, qos_specs.SPECS
+        rights.QOS_SPECS, qos_specs.read, qos_specs.realize, qos_specs.remove, qos_specs.SPECS
     ),
     "volume_type": Kind(
-        "volume", volume_type.read, volume_type.realize, volume_type.remove, volume_type.TYPES
+        rights.VOLUME_TYPE,
+        volume_type.read,
+        volume_type.realize,
+        volume_type.remove,
+        volume_type.TYPES,
     ),
     "group_type": Kind(
-        "volume", group_type.read, group_type.realize, group_type.remove, group_type.TYPES
+        rights.GROUP_TYPE,
+        group_type.read,
+        group_type.realize,
+        group_type.remove,
+        group_type.TYPES,
     ),
-    "default_type": Kind("volume", default_type.read, default_type.realize, default_type.remove),
+    "default_type": Kind(
+        rights.DEFAULT_TYPE, default_type.read, default_type.realize, default_type.remove
+    ),
 }
 #: The kinds whose ids differ by pod.
 NAMED = tuple(kind for kind, how in KINDS.items() if how.collection is not None)
