@@ -14,9 +14,10 @@ import aiohttp
 import pytest
 from multidict import CIMultiDictProxy
 
+from tests import database as databases
 from tests.functional.fakes.cloud import Cloud
 from tricircle.conf import CONF
-from tricircle.db import models, pods, session
+from tricircle.db import pods, session
 from tricircle.gateway import app, http_server, server, threads
 from tricircle.gateway.compute import deletion, unknown
 from tricircle.gateway.services import Services
@@ -245,7 +246,7 @@ async def running(
     write_config(path, cloud, database, **options)
     session.reset()
     CONF(["--config-file", str(path)], project="tricircle")
-    models.Base.metadata.create_all(session.engine())
+    databases.make(database)
     pod_ids = add_pods(cloud)
     services = app.make_services()
     await server.refresh(services)

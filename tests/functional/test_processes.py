@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from tests import database as databases
 from tests.functional import bed
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
@@ -24,7 +25,7 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import FakeService
 from tests.functional.fakes.server_store import Server
 from tricircle.conf import CONF
-from tricircle.db import allocations, creations, migrations, quotas, routings, session
+from tricircle.db import allocations, creations, quotas, routings, session
 from tricircle.db import pods as pod_rows
 from tricircle.gateway.app import make_services
 from tricircle.pods.identity import ServiceIdentity
@@ -134,7 +135,7 @@ def prepared(cloud: Cloud, tmp_path: Path, database: str) -> AsyncIterator[str]:
     bed.write_config(path, cloud, database)
     session.reset()
     CONF(["--config-file", str(path)], project="tricircle")
-    migrations.sync()
+    databases.make(database, by_migrations=True)
     bed.add_pods(cloud)
     yield database
     session.reset()

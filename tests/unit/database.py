@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import database
 from tricircle.conf import CONF
-from tricircle.db import models, session
+from tricircle.db import session
 from tricircle.db.leases import Leases
 
 
@@ -25,8 +26,9 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(Leases, "hold", noted)
     session.reset()
-    CONF.set_override("connection", f"sqlite:///{tmp_path}/t.sqlite", group="tricircle_database")
-    models.Base.metadata.create_all(session.engine())
+    url = f"sqlite:///{tmp_path}/t.sqlite"
+    database.make(url)
+    CONF.set_override("connection", url, group="tricircle_database")
     yield
     for holder in holders:
         for token in holder.held():

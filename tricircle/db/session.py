@@ -34,9 +34,12 @@ def engine(database: str = OWN) -> sa.Engine:
                 sqlite_fk=True,
                 max_pool_size=section.max_pool_size,
                 max_overflow=section.max_overflow,
+                # Threads of the system need nobody to let them run.
+                thread_checkin=False,
             )
             if made.dialect.name == "sqlite":
                 _teach_sqlite_to_wait(made)
+                keep_connections(made, section.max_pool_size, section.max_overflow)
             _engines[database] = made
         return _engines[database]
 
@@ -59,8 +62,26 @@ def _teach_sqlite_to_wait(made: sa.Engine) -> None:
             connection.exec_driver_sql("ROLLBACK")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    # The connection that oslo.db tried the database with knows nothing of this.
-    made.dispose()
+
+def keep_connections(made: sa.Engine, size: int, overflow: int) -> None:
+    """Pool connections to SQLite as those to a server: oslo.db makes one for each transaction.
+
+    Each would read the whole schema first, and the last that is closed write the log (WAL) back.
+    """
+    once = made.pool
+    assert isinstance(once, sa.NullPool)
+    made.pool = sa.QueuePool(
+        once._creator,
+        pool_size=size,
+        max_overflow=overflow,
+        dialect=made.dialect,
+        _dispatch=once.dispatch,
+    )
+
+    @sa.event.listens_for(made, "reset")
+    def reset(_: Any, record: Any, __: Any) -> None:
+        # oslo.db's own mark, which stays where a transaction ended without a word.
+        record.info.pop("in_transaction", None)
 
 
 def reset() -> None:

@@ -14,21 +14,22 @@ from neutron import manager
 from neutron.api import extensions
 from neutron.common import config as neutron_config
 from neutron.db.migration.models import head  # noqa: F401  (every model)
-from neutron.objects.securitygroup_default_rules import SecurityGroupDefaultRule
 from neutron_lib.api import attributes
 from neutron_lib.db import api as db_api
 from neutron_lib.db import model_base
 from neutron_lib.plugins import directory
 
+from tests import database as databases
 from tests.functional import bed
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.network.killer import Killer
 from tests.functional.network.stage import Stage
+from tests.functional.network.tables import Tables
 from tests.functional.network.tunnels import Tunnels, joined_by_vxlan
 from tricircle.conf import CONF
-from tricircle.db import models, session
-from tricircle.network import central, runtime, zones
+from tricircle.db import session
 from tricircle.network import models as network_models  # noqa: F401  (our table)
+from tricircle.network import runtime, zones
 
 NEUTRON = """
 [DEFAULT]
@@ -67,15 +68,6 @@ OVERRIDES = {
     # Who dies in a test is a part of a process that lives on: it must not go on renewing.
     "lease_seconds": 60,
 }
-RULES = (
-    {"direction": "egress", "used_in_default_sg": True, "used_in_non_default_sg": True},
-    {
-        "direction": "ingress",
-        "remote_group_id": "PARENT",
-        "used_in_default_sg": True,
-        "used_in_non_default_sg": False,
-    },
-)
 
 
 @pytest.fixture(scope="session")
@@ -101,24 +93,26 @@ def one_writer() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def plugins(neutron_config_text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Stock Neutron's plugins, and its tables in SQLite."""
+def plugins(neutron_config_text: str, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """Stock Neutron's plugins, and its tables in SQLite as a new Neutron has them."""
     path = tmp_path_factory.mktemp("config") / "neutron.conf"
     path.write_text(neutron_config_text)
     neutron_config.register_common_config_options()
     neutron_config.init(["--config-file", str(path)], prog="neutron-api")
-    with db_api.CONTEXT_WRITER.using(central.admin()) as tx:
-        model_base.BASEV2.metadata.create_all(tx.get_bind())
+    engine = db_api.CONTEXT_WRITER.get_engine()
+    session.keep_connections(engine, 5, 50)
+    model_base.BASEV2.metadata.create_all(engine)
     manager.init()
     zones.install(directory.get_plugin())  # as before Neutron's own processes start
     known = extensions.PluginAwareExtensionManager.get_instance()
     known.extend_resources("2.0", attributes.RESOURCES)
     known.get_resources()
+    return Tables(engine)
 
 
 @pytest.fixture
 def stage(
-    plugins: None, neutron_config_text: str, cloud: Cloud, tmp_path: Path, database: str
+    plugins: Tables, neutron_config_text: str, cloud: Cloud, tmp_path: Path, database: str
 ) -> Iterator[Stage]:
     """Central Neutron with nothing in it, over three fresh pods."""
     path = tmp_path / "neutron.conf"
@@ -128,10 +122,10 @@ def stage(
     CONF(["--config-file", str(path)], project="neutron")
     for name, value in OVERRIDES.items():
         CONF.set_override(name, value, group="reconciler")
-    models.Base.metadata.create_all(session.engine())
+    databases.make(database)
     pod_ids = bed.add_pods(cloud)
     runtime.use(None)
-    _empty()
+    plugins.restore()
     yield Stage(cloud, pod_ids)
     for name in OVERRIDES:
         CONF.clear_override(name, group="reconciler")
@@ -155,15 +149,3 @@ def no_grace() -> Iterator[None]:
 def tunnels(stage: Stage) -> Iterator[Tunnels]:
     with joined_by_vxlan(stage) as tunnels:
         yield tunnels
-
-
-def _empty() -> None:
-    with db_api.CONTEXT_WRITER.using(central.admin()) as tx:
-        tx.execute(sa.text("PRAGMA foreign_keys=OFF"))
-        for table in reversed(model_base.BASEV2.metadata.sorted_tables):
-            if "allocations" not in table.name or table.name.startswith(("ip", "ml2_flat")):
-                tx.execute(table.delete())
-    # What a new group has: rows Neutron's migrations make.
-    for rule in RULES:
-        for ethertype in ("IPv4", "IPv6"):
-            SecurityGroupDefaultRule(central.admin(), ethertype=ethertype, **rule).create()
