@@ -8,6 +8,7 @@ import pytest
 
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.server_store import Server
 from tricircle.db import creations, routings
 
@@ -119,3 +120,46 @@ async def test_an_id_learned_by_many(gateway: Gateway, cloud: Cloud) -> None:
     row = routings.get("server", server.id)
     assert row is not None
     assert row.pod_id == gateway.pod_ids["pod3"]
+
+
+async def _refused_meanwhile(
+    gateway: Gateway, cloud: Cloud, user: str, path: str, status: int
+) -> None:
+    """The owner's DELETE comes after that of somebody who is refused it, and is answered first."""
+    late = cloud.pods["pod2"].nova.fail(Kind.SLOW, "DELETE", times=1, seconds=0.3)
+    # Whether it is done cannot be seen until both are answered.
+    for service in (cloud.pods["pod2"].nova, cloud.pods["pod2"].neutron):
+        service.fail(Kind.ERROR, "GET")
+    refused = asyncio.ensure_future(gateway.delete(path, user=user))
+    await asyncio.to_thread(late.hit.wait, 5)
+    (await gateway.delete(path)).ok(status)
+    assert not refused.done()
+    assert (await refused).status in (403, 404)
+    cloud.heal()
+    await gateway.idle()
+    await asyncio.to_thread(cloud.central.settle)
+    assert cloud.central.ports() == []
+    assert creations.stale(-60) == []
+
+
+@pytest.mark.parametrize("user", ["other", "reader"])
+async def test_who_may_not_delete_a_server_stops_nobody(
+    gateway: Gateway, cloud: Cloud, user: str
+) -> None:
+    network = cloud.central.network(cloud.project_id)
+    answer = await make(gateway, [{"uuid": network["id"]}], availability_zone="az2")
+    server_id = answer.ok(202)["server"]["id"]
+    await _refused_meanwhile(gateway, cloud, user, f"/servers/{server_id}", 204)
+    assert routings.get("server", server_id) is None
+
+
+@pytest.mark.parametrize("user", ["other", "reader"])
+async def test_who_may_not_detach_a_port_stops_nobody(
+    gateway: Gateway, cloud: Cloud, user: str
+) -> None:
+    network = cloud.central.network(cloud.project_id)
+    answer = await make(gateway, [{"uuid": network["id"]}], availability_zone="az2")
+    server_id = answer.ok(202)["server"]["id"]
+    [port] = cloud.central.ports(device_id=server_id)
+    path = f"/servers/{server_id}/os-interface/{port['id']}"
+    await _refused_meanwhile(gateway, cloud, user, path, 202)

@@ -86,6 +86,26 @@ def end(creation_id: str) -> None:
         tx.execute(sa.delete(models.Creation).where(models.Creation.id == creation_id))
 
 
+@retried
+def take(creation_id: str, project_id: str, by: str) -> bool:
+    """Make a row somebody else began the one of the request ``by``; whether it is still there."""
+    with session.write() as tx:
+        row = tx.get(models.Creation, creation_id, with_for_update=True)
+        if row is None:
+            return False
+        row.project_id, row.detail = project_id, {**row.detail, "by": by}
+        return True
+
+
+@retried
+def withdraw(creation_id: str, by: str) -> None:
+    """Nothing comes of what the request ``by`` began: forget it, unless it is another's by now."""
+    with session.write() as tx:
+        row = tx.get(models.Creation, creation_id, with_for_update=True)
+        if row is not None and row.detail.get("by") == by:
+            tx.delete(row)
+
+
 def stale(older_than: float, limit: int | None = None) -> list[models.Creation]:
     """Creations begun or touched last more than ``older_than`` seconds ago, oldest first."""
     before = models.now() - datetime.timedelta(seconds=older_than)

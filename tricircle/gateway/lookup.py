@@ -149,6 +149,11 @@ def path(resource_type: str, resource_id: str) -> str:
     return _RESOURCES[resource_type].path.format(quote(resource_id, safe=""))
 
 
+def owner_key(resource_type: str) -> str:
+    """Where a document shows an administrator whose the resource is."""
+    return _RESOURCES[resource_type].owner
+
+
 def missing(resource_type: str, resource_id: str) -> Fault:
     """No pod has it, in the words of its service."""
     return Fault(404, _RESOURCES[resource_type].missing.format(resource_id))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what with the Admin API (oslo.policy). The default rules stand in code; an operator
+"""Who may do what no pod can judge (oslo.policy). The default rules stand in code; an operator
 overrides them in ``policy.yaml``.
 """
 
@@ -10,7 +10,17 @@ from typing import Any
 from oslo_policy import opts, policy
 
 from tricircle.conf import CONF
-from tricircle.policies import base, bindings, jobs, moves, placements, pods, repairs, routings
+from tricircle.policies import (
+    backups,
+    base,
+    bindings,
+    jobs,
+    moves,
+    placements,
+    pods,
+    repairs,
+    routings,
+)
 
 opts.set_defaults(CONF)
 
@@ -21,7 +31,7 @@ class Forbidden(Exception):
 
 def list_rules() -> list[policy.RuleDefault]:
     """Every rule, as oslopolicy-sample-generator wants them."""
-    resources = (pods, bindings, routings, placements, moves, jobs, repairs)
+    resources = (pods, bindings, routings, placements, moves, backups, jobs, repairs)
     return [*base.BASE_RULES, *(rule for module in resources for rule in module.RULES)]
 
 

@@ -12,8 +12,7 @@ from aiohttp.test_utils import RawTestServer, TestClient
 from tests.unit import database
 from tests.unit.pods import conftest as pods_conftest
 from tricircle.conf import CONF
-from tricircle.gateway import app
-from tricircle.gateway.admin import common
+from tricircle.gateway import app, authorization
 from tricircle.gateway.call import Context
 from tricircle.gateway.errors import Fault
 from tricircle.pods.identity import KeystoneFailed
@@ -83,7 +82,7 @@ class Keystone:
 @pytest.fixture
 def policy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where an operator's own rules would be."""
-    monkeypatch.setattr(common, "_POLICIES", Policies())
+    monkeypatch.setattr(authorization, "_POLICIES", Policies())
     CONF([], project="tricircle", default_config_files=[], default_config_dirs=[])
     path = tmp_path / "policy.yaml"
     CONF.set_override("policy_file", str(path), group="oslo_policy")

@@ -15,13 +15,13 @@ from oslo_utils import strutils
 from tricircle.conf import CONF
 from tricircle.db import pods
 from tricircle.db.errors import UnknownMarker
+from tricircle.gateway.authorization import allows as allows
+from tricircle.gateway.authorization import authorize as authorize
 from tricircle.gateway.call import Call
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.policies import Forbidden, Policies
 
 ROOT = "/tricircle/v1.0"
-_POLICIES = Policies()
 _Row = TypeVar("_Row")
 Schema = Mapping[str, Any]
 
@@ -38,19 +38,6 @@ def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None 
 def when(time: datetime.datetime | None) -> str | None:
     """A time of the database as the API tells it."""
     return None if time is None else time.isoformat(timespec="seconds") + "Z"
-
-
-async def authorize(call: Call, rule: str) -> None:
-    """Raises Fault 403 unless the caller may do what ``rule`` (without its prefix) is about."""
-    try:
-        await in_thread(_POLICIES.check, f"tricircle:{rule}", call.context.to_policy())
-    except Forbidden as error:
-        raise Fault(403, str(error)) from None
-
-
-async def allows(call: Call, rule: str) -> bool:
-    """Whether the caller may do what ``rule`` (without its prefix) is about."""
-    return await in_thread(_POLICIES.allows, f"tricircle:{rule}", call.context.to_policy())
 
 
 async def visible_project(call: Call, resources: str, asked: str | None) -> str | None:

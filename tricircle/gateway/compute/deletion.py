@@ -2,7 +2,8 @@
 """What follows the end of a server in its pod: its central ports and its routing go too.
 
 A row in ``creations`` is written before the pod is asked to delete, so that xjob can do all this
-when the gateway dies in between.
+when the gateway dies in between. There is one for a server, of whichever request the pod said yes
+to: somebody who may not delete it, and was refused, takes no other's row away.
 """
 
 import asyncio
@@ -39,13 +40,15 @@ def row_id(server_id: str) -> str:
 async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodResponse]]) -> PodResponse:
     """Let a pod delete a server by ``ask`` and see to what follows, in the background."""
     pod = await lookup.find(call, "server", server_id)
-    first = await _begin(call, server_id, pod)
+    mine = await _begin(call, server_id, pod)
     # An answer that does not come may still be a delete: the row stays, and xjob looks.
     answer = await ask()
     if answer.ok:
+        while not mine:
+            mine = await _take(call, server_id) or await _begin(call, server_id, pod)
         start(call.services, _follow(call, server_id))
-    elif answer.status < 500 and not await settle(call, server_id) and first:
-        await in_thread(creations.end, row_id(server_id))
+    elif answer.status < 500 and not await settle(call, server_id):
+        await in_thread(creations.withdraw, row_id(server_id), call.context.request_id)
     return answer
 
 
@@ -59,12 +62,18 @@ async def _begin(call: Call, server_id: str, pod: Pod) -> bool:
             KIND,
             call.context.project_id,
             pod.id,
-            {"server_id": server_id, "ports": made},
+            {"server_id": server_id, "ports": made, "by": call.context.request_id},
             row_id(server_id),
         )
     except db_exc.DBDuplicateEntry:
         return False
     return True
+
+
+async def _take(call: Call, server_id: str) -> bool:
+    context = call.context
+    row = row_id(server_id)
+    return await in_thread(creations.take, row, context.project_id, context.request_id)
 
 
 async def settle(call: Call, server_id: str) -> bool:

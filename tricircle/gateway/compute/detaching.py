@@ -39,12 +39,16 @@ async def run(call: Call, server_id: str, port: dict[str, Any], path: str) -> Po
     """Let the pod detach a port and see to what follows, in the background."""
     pod = await lookup.find(call, "server", server_id)
     bound = BoundPort.of(port)
-    first = await _begin(call, server_id, pod, port["id"], bound)
+    mine = await _begin(call, server_id, pod, port["id"], bound)
     answer = await lookup.ask(call, "server", server_id, path=path)
     if answer.ok and bound is not None:
+        while not mine:
+            mine = await _take(call, bound.id) or await _begin(
+                call, server_id, pod, bound.id, bound
+            )
         start(call.services, _follow(call, server_id, pod, bound))
-    elif first and answer.status < 500:
-        await in_thread(creations.end, row_id(port["id"]))
+    elif answer.status < 500:
+        await in_thread(creations.withdraw, row_id(port["id"]), call.context.request_id)
     return answer
 
 
@@ -59,6 +63,7 @@ async def _begin(
         "port_id": port_id,
         "pod_port_id": bound.pod_port_id if bound else None,
         "made": made,
+        "by": call.context.request_id,
     }
     try:
         await in_thread(
@@ -67,6 +72,11 @@ async def _begin(
     except db_exc.DBDuplicateEntry:
         return False
     return True
+
+
+async def _take(call: Call, port_id: str) -> bool:
+    context = call.context
+    return await in_thread(creations.take, row_id(port_id), context.project_id, context.request_id)
 
 
 async def settle(call: Call, port_id: str) -> None:

@@ -121,7 +121,10 @@ async def _one(
 
 
 async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner: str) -> None:
-    """Take a port the user brought, unless another request was faster. Raises Fault 409."""
+    """Take a port the user brought, as the user, unless another request was faster.
+
+    Raises Fault 409, and what Neutron says to somebody who may see the port and not change it.
+    """
     neutron = central(call)
     body = {"device_id": device_id, "device_owner": device_owner}
     for _ in range(_CLAIMS):
@@ -131,7 +134,7 @@ async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner:
                 port["id"],
                 body,
                 revision=port["revision_number"],
-                **_binding(call),
+                **user(call),
             )
         except NeutronError as error:
             if error.kind != CHANGED:
@@ -139,7 +142,7 @@ async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner:
         else:
             return
         # Its status may have changed, no more.
-        port = await neutron.show("ports", port["id"], **_binding(call))
+        port = await neutron.show("ports", port["id"], **user(call))
         if port["device_id"]:
             break
     raise Fault(409, f"Port {port['id']} is still in use.")

@@ -35,6 +35,7 @@ _POLICIES = [*_HARD_POLICIES, "soft-anti-affinity", "soft-affinity"]
 _NUMBER = {"type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1}
 
 # Nova refuses this one after it has looked at the caller's rights and before it makes anything.
+_REFUSAL = "anti-affinity"
 _PROBE = {
     "server_group": {
         "name": "tricircle",
@@ -140,7 +141,9 @@ async def _refused(call: Call) -> PodResponse | None:
     if told.status == 406:  # a pod too old for the question
         allowed = not {"admin", "member"}.isdisjoint(call.context.roles)
     else:
-        allowed = told.status == 400 or "exceeded" in told.message().lower()
+        # A 400 to something else says nothing of rights.
+        text = told.message().lower()
+        allowed = (told.status == 400 and _REFUSAL in text) or "exceeded" in text
     if not allowed and told.status != 403:
         raise Fault(403, f"Policy doesn't allow {call.route.path} to be changed.")
     return None if allowed else told

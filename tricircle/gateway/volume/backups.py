@@ -3,7 +3,6 @@
 
 import asyncio
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -11,10 +10,11 @@ from tricircle.conf import CONF
 from tricircle.db import backup_copies, storage
 from tricircle.db.storage import Use
 from tricircle.gateway import lookup, moving
-from tricircle.gateway.call import Call
+from tricircle.gateway.authorization import authorize
+from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import as_ourselves, ask_any, reply
+from tricircle.gateway.forward import as_ourselves, ask_any, forward, reply
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import quota, usage
 from tricircle.pods import rights
@@ -49,13 +49,17 @@ async def restore(call: Call) -> web.Response:
 async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod) -> PodResponse:
     """Restore into a volume of another pod, which is told of the backup first.
 
-    Both are the caller's to see; the rest is done as ourselves. Raises Fault 400, 404, 503, 504.
+    The rest is done as ourselves, once the right to it is proven. Raises Fault 400, 403, 404, 503,
+    504.
     """
     if not _shared(pod, there):
         raise _apart(backup, pod, volume, there)
     found = await usage.document(call, "backup", backup)
     if not found or not await usage.document(call, "volume", volume):
         raise lookup.missing(*(("volume", volume) if found else ("backup", backup)))
+    refused = await _refused(call, backup, pod, volume, there)
+    if refused is not None:
+        return refused
     if found.get("is_incremental"):
         raise _stays(
             backup, pod, there, "it is incremental, and its data is nothing without its parents'",
@@ -67,6 +71,37 @@ async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod)
     await _tell(call, backup, pod, there)
     wanted = {"restore": {**_wanted(call, "restore"), "volume_id": volume}}
     return await _ask(call, there, "POST", f"{_path(backup)}/restore", wanted)
+
+
+async def _refused(
+    call: Call, backup: str, pod: Pod, volume: str, there: Pod
+) -> PodResponse | None:
+    """The volume's pod's answer when the caller may not write to the volume.
+
+    Who sees a backup and a volume may be a reader. No Cinder can judge the restore itself, for
+    none has both: so a rule of ours does, as Cinder's does by default. Raises Fault 403.
+    """
+    target = {
+        "project_id": await _owner(call, pod, "backup", backup, (3, 18)),
+        "volume_project_id": await _owner(call, there, "volume", volume),
+    }
+    await authorize(call, "backups:restore_elsewhere", target)
+    # A change of nothing, judged as any other.
+    path = f"{lookup.path('volume', volume)}/metadata"
+    nothing: dict[str, Any] = {"metadata": {}}
+    answer = await forward(call, there, method="POST", path=path, body=nothing, query="")
+    return None if answer.ok else answer
+
+
+async def _owner(
+    call: Call, pod: Pod, kind: str, resource_id: str, version: Version | None = None
+) -> str:
+    """The project of a thing; "" when its pod does not tell. Raises PodUnreachable, PodTimeout."""
+    path = lookup.path(kind, resource_id)
+    right = rights.RESTORE_ELSEWHERE
+    answer = await as_ourselves(call, pod, right, "GET", path, version=version)
+    shown = answer.json()[kind] if answer.ok else {}
+    return str(shown.get(lookup.owner_key(kind)) or "")
 
 
 async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
@@ -106,7 +141,7 @@ async def _ask(call: Call, pod: Pod, method: str, path: str, body: Any = None) -
 
 
 def _path(backup: str) -> str:
-    return f"/backups/{quote(backup, safe='')}"
+    return lookup.path("backup", backup)
 
 
 def _shared(pod: Pod, other: Pod) -> bool:

@@ -62,10 +62,10 @@ BESIDE_COMPUTE = Right(
 BESIDE_VOLUME = Right(
     "beside_volume",
     "volume",
-    ("GET /**", "HEAD /**"),
+    ("GET /**", "HEAD /**", "POST /volumes/{}/metadata"),
     Proof.CALLER,
     _BESIDE + " Cinder lets a service do what no user may (an attachment in use can be taken "
-    "away): no change goes this way.",
+    "away): no change goes this way that means anything.",
 )
 BESIDE_CENTRAL = Right(
     "beside_central",

@@ -42,8 +42,8 @@ PORTS_BOUND = Right(
     "central",
     ("GET /v2.0/ports/{}", "PUT /v2.0/ports/{}"),
     Proof.CALLER,
-    "Central Neutron made the port for the caller's own token, or showed it as one of their "
-    "project; the pod then decides whether they may have the server.",
+    "Central Neutron made the port for the caller's own token, or let it take the port for the "
+    "server; the pod then decides whether they may have that.",
     ("POST /servers", "POST /servers/{}/os-interface"),
 )
 PORTS_LET_GO = Right(
@@ -61,6 +61,7 @@ SERVER_GROUP = Right(
     ("GET /os-server-groups", "DELETE /os-server-groups/{}"),
     Proof.ROW,
     "The row in realizations is wanted no more since a pod let the caller delete a group.",
+    ("DELETE /os-server-groups/{}",),
 )
 UNFINISHED_SERVER = Right(
     "unfinished_server",

@@ -26,13 +26,15 @@ RESTORE_ELSEWHERE = Right(
     "restore_elsewhere",
     "volume",
     (
+        "GET /volumes/{}",
         "GET /backups/{}",
         "GET /backups/{}/export_record",
         "POST /backups/import_record",
         "POST /backups/{}/restore",
     ),
-    Proof.CALLER,
-    "Both pods show what they have to the caller's own token.",
+    Proof.POLICY,
+    "tricircle:backups:restore_elsewhere for the owners of backup and volume; both pods show what "
+    "they have to the caller's own token, and that of the volume lets it change the volume.",
     ("POST /backups/{}/restore",),
 )
 BACKUP_COPY = Right(
@@ -67,6 +69,7 @@ MOVE = Right(
     Proof.POLICY,
     "tricircle:moves:create, and the pod shows the volume to the caller's own token; then the row "
     "in volume_moves.",
+    ("POST /volumes/{}/move",),
 )
 MOVE_ACCEPTED = Right(
     "move_accepted",
