@@ -36,9 +36,12 @@ test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
 	$(RUN) pytest -q tests/unit
 
 test-functional: setup ## Our processes against fake pods that speak real HTTP (a minute or two)
-	$(RUN) pytest -q -n 2 --tb=native --ignore=tests/functional/network tests/functional
+	$(RUN) pytest -q -n 2 --tb=native --ignore=tests/functional/network \
+		--ignore=tests/functional/world tests/functional
 	# What loads Neutron runs in processes of its own: its configuration is one a process.
 	$(RUN) pytest -q -n 2 --tb=native tests/functional/network
+	# Real databases and the like are started once for a file, not once for each process.
+	$(RUN) pytest -q -n 2 --dist loadfile --tb=native tests/functional/world
 
 test-e2e: setup ## Everything on real pods; a lab that is up is reused
 	$(RUN) pytest -v tests/e2e

@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 (and one line of text) when the database did not."""
     CONF.register_cli_opt(COMMAND)
     conf.setup(sys.argv[1:] if argv is None else argv, prog="tricircle-manage")
+    # A change of a large table may take its time.
+    CONF.set_override("answer_deadline", 0, group="tricircle_database")
     try:
         CONF.command.function()
     except db_exc.DBError as error:

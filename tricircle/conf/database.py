@@ -27,4 +27,18 @@ OPTS = [
         help="Connections kept open, a process; 30 in tricircle-xjob where nothing is set.",
     ),
     cfg.IntOpt("max_overflow", default=20, min=0, help="Connections opened beyond the pool."),
+    cfg.FloatOpt(
+        "pool_timeout",
+        default=5.0,
+        min=0,
+        help="Seconds to wait for a connection when all are in use; the request is answered 503 "
+        "then.",
+    ),
+    cfg.IntOpt(
+        "answer_deadline",
+        default=30,
+        min=0,
+        help="Seconds the database has to answer (MariaDB/MySQL with PyMySQL), or to confirm what "
+        "it was sent (PostgreSQL); 0: without end. What the URLs say themselves holds before it.",
+    ),
 ]

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from tricircle.db import locks, models, session
 from tricircle.db.errors import Elsewhere, Excess, OverLimit
 from tricircle.db.models import Allocation
-from tricircle.db.transaction import retried, retried_if_overtaken
+from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 _QUIET = {"synchronize_session": False}
 # By the names limits have, in the order Nova names them.
@@ -59,7 +59,6 @@ class Wish:
         return {"cores": self.vcpus, "instances": 1, "ram": self.ram}
 
 
-@retried_if_overtaken
 def reserve(
     wish: Wish, limits: Limits, details: Sequence[Mapping[str, Any]], least: int
 ) -> list[str]:
@@ -68,8 +67,23 @@ def reserve(
     ``details`` has what to write into the ``creations`` row of each that is wanted. Raises
     OverLimit when fewer than ``least`` fit, and writes nothing then.
     """
+    return _reserve([models.new_id() for _ in details], wish, limits, details, least)
+
+
+@retried_if_overtaken
+def _reserve(
+    ids: Sequence[str],
+    wish: Wish,
+    limits: Limits,
+    details: Sequence[Mapping[str, Any]],
+    least: int,
+) -> list[str]:
     with session.write() as tx:
         locks.take(tx, wish.project_id)
+        if may_be_done():
+            known = set(tx.scalars(sa.select(Allocation.id).where(Allocation.id.in_(ids))))
+            if known:
+                return [row_id for row_id in ids if row_id in known]
         number = len(details)
         for limit, user_id in ((limits.project, None), (limits.user, wish.user_id)):
             if limit:
@@ -77,10 +91,10 @@ def reserve(
                 number = fitting(limit, used, wish.each, least, number)
         if wish.group_id is not None:
             _check_members(tx, wish, limits.group_members, number)
-        ids = [models.new_id() for _ in range(number)]
-        for row_id, detail in zip(ids, details, strict=False):
+        begun = list(ids[:number])
+        for row_id, detail in zip(begun, details, strict=False):
             tx.add_all(_begun(row_id, wish, detail))
-        return ids
+        return begun
 
 
 def fitting(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import models, pages, session
 from tricircle.db.errors import Duplicate, NotFound
-from tricircle.db.transaction import retried
+from tricircle.db.transaction import may_be_done, retried
 
 
 def page(
@@ -35,12 +35,19 @@ def _pods_of(tx: Session, project_id: str) -> set[str]:
     return set(tx.scalars(query))
 
 
-@retried
 def create(project_id: str, pod_id: str) -> models.Binding:
     """Bind a project to a pod. Raises Duplicate, and NotFound when there is no such pod."""
+    return _create(models.new_id(), project_id, pod_id)
+
+
+@retried
+def _create(binding_id: str, project_id: str, pod_id: str) -> models.Binding:
     try:
         with session.write() as tx:
-            binding = models.Binding(project_id=project_id, pod_id=pod_id)
+            made = tx.get(models.Binding, binding_id) if may_be_done() else None
+            if made is not None:
+                return made
+            binding = models.Binding(id=binding_id, project_id=project_id, pod_id=pod_id)
             tx.add(binding)
             tx.flush()
             return binding
@@ -77,5 +84,7 @@ def delete(binding_id: str) -> None:
     with session.write() as tx:
         binding = tx.get(models.Binding, binding_id)
         if binding is None:
+            if may_be_done():
+                return
             raise NotFound(binding_id)
         tx.delete(binding)

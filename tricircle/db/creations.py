@@ -9,10 +9,9 @@ import sqlalchemy as sa
 
 from tricircle.db import models, session
 from tricircle.db.errors import NotFound
-from tricircle.db.transaction import retried
+from tricircle.db.transaction import may_be_done, retried
 
 
-@retried
 def begin(
     resource_type: str,
     project_id: str,
@@ -21,17 +20,18 @@ def begin(
     creation_id: str | None = None,
 ) -> str:
     """Write down that a create begins; gives the creation's id (a UUID, made here if not given)."""
-    row = models.Creation(
-        id=creation_id or models.new_id(),
-        resource_type=resource_type,
-        project_id=project_id,
-        pod_id=pod_id,
-        ports=[],
-        detail=dict(detail or {}),
-    )
+    row_id = creation_id or models.new_id()
+    values = {"resource_type": resource_type, "project_id": project_id, "pod_id": pod_id}
+    _begin(row_id, {**values, "ports": [], "detail": dict(detail or {})})
+    return row_id
+
+
+@retried
+def _begin(row_id: str, values: Mapping[str, Any]) -> None:
     with session.write() as tx:
-        tx.add(row)
-    return row.id
+        if may_be_done() and tx.get(models.Creation, row_id) is not None:
+            return
+        tx.add(models.Creation(id=row_id, **values))
 
 
 @retried

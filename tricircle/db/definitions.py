@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import locks, models, session
 from tricircle.db.errors import NotFound
-from tricircle.db.transaction import retried, retried_if_overtaken
+from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 _Definition, _Realization = models.Definition, models.Realization
 
@@ -74,6 +74,8 @@ def delete(kind: str, key: str, gone: frozenset[str] = frozenset()) -> None:
     with session.write() as tx:
         row = _locked(tx, kind, key)
         if row is None or row.deleted:
+            if may_be_done():
+                return
             raise NotFound(f"{kind} {key}")
         row.deleted, row.revision = True, row.revision + 1
         tx.flush()

@@ -16,7 +16,7 @@ from tricircle.db.errors import Duplicate, NotFound
 from tricircle.db.models import Realization, VolumeMove
 from tricircle.db.realizations import QUIET, Key, ensure, matching
 from tricircle.db.storage import Use
-from tricircle.db.transaction import retried, retried_if_overtaken
+from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 KIND = "volume"
 #: In this order. What is done about a move in a state leads to the next.
@@ -56,6 +56,8 @@ def begin(volume_id: str, project_id: str, source_pod_id: str, target_pod_id: st
     with session.write() as tx:
         row = tx.get(VolumeMove, volume_id, with_for_update=True)
         if row is not None and row.state not in ENDED:
+            if may_be_done() and row.target_pod_id == target_pod_id and row.state == STATES[0]:
+                return row
             raise Duplicate(volume_id)
         if row is not None:
             tx.delete(row)

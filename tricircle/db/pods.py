@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import definitions, models, moves, pages, routings, session
 from tricircle.db.errors import Duplicate, InUse, NotFound
-from tricircle.db.transaction import retried, retried_if_overtaken
+from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 # What goes with a pod.
 _HELD = (
@@ -54,17 +54,24 @@ MOST_NUMBERS = 9999
 """A pod's number is at least 1 and at most this."""
 
 
-@retried_if_overtaken
 def create(values: Mapping[str, Any]) -> models.Pod:
     """Insert a pod, and with it what makes every existing definition wanted there.
 
     ``values`` are columns of ``models.Pod``. Raises Duplicate when the region is a pod already.
     """
+    return _create(models.new_id(), values)
+
+
+@retried_if_overtaken
+def _create(pod_id: str, values: Mapping[str, Any]) -> models.Pod:
     region = values["region_name"]
     with session.write() as tx:
+        made = tx.get(models.Pod, pod_id)
+        if made is not None:  # by a try whose end was not told
+            return made
         if tx.scalar(sa.select(models.Pod.id).where(models.Pod.region_name == region)):
             raise Duplicate(region)
-        pod = models.Pod(**values, number=_free_number(tx))
+        pod = models.Pod(id=pod_id, **values, number=_free_number(tx))
         tx.add(pod)
         tx.flush()
         definitions.fill(tx)
@@ -103,6 +110,8 @@ def delete(pod_id: str, force: bool = False) -> None:
     with session.write() as tx:
         pod = tx.get(models.Pod, pod_id, with_for_update=True)
         if pod is None:
+            if may_be_done():
+                return
             raise NotFound(pod_id)
         counts = _counts(tx, pod_id)
         if counts and not force:

@@ -103,16 +103,24 @@ def _of(scope: str, scope_id: str) -> tuple[sa.ColumnElement[bool], ...]:
     return QuotaLimit.scope == scope, QuotaLimit.scope_id == scope_id
 
 
-@retried_if_overtaken
 def set_aside_keypair(user_id: str, limit: int, believed: float) -> str:
     """Set a key pair of a user's aside until it is written down; the reservation's id.
 
     What was set aside ``believed`` seconds ago and is still there was left by somebody who died.
     Raises OverLimit.
     """
+    row_id = models.new_id()
+    _set_aside_keypair(row_id, user_id, limit, believed)
+    return row_id
+
+
+@retried_if_overtaken
+def _set_aside_keypair(row_id: str, user_id: str, limit: int, believed: float) -> None:
     owner, resource = f"user:{user_id}", "key_pairs"
     with session.write() as tx:
         locks.take(tx, owner)
+        if tx.get(QuotaReservation, row_id) is not None:  # by a try whose end was not told
+            return
         before = models.now() - datetime.timedelta(seconds=believed)
         mine = (QuotaReservation.owner_id == owner, QuotaReservation.resource == resource)
         old = sa.delete(QuotaReservation).where(*mine, QuotaReservation.created_at < before)
@@ -121,9 +129,7 @@ def set_aside_keypair(user_id: str, limit: int, believed: float) -> str:
         used = _keypairs(tx, user_id) + int(tx.scalar(amounts) or 0)
         if 0 <= limit < used + 1:
             raise OverLimit(Excess(resource, "1", used, limit))
-        row = QuotaReservation(id=models.new_id(), owner_id=owner, resource=resource, amount=1)
-        tx.add(row)
-        return row.id
+        tx.add(QuotaReservation(id=row_id, owner_id=owner, resource=resource, amount=1))
 
 
 @retried

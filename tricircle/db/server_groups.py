@@ -15,7 +15,7 @@ from tricircle.db import locks, models, realizations, session
 from tricircle.db.errors import Excess, NotFound, OverLimit
 from tricircle.db.models import Allocation, Realization, ServerGroup
 from tricircle.db.realizations import Key
-from tricircle.db.transaction import retried, retried_if_overtaken
+from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 KIND = "server_group"
 # How a pod's group names the group it is for.
@@ -32,7 +32,6 @@ def of_marker(name: str) -> str | None:
     return name.removeprefix(_MARKER) if name.startswith(_MARKER) else None
 
 
-@retried_if_overtaken
 def create(
     project_id: str,
     user_id: str,
@@ -42,15 +41,28 @@ def create(
     limits: Mapping[str, int] | None = None,
 ) -> ServerGroup:
     """Make a group. ``limits`` are how many ("project", "user") may have. Raises OverLimit."""
+    values = {"user_id": user_id, "name": name, "policy": policy, "rules": dict(rules)}
+    return _create(models.new_id(), project_id, user_id, values, limits or {})
+
+
+@retried_if_overtaken
+def _create(
+    group_id: str,
+    project_id: str,
+    user_id: str,
+    values: Mapping[str, Any],
+    limits: Mapping[str, int],
+) -> ServerGroup:
     with session.write() as tx:
         locks.take(tx, project_id)
-        for whose, limit in (limits or {}).items():
+        made = tx.get(ServerGroup, group_id)
+        if made is not None:  # by a try whose end was not told
+            return made
+        for whose, limit in limits.items():
             used = count(tx, project_id, user_id if whose == "user" else None)
             if 0 <= limit < used + 1:
                 raise OverLimit(Excess("server_groups", "1", used, limit))
-        row = ServerGroup(
-            project_id=project_id, user_id=user_id, name=name, policy=policy, rules=dict(rules)
-        )
+        row = ServerGroup(id=group_id, project_id=project_id, **values)
         tx.add(row)
         return row
 
@@ -112,10 +124,16 @@ def hinted(server_ids: Collection[str]) -> dict[str, str]:
     return {server_id: group for server_id, group in found.items() if group}
 
 
-@retried
+def _alone(tx: Session, group_id: str) -> None:
+    """Who uses a group and who deletes it do so one after the other, also on two nodes."""
+    locks.take(tx, f"group:{group_id}")
+
+
+@retried_if_overtaken
 def join(group_id: str, server_ids: Collection[str]) -> None:
     """Servers are in a group, unless they are in one already or there is no such group."""
     with session.write() as tx:
+        _alone(tx, group_id)
         if tx.get(ServerGroup, group_id) is None:
             return
         query = sa.update(Allocation).where(
@@ -125,12 +143,15 @@ def join(group_id: str, server_ids: Collection[str]) -> None:
         tx.execute(values.execution_options(synchronize_session=False))
 
 
-@retried
+@retried_if_overtaken
 def delete(group_id: str) -> None:
     """Forget a group; its servers stay, pods' groups for it are to go. Raises NotFound."""
     with session.write() as tx:
-        row = tx.get(ServerGroup, group_id, with_for_update=True)
+        _alone(tx, group_id)
+        row = tx.get(ServerGroup, group_id)
         if row is None:
+            if may_be_done():
+                return
             raise NotFound(group_id)
         tx.execute(
             sa.update(Allocation).where(Allocation.group_id == group_id).values(group_id=None)
@@ -143,7 +164,8 @@ def delete(group_id: str) -> None:
 def want(group_id: str, pod_id: str) -> models.Realization:
     """A pod is to have a group of its own for a group. Raises NotFound when that is deleted."""
     with session.write() as tx:
-        group = tx.get(ServerGroup, group_id, with_for_update=True)
+        _alone(tx, group_id)
+        group = tx.get(ServerGroup, group_id)
         if group is None:
             raise NotFound(group_id)
         realizations.ensure(tx, Realization, Key(KIND, group_id), pod_id, group.project_id)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_db import exception as db_exc
 from oslo_db.sqlalchemy import engines
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,8 @@ from tricircle.conf import CONF
 OWN, NEUTRON = "connection", "neutron_connection"
 
 _SQLITE_WAIT_MS = 30_000
+# Seconds to open a connection.
+_CONNECTING = 5
 _lock = threading.Lock()
 _engines: dict[str, sa.Engine] = {}
 
@@ -29,19 +32,42 @@ def engine(database: str = OWN) -> sa.Engine:
     with _lock:
         if database not in _engines:
             section = CONF.tricircle_database
+            url = getattr(section, database)
             made = engines.create_engine(
-                getattr(section, database),
+                url,
                 sqlite_fk=True,
                 max_pool_size=section.max_pool_size,
                 max_overflow=section.max_overflow,
                 # Threads of the system need nobody to let them run.
                 thread_checkin=False,
+                # SQLite has no pool.
+                pool_timeout=None if url.startswith("sqlite") else section.pool_timeout,
+                connection_parameters=_deadlines(url, section.answer_deadline),
+                # It is found out at the first question whether the database is there.
+                max_retries=0,
             )
             if made.dialect.name == "sqlite":
                 _teach_sqlite_to_wait(made)
                 keep_connections(made, section.max_pool_size, section.max_overflow)
             _engines[database] = made
         return _engines[database]
+
+
+def _deadlines(url: str, seconds: int) -> str:
+    """What keeps a database that is silent from being waited for without end, in its URL."""
+    if not seconds:
+        return ""
+    connecting = min(seconds, _CONNECTING)
+    asked = sa.engine.make_url(url)
+    wanted = {
+        "pymysql": {
+            "connect_timeout": connecting,
+            "read_timeout": seconds,
+            "write_timeout": seconds,
+        },
+        "psycopg2": {"connect_timeout": connecting, "tcp_user_timeout": seconds * 1000},
+    }.get(asked.get_driver_name(), {})
+    return "&".join(f"{name}={value}" for name, value in wanted.items() if name not in asked.query)
 
 
 def _teach_sqlite_to_wait(made: sa.Engine) -> None:
@@ -93,14 +119,27 @@ def reset() -> None:
 
 @contextlib.contextmanager
 def read(database: str = OWN) -> Iterator[Session]:
-    """A session that only reads; objects stay usable after it is closed."""
-    with Session(engine(database), expire_on_commit=False) as session:
+    """A session that only reads; objects stay usable after it is closed.
+
+    Raises oslo_db's DBError, of which DBConnectionError says that the database cannot be asked now.
+    """
+    with _told_alike(), Session(engine(database), expire_on_commit=False) as session:
         yield session
 
 
 @contextlib.contextmanager
 def write(database: str = OWN) -> Iterator[Session]:
-    """A transaction: commits at the end, rolls back on any exception."""
+    """A transaction: commits at the end, rolls back on any exception. Raises as ``read`` does."""
     bind = engine(database).execution_options(tricircle_writes=True)
-    with Session(bind, expire_on_commit=False) as session, session.begin():
+    with _told_alike(), Session(bind, expire_on_commit=False) as session, session.begin():
         yield session
+
+
+@contextlib.contextmanager
+def _told_alike() -> Iterator[None]:
+    """oslo.db leaves some errors as they are: too many connections, a server that is stopping, none
+    free in our own pool. They all mean that the database cannot be asked now."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+        raise db_exc.DBConnectionError(error) from error

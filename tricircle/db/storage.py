@@ -52,21 +52,28 @@ class Use:
         return plain | typed
 
 
-@retried_if_overtaken
 def reserve(project_id: str, use: Use, limits: Mapping[str, int]) -> str:
     """Set aside what a new thing will use; the row's id. Raises OverLimit."""
+    row_id = models.new_id()
+    _reserve(row_id, project_id, use, limits)
+    return row_id
+
+
+@retried_if_overtaken
+def _reserve(row_id: str, project_id: str, use: Use, limits: Mapping[str, int]) -> None:
     with session.write() as tx:
         locks.take(tx, project_id)
+        if tx.get(_Row, row_id) is not None:  # made by a try whose end was not told
+            return
         _fit(tx, project_id, use.amounts(), limits)
         row = _Row(
-            id=models.new_id(),
+            id=row_id,
             resource_type=use.kind,
             project_id=project_id,
             gigabytes=use.gigabytes,
             volume_type=use.volume_type,
         )
         tx.add(row)
-        return row.id
 
 
 def _fit(tx: Session, project_id: str, more: Mapping[str, int], limits: Mapping[str, int]) -> None:

@@ -9,19 +9,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_db import api
-from oslo_db import exception as db_exc
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
 from tricircle.db.leases import Leases
 from tricircle.db.models import now
 from tricircle.db.realizations import QUIET, Key, Row, Table, ensure, matching
+from tricircle.db.transaction import retried_if_overtaken
 
 Transaction = Callable[[], contextlib.AbstractContextManager[Session]]
 Work = Callable[[Session], Any]
-
-_RETRIED = (db_exc.DBDeadlock, db_exc.DBConnectionError, db_exc.DBDuplicateEntry)
 
 
 class Busy(Exception):
@@ -64,19 +61,13 @@ class Store:
 
     def transact(self, function: Work) -> Any:
         """Run ``function`` in a transaction, again when the database asks for it."""
-        retry = api.wrap_db_retry(
-            max_retries=10,
-            retry_interval=0.05,
-            max_retry_interval=2,
-            jitter=True,
-            exception_checker=lambda error: isinstance(error, _RETRIED),
-        )
 
+        @retried_if_overtaken
         def once() -> Any:
             with self._transaction() as tx:
                 return function(tx)
 
-        return retry(once)()
+        return once()
 
     def get(self, key: Key, pod_id: str) -> Row | None:
         query = sa.select(self.table).where(*matching(self.table, key, [pod_id]))

@@ -1,23 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing transactions are tried again when the database asks for it."""
+"""Writing transactions are tried again when the database asks for it: here, and nowhere else.
 
+The database refuses a transaction that met another one (a deadlock; on Galera also, at its end, a
+change of the same rows by another node). A refused one was not done, so it is simply run again.
+
+A connection that is lost is another matter: if it happens while the transaction ends, nobody knows
+whether it was done. What is run again then must do no harm when it was: so whoever inserts makes
+the ids before, and whoever would fail on finding it done already asks ``may_be_done``.
+"""
+
+import functools
+import threading
+import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+import sqlalchemy as sa
 from oslo_db import api
-from oslo_db.exception import DBDuplicateEntry
+from oslo_db import exception as db_exc
+from sqlalchemy.orm.exc import StaleDataError
 
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
+# So often a transaction is run again that the database refuses, after these waits (seconds).
+_TRIES, _FIRST_WAIT, _LONGEST_WAIT = 20, 0.05, 1.0
+# So long a database that is away is waited for (seconds): users wait as long.
+_PATIENCE = 5.0
+#: The database cannot be asked now: it is away, or too busy.
+AWAY = (db_exc.DBConnectionError, sa.exc.OperationalError, sa.exc.TimeoutError)
+#: And, beside those, what it says to a transaction that met others too often.
+UNAVAILABLE = (*AWAY, db_exc.DBDeadlock)
+# A row is there that was not a moment before, or is not there any more.
+_OVERTAKEN = (db_exc.DBDuplicateEntry, StaleDataError)
+
+_here = threading.local()
+
+
+def may_be_done() -> bool:
+    """Whether the transaction that runs now may have been done by an earlier try of this call."""
+    return bool(getattr(_here, "lost", False))
+
 
 def retried(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
-    """Run a whole transaction again after a deadlock or a lost connection.
+    """Run a whole transaction again when it was refused, or the connection lost.
 
-    Galera reports a write conflict between two nodes as a deadlock, so every function that writes
-    needs it. The function must be one transaction and nothing else.
+    The function must be one transaction and nothing else.
     """
-    return _retry(function, lambda error: False)
+    return _retried(function, StaleDataError)
 
 
 def retried_if_overtaken(function: Callable[_Params, _Result]) -> Callable[_Params, _Result]:
@@ -26,19 +56,43 @@ def retried_if_overtaken(function: Callable[_Params, _Result]) -> Callable[_Para
     For transactions that look and then insert: another may insert the same in between, and a
     second look sees it.
     """
-    return _retry(function, lambda error: isinstance(error, DBDuplicateEntry))
+    return _retried(function, *_OVERTAKEN)
 
 
-def _retry(
-    function: Callable[_Params, _Result], also: Callable[[Exception], bool]
+def _retried(
+    function: Callable[_Params, _Result], *overtaken: type[Exception]
 ) -> Callable[_Params, _Result]:
-    wrapped: Callable[_Params, _Result] = api.wrap_db_retry(
-        max_retries=10,
-        retry_interval=0.1,
-        max_retry_interval=2,
-        jitter=True,
-        retry_on_deadlock=True,
-        retry_on_disconnect=True,
-        exception_checker=also,
-    )(function)
-    return wrapped
+    @functools.wraps(function)
+    def call(*args: _Params.args, **kwargs: _Params.kwargs) -> _Result:
+        tries = _Tries(overtaken)
+        repeat = api.wrap_db_retry(
+            max_retries=_TRIES,
+            retry_interval=_FIRST_WAIT,
+            max_retry_interval=_LONGEST_WAIT,
+            jitter=True,
+            exception_checker=tries.another,
+        )
+        before = may_be_done()
+        _here.lost = False
+        try:
+            result: _Result = repeat(function)(*args, **kwargs)
+            return result
+        finally:
+            _here.lost = before
+
+    return call
+
+
+class _Tries:
+    """Those of one call."""
+
+    def __init__(self, overtaken: tuple[type[Exception], ...]) -> None:
+        self._overtaken = overtaken
+        self._until = time.monotonic() + _PATIENCE
+
+    def another(self, error: Exception) -> bool:
+        """Whether the call is to be tried again after this."""
+        if isinstance(error, AWAY):
+            _here.lost = True
+            return time.monotonic() < self._until
+        return isinstance(error, (db_exc.DBDeadlock, *self._overtaken))

@@ -17,7 +17,7 @@ from tricircle.gateway.call import Call, Context
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.compute import routes as compute_routes
 from tricircle.gateway.compute import versions as compute_versions
-from tricircle.gateway.errors import Fault, from_pod_error, render
+from tricircle.gateway.errors import Fault, from_overload, from_pod_error, is_overload, render
 from tricircle.gateway.memory import CursorCache, RoutingCache
 from tricircle.gateway.names import Names
 from tricircle.gateway.routes import Handler, Match, Route, RouteTable
@@ -71,8 +71,8 @@ class Pipeline:
         request_id = headers.new_request_id()
         try:
             return await self._respond(request, request_id)
-        except Exception:
-            return self._failed(request, request_id)
+        except Exception as error:
+            return self._failed(request, request_id, error)
 
     def refuse(self, status: int, message: str) -> web.Response:
         """The answer to what could not be read as a request."""
@@ -99,15 +99,20 @@ class Pipeline:
         except PodError as error:
             LOG.warning("%s %s %s: %s", request_id, request.method, request.rel_url.raw_path, error)
             response = render(from_pod_error(error), self.api.service)
-        except Exception:
-            response = self._failed(request, request_id)
+        except Exception as error:
+            response = self._failed(request, request_id, error)
         self._finish(request, response, request_id, version)
         return response
 
-    def _failed(self, request: web.BaseRequest, request_id: str) -> web.Response:
-        LOG.exception("%s %s %s failed", request_id, request.method, request.rel_url.raw_path)
-        text = f"The gateway failed on this request. Tell the operator its id, {request_id}."
-        response = render(Fault(500, text), self.api.service)
+    def _failed(self, request: web.BaseRequest, request_id: str, error: Exception) -> web.Response:
+        what = (request_id, request.method, request.rel_url.raw_path)
+        if is_overload(error):
+            LOG.warning("%s %s %s: %s", *what, str(error).splitlines()[0])
+            response = render(from_overload(error), self.api.service)
+        else:
+            LOG.error("%s %s %s failed", *what, exc_info=error)
+            text = f"The gateway failed on this request. Tell the operator its id, {request_id}."
+            response = render(Fault(500, text), self.api.service)
         self._number(response, request_id)
         return response
 

@@ -7,6 +7,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from tricircle.db.transaction import UNAVAILABLE
+from tricircle.gateway.threads import Busy
 from tricircle.pods import errors as pod_errors
 
 # Nova and Cinder name the outer key of an error by its status.
@@ -67,6 +69,17 @@ def render(fault: Fault, service: str) -> web.Response:
         content_type="application/json",
         headers=fault.headers,
     )
+
+
+def is_overload(error: Exception) -> bool:
+    """Whether it failed for want of the database or of a free thread, which pass by themselves."""
+    return isinstance(error, (*UNAVAILABLE, Busy))
+
+
+def from_overload(error: Exception) -> Fault:
+    """The fault for a database that is away, or for work there is no room for."""
+    what = "is too busy" if isinstance(error, Busy) else "cannot use its database now"
+    return Fault(503, f"The gateway {what}. Try again later.", {"Retry-After": "5"})
 
 
 def from_pod_error(error: pod_errors.PodError) -> Fault:

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real ``tricircle-gateway`` as a process of its own, and clients of it."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.functional import bed
+from tests.functional.bed import Gateway
+from tests.functional.fakes.cloud import Cloud
+from tricircle.db import pods as pod_rows
+from tricircle.gateway.app import make_services
+
+START_SECONDS = 60.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, below those the kernel gives to connections going out."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(11000, 19000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+    return found
+
+
+async def eventually(what: str, probe: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
+    """Ask until there is something true: for what another process does in its own time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := await probe():
+            return found
+        await asyncio.sleep(0.05)
+    return pytest.fail(f"not within {seconds} s: {what}")
+
+
+class Process:
+    """A ``tricircle-gateway`` of its own over a fake cloud.
+
+    ``options`` are those of [gateway]; ``sections`` is more text of its configuration file, and
+    ``environment`` what its environment has besides.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        folder: Path,
+        database: str,
+        *,
+        sections: str = "",
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        self.cloud, self.config, self.log = cloud, folder / "gateway.conf", folder / "gateway.log"
+        self.compute_port, self.admin_port, self.volume_port = free_ports(3)
+        options = {"request_deadline": 30, **options}
+        bed.write_config(
+            self.config,
+            cloud,
+            database,
+            compute_port=self.compute_port,
+            admin_port=self.admin_port,
+            volume_port=self.volume_port,
+            **options,
+        )
+        self.config.write_text(f"{self.config.read_text()}\n{textwrap.dedent(sections)}")
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.compute_port}"
+
+    async def start(self) -> None:
+        program = Path(sys.executable).parent / "tricircle-gateway"
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                str(program),
+                "--config-file",
+                str(self.config),
+                "--debug",
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+            )
+        await eventually("the gateway answers", self._answers, START_SECONDS)
+
+    async def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.returncode is None, self.log.read_text()[-3000:]
+        try:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(f"{self.url}/healthcheck") as answer,
+            ):
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def kill(self) -> None:
+        """As a power cut: no signal handler runs."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.terminate()
+        return await asyncio.wait_for(self._process.wait(), 30)
+
+
+@contextlib.asynccontextmanager
+async def caller(process: Process) -> AsyncIterator[Gateway]:
+    """A client of the process; its ``services`` are this process's and serve nothing."""
+    admin, volume = (f"http://127.0.0.1:{n}" for n in (process.admin_port, process.volume_port))
+    ids = {row.region_name: row.id for row in pod_rows.list_all()}
+    gateway = Gateway(process.cloud, make_services(), process.url, volume, admin, ids)
+    try:
+        yield gateway
+    finally:
+        await gateway.close()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of the world outside Tricircle is real here: databases, memcached, clocks, certificates."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.functional import bed
+from tests.functional.fakes.cloud import Cloud
+from tests.functional.world import daemons
+from tests.functional.world.daemons import MariaDB
+from tricircle.conf import CONF
+from tricircle.db import migrations, session
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    with daemons.mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[list[MariaDB]]:
+    """Three MariaDB servers that are one Galera cluster."""
+    with daemons.galera() as nodes:
+        yield nodes
+
+
+def prepare(server: MariaDB, cloud: Cloud, folder: Path) -> str:
+    """The name of a new database, as ``tricircle-manage db sync`` makes it, with the pods in it.
+
+    This process works on it too, by ``server``.
+    """
+    name = f"tricircle{next(_numbers)}"
+    server.sql(f"CREATE DATABASE {name}")
+    path = folder / "tests.conf"
+    bed.write_config(path, cloud, server.url(name))
+    session.reset()
+    CONF(["--config-file", str(path)], project="tricircle")
+    migrations.sync()
+    bed.add_pods(cloud)
+    return name
+
+
+@pytest.fixture
+def clustered(cluster: list[MariaDB], cloud: Cloud, tmp_path: Path) -> Iterator[list[str]]:
+    """A database with the pods in it: its URL on each node."""
+    name = prepare(cluster[0], cloud, tmp_path)
+    yield [node.url(name) for node in cluster]
+    session.reset()
+    CONF.reset()
+
+
+@pytest.fixture
+def database(mariadb: MariaDB, cloud: Cloud, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database with the pods in it."""
+    name = prepare(mariadb, cloud, tmp_path)
+    yield mariadb.url(name)
+    session.reset()
+    CONF.reset()
