@@ -2,6 +2,7 @@
 """A backup is restored into a volume of another pod, where the two share the backup store."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
 from tricircle.db import backup_copies, routings, storage
+from tricircle.gateway import authorization
 from tricircle.gateway.volume import backups, deletion
 from tricircle.pods.pod import Pod
+from tricircle.policies import Policies
 from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.storage import Storage
 
@@ -81,6 +84,18 @@ async def test_the_record_goes_when_the_backup_does(gateway: Gateway, cloud: Clo
     assert backup_copies.in_pod(gateway.pod_ids["pod1"]) == set()
 
 
+async def test_a_record_of_anothers_stays(gateway: Gateway, cloud: Cloud) -> None:
+    """An administrator brought it to that pod by themselves."""
+    backup, volume = pair(cloud)
+    (await restore(gateway, backup, volume)).ok(202)
+    record = cloud.pods["pod1"].cinder.items["backup"][backup["id"]]
+    record["project_id"] = cloud.project_id
+    (await gateway.volumes.delete(f"/backups/{backup['id']}")).ok(202)
+    await gateway.idle()
+    await xjob(gateway, "pod1")
+    assert backup["id"] in cloud.pods["pod1"].cinder.items["backup"]
+
+
 def _hurry(gateway: Gateway, region: str) -> None:
     BackupCopies(gateway.services.identity)._rows.hurry(gateway.pod_ids[region])
 
@@ -112,6 +127,34 @@ async def test_what_cannot_be_says_why(
     for told in (word, backup["id"], "pod2", into, "name no volume"):
         assert told in refused.message
     assert cloud.pods[into].cinder.items["backup"] == {}
+
+
+@pytest.mark.parametrize("into", ["pod1", "pod2"])
+async def test_a_reader_restores_nowhere(gateway: Gateway, cloud: Cloud, into: str) -> None:
+    backup, volume = pair(cloud, into=into)
+    assert (await restore(gateway, backup, volume, user="reader")).status == 403
+    assert cloud.pods["pod1"].cinder.items["backup"] == {}
+
+
+async def test_nobody_restores_over_another_projects_volume(gateway: Gateway, cloud: Cloud) -> None:
+    """An administrator of everything does; a member of both projects does not at once."""
+    backup, _ = pair(cloud)
+    theirs = cloud.pods["pod1"].cinder.add_volume("theirs", "other", size=2)
+    assert (await restore(gateway, backup, theirs)).status == 404
+    (await restore(gateway, backup, theirs, user="admin")).ok(202)
+
+
+async def test_the_operator_says_who_restores_elsewhere(
+    gateway: Gateway, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authorization, "_POLICIES", Policies())  # the file is read but once
+    policy = tmp_path / "policy.yaml"
+    policy.write_text('"tricircle:backups:restore_elsewhere": "role:admin"')
+    CONF.set_override("policy_file", str(policy), group="oslo_policy")
+    backup, volume = pair(cloud)
+    refused = await restore(gateway, backup, volume)
+    assert (refused.status, "restore_elsewhere" in refused.message) == (403, True)
+    (await restore(gateway, backup, volume, user="admin")).ok(202)
 
 
 async def test_what_the_caller_may_not_see_is_not_restored(gateway: Gateway, cloud: Cloud) -> None:

@@ -9,9 +9,11 @@ import pytest
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
-from tricircle.db import allocations, creations, jobs
+from tests.functional.fakes.server_groups_api import ServerGroup
+from tricircle.db import allocations, creations, jobs, server_groups
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.server_groups import ServerGroups
+from tricircle.xjob.usage import Usage
 
 RULES = {"max_server_per_host": 2}
 
@@ -343,3 +345,26 @@ async def test_what_pods_have_goes_with_the_group(gateway: Gateway, cloud: Cloud
     ]
     assert shown_groups == [[], []]
     assert (await make(gateway, spread)).message == answer_text(spread)
+
+
+async def test_a_strangers_group_of_that_name_is_no_pods_group(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    """Anybody may name a group in a pod as ours are named there."""
+    kept, other = await group(gateway), cloud.keystone.issue("other")
+    server = {"name": "theirs", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
+    (await gateway.post("/servers", {"server": server}, user="other", version="2.71")).ok(202)
+    [(region, nova)] = [(r, pod.nova) for r, pod in cloud.pods.items() if pod.nova.live()]
+    theirs = ServerGroup(server_groups.marker(kept), other.project_id, other.user.id, "affinity")
+    theirs.members += [one.id for one in nova.live()]
+    nova.server_groups[theirs.id] = theirs
+    pod_id = gateway.pod_ids[region]
+    # Somebody began to make the pod's group, and did not live to tell.
+    await asyncio.to_thread(server_groups.want, kept, pod_id)
+    pod = gateway.services.registry.get(pod_id)
+    assert pod is not None
+    await asyncio.to_thread(Usage(gateway.services.identity).audit, pod)
+    assert (await shown(gateway, kept))["members"] == []
+    (await gateway.delete(f"/os-server-groups/{kept}")).ok(204)
+    await tidy(gateway)
+    assert list(nova.server_groups) == [theirs.id]

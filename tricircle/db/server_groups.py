@@ -130,14 +130,17 @@ def _alone(tx: Session, group_id: str) -> None:
 
 
 @retried_if_overtaken
-def join(group_id: str, server_ids: Collection[str]) -> None:
-    """Servers are in a group, unless they are in one already or there is no such group."""
+def join(group_id: str, project_id: str, server_ids: Collection[str]) -> None:
+    """Servers of a project are in its group, unless they are in one already or it has no such."""
     with session.write() as tx:
         _alone(tx, group_id)
-        if tx.get(ServerGroup, group_id) is None:
+        group = tx.get(ServerGroup, group_id)
+        if group is None or group.project_id != project_id:
             return
         query = sa.update(Allocation).where(
-            Allocation.server_id.in_(server_ids), Allocation.group_id.is_(None)
+            Allocation.server_id.in_(server_ids),
+            Allocation.group_id.is_(None),
+            Allocation.project_id == project_id,
         )
         values = query.values(group_id=group_id)
         tx.execute(values.execution_options(synchronize_session=False))

@@ -16,7 +16,9 @@ from tricircle.pods.pod import Pod
 LOG = logging.getLogger(__name__)
 
 _BATCH = 100
-_V = "3.0"
+# The first microversion that tells whose a backup is.
+_V = "3.18"
+_OWNER = "os-backup-project-attr:project_id"
 
 
 class BackupCopies:
@@ -39,12 +41,21 @@ class BackupCopies:
             self._rows.realized(row, row.resource_id)
             return True
         try:
-            target = Target(pod, self._identity.adapter(pod, rights.BACKUP_COPY), "volume")
-            # Its data went with the backup itself.
-            target.ask("DELETE", f"/backups/{row.resource_id}", _V, missing=True)
+            self._remove(pod, f"/backups/{row.resource_id}")
         except (PodError, KeystoneFailed) as error:
             LOG.warning("The record of backup %s: %s", row.resource_id, error)
             self._rows.failed(row, str(error))
             return False
         self._rows.gone(row)
         return True
+
+    def _remove(self, pod: Pod, path: str) -> None:
+        """Remove a record that we brought; its data went with the backup itself."""
+        target = Target(pod, self._identity.adapter(pod, rights.BACKUP_COPY), "volume")
+        found = target.ask("GET", path, _V, missing=True)
+        if found is None:
+            return
+        if found["backup"].get(_OWNER) != self._identity.project_id():
+            LOG.warning("%s of pod %s is another's and stays", path, pod.region_name)
+            return
+        target.ask("DELETE", path, _V, missing=True)

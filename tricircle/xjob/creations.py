@@ -75,7 +75,7 @@ class Creations:
         ports = self._ports(row.id)
         server_id, pod = self._holder(ports)
         brought = row.detail.get("brought", ())
-        if server_id is not None and pod is not None:
+        if server_id is not None and pod is not None and self._is_theirs(row, server_id, pod):
             made = [port["id"] for port in ports if port["id"] not in brought]
             routings.put("server", server_id, pod.id, row.project_id)
             routings.change_ports(server_id, add=made)
@@ -99,6 +99,14 @@ class Creations:
                 return inside["device_id"], pod
         return None, pod
 
+    def _is_theirs(self, row: models.Creation, server_id: str, pod: Pod) -> bool:
+        """Whether a server is of the project that asked for one.
+
+        In its pod a user may write any server on their port.
+        """
+        server = self._server_in(pod, server_id)
+        return server is not None and server["tenant_id"] == row.project_id
+
     def _is_building(self, row: models.Creation, pod: Pod) -> bool:
         """Whether the server may be on its way still: then it will want its ports."""
         query = {
@@ -117,7 +125,7 @@ class Creations:
 
     def _server_deletion(self, row: models.Creation) -> None:
         server_id = row.detail["server_id"]
-        server = self._server_in(row, server_id)
+        server = self._server_in(self._pod(row), server_id)
         if server is not None:
             state = (server["status"], server.get("OS-EXT-STS:task_state"))
             leaving = state[0] in ("DELETED", "SOFT_DELETED")
@@ -130,8 +138,8 @@ class Creations:
         routings.delete("server", server_id)
         allocations.gone([server_id])
 
-    def _server_in(self, row: models.Creation, server_id: str) -> dict[str, Any] | None:
-        compute = self._identity.adapter(self._pod(row), rights.UNFINISHED_SERVER)
+    def _server_in(self, pod: Pod, server_id: str) -> dict[str, Any] | None:
+        compute = self._identity.adapter(pod, rights.UNFINISHED_SERVER)
         document = _document(compute.get(f"/servers/{server_id}", raise_exc=False), missing=True)
         return document and document["server"]
 

@@ -45,7 +45,7 @@ class ServerGroups:
             return False
         try:
             target = Target(pod, self._identity.adapter(pod, rights.SERVER_GROUP))
-            inside = row.pod_resource_id or _find(target, row.resource_id)
+            inside = row.pod_resource_id or _find(target, row)
             if row.absent:
                 if inside is not None:
                     path = f"/os-server-groups/{quote(inside, safe='')}"
@@ -64,14 +64,14 @@ class ServerGroups:
         return True
 
 
-def _find(target: Target, group_id: str) -> str | None:
-    """The id of the pod's group for a group."""
-    name, offset = table.marker(group_id), 0
+def _find(target: Target, row: Row) -> str | None:
+    """The id of the pod's group for a group, of its own project: anybody may name one so."""
+    name, offset = table.marker(row.resource_id), 0
     while True:
         path = f"/os-server-groups?all_projects=true&limit={_PAGE}&offset={offset}"
         listed = target.ask("GET", path, _VERSION)["server_groups"]
         for one in listed:
-            if one["name"] == name:
+            if one["name"] == name and one["project_id"] == row.project_id:
                 return str(one["id"])
         if not listed:
             return None

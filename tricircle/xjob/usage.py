@@ -87,7 +87,7 @@ class Usage:
         for inside in _groups(target):
             central = groups.of_marker(inside["name"])
             if central is not None and inside["members"]:
-                groups.join(central, inside["members"])
+                groups.join(central, inside["project_id"], inside["members"])
 
     def _look(self, target: Target, pod: Pod, row: models.Allocation) -> None:
         server = _show(target, str(row.server_id))

@@ -54,6 +54,12 @@ class World:
         }
         if bound:
             self.inside[f"in-{name}"] = {"id": f"in-{name}", "device_id": held_by}
+        if held_by:
+            self.server(held_by)
+
+    def server(self, server_id: str, project_id: str = "p") -> None:
+        created = "2026-01-01T00:00:00Z"
+        self.servers[server_id] = {"id": server_id, "tenant_id": project_id, "created": created}
 
     # What ServiceIdentity gives
 
@@ -174,11 +180,24 @@ def test_ports_no_server_took_are_undone(world: World, pod_id: str) -> None:
     assert world.central["anothers"]["device_id"] == "another device"
 
 
+def test_another_projects_server_is_not_adopted(world: World, pod_id: str) -> None:
+    """In the pod somebody wrote it on their own port."""
+    row = begun()
+    world.port("made", row, held_by=SERVER)
+    world.server(SERVER, project_id="victim")
+    routings.put("server", SERVER, pod_id, "victim")
+    assert look(world) == 1
+    routing = routings.get("server", SERVER)
+    assert routing is not None
+    assert (routing.project_id, routing.detail.get("ports")) == ("victim", None)
+    assert world.central == {}
+
+
 def test_a_server_still_building_keeps_its_ports(world: World, pod_id: str) -> None:
     row = begun()
     world.port("made", row)
     created = models.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    world.servers[SERVER] = {"id": SERVER, "created": created}
+    world.servers[SERVER] = {"id": SERVER, "tenant_id": "p", "created": created}
     assert look(world) == 0
     assert world.central["made"]["device_id"] == row
     world.inside["in-made"]["device_id"] = SERVER

@@ -92,11 +92,11 @@ async def _forget(call: Call, kind: str, resource_id: str) -> None:
 
 
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:
+    # Below the microversion it comes with, a thing that is there is a 404 as well.
+    version = pod.newest("volume", call.version or (3, 0))
     try:
         path = lookup.path(kind, resource_id)
-        answer = await as_ourselves(
-            call, pod, rights.STORED_GONE, "GET", path, version=call.version
-        )
+        answer = await as_ourselves(call, pod, rights.STORED_GONE, "GET", path, version=version)
     except PodError as error:
         LOG.info("Whether %s %s is gone is not known yet: %s", kind, resource_id, error)
         return False

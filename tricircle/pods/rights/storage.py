@@ -20,7 +20,7 @@ STORED_GONE = Right(
     ),
     Proof.NOBODY,
     "Only whether the thing is there at all is heeded: then what was written of it is dropped.",
-    ("DELETE /volumes/{}", "GET /volumes/{}"),
+    ("DELETE /volumes/{}", "GET /volumes/{}", "GET /attachments/{}"),
 )
 RESTORE_ELSEWHERE = Right(
     "restore_elsewhere",
@@ -40,10 +40,10 @@ RESTORE_ELSEWHERE = Right(
 BACKUP_COPY = Right(
     "backup_copy",
     "volume",
-    ("DELETE /backups/{}",),
+    ("GET /backups/{}", "DELETE /backups/{}"),
     Proof.ROW,
     "The row in realizations says that the record was brought there for a restore, and that the "
-    "backup itself is gone.",
+    "backup itself is gone; only one of the service user's own project is removed.",
 )
 MOVE = Right(
     "move",
