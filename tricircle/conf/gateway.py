@@ -32,6 +32,36 @@ OPTS = [
         min=1024,
         help="Bytes a request body may have (Nova's own limit by default).",
     ),
+    cfg.IntOpt(
+        "max_connections",
+        default=8192,
+        min=1,
+        max=1_000_000,
+        help="Connections of clients a process has open, on all its ports. One more is answered "
+        "503 and closed. Three quarters of the files a process may have open are the most.",
+    ),
+    cfg.FloatOpt(
+        "header_deadline",
+        default=20.0,
+        min=0.1,
+        max=3600.0,
+        help="Seconds until a new connection must have sent the headers of a request.",
+    ),
+    cfg.FloatOpt(
+        "body_deadline",
+        default=60.0,
+        min=0.1,
+        max=3600.0,
+        help="Seconds a client may take to send a request's body, and may let an answer wait.",
+    ),
+    cfg.FloatOpt(
+        "keepalive_seconds",
+        default=75.0,
+        min=0.1,
+        max=3600.0,
+        help="Seconds a connection is kept for its next request. A load balancer's own idle time "
+        "should be shorter.",
+    ),
     cfg.StrOpt(
         "compute_link_prefix",
         default="",

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies of requests: read from a client, and understood, within limits."""
 
+import asyncio
 from typing import Any
 
 import orjson
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from tricircle.conf import CONF
 from tricircle.gateway import bounds
 from tricircle.gateway.errors import Fault
 
@@ -15,7 +17,10 @@ _OPENING = (b"{", b"[")
 
 
 async def read(request: web.BaseRequest) -> bytes:
-    """The body as it was sent. Raises Fault 400, 413, 415 (for one in a content coding), 417."""
+    """The body as it was sent.
+
+    Raises Fault 400, 408, 413, 415 (for one in a content coding), 417.
+    """
     if not request.body_exists:
         return b""
     # Nova and Cinder undo no coding either: to them it is no JSON.
@@ -23,7 +28,10 @@ async def read(request: web.BaseRequest) -> bytes:
         raise Fault(415, "A body with a Content-Encoding is not understood.")
     await _go_on(request)
     try:
-        return await request.read()
+        async with asyncio.timeout(CONF.gateway.body_deadline):
+            return await request.read()
+    except TimeoutError:
+        raise Fault(408, "The request's body did not come in time.") from None
     except web.HTTPRequestEntityTooLarge:
         raise Fault(413, "Request is too large.") from None
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError):

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A port's HTTP server: aiohttp's, whose answers are the service's own even to what is no HTTP."""
+"""A port's HTTP server: aiohttp's, whose answers are the service's own even to what is no HTTP,
+and which waits for no client for ever.
+"""
 
 import asyncio
+import contextlib
+import resource
+import socket
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -18,6 +23,10 @@ LOG = logging.getLogger(__name__)
 
 # Seconds that requests under way have to end once the process is told to stop.
 GRACE = 30.0
+# Seconds in which the rest of a body that nobody wants is read.
+_LINGERING = 10.0
+# Of the files a process may have open, those that are left to the pods, the database and the rest.
+_OTHER_FILES = 0.25
 
 
 class Served(Protocol):
@@ -33,14 +42,70 @@ class Served(Protocol):
     async def close(self) -> None: ...
 
 
-class _Connection(web.RequestHandler):
-    """One client's connection."""
+class _Door:
+    """Lets in as many connections as a process may have, whatever ports they come by."""
 
-    __slots__ = ("_served",)
+    def __init__(self) -> None:
+        self.open = 0
+
+    def admits(self) -> bool:
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return self.open < min(CONF.gateway.max_connections, int(files * (1 - _OTHER_FILES)))
+
+
+_DOOR = _Door()
+
+
+class _Connection(web.RequestHandler):
+    """One client's connection.
+
+    aiohttp closes one that is idle after a request; until the first one this is done here.
+    """
+
+    __slots__ = ("_admitted", "_due", "_served")
 
     def __init__(self, served: Served, manager: web.Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self._served = served
+        self._admitted = False
+        self._due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if not _DOOR.admits():
+            self._turn_away(transport)
+            return
+        self._admitted = True
+        _DOOR.open += 1
+        super().connection_made(transport)
+        self._due = self._loop.call_later(CONF.gateway.header_deadline, self._expect_request)
+        _forget_who_does_not_read(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._due is not None:
+            self._due.cancel()
+        if self._admitted:
+            _DOOR.open -= 1
+        super().connection_lost(exc)
+
+    def _expect_request(self) -> None:
+        if self._request_count == 0:
+            self.force_close()
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        self._force_close = True
+        response = self._served.refuse(503, "The gateway has too many connections. Try again soon.")
+        assert isinstance(response.body, bytes)
+        told = {
+            **response.headers,
+            "Content-Length": str(len(response.body)),
+            "Retry-After": "1",
+            "Connection": "close",
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        transport.write(f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode())
+        transport.write(response.body)
+        transport.close()
 
     def handle_error(
         self,
@@ -61,6 +126,14 @@ class _Connection(web.RequestHandler):
         return response
 
 
+def _forget_who_does_not_read(transport: asyncio.Transport) -> None:
+    """Let the kernel end a connection whose client takes nothing of an answer any more."""
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(CONF.gateway.body_deadline * 1000)
+        )
+
+
 class _Server(web.Server):
     """Makes connections and requests."""
 
@@ -73,6 +146,8 @@ class _Server(web.Server):
             max_field_size=bounds.LONGEST_LINE,
             # Nova and Cinder know no coded bodies; what is small coded may be huge when it is not.
             auto_decompress=False,
+            keepalive_timeout=CONF.gateway.keepalive_seconds,
+            lingering_time=min(_LINGERING, CONF.gateway.body_deadline),
         )
         self._served = served
 
