@@ -2,6 +2,7 @@
 """The table of rights is whole, used, and held against every call as the service user."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 import pytest
 
 import tricircle
+from tricircle.gateway.compute.routes import ROUTES as COMPUTE
+from tricircle.gateway.routes import Way
+from tricircle.gateway.volume.routes import ROUTES as VOLUME
 from tricircle.pods import rights
 from tricircle.pods.definitions import KINDS
 from tricircle.pods.rights import NoRight, Proof, Right
@@ -60,6 +64,17 @@ def test_every_row_is_used() -> None:
     }
     assert _names().keys() - used == set()
     assert {kind.right for kind in KINDS.values()} <= set(rights.ALL)
+
+
+def test_every_change_of_a_definition_is_told_of() -> None:
+    """A request that leads to the service user at once is in ``asked``."""
+    mirrored = {
+        f"{route.method} {re.sub('{[^}]*}', '{}', route.path)}"
+        for route in (*COMPUTE, *VOLUME)
+        if route.way is Way.MIRRORED and not str(route.handler).endswith(":read")
+    }
+    asked = {one for kind in KINDS.values() for one in kind.right.asked}
+    assert asked == mirrored
 
 
 def test_whoever_uses_the_service_user_names_a_row() -> None:

@@ -53,7 +53,7 @@ PORTS_LET_GO = Right(
     Proof.ROW,
     "The row in creations names what was made for the server or interface that is gone, or was "
     "not to be.",
-    ("DELETE /servers/{}", "DELETE /servers/{}/os-interface/{}"),
+    ("DELETE /servers/{}", "POST /servers/{}/action", "DELETE /servers/{}/os-interface/{}"),
 )
 SERVER_GROUP = Right(
     "server_group",
