@@ -256,3 +256,21 @@ async def test_what_is_deleted_behind_our_back_is_on_its_way_no_more(
     assert volumes(cloud) == left_over(cloud) == []
     assert (await gateway.volumes.get(f"/volumes/{volume_id}")).status == 404
     assert idle(gateway)
+
+
+async def test_the_service_user_is_a_member_no_longer_than_needed(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    volume_id = await begin(gateway)
+    fault = cloud.keystone.fail(Kind.ERROR, "DELETE", "/roles/", times=1)
+    assert (await go_on(gateway, volume_id)).state == "done"
+    assert fault.struck == 1
+    assert left_over(cloud) == []
+
+
+async def test_who_was_a_member_stays_one(gateway: Gateway, cloud: Cloud) -> None:
+    service = cloud.keystone.users["tricircle"].id
+    volume_id = await begin(gateway)
+    cloud.keystone.user("tricircle", "demo", "member")
+    assert (await go_on(gateway, volume_id)).state == "done"
+    assert cloud.keystone.grants[service, cloud.project_id] == ("member",)

@@ -5,10 +5,8 @@ Its authority is had only by naming a row of ``rights``, which says who proved t
 All here blocks (keystoneauth): code on an event loop calls it through a thread.
 """
 
-import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -109,28 +107,37 @@ class ServiceIdentity:
         except ClientException as error:
             raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
 
-    @contextlib.contextmanager
-    def within(self, project_id: str, pod: Pod, right: Right) -> Iterator[Adapter]:
+    def is_member(self, project_id: str) -> bool:
+        """Whether the service user is a member of a project. Raises KeystoneFailed."""
+        return self._membership("HEAD", project_id, "is a member")
+
+    def within(self, project_id: str, pod: Pod, right: Right) -> Adapter:
         """Calls that ``right`` stands for within a project, for what only its members may do.
 
-        The service user is a member of it for that long. Raises KeystoneFailed.
+        The service user is a member of it from now on: ``leave`` it. Raises KeystoneFailed.
         """
-        role = self._role(CONF.tricircle_identity.member_role)
-        user, member = self._session.get_user_id(), rights.MEMBERSHIP
+        self._membership("PUT", project_id, "becomes a member")
+        ours = self._session
+        auth = v3.Token(ours.auth.auth_url, self._token(), project_id=project_id)
+        session = Session(auth, verify=ours.verify, timeout=ours.timeout)
+        base = pod.endpoint(right.service)
+        base += f"/{project_id}" if pod.wants_project(right.service) else ""
+        return _Adapter(session, right, None, endpoint_override=base, user_agent="tricircle")
+
+    def leave(self, project_id: str) -> None:
+        """The service user is no member of a project any more. Raises KeystoneFailed."""
+        self._membership("DELETE", project_id, "is a member no more")
+
+    def _membership(self, method: str, project_id: str, what: str) -> bool:
+        role, user = self._role(CONF.tricircle_identity.member_role), self._session.get_user_id()
         path = f"/projects/{quote(project_id, safe='')}/users/{user}/roles/{role}"
-        held = self._keystone(member, path, raise_exc=False, method="HEAD").status_code == 204
-        if not held:
-            self._keystone(member, path, method="PUT")
-        try:
-            ours = self._session
-            auth = v3.Token(ours.auth.auth_url, self._token(), project_id=project_id)
-            session = Session(auth, verify=ours.verify, timeout=ours.timeout)
-            base = pod.endpoint(right.service)
-            base += f"/{project_id}" if pod.wants_project(right.service) else ""
-            yield _Adapter(session, right, None, endpoint_override=base, user_agent="tricircle")
-        finally:
-            if not held:
-                self._keystone(member, path, method="DELETE", raise_exc=False)
+        answer = self._keystone(rights.MEMBERSHIP, path, raise_exc=False, method=method)
+        if answer.status_code not in (204, 404) or (answer.status_code, method) == (404, "PUT"):
+            raise KeystoneFailed(
+                f"Keystone would not say that Tricircle's service user {what} of project "
+                f"{project_id} (HTTP {answer.status_code})"
+            )
+        return bool(answer.status_code == 204)
 
     def _role(self, name: str) -> str:
         path = f"/roles?{urlencode({'name': name})}"

@@ -37,6 +37,8 @@ _PAUSE = 1.0
 _KINDS = (*definitions.NAMED, moves.KIND)
 # What of a volume's metadata its pod writes there itself.
 _PODS_OWN = ("readonly", "attached_mode")
+# Whether the service user was a member of the owner's project before.
+_MEMBER = "was_member"
 # States of an image that is being made.
 _COMING = ("queued", "saving", "uploading", "importing")
 # In these states the image has all of the volume.
@@ -268,13 +270,20 @@ def _verify(move: _Move) -> str:
 
 def _hand_over(move: _Move) -> str:
     """The new volume becomes the old one in all but its id, and the owner's."""
+    if _MEMBER not in move.detail:
+        # Noted first: whoever goes on after a crash knows whether the project is to be left again.
+        move.detail[_MEMBER] = move.identity.is_member(move.row.project_id)
+        return "handing over"
     volume = _show(move.target, move.new)
     if volume is None:
         raise Impossible("The new volume is gone.")
-    if volume["os-vol-tenant-attr:tenant_id"] != move.row.project_id:
-        if volume["status"] == "available":
-            _dress(move, volume)
-        _transfer(move)
+    try:
+        if volume["os-vol-tenant-attr:tenant_id"] != move.row.project_id:
+            if volume["status"] == "available":
+                _dress(move, volume)
+            _transfer(move)
+    finally:
+        _leave(move)
     return "removing"
 
 
@@ -304,10 +313,15 @@ def _transfer(move: _Move) -> None:
     wanted = {"volume_id": move.detail["inside"], "name": move.name("move")}
     offer = move.target.ask("POST", "/os-volume-transfer", _V, {"transfer": wanted})["transfer"]
     pod, right = move.target.pod, rights.MOVE_ACCEPTED
-    with move.identity.within(move.row.project_id, pod, right) as adapter:
-        owner = Target(pod, adapter, "volume")
-        accept = {"accept": {"auth_key": offer["auth_key"]}}
-        owner.ask("POST", f"/os-volume-transfer/{offer['id']}/accept", _V, accept)
+    owner = Target(pod, move.identity.within(move.row.project_id, pod, right), "volume")
+    accept = {"accept": {"auth_key": offer["auth_key"]}}
+    owner.ask("POST", f"/os-volume-transfer/{offer['id']}/accept", _V, accept)
+
+
+def _leave(move: _Move) -> None:
+    """The service user is no member of the owner's project any more, unless it was one before."""
+    if move.detail.get(_MEMBER) is False:
+        move.identity.leave(move.row.project_id)
 
 
 def _remove(move: _Move) -> str:
@@ -324,6 +338,7 @@ def _remove(move: _Move) -> str:
 
 def _undo(move: _Move) -> str:
     """As if nothing had been."""
+    _leave(move)
     for image in _images(move):
         if image["status"] in _COMING and not move.lost:
             raise _Later(f"the image is {image['status']}")
