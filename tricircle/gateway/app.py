@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.gateway import bodies, cors, headers, microversion, ways
+from tricircle.gateway import bodies, bounds, cors, headers, microversion, ways
 from tricircle.gateway.admin import app as admin
 from tricircle.gateway.authentication import Authenticator, challenge
 from tricircle.gateway.call import Call, Context
@@ -131,6 +131,7 @@ class Pipeline:
             raise Fault(400, "The request names no path.")
         headers.refuse_unreadable(request)
         headers.refuse_smuggling(request)
+        _refuse_query(request.rel_url.raw_query_string)
         root = self._root(request)
         if self.api.discovery is not None:
             found = self.api.discovery(self.services, root, request.rel_url.raw_path)
@@ -195,6 +196,8 @@ class Pipeline:
                 raise Fault(405, f"{request.method} is not known here.", allow)
             # Nova's router knows no 405 either.
             raise Fault(404, "The resource could not be found.")
+        if not all(map(bounds.is_name, match.params.values())):
+            raise Fault(404, "The resource could not be found: nothing has such an id or name.")
         if match.project_id and match.project_id != context.project_id:
             raise Fault(
                 400,
@@ -243,6 +246,14 @@ class Pipeline:
         if self.api.scheme is not None:
             # Cinder calls its own so too.
             response.headers["X-Compute-Request-ID"] = told
+
+
+def _refuse_query(query: str) -> None:
+    """Raises Fault 400 for more parameters than anybody needs, and for a NUL in them."""
+    if query.count("&") >= bounds.PARAMETERS:
+        raise Fault(400, f"There are more than {bounds.PARAMETERS} query parameters.")
+    if "%00" in query:
+        raise Fault(400, "A query parameter has a NUL in it.")
 
 
 def _first(request: web.BaseRequest, name: str) -> str:

@@ -17,7 +17,7 @@ _OPENING = (b"{", b"[")
 
 
 async def read(request: web.BaseRequest) -> bytes:
-    """The body as it was sent.
+    """The body as it was sent. What is nested too deep is refused here, for pods too.
 
     Raises Fault 400, 408, 413, 415 (for one in a content coding), 417.
     """
@@ -29,13 +29,15 @@ async def read(request: web.BaseRequest) -> bytes:
     await _go_on(request)
     try:
         async with asyncio.timeout(CONF.gateway.body_deadline):
-            return await request.read()
+            body = await request.read()
     except TimeoutError:
         raise Fault(408, "The request's body did not come in time.") from None
     except web.HTTPRequestEntityTooLarge:
         raise Fault(413, "Request is too large.") from None
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
         raise Fault(400, "The request's body is malformed.") from None
+    _refuse_deep(body)
+    return body
 
 
 async def _go_on(request: web.BaseRequest) -> None:
@@ -51,15 +53,23 @@ async def _go_on(request: web.BaseRequest) -> None:
 
 
 def parse(body: bytes) -> Any:
-    """The JSON in a body. Raises Fault 400 when it is none, or is nested too deep."""
+    """The JSON in a body. Raises Fault 400 when it is none."""
     try:
-        document = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise Fault(400, "Malformed request body") from None
+
+
+def _refuse_deep(body: bytes) -> None:
     # Counting takes no time; only what might be too deep is walked through.
-    if sum(map(body.count, _OPENING)) > bounds.DEPTH and _is_deeper(document, bounds.DEPTH):
+    if sum(map(body.count, _OPENING)) <= bounds.DEPTH:
+        return
+    try:
+        deep = _is_deeper(orjson.loads(body), bounds.DEPTH)
+    except orjson.JSONDecodeError as error:
+        deep = "depth" in str(error)
+    if deep:
         raise Fault(400, f"The request's body is nested more than {bounds.DEPTH} deep.")
-    return document
 
 
 def _is_deeper(value: Any, than: int) -> bool:

@@ -158,5 +158,5 @@ class Call:
         return f"/{project}{path}" if project else path
 
     def json(self) -> Any:
-        """The request's body. Raises Fault 400 when it is not JSON, or nested too deep."""
+        """The request's body. Raises Fault 400 when it is not JSON."""
         return bodies.parse(self.body)

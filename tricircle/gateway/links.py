@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from multidict import MultiDict
 
 from tricircle.conf import CONF
+from tricircle.gateway import bounds
 from tricircle.gateway.call import Call
 
 
@@ -17,8 +18,12 @@ def page_size(call: Call) -> int | None:
     given = call.query.getall("limit", [])
     if not given:
         return CONF.gateway.max_limit
-    text = given[-1].strip()
-    return min(int(text), CONF.gateway.max_limit) if text.isdecimal() else None
+    return bounds.clamped(given[-1].strip(), CONF.gateway.max_limit)
+
+
+def offset(call: Call) -> int | None:
+    """How many items the client wants left out; None for an offset that is none."""
+    return bounds.clamped(call.query.get("offset", "0").strip(), bounds.STORED)
 
 
 def to_next(call: Call, path: str, marker: object) -> list[dict[str, str]]:

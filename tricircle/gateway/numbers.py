@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from tricircle.db.pods import MOST_NUMBERS
+from tricircle.gateway import bounds
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -39,7 +40,7 @@ def inward(call: Call, number: int) -> tuple[Pod | None, int]:
 
 def parse(text: str) -> int | None:
     """The number in a path or a query; None for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() else None
+    return bounds.whole(text)
 
 
 async def ask(call: Call, param: str = "id", **instead: Any) -> PodResponse:

@@ -14,6 +14,7 @@ from tests.functional.fakes.keystone import Keystone
 Object = dict[str, Any]
 Show = Callable[[Object, Exchange], Object]
 
+DB_MAX_INT = 0x7FFFFFFF
 MAX_LIMIT = 1000
 #: Until here unknown filters are passed over, from here on refused to users.
 STRICT_FILTERS, LIKE_FILTERS, WITH_COUNT = (3, 31), (3, 34), (3, 45)
@@ -233,6 +234,8 @@ def _page(query: Object) -> tuple[int, str | None, int]:
         raise Refusal(400, "offset must be an integer") from None
     if offset < 0:
         raise Refusal(400, "offset must be >= 0")
+    if offset > DB_MAX_INT:
+        raise Refusal(400, f"offset must be <= {DB_MAX_INT}")
     return min(limit, MAX_LIMIT), query.pop("marker", None), offset
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.functional.fakes.cinder_images import Images
-from tests.functional.fakes.cinder_lists import Object, admin_only, since, true
+from tests.functional.fakes.cinder_lists import DB_MAX_INT, Object, admin_only, since, true
 from tests.functional.fakes.http import Exchange, Refusal, reply, route
 
 _STATUS = "Invalid volume: Volume {}"
@@ -171,7 +171,7 @@ class Volumes(Images):
             raise Refusal(400, "Invalid input for field/attribute volume. 'size' is a required "
                                "property")  # fmt: skip
         size = source["size"] if size is None and source else size
-        if not str(size).isdecimal() or int(str(size)) < 1:
+        if not str(size).isdecimal() or not 0 < int(str(size)) <= DB_MAX_INT:
             raise Refusal(400, f"Invalid input received: Volume size '{size}' must be an integer "
                                "and greater than 0")  # fmt: skip
         if source is not None and int(str(size)) < source["size"]:
@@ -254,7 +254,7 @@ class Volumes(Images):
                 size = argument["new_size"]
                 if volume["status"] == "in-use" and exchange.version < (3, 42):
                     raise Refusal(400, _STATUS.format("in-use cannot be extended"))
-                if not str(size).isdecimal() or int(str(size)) <= volume["size"]:
+                if not str(size).isdecimal() or not (volume["size"] < int(str(size)) <= DB_MAX_INT):
                     raise Refusal(400, "Invalid input received: New size for extend must be "
                                        "greater than current size.")  # fmt: skip
                 more = int(str(size)) - volume["size"]

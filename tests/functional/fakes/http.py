@@ -19,6 +19,10 @@ from multidict import CIMultiDictProxy
 from tests.functional.fakes.faults import AFTER, Fault, Kind
 
 T = TypeVar("T")
+# Of a request line or a header.
+_LONGEST = 64 * 1024
+# What comes of a body or a query of another shape than a handler takes it to have.
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 Handler = Callable[..., Awaitable[web.Response] | web.Response]
 
 
@@ -86,6 +90,9 @@ class Journal:
         self.entries: list[Entry] = []
         self.broken: list[BaseException] = []
         """What went wrong inside the fakes themselves: a bug in a fake, not in what is tested."""
+        self.hostile = False
+        """Whether requests are made to break things: what a fake stumbles over then is what a
+        real service's schemas, of which the fakes have only some, refuse."""
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
 
@@ -224,10 +231,11 @@ class FakeService:
     async def _start(self) -> None:
         if self._runner is None:
             app = web.Application(client_max_size=64 << 20)
-            app.router.add_route("*", "/{path:.*}", self._serve)
+            app.router.add_route("*", r"/{path:[\s\S]*}", self._serve)
             self._runner = web.AppRunner(
-                app, access_log=None, handler_cancellation=True, shutdown_timeout=0
-            )
+                app, access_log=None, handler_cancellation=True, shutdown_timeout=0,
+                max_line_size=_LONGEST, max_field_size=_LONGEST,
+            )  # fmt: skip
             await self._runner.setup()
         if self._reserved is None:
             # While the fake is stopped nobody else gets its port.
@@ -351,6 +359,10 @@ class FakeService:
             return await self.answer(exchange)
         except Refusal as refusal:
             return self.refuse(refusal)
+        except _STUMBLES as error:
+            if not self.journal.hostile:
+                raise
+            return self.refuse(Refusal(400, f"Invalid input. {type(error).__name__}"))
 
     async def answer(self, exchange: Exchange) -> web.Response:
         """Serve one request by the table; services override this to authenticate first."""

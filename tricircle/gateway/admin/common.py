@@ -15,6 +15,7 @@ from oslo_utils import strutils
 from tricircle.conf import CONF
 from tricircle.db import pods
 from tricircle.db.errors import UnknownMarker
+from tricircle.gateway import bounds
 from tricircle.gateway.authorization import allows as allows
 from tricircle.gateway.authorization import authorize as authorize
 from tricircle.gateway.call import Call
@@ -100,10 +101,12 @@ def page(call: Call, filters: Iterable[str]) -> Page:
         known = ", ".join(sorted(allowed))
         raise Fault(400, f"Unknown query parameter: {', '.join(unknown)}. Known are {known}.")
     given = {name: call.query[name] for name in filters if name in call.query}
-    text = call.query.get("limit", str(CONF.gateway.max_limit))
-    if not text.isascii() or not text.isdigit():
+    most = CONF.gateway.max_limit
+    text = call.query.get("limit", str(most))
+    limit = bounds.clamped(text, most)
+    if limit is None:
         raise Fault(400, f"limit must be a whole number that is not negative, not {text!r}.")
-    return Page(given, min(int(text), CONF.gateway.max_limit), call.query.get("marker"))
+    return Page(given, limit, call.query.get("marker"))
 
 
 async def listed(

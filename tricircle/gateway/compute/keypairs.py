@@ -9,7 +9,7 @@ from aiohttp import web
 from tricircle.conf import CONF
 from tricircle.db import quotas
 from tricircle.db.errors import OverLimit
-from tricircle.gateway import mirror
+from tricircle.gateway import bounds, mirror
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import quota
 from tricircle.gateway.errors import Fault
@@ -26,6 +26,8 @@ async def create(call: Call) -> web.Response:
     if not isinstance(keypair, dict) or not isinstance(keypair.get("name"), str):
         return await mirror.change(call, _KIND, None)
     user_id = str(keypair.get("user_id") or call.context.user_id)
+    if len(user_id) > bounds.LONGEST_OWNER:
+        raise Fault(400, f"No user has an id of more than {bounds.LONGEST_OWNER} letters.")
     limits = (await quota.held(call, call.context.project_id, call.context.user_id)).all
     believed = 2 * CONF.gateway.request_deadline
     try:

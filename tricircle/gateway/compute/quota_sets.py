@@ -15,6 +15,7 @@ from aiohttp import web
 from oslo_utils import strutils
 
 from tricircle.db import quotas as table
+from tricircle.gateway import bounds
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import quota
@@ -27,7 +28,7 @@ _NUMBER = {
     "type": ["integer", "string"],
     "pattern": "^-?[0-9]+$",
     "minimum": -1,
-    "maximum": 0x7FFFFFFF,
+    "maximum": bounds.STORED,
 }
 # What is no longer there from a microversion on.
 _NETWORK = frozenset(quota.UNLIMITED)
@@ -69,10 +70,9 @@ async def update(call: Call) -> web.Response:
     project, user = call.params["id"], _user(call)
     if not quota.unified():
         force = strutils.bool_from_string(wanted.pop("force", False))
-        limits = {name: int(value) for name, value in wanted.items() if value or value == 0}
         if not force:
-            await _check(call, project, user, limits)
-        await in_thread(table.put, table.PROJECT, project, limits, user)
+            await _check(call, project, user, wanted)
+        await in_thread(table.put, table.PROJECT, project, wanted, user)
     return _with(call, judged, await quota.of_project(call, project, user))
 
 
@@ -107,8 +107,7 @@ async def update_class(call: Call) -> web.Response:
         return reply(call, judged)
     name = call.params["id"]
     if not quota.unified():
-        limits = {resource: int(value) for resource, value in wanted.items()}
-        await in_thread(table.put, table.CLASS, name, limits)
+        await in_thread(table.put, table.CLASS, name, wanted)
     return _with(call, judged, await quota.of_class(call, name))
 
 
@@ -126,7 +125,10 @@ def _with(call: Call, answer: PodResponse, values: Mapping[str, Any]) -> web.Res
 
 
 def _user(call: Call) -> str:
-    return call.query.get("user_id", "")
+    user = call.query.get("user_id", "")
+    if len(user) > bounds.LONGEST_OWNER:
+        raise Fault(400, f"No user has an id of more than {bounds.LONGEST_OWNER} letters.")
+    return user
 
 
 def _wanted(call: Call, key: str) -> dict[str, Any] | None:
@@ -151,7 +153,13 @@ def _wanted(call: Call, key: str) -> dict[str, Any] | None:
     body = call.json()
     if not jsonschema.Draft202012Validator(schema).is_valid(body):
         return None
-    return dict(body[key])
+    wanted: dict[str, Any] = body[key]
+    limits = {
+        name: bounds.whole(value, bounds.STORED, least=-1)
+        for name, value in wanted.items()
+        if name != "force"
+    }
+    return None if None in limits.values() else wanted | limits
 
 
 # What Nova takes for a boolean.

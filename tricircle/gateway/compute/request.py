@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from tricircle.gateway import bounds
 from tricircle.gateway.call import Version
 from tricircle.gateway.errors import Fault
 from tricircle.scheduling.zones import BadZone, Zone
@@ -170,11 +171,8 @@ def _counts(server: dict[str, Any]) -> tuple[int, int]:
 
 def _whole(value: Any) -> int:
     """A number as Nova takes one: digits too, but no part of one, nor true."""
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise RefusedByNova from None
-    if isinstance(value, bool) or (isinstance(value, float) and number != value):
+    number = bounds.whole(value, bounds.STORED)
+    if number is None:
         raise RefusedByNova
     return number
 

@@ -17,6 +17,7 @@ from tricircle.conf import CONF
 from tricircle.db import models
 from tricircle.db import server_groups as table
 from tricircle.db.errors import NotFound, OverLimit
+from tricircle.gateway import bounds
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import quota
@@ -52,9 +53,10 @@ async def list_groups(call: Call) -> web.Response:
         return reply(call, judged)
     everyones = "all_projects" in call.query and call.context.is_admin
     project = None if everyones else call.context.project_id
-    limit, offset = (int(call.query.get(name) or 0) for name in ("limit", "offset"))
     most = CONF.gateway.max_limit
-    groups = await in_thread(table.page, project, min(limit or most, most), offset)
+    limit = bounds.clamped(call.query.get("limit", ""), most) or most
+    offset = bounds.clamped(call.query.get("offset", ""), bounds.STORED) or 0
+    groups = await in_thread(table.page, project, limit, offset)
     return _respond({"server_groups": await _shown(call, groups)})
 
 
@@ -82,7 +84,7 @@ async def create(call: Call) -> web.Response:
         return reply(call, refused)
     wanted = body["server_group"]
     policy = wanted["policy"] if _version(call) >= _RULES else wanted["policies"][0]
-    rules = {name: int(value) for name, value in wanted.get("rules", {}).items()}
+    rules = {name: bounds.whole(value) for name, value in wanted.get("rules", {}).items()}
     if rules and policy != "anti-affinity":
         raise Fault(400, "Only anti-affinity policy supports rules.")
     context = call.context
@@ -180,7 +182,11 @@ def document(group: models.ServerGroup, members: list[str], version: Version) ->
 def _is_understood(body: Any, version: Version) -> bool:
     if not jsonschema.Draft202012Validator(_schema(version)).is_valid(body):
         return False
-    name: str = body["server_group"]["name"]
+    group = body["server_group"]
+    numbers = group.get("rules", {}).values()
+    if any(bounds.whole(number, bounds.STORED) is None for number in numbers):
+        return False
+    name: str = group["name"]
     return name.isprintable() and name == name.strip()
 
 

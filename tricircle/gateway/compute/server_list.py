@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from tricircle.db import routings
-from tricircle.gateway import nearby
+from tricircle.gateway import bounds, nearby
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_groups, reservations, zones
+from tricircle.gateway.errors import Fault
 from tricircle.gateway.merged import Collection, MergedList
 from tricircle.gateway.paging import Item
 from tricircle.gateway.threads import in_thread
@@ -79,7 +80,9 @@ class _Servers(MergedList):
         if not self._filters_zone():
             return pods
         wanted = [_pattern(value) for value in self.call.query.getall("availability_zone")]
-        return [pod for pod in pods if any(one.search(pod.availability_zone) for one in wanted)]
+        zones = {pod.availability_zone for pod in pods}
+        named = {zone for zone in zones if any(one.search(zone) for one in wanted)}
+        return [pod for pod in pods if pod.availability_zone in named]
 
     def _filters_zone(self) -> bool:
         """Whether Nova would heed the zone filter rather than ignore it."""
@@ -156,9 +159,11 @@ class _Servers(MergedList):
 
 
 def _pattern(text: str) -> re.Pattern[str]:
+    if not bounds.is_quick(text):
+        raise Fault(400, "The filter availability_zone is too long, or repeats too much.")
     try:
         return re.compile(text)
-    except re.error:
+    except (re.error, OverflowError):
         return re.compile(re.escape(text))
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tricircle.db import storage
 from tricircle.db.errors import OverLimit
-from tricircle.gateway import lookup, moving
+from tricircle.gateway import bounds, lookup, moving
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -41,7 +41,7 @@ async def act(call: Call) -> web.Response:
 async def _extended(call: Call, volume_id: str, size: Any) -> PodResponse:
     """What a volume will have more is set aside before its pod is asked. Raises Fault 413."""
     was: int | None = None
-    if (wanted := _number(size)) is not None:
+    if (wanted := bounds.whole(size, bounds.STORED)) is not None:
         row = await in_thread(storage.get, "volume", volume_id)
         if row is not None and wanted > row.gigabytes:
             await quota.check_size(row.project_id, wanted)
@@ -89,9 +89,10 @@ async def _retyped(call: Call, volume_id: str, wanted: Any) -> PodResponse:
 async def _size(call: Call, volume_id: str) -> int | None:
     """How large a volume is; None while that is not known."""
     try:
-        return _number((await usage.document(call, "volume", volume_id)).get("size"))
+        shown = await usage.document(call, "volume", volume_id)
     except (PodError, Fault):
         return None
+    return bounds.whole(shown.get("size"), bounds.STORED)
 
 
 def _named(call: Call) -> tuple[str, Any]:
@@ -104,10 +105,3 @@ def _named(call: Call) -> tuple[str, Any]:
 
 def _deletes_volumes(argument: Any) -> bool:
     return isinstance(argument, dict) and bool(argument.get("delete-volumes"))
-
-
-def _number(value: Any) -> int | None:
-    try:
-        return None if isinstance(value, bool) else int(str(value))
-    except ValueError:
-        return None

@@ -9,7 +9,7 @@ from aiohttp import web
 from tricircle.conf import CONF
 from tricircle.db import backup_copies, storage
 from tricircle.db.storage import Use
-from tricircle.gateway import lookup, moving
+from tricircle.gateway import bounds, lookup, moving
 from tricircle.gateway.authorization import authorize
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
@@ -36,7 +36,7 @@ async def restore(call: Call) -> web.Response:
             return reply(call, await _elsewhere(call, backup, pod, volume, there))
         return reply(call, await lookup.ask(call, "backup", backup))
     size = (await usage.document(call, "backup", backup)).get("size")
-    use = Use("volume", int(size or 0))
+    use = Use("volume", bounds.whole(size, bounds.STORED) or 0)
     async with quota.set_aside(call, use) as row_id:
         answer = await lookup.ask(call, "backup", backup)
         if answer.ok:

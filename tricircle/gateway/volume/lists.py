@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from tricircle.db import backup_copies
-from tricircle.gateway import lookup, nearby, scatter
+from tricircle.gateway import bounds, lookup, nearby, scatter
 from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -176,8 +176,7 @@ class _List(MergedList):
     def skipped(self) -> int | None:
         if not self.is_paged():
             return 0
-        given = self.call.query.get("offset", "0")
-        return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
+        return bounds.whole(self.call.query.get("offset", "0"), bounds.STORED)
 
     def order(self) -> list[tuple[str, bool]]:
         """The keys asked for, then when a thing was made and its id, as the first is sorted."""

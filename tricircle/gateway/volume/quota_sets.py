@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tricircle.db import quotas as table
 from tricircle.db import storage
+from tricircle.gateway import bounds
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -23,7 +24,6 @@ from tricircle.gateway.volume import quota
 _SET, _CLASS = "quota_set", "quota_class_set"
 # What a body may have that is no limit.
 _OTHER = ("tenant_id", "id", "force")
-_LARGEST = 0x7FFFFFFF
 _LIMITS = {
     "maxTotalVolumes": "volumes",
     "maxTotalVolumeGigabytes": "gigabytes",
@@ -132,12 +132,14 @@ async def _judged(call: Call, key: str) -> tuple[PodResponse, dict[str, int]]:
         return (now if not now.ok else await forward(call, now.pod)), {}
     current = now.json()[key]
     named = {name: value for name, value in wanted.items() if name not in _OTHER}
-    if not all(_is_limit(value) for value in named.values()):
+    limits = {name: _limit(value) for name, value in named.items()}
+    known = {name: limit for name, limit in limits.items() if limit is not None}
+    if known != limits:
         return await _refused(call, now), {}
     inside = {name: current.get(name, value) for name, value in named.items()}
     others = {name: value for name, value in wanted.items() if name in _OTHER}
     judged = await forward(call, now.pod, body={**body, key: inside | others})
-    return judged, {name: int(value) for name, value in named.items()}
+    return judged, known
 
 
 async def _refused(call: Call, now: PodResponse) -> PodResponse:
@@ -147,11 +149,8 @@ async def _refused(call: Call, now: PodResponse) -> PodResponse:
     return judged
 
 
-def _is_limit(value: Any) -> bool:
-    try:
-        return not isinstance(value, bool) and -1 <= int(str(value)) <= _LARGEST
-    except ValueError:
-        return False
+def _limit(value: Any) -> int | None:
+    return bounds.whole(value, bounds.STORED, least=-1)
 
 
 async def _told(

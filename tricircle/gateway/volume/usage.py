@@ -5,7 +5,7 @@ from typing import Any
 
 from tricircle.db import definitions
 from tricircle.db.storage import BY_TYPE, COUNTS, Use
-from tricircle.gateway import lookup
+from tricircle.gateway import bounds, lookup
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.forward import ask_any
@@ -80,7 +80,4 @@ async def _default_type(call: Call) -> str | None:
 
 def _number(value: Any) -> int:
     """A size; of one that is none a pod says so."""
-    try:
-        return max(int(value), 0)
-    except (TypeError, ValueError):
-        return 0
+    return bounds.whole(value, bounds.STORED) or 0

@@ -246,7 +246,7 @@ async def _on(
     """The call as one pod is to do it. Raises Refused with the number the user named."""
     answer = await forward(call, member.pod, path=member.path + suffix, body=body, query=query)
     if not answer.ok:
-        number = int(call.params["id"])
+        number = numbers.parse(call.params["id"]) or numbers.NOBODYS
         raise Refused(numbers.refused(answer, member.document["id"], number))
     return answer
 

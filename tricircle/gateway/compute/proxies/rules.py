@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from oslo_utils import netutils
 
+from tricircle.gateway import bounds
 from tricircle.gateway.errors import Fault
 
 _ALL = "0.0.0.0/0"
@@ -74,12 +75,11 @@ def _everything(protocol: Any) -> tuple[int | None, int | None]:
 
 def _range(protocol: str, low: Any, high: Any) -> tuple[int, int]:
     name = protocol.upper()
-    try:
-        low, high = int(low), int(high)
-    except (TypeError, ValueError):
+    low, high = (bounds.whole(port, bounds.STORED, -bounds.STORED) for port in (low, high))
+    if low is None or high is None:
         what = "Type and Code" if name == "ICMP" else "To and From ports"
         more = " for ICMP protocol type" if name == "ICMP" else ""
-        raise Fault(400, f"Invalid input received: {what} must be integers{more}") from None
+        raise Fault(400, f"Invalid input received: {what} must be integers{more}")
     if name not in ("TCP", "UDP", "ICMP"):
         raise Fault(400, f"Invalid IP protocol {protocol}.")
     if name != "ICMP" and low > high:

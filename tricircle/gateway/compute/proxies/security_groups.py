@@ -22,9 +22,10 @@ _MOST_CHARACTERS = 255
 
 async def list_all(call: Call) -> web.Response:
     """GET /os-security-groups: the project's; an administrator may ask for all."""
-    limit, offset = links.page_size(call), call.query.get("offset", "0").strip()
-    if limit is None or not offset.isdecimal():
-        name, value = ("limit", call.query["limit"]) if limit is None else ("offset", offset)
+    limit, offset = links.page_size(call), links.offset(call)
+    if limit is None or offset is None:
+        name = "limit" if limit is None else "offset"
+        value = call.query[name]
         raise Fault(
             400,
             f"Invalid input for query parameters {name}. Value: {value}. '{value}' does not match "
@@ -33,7 +34,7 @@ async def list_all(call: Call) -> web.Response:
     every = call.context.is_admin and "all_tenants" in call.query
     filters = {} if every else {"tenant_id": call.context.project_id}
     found = await central(call).list("security-groups", **filters, **user(call))
-    found = found[int(offset) :][: limit or CONF.gateway.max_limit]
+    found = found[offset:][: limit or CONF.gateway.max_limit]
     told = await _shown(call, found)
     told.sort(key=lambda group: (group["tenant_id"], group["name"]))
     return respond({"security_groups": told})

@@ -25,8 +25,8 @@ _ZONE = "availabilityZone"
 
 async def list_all(call: Call) -> web.Response:
     """GET /os-volumes, /os-snapshots, and in detail."""
-    limit, offset = links.page_size(call), call.query.get("offset", "0").strip()
-    if limit is None or not offset.isdecimal():
+    limit, offset = links.page_size(call), links.offset(call)
+    if limit is None or offset is None:
         return reply(call, await ask_any(call))
     kept = [pair for pair in call.query.items() if pair[0] not in ("limit", "offset")]
     told = await scatter.everywhere(call, query=urlencode(kept))
@@ -35,8 +35,7 @@ async def list_all(call: Call) -> web.Response:
     name = f"{_kind(call)}s"
     found = [_shown(one.pod, item) for one in told.good for item in one.json()[name]]
     # No limit at all is what Nova takes a limit of 0 for.
-    end = int(offset) + limit if limit else None
-    return respond({name: found[int(offset) : end]})
+    return respond({name: found[offset : offset + limit if limit else None]})
 
 
 async def one(call: Call) -> web.Response:
