@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from tricircle import loglines
 from tricircle.conf import (
     console,
     coordination,
@@ -57,6 +58,7 @@ def setup(
     register()
     CONF(list(args), project="tricircle", prog=prog, default_config_files=default_config_files)
     logging.setup(CONF, "tricircle")
+    loglines.guard()
 
 
 register()

@@ -3,6 +3,8 @@
 
 import re
 
+from tricircle.loglines import printable
+
 # What libraries tell of addresses: URLs, urllib3's and asyncio's words for a peer; a statement of
 # SQL and all after it.
 _ADDRESSES = (
@@ -31,7 +33,8 @@ class PodError(Exception):
 
     def __init__(self, pod: str, message: str) -> None:
         self.pod, self.detail = pod, message
-        self.message = without_addresses(message)
+        # It may be the pod's own text, and is logged in processes that are not ours, too.
+        self.message = printable(without_addresses(message))
         super().__init__(f"Pod {pod}: {self.message}")
 
 
