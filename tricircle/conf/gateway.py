@@ -76,7 +76,11 @@ OPTS = [
         default="",
         help="Path put before /v3 in links, when a proxy serves the API below a path.",
     ),
-    cfg.ListOpt("cors_allowed_origin", default=[], help="Origins CORS answers to; * for any."),
+    cfg.ListOpt(
+        "cors_allowed_origin",
+        default=[],
+        help="Origins CORS answers to; * for any, whose pages cannot use a browser's credentials.",
+    ),
     cfg.FloatOpt(
         "token_cache_seconds", default=60.0, min=0.0, help="Seconds a validated token is believed."
     ),

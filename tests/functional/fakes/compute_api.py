@@ -6,11 +6,14 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.functional.fakes import schemas
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
+#: version from which on -> Nova's schema of a create
+_KEYPAIRS = {(2, 1): "create", (2, 2): "create_v22", (2, 10): "create_v210", (2, 92): "create_v292"}
 
 
 def admin_only(exchange: Exchange) -> None:
@@ -262,16 +265,12 @@ class Definitions(FakeService):
     @route("POST", "/os-keypairs")
     def create_keypair(self, exchange: Exchange) -> web.Response:
         wanted = exchange.json("keypair")
+        since = max(version for version in _KEYPAIRS if version <= exchange.version)
+        schemas.check("keypairs", _KEYPAIRS[since], exchange.json())
         owner = exchange.token.user.id
         if wanted.get("user_id", owner) != owner:
-            if exchange.version < (2, 10):
-                raise Refusal(400, "Additional properties are not allowed ('user_id' ...)")
             admin_only(exchange)
             owner = wanted["user_id"]
-        if "type" in wanted and exchange.version < (2, 2):
-            raise Refusal(400, "Additional properties are not allowed ('type' was unexpected)")
-        if "public_key" not in wanted and exchange.version >= (2, 92):
-            raise Refusal(400, "Invalid input. 'public_key' is a required property")
         if (owner, wanted["name"]) in self.keypairs:
             raise Refusal(409, f"Key pair '{wanted['name']}' already exists.")
         public = wanted.get("public_key") or f"ssh-rsa AAAA{new_id()} Generated-by-Nova"

@@ -87,7 +87,7 @@ def _validator(module: str, name: str) -> Any:
 
 def preload() -> None:
     """Import Nova's schemas now rather than inside the first request."""
-    for module in ("servers", "server_groups", "quota_sets", "quota_classes"):
+    for module in ("servers", "server_groups", "quota_sets", "quota_classes", "keypairs"):
         _schemas(module)
 
 
