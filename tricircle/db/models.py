@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
+from tricircle.db.clock import now as now
+
 Timestamp = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 # The binary collation tells names apart by case, as SQLite and PostgreSQL do.
@@ -17,11 +19,6 @@ _INNODB = {
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",
 }
-
-
-def now() -> datetime.datetime:
-    """The time as the tables keep it: UTC, no zone."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 
 
 def new_id() -> str:

@@ -16,6 +16,7 @@ from oslo_db.sqlalchemy import engines
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
+from tricircle.db import clock
 
 # The options of [tricircle_database] that name a database.
 OWN, NEUTRON = "connection", "neutron_connection"
@@ -46,6 +47,8 @@ def engine(database: str = OWN) -> sa.Engine:
                 # It is found out at the first question whether the database is there.
                 max_retries=0,
             )
+            if database == OWN:
+                clock.follow(made)
             if made.dialect.name == "sqlite":
                 _teach_sqlite_to_wait(made)
                 keep_connections(made, section.max_pool_size, section.max_overflow)
@@ -115,6 +118,7 @@ def reset() -> None:
     with _lock:
         while _engines:
             _engines.popitem()[1].dispose()
+    clock.forget()
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ import datetime
 from neutron.objects import agent as agent_objects
 from neutron_lib.db import api as db_api
 from oslo_config import cfg
-from oslo_utils import timeutils
 
+from tricircle.db import clock
 from tricircle.network import central
 from tricircle.pods import pod as pods
 from tricircle.pods.pod import Pod
@@ -54,7 +54,7 @@ def reported() -> set[str]:
 def _bury(context: object, region_name: str, told: dict[str, str]) -> None:
     old = datetime.timedelta(seconds=cfg.CONF.agent_down_time + 1)
     values = {
-        "heartbeat_timestamp": timeutils.utcnow() - old,
+        "heartbeat_timestamp": clock.now() - old,
         "configurations": told,
     }
     with db_api.CONTEXT_WRITER.using(context):

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import orjson
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from tricircle.db import routings
+from tricircle.db import clock, routings
 from tricircle.gateway import restricted
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -33,9 +33,7 @@ class Sought:
 
     request: CreateRequest
     pod_ports: tuple[str, ...]
-    since: datetime.datetime = dataclasses.field(
-        default_factory=lambda: datetime.datetime.now(datetime.UTC)
-    )
+    since: datetime.datetime = dataclasses.field(default_factory=clock.now)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

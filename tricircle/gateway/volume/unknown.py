@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from tricircle.db import routings
+from tricircle.db import clock, routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -35,9 +35,7 @@ class Sought:
     name: str | None
     values: Mapping[str, Any]
     told: tuple[str, ...] = ()
-    since: datetime.datetime = dataclasses.field(
-        default_factory=lambda: datetime.datetime.now(datetime.UTC)
-    )
+    since: datetime.datetime = dataclasses.field(default_factory=clock.now)
 
 
 async def ask(call: Call, pod: Pod, sought: Sought, body: Any = None) -> PodResponse:

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process whose clock is wrong looks at what others have: run with a database's URL and a row's
+id, it prints what it found as JSON. ``claimed`` and ``next`` are rows of the table of realizations.
+"""
+
+import datetime
+import json
+import sys
+
+from tricircle.conf import CONF
+from tricircle.db import clock, creations, jobs, pods, session
+from tricircle.db.models import Realization
+from tricircle.db.store import Store
+
+
+def main(url: str, claimed: str, free: str, pod_id: str) -> None:
+    CONF([], project="tricircle", default_config_files=[])
+    CONF.set_override("connection", url, group="tricircle_database")
+    CONF.set_override("lease_seconds", 20, group="reconciler")
+    store = Store(Realization, session.write)
+    pods.list_all()
+    own, moment = datetime.datetime.now(datetime.UTC).replace(tzinfo=None), clock.now()
+    minute_ago = moment - datetime.timedelta(seconds=30)
+    working = jobs.get(claimed)
+    assert working is not None
+    found = {
+        "ahead": (own - moment).total_seconds(),
+        "stolen": store.claim(claimed) is not None,
+        "due": [row.id for row in store.due(pod_id, 9)],
+        "state": jobs.state(working),
+        "stale": len(creations.stale(30)),
+        "probes": pods.claim_probe(pod_id, moment, minute_ago),
+        "got": store.claim(free) is not None,
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
