@@ -47,7 +47,13 @@ class Tables:
 
     def restore(self) -> None:
         """Undo everything: what was written is as it was at first."""
-        written = [table for table in self._tables if table.name in self._written]
+        written: list[sa.Table] = []
+        for table in self._tables:
+            # What refers to a row goes with it.
+            parents = {key.column.table for key in table.foreign_keys}
+            gone = self._first[table.name] and not parents.isdisjoint(written)
+            if gone or table.name in self._written:
+                written.append(table)
         with self._engine.begin() as tx:
             for table in reversed(written):
                 tx.execute(table.delete())
