@@ -76,6 +76,7 @@ def tricircle_sections(lab: Lab) -> Sections:
             "port": lab.port("console"),
             "secret": PASSWORD * 4,
         },
+        "markers": {"secrets": PASSWORD * 4},
         "pods": {"probe_interval": 2},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
         "interconnect": _interconnect(lab),

@@ -7,6 +7,7 @@ from lab import cli
 from lab.dataplane import servers as lab_servers
 from lab.settings import Lab
 from tests.e2e.site import Site, eventually, left_in, pod_objects
+from tricircle.pods.markers import named
 
 
 class Estate:
@@ -138,8 +139,8 @@ class Estate:
     def copy(self, region: str, kind: str, central_id: str) -> Any:
         """The copy in a pod of a port, a network, …; None while it is not there."""
         client = self.pods[region].network
-        items = getattr(client, f"{kind}s")(description=f"tricircle:{central_id}")
-        return next(iter(items), None)
+        items = getattr(client, f"{kind}s")()
+        return next((item for item in items if named(item.description) == central_id), None)
 
     def remove_all(self) -> None:
         """Delete everything; nothing of it is left in any pod, and no bridge network either."""

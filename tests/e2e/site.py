@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tricircle.pods.markers import named
+
 
 def eventually(what: str, probe: Callable[[], object], timeout: float = 60) -> Any:
     """Poll until ``probe`` gives something true, and give that; fails with ``what`` otherwise."""
@@ -23,17 +25,16 @@ def eventually(what: str, probe: Callable[[], object], timeout: float = 60) -> A
 
 def pod_objects(pod: Any, central_id: str) -> list[Any]:
     """Every Neutron object in a pod that carries the marker of a central resource."""
-    marker = f"tricircle:{central_id}"
     network = pod.network
     kinds = (network.networks, network.subnets, network.ports, network.routers)
-    found = [item for kind in kinds for item in kind() if item.description == marker]
-    groups = [group for group in network.security_groups() if group.description == marker]
-    return found + groups
+    found = [item for kind in kinds for item in kind() if named(item.description) == central_id]
+    groups = network.security_groups()
+    return found + [group for group in groups if named(group.description) == central_id]
 
 
 def left_in(pods: dict[str, Any], central_ids: Iterable[str]) -> list[Any]:
     """What the pods still have of central resources."""
-    marks = {f"tricircle:{one}" for one in central_ids}
+    wanted = set(central_ids)
     found = []
     for pod in pods.values():
         network = pod.network
@@ -41,7 +42,7 @@ def left_in(pods: dict[str, Any], central_ids: Iterable[str]) -> list[Any]:
             *(network.networks, network.subnets, network.ports, network.routers),
             *(network.ips, network.security_groups),
         ):
-            found += [item for item in kind() if item.description in marks]
+            found += [item for item in kind() if named(item.description) in wanted]
     return found
 
 

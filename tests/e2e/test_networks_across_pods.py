@@ -17,6 +17,7 @@ from lab.settings import Lab
 from tests.e2e import packets
 from tests.e2e.networks import Estate
 from tests.e2e.site import eventually
+from tricircle.pods.markers import named
 
 
 @pytest.fixture
@@ -171,9 +172,7 @@ def test_out_of_several_pods(estate: Estate, external: Any, three_pods: None) ->
     floating = estate.demo.network.create_ip(floating_network_id=outside.id, port_id=third.port)
     estate.reached_from_outside(floating.floating_ip_address)
     (copy,) = [
-        item
-        for item in estate.pods["Pod3"].network.ips()
-        if item.description == f"tricircle:{floating.id}"
+        item for item in estate.pods["Pod3"].network.ips() if named(item.description) == floating.id
     ]
     assert copy.floating_ip_address == floating.floating_ip_address
     estate.demo.network.delete_ip(floating)

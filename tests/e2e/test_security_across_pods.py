@@ -8,6 +8,7 @@ import pytest
 
 from lab import cli
 from tests.e2e.site import Site, eventually, pod_objects
+from tricircle.pods.markers import named
 
 
 class Groups:
@@ -54,11 +55,10 @@ def test_a_remote_group_with_a_member_in_another_pod(
 
     def known() -> list[str]:
         """What pod 1 knows of members of ``clients`` elsewhere."""
-        marker = f"tricircle:{groups.clients.id}"
         return [
             one
             for group in pods["Pod1"].network.address_groups()
-            if group.description == marker
+            if named(group.description) == groups.clients.id
             for one in group.addresses
         ]
 

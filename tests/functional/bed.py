@@ -28,6 +28,8 @@ from tricircle.gateway.volume import unknown as volume_unknown
 LIST_DEADLINE = 2.0
 REQUEST_DEADLINE = 3.0
 
+MARKER_KEY = "sixteen letters or more"
+
 Query = Mapping[str, str] | list[tuple[str, str]]
 
 
@@ -80,6 +82,8 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
     bind_deadline = 2
     creation_grace = 1
     poll_interval = 0.1
+    [markers]
+    secrets = {MARKER_KEY}
     [quota]
     instances = 1000
     cores = -1

@@ -10,7 +10,11 @@ from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.server_groups_api import ServerGroup
-from tricircle.db import allocations, creations, jobs, server_groups
+from tricircle.db import allocations, creations, jobs, models, repairs, session
+from tricircle.db import server_groups as table
+from tricircle.db.store import Store
+from tricircle.pods import markers
+from tricircle.pods import server_groups as pod_groups
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.server_groups import ServerGroups
 from tricircle.xjob.usage import Usage
@@ -182,7 +186,7 @@ async def test_affinity_keeps_servers_on_one_host_of_one_pod(
     assert {server.host for server in pod.live()} == {"host1"}
     assert (await shown(gateway, kept))["members"] == made
     ((inside, one),) = pod.server_groups.items()
-    assert (one.name, one.project_id) == (f"tricircle:{kept}", cloud.project_id)
+    assert (markers.named(one.name), one.project_id) == (kept, cloud.project_id)
     assert inside != kept
     for server_id in made:
         answer = await gateway.get(f"/servers/{server_id}", version="2.71")
@@ -347,24 +351,39 @@ async def test_what_pods_have_goes_with_the_group(gateway: Gateway, cloud: Cloud
     assert (await make(gateway, spread)).message == answer_text(spread)
 
 
-async def test_a_strangers_group_of_that_name_is_no_pods_group(
-    gateway: Gateway, cloud: Cloud
+@pytest.mark.parametrize("signed", [True, False])
+async def test_a_group_that_somebody_else_named_so_is_not_ours(
+    gateway: Gateway, cloud: Cloud, signed: bool
 ) -> None:
-    """Anybody may name a group in a pod as ours are named there."""
-    kept, other = await group(gateway), cloud.keystone.issue("other")
-    server = {"name": "theirs", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
-    (await gateway.post("/servers", {"server": server}, user="other", version="2.71")).ok(202)
-    [(region, nova)] = [(r, pod.nova) for r, pod in cloud.pods.items() if pod.nova.live()]
-    theirs = ServerGroup(server_groups.marker(kept), other.project_id, other.user.id, "affinity")
-    theirs.members += [one.id for one in nova.live()]
-    nova.server_groups[theirs.id] = theirs
-    pod_id = gateway.pod_ids[region]
-    # Somebody began to make the pod's group, and did not live to tell.
-    await asyncio.to_thread(server_groups.want, kept, pod_id)
-    pod = gateway.services.registry.get(pod_id)
-    assert pod is not None
-    await asyncio.to_thread(Usage(gateway.services.identity).audit, pod)
-    assert (await shown(gateway, kept))["members"] == []
-    (await gateway.delete(f"/os-server-groups/{kept}")).ok(204)
+    """Its name is that of the victim's group, which xjob looks for, and has a member."""
+    kept, nova = await group(gateway), cloud.pods["pod1"].nova
+    name = pod_groups.name("pod1", kept, cloud.project_id) if signed else f"tricircle:{kept}"
+    member = nova.add_server("theirs")
+    member.created = member.created.replace(year=2020)
+    evil = ServerGroup(name, "f" * 32, "mallory", "affinity", members=[member.id])
+    nova.server_groups[evil.id] = evil
+    pod = next(pod for pod in gateway.services.answering() if pod.region_name == "pod1")
+    await asyncio.to_thread(table.want, kept, pod.id)
+    usage = Usage(gateway.services.identity)
+    for _ in range(2):
+        await tidy(gateway)
+        await asyncio.to_thread(usage.audit, pod)
+    assert table.want(kept, pod.id).pod_resource_id is None
+    assert table.members([kept]) == {kept: []}
+    (told,) = repairs.page()
+    assert (told.resource_type, told.resource_id, told.project_id) == ("server_group", kept, None)
+    assert told.done == f"left {evil.id} of project {'f' * 32} alone: its marker is not ours"
+    # One that was made for it, even before there was a key, is found.
+    ours = ServerGroup(f"tricircle:{kept}", cloud.project_id, "user", "affinity")
+    ours.members.append(member.id)
+    nova.server_groups[ours.id] = ours
+    table.want(kept, pod.id)
+    rows = Store(models.Realization, session.write)
+    rows.hurry(pod.id)
     await tidy(gateway)
-    assert list(nova.server_groups) == [theirs.id]
+    await asyncio.to_thread(usage.audit, pod)
+    assert table.want(kept, pod.id).pod_resource_id == ours.id
+    assert table.members([kept]) == {kept: [member.id]}
+    table.delete(kept)
+    await tidy(gateway)
+    assert list(nova.server_groups) == [evil.id]

@@ -13,6 +13,7 @@ from oslo_log import log as logging
 from tricircle import conf
 from tricircle.conf import CONF
 from tricircle.gateway import server
+from tricircle.pods import markers
 
 LOG = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if CONF.console.public_base_url and len(CONF.console.secret or "") < _SECRET:
         LOG.error("[console] public_base_url needs a [console] secret of %d letters", _SECRET)
         return 1
+    markers.check()
     if CONF.gateway.workers == 1:
         _work()
         return 0

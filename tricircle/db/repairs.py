@@ -2,7 +2,7 @@
 """Queries on repairs. All block; each is its own transaction."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -19,6 +19,24 @@ KEPT = datetime.timedelta(days=30)
 def add(pod_id: str, key: Key, project_id: str | None, done: str) -> None:
     with session.write() as tx:
         tx.add(models.Repair(pod_id=pod_id, project_id=project_id, done=done, **key._asdict()))
+
+
+@retried
+def add_new(pod_id: str, found: Collection[tuple[Key, str]], most: int) -> int:
+    """Tell what a pod has and nobody can put right, unless that is told already; how many are new.
+
+    ``most`` are told at once, of no project: what they are about is for operators to see.
+    """
+    table = models.Repair
+    query = sa.select(table.done).where(
+        table.pod_id == pod_id, table.done.in_([told for _, told in found])
+    )
+    with session.write() as tx:
+        known = set(tx.scalars(query)) if found else set()
+        new = [(key, told) for key, told in found if told not in known]
+        for key, told in new[:most]:
+            tx.add(table(pod_id=pod_id, project_id=None, done=told, **key._asdict()))
+    return len(new)
 
 
 @retried

@@ -18,18 +18,6 @@ from tricircle.db.realizations import Key
 from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 KIND = "server_group"
-# How a pod's group names the group it is for.
-_MARKER = "tricircle:"
-
-
-def marker(group_id: str) -> str:
-    """The name of a pod's group for a group."""
-    return f"{_MARKER}{group_id}"
-
-
-def of_marker(name: str) -> str | None:
-    """The id of the group that a pod's group of that name is for, if it is for one."""
-    return name.removeprefix(_MARKER) if name.startswith(_MARKER) else None
 
 
 def create(

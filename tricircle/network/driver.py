@@ -29,6 +29,7 @@ from tricircle.network.central import ROUTER_INTERFACES, ROUTER_PORTS
 from tricircle.network.deadline import Deadline, DeadlinePassed
 from tricircle.network.engine import ClaimLost
 from tricircle.network.site import NotYet
+from tricircle.pods import markers
 from tricircle.pods import pod as pods
 from tricircle.pods.errors import PodError, without_addresses
 from tricircle.pods.pod import Pod
@@ -42,6 +43,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
     """Binds ports whose host is a pod's region name; writes the outbox for everything else."""
 
     def initialize(self) -> None:
+        markers.check()
         callbacks.subscribe()
         # They register themselves when their plugin is loaded.
         self._drivers = (qos.QosDriver(), trunks.TrunkDriver())

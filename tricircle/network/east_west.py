@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
 from tricircle.network.models import Realization
-from tricircle.network.site import marked
+from tricircle.network.site import named
 
 KIND = "east_west_router"
 # Sets its marker apart from that of the copy.
@@ -34,8 +34,8 @@ def router_of(resource_id: str) -> str:
 
 
 def is_one(listed: dict[str, Any]) -> bool:
-    """Whether a router in a pod is an east-west router."""
-    return (marked(listed) or "").startswith(_PREFIX)
+    """Whether a router in a pod, which we made, is an east-west router."""
+    return (named(listed) or "").startswith(_PREFIX)
 
 
 def touch(tx: Session, router_id: str) -> None:

@@ -25,7 +25,7 @@ from tricircle.db.realizations import Key
 from tricircle.db.store import Store
 from tricircle.network import interconnect
 from tricircle.network.models import Endpoint, Realization
-from tricircle.network.site import Site, marked
+from tricircle.network.site import Site, named
 
 LOG = log.getLogger(__name__)
 
@@ -41,6 +41,7 @@ _FIELDS = (
     "fixed_ips",
     "device_owner",
     "description",
+    "project_id",
     "binding:host_id",
 )
 # Networks named in one call: addresses of requests must not become too long.
@@ -56,9 +57,14 @@ def key(port_id: str) -> Key:
     return Key(KIND, _PREFIX + port_id)
 
 
-def is_shadow(port: Object) -> bool:
-    """Whether a port in a pod is a shadow port."""
-    return (marked(port) or "").startswith(_PREFIX)
+def named_shadow(port: Object) -> bool:
+    """Whether a port in a pod has the marker of a shadow port, whoever wrote it."""
+    return (named(port) or "").startswith(_PREFIX)
+
+
+def is_shadow(site: Site, port: Object) -> bool:
+    """Whether a port in a pod is a shadow port: it is ours, and of no project of a user's."""
+    return named_shadow(port) and site.is_ours("ports", port, ())
 
 
 def get(store: Store, resource_id: str) -> Object | None:
@@ -115,7 +121,7 @@ class Endpoints:
         found = {}
         for port in self._ports(site, networks):
             host = port.get("binding:host_id")
-            if not host or port.get("device_owner") in _NOT_TOLD or is_shadow(port):
+            if not host or port.get("device_owner") in _NOT_TOLD or is_shadow(site, port):
                 continue
             if (tunnel_ip := self._tunnel_ip(site, host)) is None:
                 LOG.debug("Host %s of pod %s ends no tunnels", host, site.pod.region_name)

@@ -299,10 +299,10 @@ class Engine:
     def _remove(self, site: Site, adapter: Adapter, row: Row) -> None:
         pod_resource_id = row.pod_resource_id
         if pod_resource_id is None and row.attempts > 1:
-            found = adapter.find(site, None, row.resource_id)
+            found = adapter.find(site, None, row.resource_id, row.project_id)
             pod_resource_id = found["id"] if found else None
         if pod_resource_id is not None:
-            adapter.delete(site, pod_resource_id)
+            adapter.delete(site, row.resource_id, pod_resource_id)
         adapter.forget(site, row.resource_id)
         self.store.gone(row)
         if not row.wanted_revision:

@@ -56,6 +56,14 @@ class PodNeutron:
         self.writes: list[str] = []
         self._neutrons = neutrons
 
+    @property
+    def own_project(self) -> str:
+        """The service user's project. Raises PodUnreachable when Keystone does not tell."""
+        try:
+            return self._neutrons.identity.project_id()
+        except KeystoneFailed as error:
+            raise PodUnreachable(self.pod.region_name, str(error)) from error
+
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._call("GET", path, params=query or None)
 
@@ -89,8 +97,10 @@ class PodNeutron:
         self.writes.append(f"POST {path}")
         return self._call("POST", path, json=body)
 
-    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        self.writes.append(f"PUT {path} ({', '.join(_names(body))})")
+    def put(self, path: str, body: dict[str, Any], told: bool = True) -> dict[str, Any]:
+        """``told``: whether it is one of the ``writes``."""
+        if told:
+            self.writes.append(f"PUT {path} ({', '.join(_names(body))})")
         return self._call("PUT", path, json=body)
 
     def delete(self, path: str) -> None:

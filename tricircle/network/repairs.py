@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells that something in a pod was put right which had been changed there behind our back."""
+"""Tells that something in a pod was put right which had been changed there behind our back, or that
+it looks like ours and is not.
+"""
+
+from collections.abc import Collection
 
 from oslo_db import exception as db_exc
 from oslo_log import log
@@ -10,6 +14,9 @@ from tricircle.pods.pod import Pod
 
 LOG = log.getLogger(__name__)
 
+# Strangers' objects told of at once: anybody can make some.
+_STRANGERS = 100
+
 
 def report(pod: Pod, key: Key, project_id: str | None, told: str) -> None:
     """Tell the log and the database. Raises nothing when the latter fails."""
@@ -19,3 +26,25 @@ def report(pod: Pod, key: Key, project_id: str | None, told: str) -> None:
     except db_exc.DBError as error:
         # It is done all the same.
         LOG.error("The repair of the %s could not be written down: %s", key, error)
+
+
+def left_alone(object_id: str, project_id: str) -> str:
+    """What is told of an object with a marker that we did not make."""
+    return f"left {object_id} of project {project_id} alone: its marker is not ours"
+
+
+def report_strangers(pod: Pod, found: Collection[tuple[Key, str]]) -> None:
+    """Tell once of what bears a marker and is let alone: {key, what it is}. Raises nothing."""
+    try:
+        new = repairs.add_new(pod.id, found, _STRANGERS)
+    except db_exc.DBError as error:
+        LOG.error(
+            "What is not ours in pod %s could not be written down: %s", pod.region_name, error
+        )
+        return
+    if new:
+        LOG.warning(
+            "Pod %s has %d objects with a marker that we did not make: GET /tricircle/v1.0/repairs",
+            pod.region_name,
+            new,
+        )

@@ -2,14 +2,18 @@
 """A pod at work: its Neutron, and which object there is which central resource."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from tricircle.db.realizations import Key
 from tricircle.db.store import Store
 from tricircle.network.deadline import Deadline
 from tricircle.network.podneutron import PodNeutron
+from tricircle.pods import markers
+from tricircle.pods.markers import Place
 from tricircle.pods.pod import Pod
+
+Item = Mapping[str, Any]
 
 
 class NotYet(Exception):
@@ -48,16 +52,49 @@ class Site:
     def id(self, resource_type: str, resource_id: str) -> str:
         return self.ids(resource_type, [resource_id])[resource_id]
 
+    @property
+    def own_project(self) -> str:
+        """Of what is made in the pod for no project."""
+        return self.neutron.own_project
 
-_PREFIX = "tricircle:"
+    def marker(self, collection: str, resource_id: str, project_id: str) -> str:
+        """What an object that is made for a resource has as its description."""
+        return markers.sign(resource_id, self._place(collection), project_id)
+
+    def markers(self, collection: str, resource_id: str, owners: Collection[str]) -> list[str]:
+        """All that one may have which was made for a resource, and for one of these projects."""
+        place = self._place(collection)
+        texts = (text for owner in owners for text in markers.forms(resource_id, place, owner))
+        return list(dict.fromkeys(texts))
+
+    def is_newest(self, collection: str, item: Item, resource_id: str) -> bool:
+        """Whether an object of ours has the marker it would be given today."""
+        place = self._place(collection)
+        return markers.is_newest(item.get("description"), resource_id, place, owner_of(item))
+
+    def is_signed(self, collection: str, item: Item) -> bool:
+        """Whether an object has a marker that only we can have written."""
+        return markers.is_signed(item.get("description"), self._place(collection), owner_of(item))
+
+    def is_ours(self, collection: str, item: Item, owners: Collection[str] | None) -> bool:
+        """Whether we made an object, as its marker and its project tell, see ``markers.is_ours``.
+
+        Whatever it is for, it may be our own project's.
+        """
+        owners = None if owners is None else {*owners, self.own_project}
+        return markers.is_ours(
+            item.get("description"), self._place(collection), owner_of(item), owners
+        )
+
+    def _place(self, collection: str) -> Place:
+        return Place(self.pod.region_name, collection)
 
 
-def marker(resource_id: str) -> str:
-    """The description that tells whose copy an object in a pod is."""
-    return _PREFIX + resource_id
+def named(item: Item) -> str | None:
+    """The central id an object's marker tells, whoever wrote it; None when it has none."""
+    return markers.named(item.get("description"))
 
 
-def marked(item: Mapping[str, Any]) -> str | None:
-    """The central id an object's marker tells; None for an object that is not ours."""
-    description = str(item.get("description") or "")
-    return description.removeprefix(_PREFIX) if description.startswith(_PREFIX) else None
+def owner_of(item: Item) -> str:
+    """The project of an object."""
+    return str(item.get("project_id") or item.get("tenant_id") or "")

@@ -21,8 +21,7 @@ from tricircle.pods.errors import PodRefused, PodTimeout
 LOG = log.getLogger(__name__)
 
 # Objects in one call at the most: a Neutron takes a few tenths of a second for a port, however it
-# is asked, and the call is to end within [reconciler] call_deadline. The markers of so many also
-# fit into the query of one list, which web servers cut at 8 kB.
+# is asked, and the call is to end within [reconciler] call_deadline.
 MOST = 50
 # Seconds a pod that did not answer such a call in time is asked for fewer.
 _CAUTIOUS = 300.0
@@ -62,8 +61,9 @@ class Copies:
         self, site: Site, adapter: Adapter, wanted: Sequence[tuple[Row, Resource]], sizes: Sizes
     ) -> None:
         """See what is there, and make the rest if it is more than one."""
+        centrals = {row.resource_id: central for row, central in wanted}
         doubtful = {
-            row.resource_id
+            row.resource_id: central
             for row, central in wanted
             if row.attempts > 1 or adapter.adopts(central)
         }
@@ -76,11 +76,13 @@ class Copies:
                 except Exception as error:
                     self.wrong[row.resource_id] = error
         if len(bodies) > 1:
-            self._make(site, adapter, bodies, sizes)
+            made = self._make(site, adapter, bodies, sizes)
+            self._find(site, adapter, {one: centrals[one] for one in bodies.keys() - made})
 
     def _make(
         self, site: Site, adapter: Adapter, bodies: dict[str, Resource], sizes: Sizes
-    ) -> None:
+    ) -> Set[str]:
+        """Make them in one call. Those of which nothing is left to find out."""
         try:
             made = adapter.create_all(site, list(bodies.values()))
         except PodRefused as error:
@@ -90,19 +92,19 @@ class Copies:
         except PodTimeout as error:
             sizes.too_many(site.pod.id, len(bodies))
             self.wrong |= dict.fromkeys(bodies, error)
-            return
+            return bodies.keys()
         except Exception as error:
             self.wrong |= dict.fromkeys(bodies, error)
-            return
+            return bodies.keys()
         self.made = {one: made[one] for one in bodies if one in made}
-        self._find(site, adapter, bodies.keys() - made.keys())
+        return made.keys()
 
-    def _find(self, site: Site, adapter: Adapter, resource_ids: Set[str]) -> None:
-        if not resource_ids:
+    def _find(self, site: Site, adapter: Adapter, centrals: dict[str, Resource]) -> None:
+        if not centrals:
             return
         try:
-            found = adapter.find_all(site, sorted(resource_ids))
+            found = adapter.find_all(site, centrals.values())
         except Exception as error:
-            self.wrong |= dict.fromkeys(resource_ids, error)
+            self.wrong |= dict.fromkeys(centrals, error)
         else:
             self.found |= found

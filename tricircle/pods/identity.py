@@ -101,7 +101,7 @@ class ServiceIdentity:
         return f"/{self.project_id()}" if pod.wants_project(service) else ""
 
     def project_id(self) -> str:
-        """The service user's own project."""
+        """The service user's own project: of what is made for no project. Raises KeystoneFailed."""
         try:
             return str(self._session.get_project_id())
         except ClientException as error:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare a pod with what is wanted there: what was deleted or changed behind our back, and what
-bears our marker though nobody wants it.
+bears our marker though nobody wants it. What bears it and was not made by us is let alone, and
+told of.
 
 The audit itself changes next to nothing: what differs is marked, and the one loop puts it right.
 Each collection is listed once. No resource type is known by name; the adapters tell what differs.
@@ -19,16 +20,21 @@ from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.db.store import Store
 from tricircle.network import repairs
-from tricircle.network.adapters.base import Adapter
+from tricircle.network.adapters.base import Adapter, is_made_by_us
 from tricircle.network.central import Resource
-from tricircle.network.site import NotYet, Site, marked
+from tricircle.network.site import NotYet, Site, named, owner_of
 from tricircle.pods.errors import PodError, PodRefused
 
 LOG = logging.getLogger(__name__)
 
+# What bears a marker, and what is to be told of it.
+Stranger = tuple[Key, str]
+
 _PAGE = 1000
 # Copies that must be looked at one by one are spread over half the time between two audits.
 _SLICES = 20
+# Copies whose markers are signed anew after an audit, at the most.
+_SIGNED = 1000
 
 
 @dataclasses.dataclass
@@ -36,7 +42,9 @@ class Findings:
     """What an audit found.
 
     ``gone`` and ``changed`` are made right; so many ``orphans`` and ``doubles`` are removed, and
-    ``adopted`` that are wanted after all. ``asked`` copies are looked at one by one, as ever.
+    ``adopted`` that are wanted after all. ``asked`` copies are looked at one by one, as ever, and
+    ``unsigned`` ones have their markers signed with today's key. ``strangers`` bear a marker and
+    are not ours.
     """
 
     gone: list[Key] = dataclasses.field(default_factory=list)
@@ -45,17 +53,21 @@ class Findings:
     adopted: int = 0
     doubles: int = 0
     asked: int = 0
+    unsigned: int = 0
+    strangers: int = 0
 
     @property
     def work(self) -> bool:
         """Whether there is something for the loop to do."""
-        return bool(self.gone or self.changed or self.orphans or self.adopted or self.asked)
+        looked_at = self.asked or self.unsigned
+        return bool(self.gone or self.changed or self.orphans or self.adopted or looked_at)
 
     def __str__(self) -> str:
         kinds = collections.Counter(key.resource_type for key in (*self.gone, *self.changed))
         return (
             f"{len(self.gone)} gone, {len(self.changed)} changed {dict(kinds) or ''}, "
-            f"{self.orphans} orphans, {self.adopted} taken over, {self.doubles} second copies"
+            f"{self.orphans} orphans, {self.adopted} taken over, {self.doubles} second copies, "
+            f"{self.unsigned} to be signed anew, {self.strangers} not ours"
         )
 
 
@@ -68,6 +80,16 @@ class _Snapshot(Site):
     def mapped(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
         keys = {one: Key(resource_type, one) for one in ids}
         return {one: self.known[key] for one, key in keys.items() if key in self.known}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Compared:
+    """What is not as it must be, in words; whether nothing is but the marker's signature; whether a
+    copy is of a project that it would not be made for."""
+
+    differing: str = ""
+    is_unsigned: bool = False
+    is_strange: bool = False
 
 
 class Audit:
@@ -85,8 +107,10 @@ class Audit:
         rows = self._store.in_pod(site.pod.id, tuple(self._adapters))
         listed = self._lists(site)
         findings = Findings()
-        self._compare(site, rows, listed, findings)
-        self._strays(site, rows, listed, findings)
+        strangers = self._compare(site, rows, listed, findings)
+        strangers += self._strays(site, rows, listed, findings)
+        findings.strangers = len(strangers)
+        repairs.report_strangers(site.pod, strangers)
         repairs_table.forget_old()
         LOG.info("Pod %s is audited, %d resources: %s", site.pod.region_name, len(rows), findings)
         return findings
@@ -112,26 +136,42 @@ class Audit:
         rows: list[Row],
         listed: Mapping[str, Mapping[str, Resource]],
         findings: Findings,
-    ) -> None:
+    ) -> list[Stranger]:
+        """Have what differs looked at. What has a row and is another project's is told of."""
         known = {_key(row): row.pod_resource_id for row in rows if row.pod_resource_id}
         snapshot = _Snapshot(site.neutron, site.store, known=known)
-        hidden = []
+        hidden, unsigned, strangers = [], [], []
         for row in rows:
             adapter = self._adapters[row.resource_type]
             if row.next_try_at is not None or adapter.collection not in listed:
                 continue
             item = listed[adapter.collection].get(row.pod_resource_id or "")
-            if differing := _differing(snapshot, adapter, row, item):
+            found = _compared(snapshot, adapter, row, item)
+            if found.is_strange and item is not None:
+                told = f"{item['id']} is in use, though it is project {owner_of(item)}'s"
+                strangers.append((_key(row), told))
+            if found.differing:
                 if self._store.look([row]):
                     (findings.gone if item is None else findings.changed).append(_key(row))
                     LOG.info(
-                        "Pod %s: the %s differs: %s", site.pod.region_name, _key(row), differing
+                        "Pod %s: the %s differs: %s",
+                        site.pod.region_name,
+                        _key(row),
+                        found.differing,
                     )
             elif adapter.hidden:
                 hidden.append(row)
+            elif found.is_unsigned:
+                unsigned.append(row)
+        findings.asked = self._look_slowly(hidden)
+        findings.unsigned = self._look_slowly(unsigned[:_SIGNED])
+        return strangers
+
+    def _look_slowly(self, rows: list[Row]) -> int:
+        """Have copies looked at until half the time to the next audit is over; how many."""
         step = CONF.reconciler.audit_interval / 2 / _SLICES
-        for number in range(min(_SLICES, len(hidden))):
-            findings.asked += self._store.look(hidden[number::_SLICES], number * step)
+        slices = ((number, rows[number::_SLICES]) for number in range(min(_SLICES, len(rows))))
+        return sum(self._store.look(some, number * step) for number, some in slices)
 
     # What is not wanted
 
@@ -141,22 +181,20 @@ class Audit:
         rows: list[Row],
         listed: Mapping[str, Mapping[str, Resource]],
         findings: Findings,
-    ) -> None:
-        """Have a row for what has none, and second copies removed."""
+    ) -> list[Stranger]:
+        """Have a row for what has none, and second copies removed. What we did not make is told."""
         grace = CONF.reconciler.orphan_grace
         by_key = {_key(row): row for row in rows}
         # An object that bears the id of something else that is wanted is a part of that.
         wanted = {row.resource_id for row in rows}
+        ours, strangers = self._marked(site, rows, listed)
         strays: dict[str, tuple[Adapter, Key, Resource]] = {}
-        for adapter in self._adapters.values():
-            for item in listed.get(adapter.collection, {}).values():
-                central_id = marked(item)
-                if central_id is None or item["id"] in strays or not adapter.owns(item):
-                    continue
-                row = by_key.get(Key(adapter.resource_type, central_id))
-                if (central_id not in wanted) if row is None else _is_double(row, item):
-                    strays[item["id"]] = (adapter, Key(adapter.resource_type, central_id), item)
-        self._seen = {one: self._seen.get(one, now()) for one in strays}
+        for adapter, item in ours:
+            key = Key(adapter.resource_type, str(named(item)))
+            row = by_key.get(key)
+            if (key.resource_id not in wanted) if row is None else _is_double(row, item):
+                strays.setdefault(item["id"], (adapter, key, item))
+        self._seen = {one: self._seen.get(one, now()) for one in (*strays, *strangers)}
         old = [stray for stray in strays.values() if self._age(stray[2]) >= grace]
         # What others lean on is taken over before those look for it, and removed after them.
         for adapter, key, item in sorted(old, key=lambda stray: stray[0].order):
@@ -165,6 +203,31 @@ class Audit:
         for adapter, key, item in sorted(old, key=lambda stray: -stray[0].order):
             if key in by_key:
                 findings.doubles += self._remove_double(site, adapter, key, item)
+        return [
+            (key, repairs.left_alone(item["id"], owner_of(item)))
+            for key, item in strangers.values()
+            if self._age(item) >= grace
+        ]
+
+    def _marked(
+        self, site: Site, rows: list[Row], listed: Mapping[str, Mapping[str, Resource]]
+    ) -> tuple[list[tuple[Adapter, Resource]], dict[str, tuple[Key, Resource]]]:
+        """What has a marker and no row: what we made, with each type it may be a copy of; and by
+        their ids, with what they pretend to be, objects we did not make."""
+        known = {row.pod_resource_id for row in rows}
+        ours: list[tuple[Adapter, Resource]] = []
+        strangers: dict[str, tuple[Key, Resource]] = {}
+        for collection, items in listed.items():
+            alike = [one for one in self._adapters.values() if one.collection == collection]
+            for item in items.values():
+                if named(item) is None or item["id"] in known:
+                    continue
+                kinds = [adapter for adapter in alike if adapter.owns(item)]
+                if kinds and not is_made_by_us(site, item, kinds):
+                    strangers[item["id"]] = Key(kinds[0].resource_type, str(named(item))), item
+                else:
+                    ours += [(adapter, item) for adapter in kinds]
+        return ours, strangers
 
     def _take(
         self, site: Site, adapter: Adapter, key: Key, item: Resource, findings: Findings
@@ -202,7 +265,7 @@ class Audit:
             LOG.warning("Pod %s: %s is a second copy of the %s, in use", region, item["id"], key)
             return False
         try:
-            adapter.delete(site, item["id"])
+            adapter.delete(site, key.resource_id, item["id"])
         except PodRefused as error:
             LOG.warning("The second copy of the %s stays: %s", key, error)
             return False
@@ -214,22 +277,25 @@ def _key(row: Row) -> Key:
     return Key(row.resource_type, row.resource_id)
 
 
-def _differing(site: Site, adapter: Adapter, row: Row, item: Resource | None) -> str:
-    """What is not as it must be, in words; empty when all is right."""
+def _compared(site: Site, adapter: Adapter, row: Row, item: Resource | None) -> _Compared:
     if item is None:
-        return "it is gone"
+        return _Compared("it is gone")
     try:
         central = adapter.central(row.resource_id)
         if central is None:
-            return "it is wanted no more"
-        return ", ".join(sorted(adapter.drift(site, item, central)))
+            return _Compared("it is wanted no more")
+        drift = adapter.drift(site, item, central)
+        strange = named(item) is not None and not adapter.is_its_owners(site, item, central)
+        if adapter.signs_anew(drift, item, central):
+            return _Compared(is_unsigned=True, is_strange=strange)
+        return _Compared(", ".join(sorted(drift)), is_strange=strange)
     except (PodError, NotYet) as error:
         # Whoever looks at it closely will find out.
-        return str(error)
+        return _Compared(str(error))
     except Exception:
         # One that cannot be compared must not keep the others from it.
         LOG.exception("Pod %s: the %s could not be compared", site.pod.region_name, _key(row))
-        return ""
+        return _Compared()
 
 
 def _is_double(row: Row, item: Resource) -> bool:

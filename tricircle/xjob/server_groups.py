@@ -14,7 +14,7 @@ from tricircle.db import models, session
 from tricircle.db import server_groups as table
 from tricircle.db.realizations import Row
 from tricircle.db.store import Store
-from tricircle.pods import rights
+from tricircle.pods import rights, server_groups
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -65,13 +65,13 @@ class ServerGroups:
 
 
 def _find(target: Target, row: Row) -> str | None:
-    """The id of the pod's group for a group, of its own project: anybody may name one so."""
-    name, offset = table.marker(row.resource_id), 0
+    """The id of the pod's group for a group."""
+    region, offset = target.pod.region_name, 0
     while True:
         path = f"/os-server-groups?all_projects=true&limit={_PAGE}&offset={offset}"
         listed = target.ask("GET", path, _VERSION)["server_groups"]
         for one in listed:
-            if one["name"] == name and one["project_id"] == row.project_id:
+            if server_groups.is_for(region, one, row.resource_id, row.project_id):
                 return str(one["id"])
         if not listed:
             return None

@@ -16,7 +16,9 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.db import allocations, models
 from tricircle.db import server_groups as groups
-from tricircle.pods import rights
+from tricircle.db.realizations import Key
+from tricircle.network import repairs
+from tricircle.pods import markers, rights, server_groups
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -83,11 +85,18 @@ class Usage:
 
     @staticmethod
     def _audit_groups(target: Target, pod: Pod) -> None:
-        """Members of pods' groups that nobody lived to write down."""
+        """Members of pods' groups that nobody lived to write down; groups of others are told of."""
+        strangers = []
         for inside in _groups(target):
-            central = groups.of_marker(inside["name"])
-            if central is not None and inside["members"]:
+            central = markers.named(inside["name"])
+            if central is None:
+                continue
+            if not _is_ours(pod, inside, central):
+                told = repairs.left_alone(inside["id"], inside["project_id"])
+                strangers.append((Key(groups.KIND, central), told))
+            elif inside["members"]:
                 groups.join(central, inside["project_id"], inside["members"])
+        repairs.report_strangers(pod, strangers)
 
     def _look(self, target: Target, pod: Pod, row: models.Allocation) -> None:
         server = _show(target, str(row.server_id))
@@ -101,6 +110,15 @@ class Usage:
 
     def _target(self, pod: Pod) -> Target:
         return Target(pod, self._identity.adapter(pod, rights.SERVERS_USED))
+
+
+def _is_ours(pod: Pod, inside: dict[str, Any], group_id: str) -> bool:
+    """Whether we made a pod's group that has the marker of a group."""
+    if groups.known_by(pod.id, [inside["id"]]).get(inside["id"]) == group_id:
+        return True
+    group = groups.get(group_id)
+    owner = None if group is None else group.project_id
+    return server_groups.is_ours(pod.region_name, inside, owner)
 
 
 def _use(server: dict[str, Any]) -> dict[str, Any]:

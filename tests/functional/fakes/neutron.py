@@ -338,7 +338,7 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         if collection == "routers":
             self._change_router(item, values)
         if collection == "floatingips":
-            self._associate(item, values)
+            self._reassociate(item, values)
         item.update(values)
         item["revision_number"] += 1
         item["updated_at"] = timestamp()
@@ -424,9 +424,14 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         if token.is_admin:
             return
         owner = values.get("project_id", values.get("tenant_id"))
+        if owner not in (None, token.project_id):
+            raise Refusal(
+                400, "Specifying 'project_id' other than the authenticated project in request is "
+                "not allowed for the current user.", "HTTPBadRequest",
+            )  # fmt: skip
         foreign = item is not None and item["project_id"] != token.project_id
         hidden = [name for name in values if name.startswith(ADMIN_ONLY) and "vnic" not in name]
-        if hidden or foreign or owner not in (None, token.project_id):
+        if hidden or foreign:
             raise Refusal(
                 403, f"rule:create_{collection} is disallowed by policy", "PolicyNotAuthorized"
             )

@@ -182,6 +182,16 @@ class Routers:
             "ExternalGatewayForFloatingIPNotFound",
         )  # fmt: skip
 
+    def _reassociate(self: Any, item: Object, values: Object) -> None:
+        """An update that names no port leaves it."""
+        if values.get("fixed_ip_address") and not values.get("port_id"):
+            raise Refusal(
+                400, "Bad floatingip request: fixed_ip_address cannot be specified without a "
+                "port_id", "BadRequest",
+            )  # fmt: skip
+        if "port_id" in values:
+            self._associate(item, values)
+
     def _open_to_all(self: Any, network: Object) -> None:
         """An external network may be used by every project, until somebody says otherwise."""
         values = {"object_id": network["id"], "action": "access_as_external"}

@@ -32,7 +32,7 @@ def settled(stage: Stage, region: str) -> None:
     assert stage.pending(region) == []
     stage.cloud.journal.clear()
     found = audit(stage, region)
-    assert (found.gone, found.changed) == ([], [])
+    assert (found.gone, found.changed) == ([], []), found
     assert (found.orphans, found.adopted, found.doubles) == (0, 0, 0)
     stage.reconcile(region)
     assert writes(stage, region) == []

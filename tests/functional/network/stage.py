@@ -17,7 +17,9 @@ from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.network import models, needs, outbox, runtime
 from tricircle.network.deadline import Deadline
-from tricircle.network.site import marker
+from tricircle.network.site import named
+from tricircle.pods import markers
+from tricircle.pods.markers import Place
 
 Object = dict[str, Any]
 PROJECT = "0123456789abcdef0123456789abcdef"
@@ -182,11 +184,22 @@ class Stage:
             item
             for item in self.neutron(region).tables[collection].values()
             if (
-                item["description"] == marker(resource_id)
+                named(item) == resource_id
                 if resource_id
                 else item["description"].startswith("tricircle:")
             )
         ]
+
+    @property
+    def own_project(self) -> str:
+        """Of what we make in pods for no project."""
+        return runtime.get().identity.project_id()
+
+    def mark(
+        self, region: str, collection: str, resource_id: str, project_id: str = PROJECT
+    ) -> str:
+        """The description we give what we make in a pod."""
+        return markers.sign(resource_id, Place(region, collection), project_id)
 
     def copy(self, region: str, collection: str, resource_id: str) -> Object:
         (found,) = self.copies(region, collection, resource_id)

@@ -15,7 +15,6 @@ from tricircle.db.realizations import Key
 from tricircle.network import models as network_models
 from tricircle.network import podneutron, runtime
 from tricircle.network.adapters import ADAPTERS
-from tricircle.network.site import marker
 from tricircle.pods.errors import PodError
 from tricircle.xjob import audit as audit_module
 from tricircle.xjob.audit import Audit
@@ -198,27 +197,22 @@ def test_a_failing_repair_is_a_job_that_says_why(stage: Stage, world: dict[str, 
     assert len(repaired("network")) == 1
 
 
-def _leftovers(stage: Stage, mark: str) -> dict[str, Object]:
-    """Objects with our marker that nobody wants: a port in a network with a subnet, a group."""
+def _leftovers(stage: Stage, resource_id: str, text: str = "") -> dict[str, Object]:
+    """Objects with our marker (or ``text``) that nobody wants: a port in a network with a subnet, a
+    group, a router."""
     neutron = stage.neutron("pod1")
-    network = neutron.make("networks", PROJECT, name="left", description=mark)
-    subnet = neutron.make(
-        "subnets", PROJECT, network_id=network["id"], cidr="10.8.0.0/24", description=mark
-    )
-    group = neutron.make("security-groups", PROJECT, name="left", description=mark)
-    port = neutron.make(
-        "ports",
-        PROJECT,
-        network_id=network["id"],
-        description=mark,
-        security_groups=[group["id"]],
-    )
+
+    def make(collection: str, **values: object) -> Object:
+        mark = text or stage.mark("pod1", collection, resource_id)
+        return neutron.make(collection, PROJECT, name="left", description=mark, **values)
+
+    network, group = make("networks"), make("security-groups")
     return {
         "networks": network,
-        "subnets": subnet,
+        "subnets": make("subnets", network_id=network["id"], cidr="10.8.0.0/24"),
         "security-groups": group,
-        "ports": port,
-        "routers": neutron.make("routers", PROJECT, name="left", description=mark),
+        "ports": make("ports", network_id=network["id"], security_groups=[group["id"]]),
+        "routers": make("routers"),
     }
 
 
@@ -229,8 +223,8 @@ def _there(stage: Stage, objects: dict[str, Object]) -> set[str]:
 
 def test_orphans_go_after_the_grace(stage: Stage, world: dict[str, Object]) -> None:
     nobodys = "11111111-2222-3333-4444-555555555555"
-    left = _leftovers(stage, marker(nobodys))
-    others = _leftovers(stage, "made by somebody else, not tricircle:")
+    left = _leftovers(stage, nobodys)
+    others = _leftovers(stage, nobodys, "made by somebody else, not tricircle:")
     for item in left.values():
         assert item["created_at"]
     assert audit(stage, "pod1").orphans == 0
@@ -252,7 +246,7 @@ def test_orphans_go_after_the_grace(stage: Stage, world: dict[str, Object]) -> N
 
 
 def test_without_a_date_the_grace_counts_from_the_first_sight(stage: Stage) -> None:
-    left = _leftovers(stage, marker("11111111-2222-3333-4444-555555555555"))
+    left = _leftovers(stage, "11111111-2222-3333-4444-555555555555")
     for item in left.values():
         del item["created_at"]
     CONF.set_override("orphan_grace", 0.5, group="reconciler")
@@ -291,9 +285,8 @@ def test_a_binding_in_progress_is_let_alone(stage: Stage, monkeypatch: pytest.Mo
 
 @pytest.mark.usefixtures("no_grace")
 def test_a_second_copy_goes(stage: Stage, world: dict[str, Object]) -> None:
-    double = stage.neutron("pod1").make(
-        "networks", PROJECT, name="net", description=marker(world["network"]["id"])
-    )
+    mark = stage.mark("pod1", "networks", world["network"]["id"])
+    double = stage.neutron("pod1").make("networks", PROJECT, name="net", description=mark)
     first = next(
         item
         for item in stage.copies("pod1", "networks", world["network"]["id"])
@@ -344,9 +337,8 @@ def test_rows_that_were_lost_are_made_again(stage: Stage, world: dict[str, Objec
 
 @pytest.mark.usefixtures("no_grace")
 def test_a_copy_of_what_is_elsewhere_now_goes(stage: Stage, world: dict[str, Object]) -> None:
-    left = stage.neutron("pod2").make(
-        "networks", PROJECT, name="late", description=marker(world["network"]["id"])
-    )
+    mark = stage.mark("pod2", "networks", world["network"]["id"])
+    left = stage.neutron("pod2").make("networks", PROJECT, name="late", description=mark)
     audit(stage, "pod2")
     stage.reconcile()
     assert left["id"] not in stage.neutron("pod2").tables["networks"]
@@ -359,9 +351,8 @@ def test_an_orphan_that_is_wanted_before_it_is_removed(stage: Stage) -> None:
     network, _ = stage.network()
     port = stage.port(network)
     store = runtime.get().engine.store
-    there = stage.neutron("pod1").make(
-        "networks", PROJECT, name="late", description=marker(network["id"])
-    )
+    mark = stage.mark("pod1", "networks", network["id"])
+    there = stage.neutron("pod1").make("networks", PROJECT, name="late", description=mark)
     key = Key("network", network["id"])
     assert store.found(key, stage.pod_ids["pod1"], PROJECT, there["id"], wanted=False)
     assert not store.found(key, stage.pod_ids["pod1"], PROJECT, "another", wanted=False)
@@ -446,7 +437,8 @@ def test_address_groups_that_nobody_wants(stage: Stage, no_grace: None) -> None:
     network, _ = stage.network()
     stage.bound(network, "pod1")
     for gone in ("4d3c2b1a-0000-4000-8000-000000000001", "4d3c2b1a-0000-4000-8000-000000000002"):
-        stage.neutron("pod1").make("address-groups", PROJECT, description=marker(gone))
+        mark = stage.mark("pod1", "address-groups", gone)
+        stage.neutron("pod1").make("address-groups", PROJECT, description=mark)
     own = stage.neutron("pod1").make("address-groups", PROJECT, description="mine")
     assert audit(stage, "pod1").orphans == 2
     stage.reconcile("pod1")

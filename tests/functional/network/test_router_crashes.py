@@ -17,7 +17,7 @@ from tests.functional.network.routers import (
     router,
     routes,
 )
-from tests.functional.network.stage import Stage
+from tests.functional.network.stage import PROJECT, Stage
 
 
 @pytest.mark.parametrize("later", ["change", "removal"])
@@ -29,8 +29,9 @@ def test_what_was_to_join_a_router_goes_too(stage: Stage, later: str) -> None:
     stage.reconcile()
     (copy,) = stage.copies("pod1", "routers", made["id"])
     there = stage.copy("pod1", "networks", network["id"])
+    mark = stage.mark("pod1", "ports", "gone")
     loose = stage.neutron("pod1").make(
-        "ports", name=copy["description"], description="tricircle:gone", network_id=there["id"]
+        "ports", PROJECT, name=copy["description"], description=mark, network_id=there["id"]
     )
     if later == "change":
         stage.change("router", made["id"], name="renamed")

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.functional.network.routers import VLAN, clean
-from tests.functional.network.stage import Stage
+from tests.functional.network.stage import PROJECT, Stage
 from tricircle.conf import CONF
 from tricircle.db.models import now
 from tricircle.network import runtime
@@ -99,8 +99,8 @@ def test_a_segment_is_used_again_at_once(
         )
     elif state == "orphan":
         stage.reconcile()
-        copy = {"description": f"tricircle:{old['id']}", **VLAN, **segment}
-        stage.neutron("pod1").make("networks", "operator", **copy)
+        mark = stage.mark("pod1", "networks", old["id"])
+        stage.neutron("pod1").make("networks", PROJECT, description=mark, **VLAN, **segment)
 
     new, _ = stage.network(**VLAN, **segment)
     another = stage.port(new)

@@ -4,7 +4,7 @@
 import pytest
 
 from tests.functional.network.audits import audit, repaired, settled
-from tests.functional.network.tunnels import SHADOW, VXLAN, Tunnels
+from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.conf import CONF
 from tricircle.network import endpoints, runtime, shadow_agents
 
@@ -36,11 +36,13 @@ def test_a_shadow_nobody_wants_goes_and_is_nothing_else(tunnels: Tunnels) -> Non
     # A leftover of somebody who died, with the id of a port that is no more; and another with
     # that of the central port, which must not be taken for the port's copy.
     for one, address in (("aa", "10.0.0.250"), (here["id"], "10.0.0.251")):
+        mark = stage.mark("pod2", "ports", f"shadow:{one}", stage.own_project)
         stage.neutron("pod2").make(
             "ports",
+            stage.own_project,
             network_id=shadow["network_id"],
             device_owner="network:floatingip",
-            description=f"{SHADOW}{one}",
+            description=mark,
             fixed_ips=[{"ip_address": address}],
         )
     assert audit(stage, "pod2").orphans == 2

@@ -9,6 +9,7 @@ from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.network.stage import Object, Stage, wait
 from tricircle.db import allocations, hosts, jobs, server_groups
 from tricircle.network import agents, runtime
+from tricircle.pods import server_groups as pod_groups
 from tricircle.xjob.service import Service
 
 
@@ -73,7 +74,8 @@ def test_usage_and_server_groups(stage: Stage, one_writer: None) -> None:
     pod_id = {pod.region_name: pod.id for pod in runtime.get().registry.fresh().all()}["pod1"]
     made = server_groups.create(old.project_id, old.user_id, "g", "affinity", {})
     row = server_groups.want(made.id, pod_id)
-    inside = ServerGroup(server_groups.marker(made.id), old.project_id, old.user_id, "affinity")
+    name = pod_groups.name("pod1", made.id, old.project_id)
+    inside = ServerGroup(name, old.project_id, old.user_id, "affinity")
     inside.members.append(old.id)
     nova.server_groups[inside.id] = inside
     service = Service(runtime.get())

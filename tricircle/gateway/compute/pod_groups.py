@@ -3,7 +3,7 @@
 
 A pod's own Nova sees to the hosts of those in the pod, so the pod gets a group of the same policy
 when the first server of a group is made there. It is the user's, made with his token, and has the
-central group's id for its name: by that it is found again when whoever made it died.
+central group's marker for its name: by that it is found again when whoever made it died.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
+from tricircle.pods import server_groups
 from tricircle.pods.errors import PodError, PodRefused, PodTimeout
 from tricircle.pods.pod import Pod
 
@@ -30,6 +31,8 @@ AFFINITY = "affinity"
 _SHOWN, _HINTS = "server_groups", "scheduler_hints"
 _RULES: Version = (2, 64)
 _SOFT: Version = (2, 15)
+# The first to tell whose a group is.
+_OWNED: Version = (2, 13)
 _PAGE = 1000
 _PAUSE = 0.1
 
@@ -69,13 +72,13 @@ async def _made(call: Call, group: ServerGroup, pod: Pod, rows: Store, row: Any)
 
 
 async def _find(call: Call, group: ServerGroup, pod: Pod) -> str | None:
-    name, offset = table.marker(group.id), 0
+    region, offset = pod.region_name, 0
     while True:
         query = f"limit={_PAGE}&offset={offset}"
-        answer = await _ask(call, pod, "GET", "/os-server-groups", query=query)
+        answer = await _ask(call, pod, "GET", "/os-server-groups", query=query, version=_OWNED)
         listed = answer.json()["server_groups"]
         for one in listed:
-            if one["name"] == name:
+            if server_groups.is_for(region, one, group.id, group.project_id):
                 return str(one["id"])
         if not listed:
             return None
@@ -83,7 +86,9 @@ async def _find(call: Call, group: ServerGroup, pod: Pod) -> str | None:
 
 
 async def _make(call: Call, group: ServerGroup, pod: Pod) -> str:
-    wanted: dict[str, Any] = {"name": table.marker(group.id)}
+    # It is made with the user's token.
+    name = server_groups.name(pod.region_name, group.id, call.context.project_id)
+    wanted: dict[str, Any] = {"name": name}
     if pod.newest("compute", unknown=(2, 1)) >= _RULES:
         version = _RULES
         wanted |= {"policy": group.policy}

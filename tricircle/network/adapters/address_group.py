@@ -7,7 +7,7 @@ from tricircle.network import central as central_neutron
 from tricircle.network import members
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, marker
+from tricircle.network.site import Site
 from tricircle.pods.errors import PodRefused
 
 EXTENSIONS = ("address-group", "security-groups-remote-address-group")
@@ -42,8 +42,14 @@ class AddressGroupAdapter(Adapter):
         """What it means that a pod lacks an extension."""
         return f"it cannot have address group {central['id']}"
 
-    def find(self, site: Site, central: Resource | None, resource_id: str) -> Resource | None:
-        return None if lacking(site) else super().find(site, central, resource_id)
+    def find(
+        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+    ) -> Resource | None:
+        return None if lacking(site) else super().find(site, central, resource_id, project_id)
+
+    def prepare(self, site: Site, central: Resource) -> Resource:
+        addresses = self.addresses(site, central)[:_MOST]
+        return {**super().prepare(site, central), "addresses": addresses}
 
     def create(self, site: Site, central: Resource) -> Resource:
         """Raises PodRefused when the pod lacks address groups."""
@@ -54,13 +60,7 @@ class AddressGroupAdapter(Adapter):
                 f"its Neutron lacks the extension {extension}, so "
                 f"{self.useless(site, central, extension)}",
             )
-        body = {
-            **self.body(site, central),
-            "addresses": self.addresses(site, central)[:_MOST],
-            "description": marker(central["id"]),
-        }
-        answer = site.neutron.post(f"/{self.collection}", {self.member: body})
-        return self._inner(site, answer)
+        return super().create(site, central)
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
         missing, surplus = self._addresses_to(site, listed, central)

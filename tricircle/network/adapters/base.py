@@ -5,14 +5,19 @@ An adapter knows one type: what its copy in a pod must look like and how to make
 decides when; that is the engine's.
 """
 
+import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from tricircle.db.realizations import Key
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, marked, marker
+from tricircle.network.site import Site, named, owner_of
 from tricircle.pods.errors import PodUnreachable
+
+# Bytes of a query: web servers cut what is asked at 8 kB.
+_QUERY = 7500
 
 
 class Adapter:
@@ -59,10 +64,28 @@ class Adapter:
         """Whether the pod may have had the object before us, so that ``find`` is asked first."""
         return False
 
-    def find(self, site: Site, central: Resource | None, resource_id: str) -> Resource | None:
-        """The copy, found by its marker; ``central`` is None when it is looked for to delete."""
-        copies = site.neutron.list(self.collection, description=marker(resource_id))
-        return copies[0] if copies else None
+    def owner(self, site: Site, central: Resource) -> str:
+        """The project the copy is of: the resource's, or ours where that has none."""
+        return str(central.get("project_id") or site.own_project)
+
+    def is_its_owners(self, site: Site, current: Resource, central: Resource) -> bool:
+        """Whether an object is of the project that a copy would be of."""
+        return owner_of(current) in (self.owner(site, central), site.own_project)
+
+    def find(
+        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+    ) -> Resource | None:
+        """The copy, found by its marker; ``central`` is None when it is looked for to delete.
+
+        ``project_id`` is then whose it may be, besides being ours.
+        """
+        owners = [project_id or "", site.own_project]
+        if central is not None:
+            owners = [self.owner(site, central)]
+        wanted = site.markers(self.collection, resource_id, owners)
+        copies = site.neutron.list(self.collection, description=wanted)
+        ours = (copy for copy in copies if site.is_ours(self.collection, copy, owners))
+        return next(ours, None)
 
     def show(self, site: Site, pod_resource_id: str) -> Resource | None:
         """The copy as the pod has it, or None when it is gone."""
@@ -71,17 +94,26 @@ class Adapter:
 
     def prepare(self, site: Site, central: Resource) -> Resource:
         """The attributes to create the copy with. All else that comes first is done by now."""
-        return {**self.body(site, central), "description": marker(central["id"])}
+        body = self.body(site, central)
+        owner = body.get("project_id") or site.own_project
+        return {**body, "description": site.marker(self.collection, central["id"], owner)}
 
     def create(self, site: Site, central: Resource) -> Resource:
         body = self.prepare(site, central)
         answer = site.neutron.post(f"/{self.collection}", {self.member: body})
         return self._inner(site, answer)
 
-    def find_all(self, site: Site, resource_ids: Iterable[str]) -> dict[str, Resource]:
+    def find_all(self, site: Site, centrals: Iterable[Resource]) -> dict[str, Resource]:
         """{central id: copy}, found by their markers."""
-        markers = [marker(one) for one in resource_ids]
-        return _by_marker(site.neutron.list(self.collection, description=markers))
+        owners = {central["id"]: [self.owner(site, central)] for central in centrals}
+        markers = (site.markers(self.collection, *one) for one in owners.items())
+        wanted = itertools.chain.from_iterable(markers)
+        found: dict[str, Resource] = {}
+        for some in _queries(wanted):
+            for one, copy in _named(site.neutron.list(self.collection, description=some)):
+                if one in owners and site.is_ours(self.collection, copy, owners[one]):
+                    found.setdefault(one, copy)
+        return found
 
     def create_all(self, site: Site, bodies: list[Resource]) -> dict[str, Resource]:
         """Make copies in one call, of what ``prepare`` gave: {central id: copy} as the pod tells.
@@ -91,16 +123,36 @@ class Adapter:
         plural = self.collection.replace("-", "_")
         answer = site.neutron.post(f"/{self.collection}", {plural: bodies})
         made = answer.get(plural)
-        return _by_marker(made if isinstance(made, list) else [])
+        return dict(_named(made if isinstance(made, list) else []))
 
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         """Change what differs."""
         if changes := self.differs(site, current, central):
             path = f"/{self.collection}/{current['id']}"
-            site.neutron.put(path, {self.member: changes})
+            told = not self.signs_anew(changes, current, central)
+            site.neutron.put(path, {self.member: changes}, told=told)
+
+    def signs_anew(self, changes: Collection[str], current: Resource, central: Resource) -> bool:
+        """Whether changes only sign the marker, which has no signature, or one by an older key."""
+        return set(changes) == {"description"} and named(current) == central["id"]
 
     def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
-        """The attributes to change, with the values they must have."""
+        """The attributes to change, with the values they must have; the marker among them."""
+        return {**self._differing(site, current, central), **self._marker(site, current, central)}
+
+    def _marker(self, site: Site, current: Resource, central: Resource) -> Resource:
+        """The description, if it is not the newest marker.
+
+        What is another project's, for whatever reason, is not given one it would be found by.
+        """
+        if site.is_newest(self.collection, current, central["id"]):
+            return {}
+        if not self.is_its_owners(site, current, central):
+            return {}
+        marker = site.marker(self.collection, central["id"], owner_of(current))
+        return {"description": marker}
+
+    def _differing(self, site: Site, current: Resource, central: Resource) -> Resource:
         wanted = self.body(site, central)
         return {
             name: value
@@ -136,16 +188,12 @@ class Adapter:
         """
         return None
 
-    def delete(self, site: Site, pod_resource_id: str) -> None:
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
+        """Remove the copy of a resource, which may be gone by now."""
         site.neutron.delete(f"/{self.collection}/{pod_resource_id}")
 
     def forget(self, site: Site, resource_id: str) -> None:
         """The copy is gone from the pod: drop what was kept centrally for it."""
-
-    def _ours(self, current: Resource | None) -> bool:
-        """Whether an object is a copy of ours. One that was there before us has no marker: it is
-        used as it is."""
-        return str((current or {}).get("description")).startswith(marker(""))
 
     def _inner(self, site: Site, document: Mapping[str, Any]) -> Resource:
         inner = document.get(self.member)
@@ -154,13 +202,36 @@ class Adapter:
         return inner
 
 
-def _by_marker(copies: Iterable[Any]) -> dict[str, Resource]:
-    """{central id: copy} of those that are copies; of several, the first."""
-    found: dict[str, Resource] = {}
+def is_made_by_us(site: Site, item: Resource, adapters: Sequence[Adapter]) -> bool:
+    """Whether we made an object with a marker, which may be a copy of one of these types."""
+    collection, resource_id = adapters[0].collection, str(named(item))
+    if site.is_signed(collection, item):
+        return True
+    found = ((adapter, adapter.central(resource_id)) for adapter in adapters)
+    owners = [adapter.owner(site, central) for adapter, central in found if central is not None]
+    return site.is_ours(collection, item, owners or None)
+
+
+def _named(copies: Iterable[Any]) -> Iterator[tuple[str, Resource]]:
+    """(central id, copy) of those with a marker."""
     for copy in copies:
-        if isinstance(copy, dict) and isinstance(copy.get("id"), str) and (one := marked(copy)):
-            found.setdefault(one, copy)
-    return found
+        if isinstance(copy, dict) and isinstance(copy.get("id"), str) and (one := named(copy)):
+            yield one, copy
+
+
+def _queries(markers: Iterable[str]) -> Iterator[list[str]]:
+    """Markers as they fit into the queries of lists."""
+    some: list[str] = []
+    size = 0
+    for text in markers:
+        more = len(urlencode({"description": text})) + 1
+        if some and size + more > _QUERY:
+            yield some
+            some, size = [], 0
+        some.append(text)
+        size += more
+    if some:
+        yield some
 
 
 def same(wanted: Any, current: Any, ordered: bool = False) -> bool:

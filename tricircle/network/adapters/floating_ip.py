@@ -57,17 +57,24 @@ class FloatingIpAdapter(Adapter):
             "fixed_ip_address": inside[1],
         }
 
+    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(site, current, central)
+        if "fixed_ip_address" in changes:
+            # Neutron takes it with its port only.
+            changes["port_id"] = self.body(site, central)["port_id"]
+        return changes
+
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         # A pod does not give an address to a port while it forwards ports.
         there = port_forwarding.there(site, current)
         port_forwarding.remove(site, current, there, self._forwarded(site, central))
         super().update(site, current, central)
 
-    def delete(self, site: Site, pod_resource_id: str) -> None:
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
         if (current := self.show(site, pod_resource_id)) is not None:
             there = port_forwarding.there(site, current)
             port_forwarding.remove(site, current, there, {})
-            super().delete(site, pod_resource_id)
+            super().delete(site, resource_id, pod_resource_id)
 
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
         if wanted := self._forwarded(site, central):

@@ -2,13 +2,16 @@
 """How the copy of a router is joined to a network in its pod. All here may be repeated.
 
 The port that joins them bears two markers: as its description that of what it is for, as its name
-that of the router. Whoever makes one may die, or give up waiting, before it is joined.
+that of the router. Whoever makes one may die, or give up waiting, before it is joined. Anybody may
+make a port that names the router as its device, or has such texts: it is not looked at.
 """
 
 import dataclasses
 
+from tricircle.network.adapters.base import is_made_by_us
+from tricircle.network.adapters.subnet import SubnetAdapter
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, marked
+from tricircle.network.site import Site, named, owner_of
 
 # The interfaces of a router, as Neutron calls them: plain, distributed, highly available.
 _INTERFACES = (
@@ -21,7 +24,7 @@ _AUTOMATIC = ("slaac", "dhcpv6-stateless")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ports:
-    """Of a router's copy, {marker: port}: those that join it, and those that were meant to.
+    """Of a router's copy, {what it is for: port}: those that join it, and those that were meant to.
 
     ``lost`` join it as well, by a subnet, and nobody heard of it: they have no marker yet.
     """
@@ -31,14 +34,20 @@ class Ports:
     lost: list[Resource]
 
 
-def ports(site: Site, router: Resource) -> Ports:
-    """A port without our marker is not ours, unless only we can have had the pod make it."""
+def ports(site: Site, router: Resource, resource_id: str) -> Ports:
+    """A port without our marker is not ours, unless only we can have had the pod make it.
+
+    ``router`` is the copy in the pod, ``resource_id`` what it is of.
+    """
+    owners = [owner_of(router)]
     there = site.neutron.list("ports", device_id=router["id"])
-    made = site.neutron.list("ports", name=router["description"])
+    made = site.neutron.list("ports", name=site.markers("routers", resource_id, owners))
+    joined, loose = (
+        {str(named(port)): port for port in found if site.is_ours("ports", port, owners)}
+        for found in (there, [port for port in made if not port["device_id"]])
+    )
     return Ports(
-        {port["description"]: port for port in there if marked(port)},
-        {port["description"]: port for port in made if marked(port) and not port["device_id"]},
-        [port for port in there if not marked(port) and _is_lost(site, port)],
+        joined, loose, [port for port in there if not named(port) and _is_lost(site, port)]
     )
 
 
@@ -47,10 +56,19 @@ def _is_lost(site: Site, port: Resource) -> bool:
     if port["device_owner"] not in _INTERFACES:
         return False
     ids = list({ip["subnet_id"] for ip in port["fixed_ips"]})
-    fields = ["id", "description", "ipv6_address_mode"]
+    fields = ["id", "description", "project_id", "ipv6_address_mode"]
     subnets = site.neutron.list("subnets", id=ids, fields=fields)
     modes = {subnet["ipv6_address_mode"] for subnet in subnets}
-    return all(marked(subnet) for subnet in subnets) and not modes.isdisjoint(_AUTOMATIC)
+    made = [is_made_by_us(site, subnet, [SubnetAdapter()]) for subnet in subnets]
+    return all(made) and not modes.isdisjoint(_AUTOMATIC)
+
+
+def sign(site: Site, port: Resource) -> None:
+    """Have a port that joins a router bear the newest marker."""
+    if not site.is_newest("ports", port, str(named(port))):
+        description = site.marker("ports", str(named(port)), owner_of(port))
+        body = {"port": {"description": description}}
+        site.neutron.put(f"/ports/{port['id']}", body, told=False)
 
 
 def by_port(site: Site, router_id: str, body: Resource, loose: Resource | None) -> None:
@@ -73,15 +91,16 @@ def by_subnet(site: Site, router_id: str, body: Resource) -> None:
     joined = (
         port
         for port in there
-        if first in {ip["subnet_id"] for ip in port["fixed_ips"]}
-        and (marked(port) is None or port["description"] == body["description"])
+        if port["device_owner"] in _INTERFACES
+        and first in {ip["subnet_id"] for ip in port["fixed_ips"]}
+        and named(port) in (None, named(body))
     )
     port = next(joined, None)
     if port is None:
         path = f"/routers/{router_id}/add_router_interface"
         port_id = site.neutron.put(path, {"subnet_id": first})["port_id"]
         port = site.neutron.get(f"/ports/{port_id}")["port"]
-    change = {"description": body["description"]}
+    change = {"description": site.marker("ports", str(named(body)), owner_of(port))}
     if not same_addresses(port, body):
         change["fixed_ips"] = body["fixed_ips"]
     site.neutron.put(f"/ports/{port['id']}", {"port": change})

@@ -9,18 +9,20 @@ from tricircle.network import bridges, interconnect, segments
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, marked
+from tricircle.network.site import Site, named
 from tricircle.pods.errors import PodRefused
 
 # Seconds between looks whether a segment is free.
 _LEAVING = 0.3
+_EXTERNAL = "router:external"
 
 
 class NetworkAdapter(Adapter):
     """What joins a network with its copies elsewhere is its interconnect's; a ``local`` network is
     made without provider attributes: the pod takes its own kind.
 
-    An external network that the pod has already, on the same segment, is used as it is.
+    An external network that the pod has already, on the same segment, is used as it is: nothing of
+    it is ever changed.
     """
 
     resource_type = "network"
@@ -43,15 +45,27 @@ class NetworkAdapter(Adapter):
         return [Key("qos_policy", policy)] if policy else []
 
     def adopts(self, central: Resource) -> bool:
-        return bool(central.get("router:external"))
+        return bool(central.get(_EXTERNAL))
 
-    def find(self, site: Site, central: Resource | None, resource_id: str) -> Resource | None:
-        copy = super().find(site, central, resource_id)
+    def find(
+        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+    ) -> Resource | None:
+        copy = super().find(site, central, resource_id, project_id)
         if copy is None and central is not None and self.adopts(central):
-            provider = self._provider(site, central)
-            found = site.neutron.list(self.collection, **provider) if provider else []
-            copy = found[0] if found else None
+            copy = next(iter(self._before_us(site, central)), None)
         return copy
+
+    def _before_us(self, site: Site, central: Resource) -> list[Resource]:
+        """External networks on the segment that are no copies of ours: one of those is leaving."""
+        provider = self._provider(site, central)
+        if not provider:
+            return []
+        found = site.neutron.list(self.collection, **provider, **{_EXTERNAL: True})
+        return [
+            one
+            for one in found
+            if one.get(_EXTERNAL) and not site.is_ours(self.collection, one, None)
+        ]
 
     def body(self, site: Site, central: Resource) -> Resource:
         body = {
@@ -62,8 +76,8 @@ class NetworkAdapter(Adapter):
         }
         if central["project_id"]:
             body["project_id"] = central["project_id"]
-        if central.get("router:external") or bridges.is_gateway(central):
-            body["router:external"] = True
+        if central.get(_EXTERNAL) or bridges.is_gateway(central):
+            body[_EXTERNAL] = True
         if site.neutron.has("port-security"):
             body["port_security_enabled"] = central.get("port_security_enabled", True)
         if site.neutron.has("qos"):
@@ -87,16 +101,16 @@ class NetworkAdapter(Adapter):
             site.deadline.sleep(_LEAVING, "a deleted network to leave its segment")
 
     def update(self, site: Site, current: Resource, central: Resource) -> None:
-        if self._ours(current):
+        if self._is_ours(current, central):
             super().update(site, current, central)
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
-        if not self._ours(listed):
+        if not self._is_ours(listed, central):
             return ()
         return {**super().differs(site, listed, central), **_mtu(listed, central)}
 
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        if not self._ours(current):
+        if not self._is_ours(current, central):
             return
         self._check_tunnel(site, current, central)
         if change := _mtu(current, central):
@@ -104,25 +118,39 @@ class NetworkAdapter(Adapter):
         if bridges.is_gateway(central):
             self._close(site, current["id"], central)
 
-    def delete(self, site: Site, pod_resource_id: str) -> None:
-        if self._ours(self.show(site, pod_resource_id)):
-            super().delete(site, pod_resource_id)
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
+        current = self.show(site, pod_resource_id)
+        if current is not None and is_ours(current, resource_id):
+            super().delete(site, resource_id, pod_resource_id)
+
+    def _is_ours(self, current: Resource, central: Resource) -> bool:
+        """Whether the copy is one we made, not one the pod had before us."""
+        if self.adopts(central):
+            return named(current) == central["id"]
+        return is_ours(current, central["id"])
 
     def _hurry_leaving(self, site: Site, central: Resource) -> bool:
         """Have copies of deleted networks removed now that hold the segment; False when something
         else holds it. It may be free by now."""
         provider = self._provider(site, central)
         holders = site.neutron.list(self.collection, **provider) if provider else []
-        leaving = {marked(holder): holder for holder in holders}
-        if any(one is None or self.central(one) is not None for one in leaving):
+        keys = {Key(self.resource_type, str(named(holder))): holder for holder in holders}
+        if not all(self._leaves(site, key, holder) for key, holder in keys.items()):
             return False
-        keys = {Key(self.resource_type, str(one)): holder for one, holder in leaving.items()}
         for key, holder in keys.items():
             # One that came to be after it was given up has no row that says so.
             project_id = holder.get("project_id")
             site.store.found(key, site.pod.id, project_id, holder["id"], wanted=False)
         site.store.hurry(site.pod.id, keys)
         return True
+
+    def _leaves(self, site: Site, key: Key, network: Resource) -> bool:
+        """Whether a network in the pod is a copy of one that is deleted."""
+        if named(network) is None or self.central(key.resource_id) is not None:
+            return False
+        row = site.store.get(key, site.pod.id)
+        is_known = row is not None and row.pod_resource_id == network["id"]
+        return is_known or site.is_ours(self.collection, network, None)
 
     def _provider(self, site: Site, central: Resource) -> dict[str, Any]:
         segment = segments.of(central)
@@ -155,6 +183,15 @@ class NetworkAdapter(Adapter):
         for rule in rules:
             if rule.get("target_tenant") != router["project_id"]:
                 site.neutron.delete(f"/rbac-policies/{rule['id']}")
+
+
+def is_ours(current: Resource, network_id: str) -> bool:
+    """Whether a network in a pod that is known to be one's copy was made by us.
+
+    Only an external one was there before, which nobody but a pod's operators can make; another
+    whose marker is gone must not stay when it is deleted.
+    """
+    return named(current) == network_id or not current.get(_EXTERNAL)
 
 
 def _mtu(current: Resource, central: Resource) -> Resource:

@@ -12,7 +12,7 @@ from tricircle.network.adapters import joining
 from tricircle.network.adapters.base import Adapter, same
 from tricircle.network.central import Resource
 from tricircle.network.routers import Copy
-from tricircle.network.site import Site, marker
+from tricircle.network.site import Site, named
 
 
 class RouterAdapter(Adapter):
@@ -73,7 +73,7 @@ class RouterAdapter(Adapter):
         copy = site.notes.pop(self._key(central), None) or self._copy(site, central)
         wanted = _interfaces(site, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
-        ports = joining.ports(site, current)
+        ports = joining.ports(site, current, central["id"])
         there, loose = ports.joined, ports.loose
         info, info_now = _gateway(site, copy), current.get("external_gateway_info")
         new_gateway = not _same_gateway(info, info_now)
@@ -93,14 +93,16 @@ class RouterAdapter(Adapter):
         if new_gateway:
             change = {"router": {"external_gateway_info": info or {}}}
             site.neutron.put(f"/routers/{router}", change)
-        kept = there.keys() - {port["description"] for port in moved}
+        kept = there.keys() - {named(port) for port in moved}
+        for owner in kept:
+            joining.sign(site, there[owner])
         missing = {owner: body for owner, body in wanted.items() if owner not in kept}
         if missing:
             early = _not_over(site, list(missing.values()), routes)
             named = {route["destination"] for route in early}
             others = [route for route in known if route["destination"] not in named]
             known = self._route(site, {"id": router, "routes": known}, [*early, *others])
-        automatic = {marker(item.port_id) for item in copy.plan.interfaces if item.automatic}
+        automatic = {item.port_id for item in copy.plan.interfaces if item.automatic}
         for owner in loose.keys() - (missing.keys() - automatic):
             site.neutron.delete(f"/ports/{loose[owner]['id']}")
         for owner, body in missing.items():
@@ -110,17 +112,17 @@ class RouterAdapter(Adapter):
                 joining.by_port(site, router, body, loose.get(owner))
         self._route(site, {"id": router, "routes": known}, routes)
 
-    def delete(self, site: Site, pod_resource_id: str) -> None:
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
         if (current := self.show(site, pod_resource_id)) is None:
             return
         if current.get("routes"):
             site.neutron.put(f"/routers/{pod_resource_id}", {"router": {"routes": []}})
-        ports = joining.ports(site, current)
+        ports = joining.ports(site, current, resource_id)
         for port in (*ports.joined.values(), *ports.lost):
             self._leave(site, pod_resource_id, port)
         for port in ports.loose.values():
             site.neutron.delete(f"/ports/{port['id']}")
-        super().delete(site, pod_resource_id)
+        super().delete(site, resource_id, pod_resource_id)
 
     def forget(self, site: Site, resource_id: str) -> None:
         reservations.release(site.pod.id, purpose=routers.purpose(resource_id))
@@ -174,12 +176,12 @@ def _not_over(site: Site, ports: list[Resource], routes: Any) -> list[dict[str, 
 
 
 def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource]:
-    """{marker: body of the port} of what the copy is joined to."""
+    """{what it is for: body of the port} of what the copy is joined to."""
     groups: dict[str, list[plan.Attached]] = {}
     for item in copy.plan.interfaces:
         groups.setdefault(item.port_id, []).append(item)
     wanted = {
-        marker(port_id): _port(
+        port_id: _port(
             site,
             central,
             port_id,
@@ -192,21 +194,19 @@ def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource
         network_id = bridges.network_id(copy.reach.router_id, kind)
         for subnet_id, address in addresses.items():
             # A port holds one subnet: Neutron refuses some mixtures.
-            wanted[marker(subnet_id)] = _port(
-                site, central, subnet_id, network_id, {subnet_id: address}
-            )
+            wanted[subnet_id] = _port(site, central, subnet_id, network_id, {subnet_id: address})
     return wanted
 
 
 def _port(
     site: Site, router: Resource, owner: str, network_id: str, addresses: dict[str, str]
 ) -> Resource:
-    there = site.ids("subnet", addresses)
+    there, project_id = site.ids("subnet", addresses), router["project_id"]
     return {
         "network_id": site.id("network", network_id),
-        "project_id": router["project_id"],
-        "name": marker(router["id"]),
-        "description": marker(owner),
+        "project_id": project_id,
+        "name": site.marker("routers", router["id"], project_id),
+        "description": site.marker("ports", owner, project_id),
         "device_owner": "",
         "fixed_ips": [
             {"subnet_id": there[subnet_id], "ip_address": address}

@@ -14,7 +14,7 @@ from tricircle.network.adapters.address_group import lacking
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.adapters.security_rules import copy, identity
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, marked, marker
+from tricircle.network.site import Site, named, owner_of
 from tricircle.pods.errors import PodRefused
 
 DEFAULT = "default"
@@ -56,18 +56,15 @@ class SecurityGroupAdapter(Adapter):
     def adopts(self, central: Resource) -> bool:
         return bool(central["name"] == DEFAULT)
 
-    def find(self, site: Site, central: Resource | None, resource_id: str) -> Resource | None:
+    def find(
+        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+    ) -> Resource | None:
         if central is None or central["name"] != DEFAULT:
-            return super().find(site, central, resource_id)
+            return super().find(site, central, resource_id, project_id)
         # Asking for a project's groups makes Neutron create the default one if need be.
-        found = site.neutron.list(self.collection, project_id=central["project_id"], name=DEFAULT)
-        return found[0] if found else None
-
-    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
-        changes = super().differs(site, current, central)
-        if current.get("description") != marker(central["id"]):
-            changes["description"] = marker(central["id"])
-        return changes
+        owner = central["project_id"]
+        found = site.neutron.list(self.collection, project_id=owner, name=DEFAULT)
+        return next((group for group in found if owner_of(group) == owner), None)
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
         wanted = sorted({identity(rule) for rule in self._wanted(site, listed, central)}, key=str)
@@ -90,11 +87,14 @@ class SecurityGroupAdapter(Adapter):
         A group changes its statefulness only while no port is in it. In the region none was; but
         the pod may not have heard of that before they came back.
         """
-        listed = site.neutron.list("ports", fields=["id", "description", "security_groups"])
+        fields = ["id", "description", "security_groups"]
+        listed = site.neutron.list("ports", fields=fields)
+        inside = [port for port in listed if group_id in port["security_groups"]]
+        known = site.mapped("port", {one for port in inside if (one := named(port))})
         ports = {
             central_id: port
-            for port in listed
-            if group_id in port["security_groups"] and (central_id := marked(port))
+            for port in inside
+            if (central_id := named(port)) and known.get(central_id) == port["id"]
         }
 
         def look_again(tx: Session) -> None:
@@ -152,7 +152,7 @@ class SecurityGroupAdapter(Adapter):
         found: set[str] = site.store.transact(lambda tx: members.elsewhere(tx, groups, site.pod.id))
         return found
 
-    def delete(self, site: Site, pod_resource_id: str) -> None:
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
         document = site.neutron.find(f"/{self.collection}/{pod_resource_id}")
         if document is None:
             return
@@ -164,7 +164,7 @@ class SecurityGroupAdapter(Adapter):
             path = f"/{self.collection}/{pod_resource_id}"
             site.neutron.put(path, {self.member: {"description": "Default security group"}})
             return
-        super().delete(site, pod_resource_id)
+        super().delete(site, resource_id, pod_resource_id)
 
     def _rules(self, site: Site, group_id: str) -> list[Resource]:
         return site.neutron.list("security-group-rules", security_group_id=group_id)

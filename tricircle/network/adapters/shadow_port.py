@@ -14,10 +14,12 @@ from tricircle.network import bus, endpoints, models
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter, covered
 from tricircle.network.central import Resource
-from tricircle.network.site import NotYet, Site, marked
+from tricircle.network.site import NotYet, Site, named
 from tricircle.pods.errors import PodRefused
 
 _HOST = "binding:host_id"
+# What tells whose a port is.
+_FIELDS = ["id", "description", "project_id"]
 #: Attributes whose change puts a port down: its own, and the endpoint's.
 _PLUGGED = {_HOST: "host", "mac_address": "mac_address"}
 
@@ -62,7 +64,7 @@ class ShadowPortAdapter(Adapter):
         return {*self.differs(site, listed, central), *sleeping}
 
     def owns(self, listed: Resource) -> bool:
-        return endpoints.is_shadow(listed)
+        return endpoints.named_shadow(listed)
 
     def belongs(self, site: Site, central: Resource) -> bool:
         return bool(central["pod_id"] != site.pod.id)
@@ -76,14 +78,15 @@ class ShadowPortAdapter(Adapter):
             return super().create(site, central)
         except PodRefused as error:
             holders = _holders(site, self.body(site, central)) if error.status == 409 else []
-            if not any(marked(holder) for holder in holders):
+            if not any(_is_ours(site, holder) for holder in holders):
                 raise
             # The port was elsewhere before, or another one had its address.
             raise NotYet(f"{error}: what is there is about to go") from None
 
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         changes = self.differs(site, current, central)
-        if not changes:
+        if not changes or self.signs_anew(changes, current, central):
+            super().update(site, current, central)
             return
         path = f"/ports/{current['id']}"
         self._report(site, central)
@@ -141,15 +144,23 @@ def _is_bound(port: Resource) -> bool:
 def make_way(site: Site, body: Resource) -> int:
     """Remove the shadows that have the MAC or an address of a port that is to come to the pod: of
     what it was elsewhere until now, or of another port that is no more; how many."""
-    stale = [port for port in _holders(site, body) if endpoints.is_shadow(port)]
+    stale = [port for port in _holders(site, body) if endpoints.is_shadow(site, port)]
     for port in stale:
         site.neutron.delete(f"/ports/{port['id']}")
     return len(stale)
 
 
+def _is_ours(site: Site, holder: Resource) -> bool:
+    """Whether a port is a shadow, or the copy of a central port."""
+    if (resource_id := named(holder)) is None:
+        return False
+    central = central_neutron.found(central_neutron.core().get_port, resource_id)
+    return site.is_ours("ports", holder, [central["project_id"]] if central else ())
+
+
 def _holders(site: Site, body: Resource) -> list[Resource]:
     """The ports that have a port's MAC or one of its addresses."""
-    network = {"network_id": body["network_id"], "fields": ["id", "description"]}
+    network = {"network_id": body["network_id"], "fields": _FIELDS}
     found = site.neutron.list("ports", mac_address=body["mac_address"], **network)
     for ip in body["fixed_ips"]:
         if "ip_address" in ip:

@@ -6,9 +6,11 @@ from collections.abc import Collection
 from tricircle.db.realizations import Key
 from tricircle.network import bridges, gateways, reservations
 from tricircle.network import central as central_neutron
+from tricircle.network.adapters import network as network_adapter
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
-from tricircle.network.site import NotYet, Site
+from tricircle.network.site import NotYet, Site, named
+from tricircle.pods.errors import PodRefused
 
 
 class SubnetAdapter(Adapter):
@@ -31,13 +33,28 @@ class SubnetAdapter(Adapter):
         network = _network(central)
         return bool(network and network.get("router:external"))
 
-    def find(self, site: Site, central: Resource | None, resource_id: str) -> Resource | None:
-        copy = super().find(site, central, resource_id)
+    def find(
+        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+    ) -> Resource | None:
+        copy = super().find(site, central, resource_id, project_id)
         if copy is None and central is not None and self.adopts(central):
             network_id = site.id("network", central["network_id"])
             found = site.neutron.list(self.collection, network_id=network_id, cidr=central["cidr"])
             copy = found[0] if found else None
         return copy
+
+    def create(self, site: Site, central: Resource) -> Resource:
+        """Raises PodRefused where the network was in the pod before us: nothing is made there."""
+        if self.adopts(central):
+            there = {"network_id": site.id("network", central["network_id"])}
+            if not self._is_on_ours(site, there, central["network_id"]):
+                raise PodRefused(
+                    site.pod.region_name,
+                    409,
+                    f"its external network {there['network_id']}, which Tricircle did not make, "
+                    f"has no subnet {central['cidr']}: make it there",
+                )
+        return super().create(site, central)
 
     def body(self, site: Site, central: Resource) -> Resource:
         network = _network(central)
@@ -68,15 +85,28 @@ class SubnetAdapter(Adapter):
         return body
 
     def update(self, site: Site, current: Resource, central: Resource) -> None:
-        if self._ours(current):
-            super().update(site, current, central)
+        if named(current) != central["id"] and (
+            self.adopts(central) or not self._is_on_ours(site, current, central["network_id"])
+        ):
+            return
+        super().update(site, current, central)
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
-        return super().drift(site, listed, central) if self._ours(listed) else ()
+        ours = named(listed) == central["id"] or not self.adopts(central)
+        return super().drift(site, listed, central) if ours else ()
 
-    def delete(self, site: Site, pod_resource_id: str) -> None:
-        if self._ours(self.show(site, pod_resource_id)):
-            super().delete(site, pod_resource_id)
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
+        current = self.show(site, pod_resource_id)
+        if current is not None and (
+            named(current) == resource_id or self._is_on_ours(site, current, "")
+        ):
+            super().delete(site, resource_id, pod_resource_id)
+
+    def _is_on_ours(self, site: Site, subnet: Resource, network_id: str) -> bool:
+        """Whether we made the network that a subnet in the pod is on, the copy of a network: of one
+        that was there before us, its subnets were, too."""
+        document = site.neutron.find(f"/networks/{subnet['network_id']}")
+        return document is not None and network_adapter.is_ours(document["network"], network_id)
 
     def forget(self, site: Site, resource_id: str) -> None:
         reservations.release(site.pod.id, subnet_id=resource_id)

@@ -49,7 +49,8 @@ class TrunkAdapter(Adapter):
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
         wanted = self.body(site, central)
-        return [name for name in wanted if not same(wanted[name], listed.get(name))]
+        whole = [name for name in wanted if not same(wanted[name], listed.get(name))]
+        return [*whole, *self._marker(site, listed, central)]
 
     def belongs(self, site: Site, central: Resource) -> bool:
         parent = central_neutron.found(central_neutron.core().get_port, central["port_id"])
@@ -71,12 +72,12 @@ class TrunkAdapter(Adapter):
         if up != central["admin_state_up"]:
             self._put_up(site, path, central["admin_state_up"])
 
-    def delete(self, site: Site, pod_resource_id: str) -> None:
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
         if (current := self.show(site, pod_resource_id)) is None:
             return
         if not current["admin_state_up"]:
             self._put_up(site, f"/trunks/{pod_resource_id}", True)
-        super().delete(site, pod_resource_id)
+        super().delete(site, resource_id, pod_resource_id)
 
     def _put_up(self, site: Site, path: str, up: bool) -> bool:
         site.neutron.put(path, {"trunk": {"admin_state_up": up}})
