@@ -99,7 +99,11 @@ def test_each_project_sees_its_own(cloud: Cloud) -> None:
 def test_a_reader_writes_nothing(cloud: Cloud) -> None:
     client = connect(cloud, "reader")
     with pytest.raises(exceptions.ForbiddenException):
-        client.compute.create_keypair(name="k")
+        client.block_storage.create_volume(size=1)
+    with pytest.raises(exceptions.ForbiddenException):
+        client.compute.create_server_group(name="g", policy="affinity")
+    # But for keys, which are theirs, not the project's.
+    client.compute.create_keypair(name="k")
     with pytest.raises(exceptions.ForbiddenException):
         client.network.create_network(name="n")
 

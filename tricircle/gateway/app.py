@@ -202,7 +202,7 @@ class Pipeline:
             raise Fault(
                 400,
                 f"Malformed request URL: URL's project_id '{match.project_id}' doesn't match "
-                f"Context's project_id '{context.project_id}'",
+                f"Context's project_id '{context.project_id or None}'",
             )
         return match
 

@@ -224,8 +224,8 @@ def _unauthorized(kind: type[Fault] = Fault) -> Fault:
 
 def _context(environ: dict[str, Any], token: str, service_token: str) -> Context:
     def told(name: str) -> str:
-        value: str = environ.get(f"HTTP_X_{name}", "")
-        return value
+        # A token that is for no project has none of it, though there is a header.
+        return environ.get(f"HTTP_X_{name}") or ""
 
     caller = {
         name: value

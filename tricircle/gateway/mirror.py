@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Definitions that are the same in every pod: made, changed and removed through one, then in all.
 
-The first pod is asked with the user's own token: it proves his right, checks the request and
-writes the answer. What the pod then has is written down as the definition, together with the
-wish to have it in every pod; those that answer get it before the client has its reply, the
-others from xjob.
+The first pod is asked with the user's own token: it proves their right, checks the request and
+writes the answer. Only a pod that did what was asked proves a right: one that has no such thing
+(404), or has it already (409), may not have looked at who asks; then the others are asked. What
+the pod then has is written down as the definition, together with the wish to have it in every
+pod; those that answer get it before the client has its reply, the others from xjob.
 """
 
 import asyncio
@@ -15,7 +16,9 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import definitions as store
+from tricircle.db import models
 from tricircle.db.errors import NotFound
+from tricircle.gateway import scatter
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
@@ -54,14 +57,15 @@ async def change(
     ``key`` names the definition, or tells its name from the answer to its create; None when the
     request is too malformed to say.
     """
-    answer = await _ask_first(call, ask or (lambda pod: forward(call, pod)), kind)
+    forwarded = ask or (lambda pod: forward(call, pod))
+    answer = await _ask_first(call, forwarded, kind)
     if key is None or (callable(key) and not answer.ok):
         return reply(call, answer)
     key = key(answer) if callable(key) else key
     # What the pod has already and we have not written down (we died before, or it was there
     # before us) is brought to all pods by the client's second try.
     unknown = answer.status == 409 and await in_thread(store.get, kind, key) is None
-    if answer.ok or unknown:
+    if answer.ok or (unknown and (await _proof(call, answer, forwarded, kind)).ok):
         await spread(call, kind, key, answer.pod)
     return reply(call, answer)
 
@@ -87,9 +91,18 @@ async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
 
 async def remove(call: Call, kind: str, key: str) -> web.Response:
     """Let the first pod remove a definition, then all."""
-    answer = await _ask_first(call, lambda pod: forward(call, pod), kind)
+
+    async def forwarded(pod: Pod) -> PodResponse:
+        return await forward(call, pod)
+
+    answer = await _ask_first(call, forwarded, kind)
     known = await in_thread(store.get, kind, key)
-    if not answer.ok and not (answer.status == 404 and known is not None):
+    if answer.status == 404 and known is not None:
+        # This pod has lost it: one that has it still is to say who may remove it.
+        answer = await _proof(call, answer, forwarded, kind, insist=True)
+        if answer.status == 404 and await _brought_back(call, known, answer.pod):
+            answer = await forwarded(answer.pod)
+    if not answer.ok:
         return reply(call, answer)
     if known is None and definitions.KINDS[kind].collection is not None:
         # Other pods may have one of its name, but that is another.
@@ -118,12 +131,8 @@ async def _ask_first(
 
     A pod that fell silent may have made the change. That is no harm: all are to have it.
     """
-    lacking = await in_thread(store.pods_lacking, kind)
-    services = call.services
-    pods = sorted(call.serving, key=lambda pod: pod.region_name)
-    pods.sort(key=lambda pod: (services.away(pod), pod.id in lacking))
     failed: PodError | None = None
-    for pod in pods:
+    for pod in await _in_turn(call, kind):
         try:
             return await ask(pod)
         except PodError as error:
@@ -132,6 +141,61 @@ async def _ask_first(
     if failed is None:
         raise Fault(503, "There is no pod in use to answer this.")
     raise from_pod_error(failed)
+
+
+async def _in_turn(call: Call, kind: str) -> list[Pod]:
+    """The pods in use, those that have everything first."""
+    lacking = await in_thread(store.pods_lacking, kind)
+    pods = sorted(call.serving, key=lambda pod: pod.region_name)
+    pods.sort(key=lambda pod: (call.services.away(pod), pod.id in lacking))
+    return pods
+
+
+async def _proof(
+    call: Call,
+    answer: PodResponse,
+    ask: Callable[[Pod], Awaitable[PodResponse]],
+    kind: str,
+    *,
+    insist: bool = False,
+) -> PodResponse:
+    """What the others say in turn where a pod's ``answer``, a 404 or 409, tells of no right.
+
+    That of the first that says something else; ``answer`` itself when none does. Who must
+    ``insist`` gets Fault 503 then when one was away that may have said it.
+    """
+    away: list[Pod] = []
+    for pod in await _in_turn(call, kind):
+        if pod.id == answer.pod.id:
+            continue
+        try:
+            told = await ask(pod)
+        except PodError as error:
+            LOG.warning("%s %s: %s", call.method, call.path, error)
+            away.append(pod)
+            continue
+        if told.status not in (404, 409):
+            return told
+    if away and insist:
+        raise scatter.maybe_away(away)
+    return answer
+
+
+async def _brought_back(call: Call, known: models.Definition, pod: Pod) -> bool:
+    """Give a pod a definition that no pod has any more, though all are to; whether it has it.
+
+    So a pod can say who may remove it. That it is wanted needs no proof.
+    """
+    kind, key = known.kind, known.key
+    try:
+        target = await _target(call, pod, kind)
+        there = await PODS.run(definitions.realize, kind, key, known.body, target)
+    except PodError as error:
+        LOG.warning("%s %s is in no pod and cannot be made in one: %s", kind, key, error)
+        return False
+    await in_thread(store.mark_realized, kind, key, known.revision, pod.id, there)
+    call.services.names.forget()
+    return True
 
 
 async def _everywhere(

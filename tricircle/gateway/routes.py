@@ -37,7 +37,8 @@ class Route:
 
     ``handler`` ("module:function" below tricircle.gateway, or the function) is needed where the
     way alone does not say what to do. ``id_param`` names the path parameter by which a ROUTED
-    resource of ``resource_type`` is found. ``last`` is the newest microversion that has the row.
+    resource of ``resource_type`` is found. ``first`` and ``last`` are the oldest and the newest
+    microversion that have the row, None where the service has it from its beginning, or still.
     """
 
     method: str
@@ -47,6 +48,14 @@ class Route:
     resource_type: str = "server"
     id_param: str = "id"
     last: tuple[int, int] | None = None
+    first: tuple[int, int] | None = None
+
+    def lasts(self, version: tuple[int, int] | None) -> bool:
+        """Whether the service has the row at a microversion (None where there are none)."""
+        if version is None:
+            return True
+        begun = self.first is None or self.first <= version
+        return begun and (self.last is None or version <= self.last)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

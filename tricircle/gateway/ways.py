@@ -33,19 +33,23 @@ _DEFAULTS: dict[Way, Handler] = {Way.ROUTED: routed, Way.ANY: any_pod, Way.LATER
 
 
 def handler(route: Route) -> Handler:
-    """The function that serves a row; beyond its last microversion a pod says that it is no more.
+    """The function that serves a row; outside of its microversions a pod says that it is not there.
 
+    So nothing of ours happens at a microversion at which no right could be proven: a pod says 404
+    there before it looks at who asks, and for what.
     Raises ImportError, AttributeError for a name that leads nowhere, KeyError for a way that
     needs a handler and has none.
     """
     found = _found(route)
-    last = route.last
-    if last is None:
+    if route.first is None and route.last is None and route.way is not Way.SCHEDULED:
         return found
 
     async def while_it_lasts(call: Call) -> web.Response:
-        gone = call.version is not None and call.version > last
-        return await (any_pod(call) if gone else found(call))
+        # Nova makes nothing for a token that is for no project, and says so at once.
+        homeless = call.service == "compute" and not call.context.project_id
+        if not route.lasts(call.version) or (route.way is Way.SCHEDULED and homeless):
+            return await any_pod(call)
+        return await found(call)
 
     return while_it_lasts
 

@@ -5,9 +5,10 @@ import json
 
 from aiohttp import web
 
-from tests.functional.fakes.cinder_lists import Object, admin_only, since, true
+from tests.functional.fakes.cinder_lists import Object, true
 from tests.functional.fakes.cinder_types import Types
 from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route
+from tests.functional.fakes.rights import admin_only
 
 
 class Specs(Types):
@@ -25,15 +26,11 @@ class Specs(Types):
 
     @route("GET", "/default-types")
     def list_defaults(self, exchange: Exchange) -> web.Response:
-        since(exchange, 3, 62)
-        admin_only(exchange)
         found = [{"project_id": p, "volume_type_id": one} for p, one in self.defaults.items()]
         return reply({"default_types": found})
 
     @route("PUT", "/default-types/{project_id}")
     def set_default(self, exchange: Exchange, project_id: str) -> web.Response:
-        since(exchange, 3, 62)
-        admin_only(exchange)
         wanted = exchange.json("default_type")["volume_type"]
         if not any(wanted in (one["id"], one["name"]) for one in self.types.values()):
             raise Refusal(400, f"Volume type {wanted} could not be found.")
@@ -42,8 +39,6 @@ class Specs(Types):
 
     @route("GET", "/default-types/{project_id}")
     def default(self, exchange: Exchange, project_id: str) -> web.Response:
-        since(exchange, 3, 62)
-        admin_only(exchange)
         if project_id not in self.defaults:
             raise Refusal(404, f"Default type for project {project_id} not found.")
         told = {"project_id": project_id, "volume_type_id": self.defaults[project_id]}
@@ -51,8 +46,6 @@ class Specs(Types):
 
     @route("DELETE", "/default-types/{project_id}")
     def unset_default(self, exchange: Exchange, project_id: str) -> web.Response:
-        since(exchange, 3, 62)
-        admin_only(exchange)
         self.defaults.pop(project_id, None)
         return reply(None, 204)
 
@@ -69,13 +62,11 @@ class Specs(Types):
 
     @route("GET", "/qos-specs")
     def list_qos(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         found = list(self.qos.values())[: int(exchange.query.get("limit", 1000))]
         return reply({"qos_specs": found})
 
     @route("POST", "/qos-specs")
     def create_qos(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         wanted = dict(exchange.json("qos_specs"))
         name, consumer = wanted.pop("name"), wanted.pop("consumer", "back-end")
         if any(one["name"] == name for one in self.qos.values()):

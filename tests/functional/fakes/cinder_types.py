@@ -8,8 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.functional.fakes.cinder_lists import Object, Store, admin_only, since, true
+from tests.functional.fakes.cinder_lists import Object, Store, since, true
 from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route
+from tests.functional.fakes.rights import admin_only
 
 DEFAULT, DEFAULT_GROUP = "__DEFAULT__", "default_cgsnapshot_type"
 _ACCESS = "os-volume-type-access:is_public"
@@ -168,7 +169,6 @@ class Types(Store):
 
     @route("PUT", _TYPED)
     def update_type(self, exchange: Exchange, kind: str, type_id: str) -> web.Response:
-        admin_only(exchange)
         key = "volume_type" if kind == "types" else "group_type"
         item, wanted = self._one(exchange, kind, type_id), exchange.json(key)
         known = {k: v for k, v in wanted.items() if k in ("name", "description", "is_public")}
@@ -183,7 +183,6 @@ class Types(Store):
 
     @route("DELETE", _TYPED)
     def delete_type(self, exchange: Exchange, kind: str, type_id: str) -> web.Response:
-        admin_only(exchange)
         item = self._one(exchange, kind, type_id)
         if kind == "types":
             if any(v["volume_type_id"] == item["id"] for v in self.items["volume"].values()):
@@ -205,7 +204,6 @@ class Types(Store):
 
     @route("POST", f"{_TYPED}/{_SPECS}")
     def add_specs(self, exchange: Exchange, kind: str, type_id: str, what: str) -> web.Response:
-        admin_only(exchange)
         wanted = exchange.json(f"{what}_specs")
         self._one(exchange, kind, type_id)[f"{what}_specs"].update(wanted)
         status = 200 if what == "extra" else 202
@@ -224,7 +222,6 @@ class Types(Store):
     def set_spec(
         self, exchange: Exchange, kind: str, type_id: str, what: str, name: str
     ) -> web.Response:
-        admin_only(exchange)
         self._one(exchange, kind, type_id)[f"{what}_specs"][name] = exchange.json()[name]
         return reply(exchange.json())
 
@@ -232,7 +229,6 @@ class Types(Store):
     def delete_spec(
         self, exchange: Exchange, kind: str, type_id: str, what: str, name: str
     ) -> web.Response:
-        admin_only(exchange)
         if self._one(exchange, kind, type_id)[f"{what}_specs"].pop(name, None) is None:
             raise Refusal(404, f"Volume Type {type_id} has no extra specs with key {name}.")
         return reply(None, 202)
@@ -241,7 +237,6 @@ class Types(Store):
 
     @route("GET", "/types/{type_id}/os-volume-type-access")
     def access(self, exchange: Exchange, type_id: str) -> web.Response:
-        admin_only(exchange)
         item = self._one(exchange, "types", type_id)
         if item["is_public"]:
             raise Refusal(404, "Access list not available for public volume types.")
@@ -250,7 +245,6 @@ class Types(Store):
 
     @route("POST", "/types/{type_id}/action")
     def change_access(self, exchange: Exchange, type_id: str) -> web.Response:
-        admin_only(exchange)
         item = self._one(exchange, "types", type_id)
         ((action, argument),) = exchange.json().items()
         project = argument["project"]
@@ -268,12 +262,10 @@ class Types(Store):
 
     @route("GET", "/types/{type_id}/encryption")
     def encryption(self, exchange: Exchange, type_id: str) -> web.Response:
-        admin_only(exchange)
         return reply(self._one(exchange, "types", type_id)["encryption"] or {})
 
     @route("POST", "/types/{type_id}/encryption")
     def encrypt(self, exchange: Exchange, type_id: str) -> web.Response:
-        admin_only(exchange)
         item, wanted = self._one(exchange, "types", type_id), exchange.json("encryption")
         if item["encryption"]:
             raise Refusal(400, f"Volume type encryption for type {type_id} already exists.")
@@ -286,7 +278,6 @@ class Types(Store):
 
     @route("GET", "/types/{type_id}/encryption/{name}")
     def encryption_part(self, exchange: Exchange, type_id: str, name: str) -> web.Response:
-        admin_only(exchange)
         found = self._one(exchange, "types", type_id)["encryption"] or {}
         if name not in found:
             raise Refusal(404, f"Volume type encryption for type {type_id} does not exist.")
@@ -294,7 +285,6 @@ class Types(Store):
 
     @route("PUT", "/types/{type_id}/encryption/{name}")
     def change_encryption(self, exchange: Exchange, type_id: str, name: str) -> web.Response:
-        admin_only(exchange)
         found = self._one(exchange, "types", type_id)["encryption"]
         if found is None:
             raise Refusal(404, f"Volume type encryption for type {type_id} does not exist.")
@@ -303,7 +293,6 @@ class Types(Store):
 
     @route("DELETE", "/types/{type_id}/encryption/{name}")
     def decrypt(self, exchange: Exchange, type_id: str, name: str) -> web.Response:
-        admin_only(exchange)
         item = self._one(exchange, "types", type_id)
         if item["encryption"] is None:
             raise Refusal(404, f"Volume type encryption for type {type_id} does not exist.")

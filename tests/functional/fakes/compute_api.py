@@ -9,16 +9,12 @@ from aiohttp import web
 from tests.functional.fakes import schemas
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
 from tests.functional.fakes.keystone import Keystone
+from tests.functional.fakes.rights import admin_only
 from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
 #: version from which on -> Nova's schema of a create
 _KEYPAIRS = {(2, 1): "create", (2, 2): "create_v22", (2, 10): "create_v210", (2, 92): "create_v292"}
-
-
-def admin_only(exchange: Exchange) -> None:
-    if not exchange.token.is_admin:
-        raise Refusal(403, f"Policy doesn't allow {exchange.path} to be performed.")
 
 
 class Definitions(FakeService):
@@ -119,7 +115,6 @@ class Definitions(FakeService):
 
     @route("POST", "/flavors")
     def create_flavor(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         wanted = dict(exchange.json("flavor"))
         if "description" in wanted and exchange.version < (2, 55):
             raise Refusal(
@@ -144,7 +139,6 @@ class Definitions(FakeService):
 
     @route("PUT", "/flavors/{flavor_id}")
     def update_flavor(self, exchange: Exchange, flavor_id: str) -> web.Response:
-        admin_only(exchange)
         if exchange.version < (2, 55):
             raise Refusal(404, "The resource could not be found.")
         flavor = self._flavor(flavor_id)
@@ -153,7 +147,6 @@ class Definitions(FakeService):
 
     @route("DELETE", "/flavors/{flavor_id}")
     def delete_flavor(self, exchange: Exchange, flavor_id: str) -> web.Response:
-        admin_only(exchange)
         self._flavor(flavor_id)
         del self.flavors[flavor_id]
         return reply(None, 202)
@@ -164,7 +157,6 @@ class Definitions(FakeService):
 
     @route("POST", "/flavors/{flavor_id}/os-extra_specs")
     def set_extra_specs(self, exchange: Exchange, flavor_id: str) -> web.Response:
-        admin_only(exchange)
         specs = exchange.json("extra_specs")
         self._flavor(flavor_id)["extra_specs"].update(specs)
         return reply({"extra_specs": specs})
@@ -178,13 +170,11 @@ class Definitions(FakeService):
 
     @route("PUT", "/flavors/{flavor_id}/os-extra_specs/{key}")
     def set_extra_spec(self, exchange: Exchange, flavor_id: str, key: str) -> web.Response:
-        admin_only(exchange)
         self._flavor(flavor_id)["extra_specs"][key] = exchange.json()[key]
         return reply({key: exchange.json()[key]})
 
     @route("DELETE", "/flavors/{flavor_id}/os-extra_specs/{key}")
     def delete_extra_spec(self, exchange: Exchange, flavor_id: str, key: str) -> web.Response:
-        admin_only(exchange)
         if self._flavor(flavor_id)["extra_specs"].pop(key, None) is None:
             raise Refusal(404, f"Flavor {flavor_id} has no extra specs with key {key}.")
         return reply(None)
@@ -199,7 +189,6 @@ class Definitions(FakeService):
 
     @route("GET", "/flavors/{flavor_id}/os-flavor-access")
     def access(self, exchange: Exchange, flavor_id: str) -> web.Response:
-        admin_only(exchange)
         flavor = self._flavor(flavor_id)
         if flavor["os-flavor-access:is_public"]:
             raise Refusal(404, "Access list not available for public flavors.")
@@ -207,7 +196,6 @@ class Definitions(FakeService):
 
     @route("POST", "/flavors/{flavor_id}/action")
     def change_access(self, exchange: Exchange, flavor_id: str) -> web.Response:
-        admin_only(exchange)
         flavor = self._flavor(flavor_id)
         ((action, argument),) = exchange.json().items()
         project = argument["tenant"]
@@ -326,7 +314,6 @@ class Surroundings(FakeService):
 
     @route("GET", "/os-availability-zone/detail")
     def zone_details(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         service = {"active": True, "available": True, "updated_at": "2026-01-01T00:00:00.000000"}
         internal = {
             "zoneName": "internal",

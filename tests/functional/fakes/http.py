@@ -168,6 +168,9 @@ class Exchange:
     entry: Entry
     token: Any = None
     version: tuple[int, int] = (0, 0)
+    #: who may do this, and whether that was looked at (see rights.py)
+    right: Any = None
+    judged: bool = False
     #: a service's own id of the request, whatever the caller calls it
     request_id: str = dataclasses.field(default_factory=lambda: f"req-{new_id()}")
 
@@ -198,6 +201,12 @@ def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
         return handler
 
     return mark
+
+
+def checks_first(handler: Handler) -> Handler:
+    """Mark a handler that looks at the body before it asks the policy, as Nova's schemas are."""
+    handler.checks_first = True  # type: ignore[attr-defined]
+    return handler
 
 
 class FakeService:
@@ -368,6 +377,9 @@ class FakeService:
         """Serve one request by the table; services override this to authenticate first."""
         return await self.dispatch(exchange)
 
+    def before(self, exchange: Exchange, checks_first: bool) -> None:
+        """Refuse what the caller may not do; later, by itself, a handler that checks first."""
+
     async def dispatch(self, exchange: Exchange) -> web.Response:
         known = False
         for method, regex, handler in self._routes:
@@ -376,6 +388,7 @@ class FakeService:
                 continue
             known = True
             if method in (exchange.http.method, "*"):
+                self.before(exchange, checks_first=hasattr(handler, "checks_first"))
                 answer = handler(exchange, **found.groupdict())
                 return await answer if isinstance(answer, Awaitable) else answer
         raise Refusal(405 if known else 404, "The resource could not be found.")

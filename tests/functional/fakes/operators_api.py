@@ -7,16 +7,17 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.functional.fakes.compute_api import admin_only
 from tests.functional.fakes.http import (
     Exchange,
     FakeService,
     Refusal,
+    checks_first,
     new_id,
     reply,
     route,
     utc_now,
 )
+from tests.functional.fakes.rights import admin_only
 from tests.functional.fakes.server_store import Server
 
 Object = dict[str, Any]
@@ -153,7 +154,6 @@ class Operators(FakeService):
 
     @route("GET", "/os-services")
     def list_services(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         if exchange.version >= (2, 75):
             check_query(exchange, {"host", "binary"})
         host, binary = exchange.query.get("host"), exchange.query.get("binary")
@@ -166,7 +166,6 @@ class Operators(FakeService):
 
     @route("PUT", "/os-services/{name}")
     def update_service(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         body = exchange.json()
         if exchange.version < (2, 53):
             return self._act_on_service(exchange, name, body)
@@ -211,7 +210,6 @@ class Operators(FakeService):
 
     @route("DELETE", "/os-services/{name}")
     def delete_service(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         by_uuid = exchange.version >= (2, 53)
         if by_uuid and not is_uuid(name):
             raise Refusal(400, f"Invalid uuid {name}")
@@ -281,7 +279,6 @@ class Operators(FakeService):
     @route("GET", "/os-hypervisors")
     @route("GET", "/os-hypervisors/detail")
     def list_hypervisors(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         detail = exchange.path.endswith("/detail")
         found, limit, with_servers = self.hypervisors, 0, False
         pattern = None
@@ -326,7 +323,6 @@ class Operators(FakeService):
 
     @route("GET", "/os-hypervisors/{name}")
     def show_hypervisor(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         with_servers = exchange.query.get("with_servers", "").lower() in ("true", "1")
         node = self._hypervisor(exchange, name)
         return reply({"hypervisor": self._show_hypervisor(node, exchange, True, with_servers)})
@@ -375,13 +371,13 @@ class Operators(FakeService):
 
     @route("GET", "/os-aggregates")
     def list_aggregates(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         if exchange.version >= (2, 102):
             check_query(exchange, set())
         shown = [self._show_aggregate(one, exchange) for one in self.aggregates]
         return reply({"aggregates": shown})
 
     @route("POST", "/os-aggregates")
+    @checks_first
     def create_aggregate(self, exchange: Exchange) -> web.Response:
         wanted = exchange.json("aggregate")
         name = wanted.get("name")
@@ -407,14 +403,12 @@ class Operators(FakeService):
 
     @route("GET", "/os-aggregates/{name}")
     def show_aggregate(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         if exchange.version >= (2, 102):
             check_query(exchange, set())
         return reply({"aggregate": self._show_aggregate(self._aggregate(name), exchange)})
 
     @route("PUT", "/os-aggregates/{name}")
     def update_aggregate(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         wanted = exchange.json("aggregate")
         aggregate = self._aggregate(name)
         if "name" in wanted:
@@ -427,7 +421,6 @@ class Operators(FakeService):
 
     @route("DELETE", "/os-aggregates/{name}")
     def delete_aggregate(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         aggregate = self._aggregate(name)
         if aggregate["hosts"]:
             raise Refusal(400, f"Cannot delete aggregate {name}. Reason: Host aggregate is not "
@@ -437,7 +430,6 @@ class Operators(FakeService):
 
     @route("POST", "/os-aggregates/{name}/action")
     def act_on_aggregate(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         ((action, argument),) = exchange.json().items()
         aggregate = self._aggregate(name)
         known = [node.host for node in self.hypervisors]

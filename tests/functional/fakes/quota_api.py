@@ -5,9 +5,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.functional.fakes.compute_api import admin_only
-from tests.functional.fakes.http import Exchange, FakeService, Refusal, reply, route
+from tests.functional.fakes.http import Exchange, FakeService, Refusal, checks_first, reply, route
 from tests.functional.fakes.keystone import Keystone
+from tests.functional.fakes.rights import admin_only
 from tests.functional.fakes.schemas import check
 from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.fakes.server_store import Server
@@ -124,6 +124,7 @@ class Quotas(FakeService):
         return reply({"quota_set": {"id": project_id, **self._quota_set(exchange)}})
 
     @route("PUT", "/os-quota-sets/{project_id}")
+    @checks_first
     def update_quota_set(self, exchange: Exchange, project_id: str) -> web.Response:
         schema = {(2, 1): "update", (2, 36): "update_v236", (2, 57): "update_v257"}
         version = max(since for since in schema if since <= exchange.version)
@@ -137,7 +138,6 @@ class Quotas(FakeService):
 
     @route("DELETE", "/os-quota-sets/{project_id}")
     def delete_quota_set(self, exchange: Exchange, project_id: str) -> web.Response:
-        admin_only(exchange)
         self.quota_changes.append((project_id, {}))
         return reply(None, 202)
 
@@ -148,10 +148,10 @@ class Quotas(FakeService):
 
     @route("GET", "/os-quota-class-sets/{name}")
     def quota_class(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         return reply({"quota_class_set": {"id": name, **self._quota_class(exchange)}})
 
     @route("PUT", "/os-quota-class-sets/{name}")
+    @checks_first
     def update_quota_class(self, exchange: Exchange, name: str) -> web.Response:
         schema = {(2, 1): "update", (2, 50): "update_v250", (2, 57): "update_v257"}
         version = max(since for since in schema if since <= exchange.version)

@@ -7,10 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.functional.fakes.compute_api import admin_only
-from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
+from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route
 from tests.functional.fakes.operators_api import Hypervisor, Service, check_query, gone
-from tests.functional.fakes.server_store import Server
+from tests.functional.fakes.rights import admin_only
+from tests.functional.fakes.server_store import Server, ServerStore
 
 Object = dict[str, Any]
 MAX_LIMIT = 1000
@@ -25,7 +25,7 @@ def limit_of(exchange: Exchange) -> int:
     return min(int(given), MAX_LIMIT)
 
 
-class Records(FakeService):
+class Records(ServerStore):
     """Mixed into Nova."""
 
     region: str
@@ -181,7 +181,7 @@ class Records(FakeService):
 
     @route("GET", "/servers/{server_id}/migrations")
     def list_server_migrations(self, exchange: Exchange, server_id: str) -> web.Response:
-        admin_only(exchange)
+        self.server_of(server_id, exchange)
         return reply({"migrations": [self._show_live(one) for one in self._live(server_id)]})
 
     def _migration(self, server_id: str, name: str) -> Object:
@@ -193,18 +193,18 @@ class Records(FakeService):
 
     @route("GET", "/servers/{server_id}/migrations/{name}")
     def show_server_migration(self, exchange: Exchange, server_id: str, name: str) -> web.Response:
-        admin_only(exchange)
+        self.server_of(server_id, exchange)
         return reply({"migration": self._show_live(self._migration(server_id, name))})
 
     @route("DELETE", "/servers/{server_id}/migrations/{name}")
     def abort_migration(self, exchange: Exchange, server_id: str, name: str) -> web.Response:
-        admin_only(exchange)
+        self.server_of(server_id, exchange)
         self._migration(server_id, name)["status"] = "cancelled"
         return reply(None, 202)
 
     @route("POST", "/servers/{server_id}/migrations/{name}/action")
     def force_migration(self, exchange: Exchange, server_id: str, name: str) -> web.Response:
-        admin_only(exchange)
+        self.server_of(server_id, exchange)
         self._migration(server_id, name)["status"] = "completed"
         return reply(None, 202)
 
@@ -267,7 +267,6 @@ class Records(FakeService):
 
     @route("GET", "/os-simple-tenant-usage")
     def list_usage(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         self._check_period(exchange, "detailed")
         detailed = exchange.query.get("detailed", "0") == "1"
         summed, usages, limit = self._usages(exchange, None, detailed)
@@ -313,12 +312,10 @@ class Records(FakeService):
 
     @route("GET", "/os-instance_usage_audit_log")
     def list_audits(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         return reply({"instance_usage_audit_logs": self._audit()})
 
     @route("GET", "/os-instance_usage_audit_log/{before}")
     def show_audit(self, exchange: Exchange, before: str) -> web.Response:
-        admin_only(exchange)
         try:
             datetime.datetime.strptime(before, "%Y-%m-%d %H:%M:%S")
         except ValueError:
@@ -329,7 +326,6 @@ class Records(FakeService):
 
     @route("POST", "/os-server-external-events")
     def external_events(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         status, events = 200, exchange.json().get("events")
         if not isinstance(events, list) or not events:
             raise Refusal(400, "Invalid input for field/attribute events.")
@@ -360,12 +356,10 @@ class Records(FakeService):
 
     @route("POST", "/os-assisted-volume-snapshots")
     def assisted_snapshot(self, exchange: Exchange) -> web.Response:
-        admin_only(exchange)
         return self._assist("create", exchange.json("snapshot").get("volume_id"), 200)
 
     @route("DELETE", "/os-assisted-volume-snapshots/{name}")
     def delete_assisted_snapshot(self, exchange: Exchange, name: str) -> web.Response:
-        admin_only(exchange)
         info = json.loads(exchange.query["delete_info"])
         return self._assist("delete", info["volume_id"], 204)
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, route
+from tests.functional.fakes.rights import found
 from tests.functional.fakes.schemas import check
 from tests.functional.fakes.server_store import Server
 
@@ -43,9 +44,11 @@ class ServerGroups(FakeService):
         ]
 
     def group_of(self, exchange: Exchange, group_id: str, status: int = 404) -> ServerGroup:
-        for group in self._visible(exchange, everyones=True):
-            if group.id == group_id:
-                return group
+        group = self.server_groups.get(group_id)
+        if group is not None:
+            # Nova finds it whoever asks: only the policy looks at whose it is.
+            found(exchange, group.project_id)
+            return group
         raise Refusal(status, f"Instance group {group_id} could not be found.")
 
     def hinted_group(self, exchange: Exchange, body: Object) -> ServerGroup | None:

@@ -6,7 +6,8 @@ import datetime
 from typing import Any
 
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, utc_now
-from tests.functional.fakes.keystone import Keystone, Token
+from tests.functional.fakes.keystone import Keystone
+from tests.functional.fakes.rights import found, visible
 
 Object = dict[str, Any]
 
@@ -91,8 +92,8 @@ class ServerStore(FakeService):
 
     def server_of(self, server_id: str, exchange: Exchange, *, gone_too: bool = False) -> Server:
         server = self.servers.get(server_id)
-        token: Token = exchange.token
-        foreign = server and server.project_id != token.project_id and not token.is_admin
-        if server is None or (server.deleted and not gone_too) or foreign:
+        hidden = server is not None and not visible(exchange, server.project_id)
+        if server is None or (server.deleted and not gone_too) or hidden:
             raise Refusal(404, f"Instance {server_id} could not be found.")
+        found(exchange, server.project_id)
         return server

@@ -13,6 +13,7 @@ from tricircle.gateway import bounds, mirror
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import quota
 from tricircle.gateway.errors import Fault
+from tricircle.gateway.parameters import KEYPAIR_USER
 from tricircle.gateway.threads import in_thread
 from tricircle.pods.definitions import keypair_key
 
@@ -25,7 +26,9 @@ async def create(call: Call) -> web.Response:
     keypair = body.get("keypair") if isinstance(body, dict) else None
     if not isinstance(keypair, dict) or not isinstance(keypair.get("name"), str):
         return await mirror.change(call, _KIND, None)
-    user_id = str(keypair.get("user_id") or call.context.user_id)
+    # Before that Nova refuses a body that names a user.
+    others = keypair.get("user_id") if KEYPAIR_USER.heeded(call) else None
+    user_id = str(others or call.context.user_id)
     if len(user_id) > bounds.LONGEST_OWNER:
         raise Fault(400, f"No user has an id of more than {bounds.LONGEST_OWNER} letters.")
     limits = (await quota.held(call, call.context.project_id, call.context.user_id)).all
@@ -42,5 +45,5 @@ async def create(call: Call) -> web.Response:
 
 async def delete(call: Call) -> web.Response:
     """DELETE /os-keypairs/{id}, of another user where ``user_id`` says so."""
-    user_id = call.query.get("user_id") or call.context.user_id
+    user_id = KEYPAIR_USER.of(call) or call.context.user_id
     return await mirror.remove(call, _KIND, keypair_key(user_id, call.params["id"]))

@@ -4,6 +4,7 @@
 import orjson
 from aiohttp import web
 
+from tricircle.gateway import parameters
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import quota
 from tricircle.gateway.forward import ask_any, reply
@@ -38,7 +39,7 @@ async def show(call: Call) -> web.Response:
     answer = await ask_any(call)
     if not answer.ok:
         return reply(call, answer)
-    project = call.query.get("tenant_id") or call.context.project_id
+    project = parameters.LIMITS_PROJECT.of(call) or call.context.project_id
     limits = await quota.of_project(call, project)
     used = await quota.used(project)
     document = answer.json()

@@ -15,7 +15,7 @@ from aiohttp import web
 from oslo_utils import strutils
 
 from tricircle.db import quotas as table
-from tricircle.gateway import bounds
+from tricircle.gateway import bounds, parameters
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import quota
@@ -125,7 +125,7 @@ def _with(call: Call, answer: PodResponse, values: Mapping[str, Any]) -> web.Res
 
 
 def _user(call: Call) -> str:
-    user = call.query.get("user_id", "")
+    user = parameters.QUOTA_USER.of(call) or ""
     if len(user) > bounds.LONGEST_OWNER:
         raise Fault(400, f"No user has an id of more than {bounds.LONGEST_OWNER} letters.")
     return user

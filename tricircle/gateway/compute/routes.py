@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Compute API in one table: every row Nova has, and the way it is served.
 
-Ways with one obvious handling (routed, any) name no handler. ``last`` is the newest
-microversion Nova serves a row at: beyond it any pod tells the client so in Nova's words.
+Ways with one obvious handling (routed, any) name no handler. ``first`` and ``last`` are the
+microversions Nova serves a row between: outside any pod tells the client so in Nova's words.
 """
 
 from tricircle.gateway.routes import Route, Way
@@ -14,13 +14,18 @@ MIRRORED, ROUTED, SCATTERED, SCHEDULED = Way.MIRRORED, Way.ROUTED, Way.SCATTERED
 _PROXIES = (2, 35)
 _HOSTS = (2, 42)
 _VOLUMES_BOOT = (2, 102)
+# From where Nova has tags of servers, and shares of theirs.
+_TAGS = (2, 26)
+_SHARES = (2, 97)
 
 _SERVER = "/servers/{server_id}"
 
 
-def _server(method: str, path: str, handler: str | None = None) -> Route:
+def _server(
+    method: str, path: str, handler: str | None = None, first: tuple[int, int] | None = None
+) -> Route:
     """A row below one server: served by the pod that holds it."""
-    return Route(method, _SERVER + path, ROUTED, handler, id_param="server_id")
+    return Route(method, _SERVER + path, ROUTED, handler, id_param="server_id", first=first)
 
 
 def _volumes_boot(method: str, path: str, way: Way, handler: str) -> Route:
@@ -34,10 +39,15 @@ def _proxy(method: str, path: str, way: Way, handler: str) -> Route:
 
 
 def _operator(
-    method: str, path: str, way: Way, handler: str, last: tuple[int, int] | None = None
+    method: str,
+    path: str,
+    way: Way,
+    handler: str,
+    last: tuple[int, int] | None = None,
+    first: tuple[int, int] | None = None,
 ) -> Route:
     """A row for operators."""
-    return Route(method, path, way, f"compute.operators.{handler}", last=last)
+    return Route(method, path, way, f"compute.operators.{handler}", last=last, first=first)
 
 
 ROUTES = (
@@ -75,10 +85,17 @@ ROUTES = (
     _server("GET", "/metadata/{id}"),
     _server("PUT", "/metadata/{id}", "compute.metadata:add"),
     _server("DELETE", "/metadata/{id}"),
-    _server("GET", "/migrations", "compute.operators.migrations:list_for_server"),
-    _server("GET", "/migrations/{id}", "compute.operators.migrations:one_of_server"),
-    _server("DELETE", "/migrations/{id}", "compute.operators.migrations:one_of_server"),
-    _server("POST", "/migrations/{id}/action", "compute.operators.migrations:one_of_server"),
+    _server("GET", "/migrations", "compute.operators.migrations:list_for_server", first=(2, 23)),
+    _server("GET", "/migrations/{id}", "compute.operators.migrations:one_of_server", first=(2, 23)),
+    _server(
+        "DELETE", "/migrations/{id}", "compute.operators.migrations:one_of_server", first=(2, 24)
+    ),
+    _server(
+        "POST",
+        "/migrations/{id}/action",
+        "compute.operators.migrations:one_of_server",
+        first=(2, 22),
+    ),
     _server("GET", "/os-instance-actions", "compute.server:actions"),
     _server("GET", "/os-instance-actions/{id}", "compute.server:actions"),
     _server("GET", "/os-interface", "compute.interfaces:list"),
@@ -93,24 +110,24 @@ ROUTES = (
     _server("GET", "/os-volume_attachments/{id}"),
     _server("PUT", "/os-volume_attachments/{id}", "compute.attachments:change"),
     _server("DELETE", "/os-volume_attachments/{id}"),
-    _server("POST", "/remote-consoles", "compute.consoles:create"),
-    _server("GET", "/shares"),
-    _server("POST", "/shares"),
-    _server("GET", "/shares/{id}"),
-    _server("DELETE", "/shares/{id}"),
-    _server("GET", "/tags"),
-    _server("PUT", "/tags"),
-    _server("DELETE", "/tags"),
-    _server("GET", "/tags/{id}"),
-    _server("PUT", "/tags/{id}"),
-    _server("DELETE", "/tags/{id}"),
-    _server("GET", "/topology"),
+    _server("POST", "/remote-consoles", "compute.consoles:create", first=(2, 6)),
+    _server("GET", "/shares", first=_SHARES),
+    _server("POST", "/shares", first=_SHARES),
+    _server("GET", "/shares/{id}", first=_SHARES),
+    _server("DELETE", "/shares/{id}", first=_SHARES),
+    _server("GET", "/tags", first=_TAGS),
+    _server("PUT", "/tags", first=_TAGS),
+    _server("DELETE", "/tags", first=_TAGS),
+    _server("GET", "/tags/{id}", first=_TAGS),
+    _server("PUT", "/tags/{id}", first=_TAGS),
+    _server("DELETE", "/tags/{id}", first=_TAGS),
+    _server("GET", "/topology", first=(2, 78)),
     # Definitions that are the same in every pod
     Route("GET", "/flavors", MIRRORED, "mirror:read"),
     Route("POST", "/flavors", MIRRORED, "compute.flavors:create"),
     Route("GET", "/flavors/detail", MIRRORED, "mirror:read"),
     Route("GET", "/flavors/{id}", MIRRORED, "mirror:read"),
-    Route("PUT", "/flavors/{id}", MIRRORED, "compute.flavors:update"),
+    Route("PUT", "/flavors/{id}", MIRRORED, "compute.flavors:update", first=(2, 55)),
     Route("DELETE", "/flavors/{id}", MIRRORED, "compute.flavors:delete"),
     Route("POST", "/flavors/{id}/action", MIRRORED, "compute.flavors:action"),
     Route("GET", "/flavors/{flavor_id}/os-extra_specs", MIRRORED, "mirror:read"),
@@ -237,7 +254,7 @@ ROUTES = (
     _operator("PUT", "/os-aggregates/{id}", SCATTERED, "aggregates:update"),
     _operator("DELETE", "/os-aggregates/{id}", SCATTERED, "aggregates:delete"),
     _operator("POST", "/os-aggregates/{id}/action", SCATTERED, "aggregates:action"),
-    _operator("POST", "/os-aggregates/{id}/images", SCATTERED, "aggregates:images"),
+    _operator("POST", "/os-aggregates/{id}/images", SCATTERED, "aggregates:images", first=(2, 81)),
     _operator("POST", "/os-assisted-volume-snapshots", SCATTERED, "volume_snapshots:act"),
     _operator("DELETE", "/os-assisted-volume-snapshots/{id}", SCATTERED, "volume_snapshots:act"),
     _operator("GET", "/os-console-auth-tokens/{id}", SCATTERED, "items:console"),

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tricircle.db import quotas as table
 from tricircle.db import storage
-from tricircle.gateway import bounds
+from tricircle.gateway import bounds, parameters
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -38,8 +38,6 @@ _USED = {
     "totalBackupsUsed": "backups",
     "totalBackupGigabytesUsed": "backup_gigabytes",
 }
-# The first microversion in which an administrator may ask for another project's limits.
-_OF_OTHERS = (3, 39)
 
 
 async def show(call: Call) -> web.Response:
@@ -113,8 +111,9 @@ async def show_limits(call: Call) -> web.Response:
     if not answer.ok:
         return reply(call, answer)
     project = call.context.project_id
-    if call.context.is_admin and (call.version or (3, 0)) >= _OF_OTHERS:
-        project = call.query.get("project_id") or call.query.get("tenant_id") or project
+    if call.context.is_admin:
+        told = (parameters.STORAGE_LIMITS_PROJECT, parameters.STORAGE_LIMITS_TENANT)
+        project = next((value for one in told if (value := one.of(call)) is not None), project)
     document = answer.json()
     absolute = document["limits"]["absolute"]
     limits, used = await quota.of_project(project), await in_thread(storage.used, project)

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Block Storage API in one table: every row Cinder has, and the way it is served."""
+"""The Block Storage API in one table: every row Cinder has, and the way it is served.
+
+``first`` is the microversion Cinder serves a row from: before it any pod tells the client so.
+"""
+
+import dataclasses
+from collections.abc import Iterable
 
 from tricircle.gateway.routes import Route, Way
 
@@ -7,6 +13,14 @@ ANY, LOCAL = Way.ANY, Way.LOCAL
 MIRRORED, ROUTED, SCATTERED, SCHEDULED = Way.MIRRORED, Way.ROUTED, Way.SCATTERED, Way.SCHEDULED
 
 _SHOWN = "volume.documents:routed"
+# From where Cinder has whole collections.
+_MESSAGES = (3, 3)
+_CLUSTERS = (3, 7)
+_GROUP_TYPES = (3, 11)
+_GROUPS = (3, 13)
+_GROUP_SNAPSHOTS = (3, 14)
+_ATTACHMENTS = (3, 27)
+_DEFAULT_TYPES = (3, 62)
 
 
 def _lists(path: str) -> tuple[Route, ...]:
@@ -36,15 +50,29 @@ def _metadata(path: str, kind: str) -> tuple[Route, ...]:
     )
 
 
+def _since(first: tuple[int, int], routes: Iterable[Route]) -> tuple[Route, ...]:
+    """Rows that Cinder has from a microversion on."""
+    return tuple(dataclasses.replace(route, first=first) for route in routes)
+
+
 def _type(method: str, path: str, handler: str = "change") -> Route:
     """A row of volume types, group types and QoS specs, which are the same in every pod."""
     way = "mirror:read" if handler == "read" else f"volume.types:{handler}"
     return Route(method, path, MIRRORED, way)
 
 
-def _operator(method: str, path: str, handler: str) -> Route:
+def _operator(method: str, path: str, handler: str, first: tuple[int, int] | None = None) -> Route:
     """A row for operators."""
-    return Route(method, path, SCATTERED, f"volume.operators:{handler}")
+    return Route(method, path, SCATTERED, f"volume.operators:{handler}", first=first)
+
+
+def _manageable(path: str, kind: str) -> tuple[Route, ...]:
+    """Rows of what a backend has and Cinder does not know yet."""
+    return (
+        _operator("GET", path, "manageable"),
+        _operator("GET", f"{path}/detail", "manageable"),
+        _operator("POST", path, f"manage_{kind}"),
+    )
 
 
 ROUTES = (
@@ -52,12 +80,12 @@ ROUTES = (
     Route("GET", "/", LOCAL, "volume.versions:show_version"),
     Route("GET", "/extensions", ANY),
     Route("GET", "/extensions/{id}", ANY),
-    Route("GET", "/resource_filters", ANY),
+    Route("GET", "/resource_filters", ANY, first=(3, 33)),
     Route("GET", "/limits", LOCAL, "volume.quota_sets:show_limits"),
     Route("GET", "/os-availability-zone", LOCAL, "availability_zones:list"),
     # Volumes
     *_lists("/volumes"),
-    Route("GET", "/volumes/summary", SCATTERED, "volume.lists:summary"),
+    Route("GET", "/volumes/summary", SCATTERED, "volume.lists:summary", first=(3, 12)),
     Route("POST", "/volumes", SCHEDULED, "volume.create:volume"),
     *_one("/volumes/{id}", "volume", "GET", "PUT", "DELETE"),
     *_one("/volumes/{id}/action", "volume", "POST"),
@@ -73,7 +101,8 @@ ROUTES = (
     # Backups
     *_lists("/backups"),
     Route("POST", "/backups", SCHEDULED, "volume.beside:create"),
-    *_one("/backups/{id}", "backup", "GET", "PUT", "DELETE"),
+    *_one("/backups/{id}", "backup", "GET", "DELETE"),
+    *_since((3, 9), _one("/backups/{id}", "backup", "PUT")),
     *_one("/backups/{id}/action", "backup", "POST"),
     *_one("/backups/{id}/export_record", "backup", "GET"),
     Route("POST", "/backups/{id}/restore", ROUTED, "volume.backups:restore"),
@@ -88,20 +117,35 @@ ROUTES = (
     *_one("/os-volume-transfer/{id}", "transfer", "GET", "DELETE"),
     Route("POST", "/os-volume-transfer/{id}/accept", ROUTED, "volume.beside:accept"),
     # Attachments
-    *_lists("/attachments"),
-    Route("POST", "/attachments", SCHEDULED, "volume.beside:attach"),
-    *_one("/attachments/{id}", "attachment", "GET", "PUT", "DELETE"),
-    *_one("/attachments/{id}/action", "attachment", "POST"),
+    *_since(
+        _ATTACHMENTS,
+        (
+            *_lists("/attachments"),
+            Route("POST", "/attachments", SCHEDULED, "volume.beside:attach"),
+            *_one("/attachments/{id}", "attachment", "GET", "PUT", "DELETE"),
+        ),
+    ),
+    *_since((3, 44), _one("/attachments/{id}/action", "attachment", "POST")),
     # Groups of volumes and their snapshots, by both names
-    *_lists("/groups"),
-    Route("POST", "/groups", SCHEDULED, "volume.create:group"),
-    Route("POST", "/groups/action", SCHEDULED, "volume.beside:create"),
-    *_one("/groups/{id}", "group", "GET", "PUT", "DELETE"),
-    *_one("/groups/{id}/action", "group", "POST"),
-    *_lists("/group_snapshots"),
-    Route("POST", "/group_snapshots", SCHEDULED, "volume.beside:create"),
-    *_one("/group_snapshots/{id}", "group_snapshot", "GET", "DELETE"),
-    *_one("/group_snapshots/{id}/action", "group_snapshot", "POST"),
+    *_since(
+        _GROUPS,
+        (
+            *_lists("/groups"),
+            Route("POST", "/groups", SCHEDULED, "volume.create:group"),
+            Route("POST", "/groups/action", SCHEDULED, "volume.beside:create"),
+            *_one("/groups/{id}", "group", "GET", "PUT", "DELETE"),
+            *_one("/groups/{id}/action", "group", "POST"),
+        ),
+    ),
+    *_since(
+        _GROUP_SNAPSHOTS,
+        (
+            *_lists("/group_snapshots"),
+            Route("POST", "/group_snapshots", SCHEDULED, "volume.beside:create"),
+            *_one("/group_snapshots/{id}", "group_snapshot", "GET", "DELETE"),
+        ),
+    ),
+    *_since((3, 19), _one("/group_snapshots/{id}/action", "group_snapshot", "POST")),
     *_lists("/consistencygroups"),
     Route("POST", "/consistencygroups", SCHEDULED, "volume.create:consistencygroup"),
     Route("POST", "/consistencygroups/create_from_src", SCHEDULED, "volume.beside:create"),
@@ -112,8 +156,13 @@ ROUTES = (
     Route("POST", "/cgsnapshots", SCHEDULED, "volume.beside:create"),
     *_one("/cgsnapshots/{id}", "cgsnapshot", "GET", "DELETE"),
     # Messages about what went wrong
-    Route("GET", "/messages", SCATTERED, "volume.lists:brief"),
-    *_one("/messages/{id}", "message", "GET", "DELETE"),
+    *_since(
+        _MESSAGES,
+        (
+            Route("GET", "/messages", SCATTERED, "volume.lists:brief"),
+            *_one("/messages/{id}", "message", "GET", "DELETE"),
+        ),
+    ),
     # Volume types: the same in every pod
     _type("GET", "/types", "read"),
     _type("POST", "/types", "create"),
@@ -132,21 +181,31 @@ ROUTES = (
     _type("PUT", "/types/{type_id}/encryption/{id}"),
     _type("DELETE", "/types/{type_id}/encryption/{id}"),
     _type("GET", "/types/{type_id}/os-volume-type-access", "read"),
-    _type("GET", "/default-types", "read"),
-    _type("GET", "/default-types/{id}", "read"),
-    _type("PUT", "/default-types/{id}", "set_default"),
-    _type("DELETE", "/default-types/{id}", "unset_default"),
+    *_since(
+        _DEFAULT_TYPES,
+        (
+            _type("GET", "/default-types", "read"),
+            _type("GET", "/default-types/{id}", "read"),
+            _type("PUT", "/default-types/{id}", "set_default"),
+            _type("DELETE", "/default-types/{id}", "unset_default"),
+        ),
+    ),
     # Group types
-    _type("GET", "/group_types", "read"),
-    _type("POST", "/group_types", "create"),
-    _type("GET", "/group_types/{id}", "read"),
-    _type("PUT", "/group_types/{id}"),
-    _type("DELETE", "/group_types/{id}", "delete"),
-    _type("GET", "/group_types/{group_type_id}/group_specs", "read"),
-    _type("POST", "/group_types/{group_type_id}/group_specs"),
-    _type("GET", "/group_types/{group_type_id}/group_specs/{id}", "read"),
-    _type("PUT", "/group_types/{group_type_id}/group_specs/{id}"),
-    _type("DELETE", "/group_types/{group_type_id}/group_specs/{id}"),
+    *_since(
+        _GROUP_TYPES,
+        (
+            _type("GET", "/group_types", "read"),
+            _type("POST", "/group_types", "create"),
+            _type("GET", "/group_types/{id}", "read"),
+            _type("PUT", "/group_types/{id}"),
+            _type("DELETE", "/group_types/{id}", "delete"),
+            _type("GET", "/group_types/{group_type_id}/group_specs", "read"),
+            _type("POST", "/group_types/{group_type_id}/group_specs"),
+            _type("GET", "/group_types/{group_type_id}/group_specs/{id}", "read"),
+            _type("PUT", "/group_types/{group_type_id}/group_specs/{id}"),
+            _type("DELETE", "/group_types/{group_type_id}/group_specs/{id}"),
+        ),
+    ),
     # QoS specs; what they are associated with is a matter of the volume type
     _type("GET", "/qos-specs", "read"),
     _type("POST", "/qos-specs", "create"),
@@ -171,27 +230,28 @@ ROUTES = (
         _operator("PUT", f"/os-services/{action}", "change_service")
         for action in ("enable", "disable", "disable-log-reason", "freeze", "thaw", "failover_host")
     ),
-    *(_operator("PUT", f"/os-services/{action}", "logs") for action in ("get-log", "set-log")),
+    _operator("PUT", "/os-services/get-log", "logs", first=(3, 32)),
+    _operator("PUT", "/os-services/set-log", "logs", first=(3, 32)),
     _operator("GET", "/os-hosts", "hosts"),
     _operator("PUT", "/os-hosts", "host"),
     _operator("GET", "/os-hosts/{id}", "host"),
     _operator("PUT", "/os-hosts/{id}", "host"),
     _operator("GET", "/scheduler-stats/get_pools", "pools"),
     _operator("GET", "/capabilities/{id}", "host"),
-    _operator("GET", "/clusters", "clusters"),
-    _operator("GET", "/clusters/detail", "clusters"),
-    _operator("GET", "/clusters/{id}", "cluster"),
-    _operator("PUT", "/clusters/enable", "change_cluster"),
-    _operator("PUT", "/clusters/disable", "change_cluster"),
-    _operator("POST", "/workers/cleanup", "cleanup"),
-    *(
-        route
-        for kind, older in (("volumes", "os-volume-manage"), ("snapshots", "os-snapshot-manage"))
-        for path in (f"/manageable_{kind}", f"/{older}")
-        for route in (
-            _operator("GET", path, "manageable"),
-            _operator("GET", f"{path}/detail", "manageable"),
-            _operator("POST", path, f"manage_{kind[:-1]}"),
-        )
+    *_since(
+        _CLUSTERS,
+        (
+            _operator("GET", "/clusters", "clusters"),
+            _operator("GET", "/clusters/detail", "clusters"),
+            _operator("GET", "/clusters/{id}", "cluster"),
+            _operator("PUT", "/clusters/enable", "change_cluster"),
+            _operator("PUT", "/clusters/disable", "change_cluster"),
+        ),
     ),
+    _operator("POST", "/workers/cleanup", "cleanup", first=(3, 24)),
+    # By the older names from the beginning on, by the newer ones later
+    *_manageable("/os-volume-manage", "volume"),
+    *_manageable("/os-snapshot-manage", "snapshot"),
+    *_since((3, 8), _manageable("/manageable_volumes", "volume")),
+    *_since((3, 8), _manageable("/manageable_snapshots", "snapshot")),
 )

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tricircle.db import definitions as store
-from tricircle.gateway import mirror, scatter
+from tricircle.gateway import mirror, parameters, scatter
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -95,7 +95,7 @@ async def _refuse_used(call: Call, use: _Use, key: str) -> None:
 
 async def associate(call: Call) -> web.Response:
     """GET that gives QoS specs to a volume type, or takes them from it."""
-    return await mirror.change(call, "volume_type", call.query.get("vol_type_id") or None)
+    return await mirror.change(call, "volume_type", parameters.QOS_VOLUME_TYPE.of(call) or None)
 
 
 async def disassociate_all(call: Call) -> web.Response:

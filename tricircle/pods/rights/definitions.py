@@ -4,9 +4,9 @@
 from tricircle.pods.rights.right import Proof, Right
 
 _MIRRORED = (
-    "The first pod made the same change for the caller's own token, or said that it was made (409, "
-    "which Nova and Cinder say only to who may make it); a pod that was away gets it from the row "
-    "written then."
+    "A pod made the same change for the caller's own token: that it has no such thing, or has it "
+    "already, proves nothing. A pod that was away, or has lost it, gets it from the row written "
+    "then."
 )
 
 
