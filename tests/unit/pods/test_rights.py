@@ -2,8 +2,8 @@
 """The table of rights is whole, used, and held against every call as the service user."""
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,12 @@ IDENTITY = ROOT / "pods" / "identity.py"
 #: {what gives the service user's authority: where among its arguments the right is}
 _GIVES = {"adapter": 1, "within": 2, "central_network": 0, "as_ourselves": 2, "ask_keystone": 0,
           "service": 1}  # fmt: skip
-_OF_THE_IDENTITY = ("adapter", "within", "central_network", "ask_keystone", "token")
 
 
-def _trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(ROOT.rglob("*.py")):
-        if not path.is_relative_to(TABLE):
-            yield path, ast.parse(path.read_text(), str(path))
+@functools.cache
+def _trees() -> list[tuple[Path, ast.Module]]:
+    paths = (path for path in sorted(ROOT.rglob("*.py")) if not path.is_relative_to(TABLE))
+    return [(path, ast.parse(path.read_text(), str(path))) for path in paths]
 
 
 def _names() -> dict[str, Right]:
