@@ -42,7 +42,7 @@ async def test_healthcheck(gateway: Gateway, cloud: Cloud) -> None:
         answer = await gateway.get("/healthcheck", base=url, user=None)
         assert (answer.status, answer.body) == (200, b"OK")
     assert (await gateway.post("/healthcheck", {}, base=gateway.compute)).status == 405
-    gateway.services.ready = False
+    gateway.services.database_read_at = None
     assert (await gateway.get("/healthcheck", base=gateway.compute, user=None)).status == 503
     assert cloud.journal.find("pod", probes=True) == []
 

@@ -69,7 +69,12 @@ async def test_nobody_learns_where_keystone_is_from_its_failures(
     (await gateway.get("/servers")).ok()
     (await gateway.get("/servers", user="admin")).ok()
     cloud.keystone.stop()
+    network = cloud.central.network(cloud.project_id)
+    body: dict[str, Any] = {
+        "server": {"name": "two", "flavorRef": "1", "networks": [{"uuid": network["id"]}]}
+    }
     answers = [
+        await gateway.post("/servers", body, version="2.90"),
         await gateway.get("/servers", user="other"),
         await gateway.manage(
             "POST", "/pods", {"pod": {"region_name": "x", "availability_zone": "y"}}

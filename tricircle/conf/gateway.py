@@ -32,6 +32,13 @@ OPTS = [
         min=1024,
         help="Bytes a request body may have (Nova's own limit by default).",
     ),
+    cfg.FloatOpt(
+        "unhealthy_after",
+        default=15.0,
+        min=0.1,
+        max=3600.0,
+        help="Seconds the database or the threads may fail until /healthcheck answers 503.",
+    ),
     cfg.IntOpt(
         "max_connections",
         default=8192,

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.gateway import bodies, bounds, cors, headers, microversion, ways
+from tricircle.gateway import bodies, bounds, cors, headers, healthcheck, microversion, ways
 from tricircle.gateway.admin import app as admin
 from tricircle.gateway.authentication import Authenticator, challenge
 from tricircle.gateway.call import Call, Context
@@ -126,7 +126,7 @@ class Pipeline:
         if cors.is_preflight(request):
             return cors.preflight(request)
         if request.path == "/healthcheck":
-            return self._healthcheck(request)
+            return healthcheck.answer(self.services, request.method)
         if not request.rel_url.raw_path.startswith("/"):
             raise Fault(400, "The request names no path.")
         headers.refuse_unreadable(request)
@@ -156,13 +156,6 @@ class Pipeline:
         response = await self.api.handlers[match.route](call)
         response.headers.extend(call.answer_headers)
         return response
-
-    def _healthcheck(self, request: web.BaseRequest) -> web.Response:
-        if request.method not in ("GET", "HEAD"):
-            raise Fault(405, "Only GET and HEAD are known here.", {"Allow": "GET, HEAD"})
-        if not self.services.ready:
-            return web.Response(status=503, text="The database was not read yet")
-        return web.Response(text="OK")
 
     async def _authenticate(
         self, request: web.BaseRequest, cleaned: CIMultiDict[str], request_id: str

@@ -40,10 +40,6 @@ class _Known:
 class _Unknown(Exception):
     """Keystone does not know a token, whatever is asked with it."""
 
-    def __init__(self, token: str) -> None:
-        super().__init__("Keystone does not know the token")
-        self.token = token
-
 
 class _NotForThis(Fault):
     """A token is not good for what was asked with it."""
@@ -97,10 +93,8 @@ class Authenticator:
                 context = await TOKENS.run(
                     self._validate, token, service_token, service_type, method, path
                 )
-        except _Unknown as unknown:
-            if unknown.token == token:
-                seconds = CONF.gateway.refused_token_seconds
-                self._refused.put(key, time.monotonic() + seconds)
+        except _Unknown:
+            self._refused.put(key, time.monotonic() + CONF.gateway.refused_token_seconds)
             raise _unauthorized() from None
         except (Busy, TimeoutError):
             LOG.info("A request ended unanswered: Keystone is not fast enough")
@@ -169,7 +163,7 @@ class _Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
         try:
             return super().fetch_token(token, **kwargs)
         except auth_token.InvalidToken:
-            raise _Unknown(token) from None
+            raise _Unknown from None
 
 
 def _accept(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -10,6 +10,7 @@ from aiohttp import web
 from tricircle.db.transaction import UNAVAILABLE
 from tricircle.gateway.threads import Busy
 from tricircle.pods import errors as pod_errors
+from tricircle.pods.identity import KeystoneFailed
 
 # Nova and Cinder name the outer key of an error by its status.
 _NAMES = {
@@ -73,13 +74,17 @@ def render(fault: Fault, service: str) -> web.Response:
 
 
 def is_overload(error: Exception) -> bool:
-    """Whether it failed for want of the database or of a free thread, which pass by themselves."""
-    return isinstance(error, (*UNAVAILABLE, Busy))
+    """Whether it failed for want of the database, of Keystone or of a free thread: these pass."""
+    return isinstance(error, (*UNAVAILABLE, Busy, KeystoneFailed))
 
 
 def from_overload(error: Exception) -> Fault:
-    """The fault for a database that is away, or for work there is no room for."""
-    what = "is too busy" if isinstance(error, Busy) else "cannot use its database now"
+    """The fault for a database or a Keystone that is away, or for work there is no room for."""
+    what = "cannot use its database now"
+    if isinstance(error, Busy):
+        what = "is too busy"
+    elif isinstance(error, KeystoneFailed):
+        what = "cannot ask Keystone now"
     return Fault(503, f"The gateway {what}. Try again later.", {"Retry-After": "5"})
 
 

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import time
 
 from aiohttp import web
 from oslo_log import log as logging
@@ -33,7 +34,7 @@ async def serve(stop: asyncio.Event | None = None) -> None:
     services = make_services()
     await refresh(services)
     beside = [
-        asyncio.create_task(_keep_refreshing(services)),
+        asyncio.create_task(keep_refreshing(services)),
         asyncio.create_task(Prober(services.identity).run()),
     ]
     runners = [await listen(served, port) for served, port in _ports(services) if port]
@@ -79,7 +80,7 @@ async def listen(served: Served, port: int) -> Runner:
     return runner
 
 
-async def _keep_refreshing(services: Services) -> None:
+async def keep_refreshing(services: Services) -> None:
     while True:
         await asyncio.sleep(CONF.pods.cache_seconds)
         await refresh(services)
@@ -89,6 +90,6 @@ async def refresh(services: Services) -> None:
     """Read the pods from the database; what was known stays when that fails."""
     try:
         await in_thread(services.registry.refresh)
-        services.ready = True
+        services.database_read_at = time.monotonic()
     except Exception as error:
         LOG.error("The pods cannot be read from the database: %s", error)

@@ -35,7 +35,7 @@ class Services:
     cursors: CursorCache
     limits: UnifiedLimits
     names: Names
-    ready: bool = False  # the pods were read from the database at least once
+    database_read_at: float | None = None  # time.monotonic() when the pods were read last
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies
     patience: Patience = dataclasses.field(init=False)

@@ -36,7 +36,7 @@ class Pool:
     """
 
     def __init__(self, kind: str, workers: Callable[[], int], busy: type[Busy] = Busy) -> None:
-        self._kind, self._workers, self._busy = kind, workers, busy
+        self.kind, self._workers, self._busy = kind, workers, busy
         self._executor: ThreadPoolExecutor | None = None
         self._most = 0  # calls at once
         self._lock = threading.Lock()
@@ -52,7 +52,7 @@ class Pool:
         """
         if self._executor is None:
             self._most = self._workers()
-            self._executor = ThreadPoolExecutor(self._most, thread_name_prefix=self._kind)
+            self._executor = ThreadPoolExecutor(self._most, thread_name_prefix=self.kind)
         queued = self._under_way - self._most
         if queued >= CONF.gateway.thread_queue:
             raise self._refusal()
@@ -97,7 +97,7 @@ class Pool:
         self._executor = None
 
     def _refusal(self) -> Busy:
-        return self._busy(f"All threads for {self._kind} are busy.")
+        return self._busy(f"All threads for {self.kind} are busy.")
 
 
 DATABASE = Pool("the database", lambda: 32, DatabaseBusy)

@@ -21,6 +21,7 @@ from oslo_log import log as logging
 from yarl import URL
 
 from tricircle.conf import CONF
+from tricircle.gateway import healthcheck
 from tricircle.gateway.client import proxy_toward, trust
 from tricircle.gateway.console import places
 from tricircle.gateway.console.places import Place
@@ -88,7 +89,7 @@ class Front:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/healthcheck":
-            return web.Response(text="OK")
+            return healthcheck.answer(self._services, request.method)
         if request.method not in ("GET", "HEAD"):
             raise Refusal(405, "Only GET and HEAD are known here.")
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
