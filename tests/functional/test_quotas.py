@@ -407,6 +407,21 @@ async def test_server_groups_and_their_members(gateway: Gateway, cloud: Cloud) -
     assert (await quota(gateway, "/detail"))["server_groups"]["in_use"] == 2
 
 
+async def test_who_may_make_no_key_of_anothers_uses_up_no_limit(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    (await limit(gateway, key_pairs=1)).ok(200)
+    slow = cloud.pods["pod1"].nova.fail(Kind.SLOW, "POST", "/os-keypairs", times=1)
+    key = {"name": "k", "type": "ssh", "public_key": "ssh-rsa AA"}
+    theirs = {"keypair": {**key, "user_id": cloud.keystone.users["member"].id}}
+    asked = gateway.post("/os-keypairs", theirs, user="other", version="2.90")
+    stranger = asyncio.ensure_future(asked)
+    await asyncio.to_thread(slow.hit.wait, 5)
+    (await gateway.post("/os-keypairs", {"keypair": key}, version="2.90")).ok()
+    assert not stranger.done()
+    assert (await stranger).status == 403
+
+
 async def test_key_pairs_are_counted_by_user(gateway: Gateway, cloud: Cloud) -> None:
     (await limit(gateway, key_pairs=2)).ok(200)
     names = ["a", "b", "c", "d"]
