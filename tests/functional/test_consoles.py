@@ -327,6 +327,101 @@ async def test_a_console_nobody_uses_is_closed(gateway: Gateway, cloud: Cloud, b
         assert (end.type, end.data) == (WSMsgType.CLOSE, 1001)
 
 
+ELSEWHERE = [
+    "http://169.254.169.254/latest/meta-data/",
+    "http://LOCALHOST:{port}/vnc_lite.html",
+    "http://127.0.0.1.example.org:{port}/vnc_lite.html",
+    "http://me@127.0.0.1:{port}/vnc_lite.html",
+    "http://127.0.0.1@localhost:{port}/vnc_lite.html",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "//127.0.0.1:{port}/",
+    "http://",
+    "http://[::1/",
+    "",
+]
+
+
+@pytest.mark.parametrize("front", [True, False])
+@pytest.mark.parametrize("led", ELSEWHERE)
+async def test_consoles_lead_only_where_the_operator_allows(
+    gateway: Gateway,
+    cloud: Cloud,
+    base: str,
+    proxies: dict[str, ConsoleProxy],
+    led: str,
+    front: bool,
+) -> None:
+    if not front:
+        CONF.set_override("public_base_url", None, "console")
+    nova = cloud.pods["pod1"].nova
+    nova.console_bases["novnc"] = led.format(port=proxies["pod1"].port)
+    server = nova.add_server("one")
+    answers = [
+        await gateway.post(path, body, version=version)
+        for path, body, version in (
+            (f"/servers/{server.id}/remote-consoles",
+             {"remote_console": {"protocol": "vnc", "type": "novnc"}}, "2.6"),
+            (f"/servers/{server.id}/action", {"os-getVNCConsole": {"type": "novnc"}}, "2.1"),
+        )
+    ]  # fmt: skip
+    for answer in answers:
+        assert answer.status == 502
+        assert "Pod pod1" in answer.message
+        assert nova.consoles.keys().isdisjoint(answer.message.split("="))
+
+
+async def test_an_operator_names_hosts_of_consoles(
+    gateway: Gateway, cloud: Cloud, base: str, proxies: dict[str, ConsoleProxy]
+) -> None:
+    proxy, nova = proxies["pod1"], cloud.pods["pod1"].nova
+    nova.console_bases["novnc"] = f"http://localhost:{proxy.port}/vnc_lite.html"
+    allowed = ["pod1:localhost", f"pod1:localhost:{proxy.port}", "pod1:*"]
+    refused = [
+        "pod2:localhost",
+        "pod1:localhost:1",
+        "pod1:localhos",
+        "pod1:",
+        "pod1:[",
+        "localhost",
+    ]
+    for entry in allowed:
+        CONF.set_override("proxy_hosts", [entry], "console")
+        page = await ask(gateway, cloud)
+        async with gateway.http.get(page) as answer:
+            assert answer.status == 200, entry
+    for entry in refused:
+        CONF.set_override("proxy_hosts", ["pod2:*", entry], "console")
+        # What was handed out before does not lead there any more, either.
+        async with gateway.http.get(page) as answer:
+            assert answer.status == 502, entry
+            assert "[console] proxy_hosts" in await answer.text()
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await gateway.http.ws_connect(socket_of(page))
+        assert caught.value.status == 502
+        body = {"remote_console": {"protocol": "vnc", "type": "novnc"}}
+        (server, *_) = nova.live()
+        path = f"/servers/{server.id}/remote-consoles"
+        refusal = await gateway.post(path, body, version="2.6")
+        assert refusal.status == 502
+        assert "pod1" in refusal.message
+        assert "localhost" in refusal.message
+        assert "[console] proxy_hosts" in refusal.message
+
+
+async def test_the_public_host_of_a_pod_is_its_own(
+    gateway: Gateway, cloud: Cloud, base: str, proxies: dict[str, ConsoleProxy]
+) -> None:
+    """Pods are asked by one interface; users know them by another."""
+    nova = cloud.pods["pod1"].nova
+    nova.console_bases["novnc"] = f"http://localhost:{proxies['pod1'].port}/vnc_lite.html"
+    for endpoint in cloud.keystone.endpoints:
+        if endpoint["region"] == "pod1" and endpoint["interface"] == "public":
+            endpoint["url"] = endpoint["url"].replace("127.0.0.1", "localhost")
+    async with gateway.http.get(await ask(gateway, cloud)) as answer:
+        assert answer.status == 200
+
+
 async def test_messages_and_consoles_have_limits(gateway: Gateway, cloud: Cloud, base: str) -> None:
     CONF.set_override("max_message_size", 1024, "console")
     CONF.set_override("max_connections", 1, "console")

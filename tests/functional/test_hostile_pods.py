@@ -5,6 +5,8 @@ neither fails nor waits, and nobody else notices.
 
 import asyncio
 import gzip
+import json
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,8 +15,9 @@ import pytest
 
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
-from tricircle.db import pods
+from tricircle.db import pods, routings
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 MOST = 1 << 20
@@ -193,3 +196,99 @@ async def test_odd_versions_that_are_kept_take_nothing_from_anybody(
     assert (await gateway.volumes.get("/volumes", version="3.71")).status == 200
     shown = (await gateway.get("/", base=gateway.volume)).json["versions"][0]
     assert shown["version"] == "3.71"
+
+
+# -- what is not a pod's own ---------------------------------------------------------------------
+
+
+async def in_pod1(gateway: Gateway, cloud: Cloud, kind: str) -> str:
+    """The id of something that is known to be in pod1."""
+    pod = cloud.pods["pod1"]
+    made = pod.nova.add_server("one").id if kind == "server" else pod.cinder.add_volume("v")["id"]
+    ask = gateway.get if kind == "server" else gateway.volumes.get
+    (await ask(f"/{kind}s/{made}")).ok(200)
+    return str(made)
+
+
+def claim(cloud: Cloud, region: str, document: Any, **more: Any) -> None:
+    for service in (cloud.pods[region].nova, cloud.pods[region].cinder):
+        service.fail(Kind.GARBAGE_AFTER, body=json.dumps(document).encode(), **more)
+
+
+def still_in_pod1(gateway: Gateway, kind: str, known: str) -> None:
+    row = routings.get(kind, known)
+    assert row is not None
+    assert row.pod_id == gateway.pod_ids["pod1"]
+
+
+@pytest.mark.parametrize("document", [{}, {"id": None}, {"id": 7}, {"id": str(uuid.uuid4())}, []])
+@pytest.mark.parametrize("kind", ["server", "volume"])
+async def test_who_shows_another_thing_does_not_have_it(
+    gateway: Gateway, cloud: Cloud, kind: str, document: Any
+) -> None:
+    pod = cloud.pods["pod3"]
+    made = pod.nova.add_server("t").id if kind == "server" else pod.cinder.add_volume("v")["id"]
+    claim(cloud, "pod1", {kind: document}, method="GET")
+    ask = gateway.get if kind == "server" else gateway.volumes.get
+    shown = (await ask(f"/{kind}s/{made}")).ok(200)
+    assert shown[kind]["id"] == made
+    row = routings.get(kind, str(made))
+    assert row is not None
+    assert row.pod_id == gateway.pod_ids["pod3"]
+
+
+async def test_a_new_server_is_no_other_pods(gateway: Gateway, cloud: Cloud) -> None:
+    known = await in_pod1(gateway, cloud, "server")
+    claim(cloud, "pod2", {"server": {"id": known}}, method="POST", path="/servers$")
+    body = {"server": {"name": "two", "imageRef": cloud.image_id, "flavorRef": "1",
+                       "networks": "none", "availability_zone": "az2"}}  # fmt: skip
+    made = (await gateway.post("/servers", body, version="2.90")).ok(202)["server"]["id"]
+    assert made in cloud.pods["pod2"].nova.servers
+    still_in_pod1(gateway, "server", known)
+
+
+@pytest.mark.parametrize("told", ["", "x", 7, None, [], "known"])
+async def test_a_new_volume_is_no_other_pods(gateway: Gateway, cloud: Cloud, told: Any) -> None:
+    known = await in_pod1(gateway, cloud, "volume")
+    named = known if told == "known" else told
+    claim(cloud, "pod2", {"volume": {"id": named}}, method="POST", path="/volumes$")
+    body = {"volume": {"size": 1, "name": "two", "availability_zone": "az2"}}
+    answer = await gateway.volumes.post("/volumes", body, version="3.71")
+    if answer.status == 202:
+        made = answer.json["volume"]["id"]
+        assert made in cloud.pods["pod2"].cinder.items["volume"]
+    else:
+        assert answer.status == 502
+        assert "pod2" in answer.message
+    still_in_pod1(gateway, "volume", known)
+
+
+@pytest.mark.parametrize("kind", ["server", "volume"])
+async def test_a_list_draws_nothing_to_a_pod(gateway: Gateway, cloud: Cloud, kind: str) -> None:
+    known = await in_pod1(gateway, cloud, kind)
+    ask = gateway.get if kind == "server" else gateway.volumes.get
+    theirs = (await ask(f"/{kind}s/{known}")).ok(200)[kind]
+    claim(cloud, "pod2", {f"{kind}s": [theirs]}, method="GET", path=f"/{kind}s/detail$")
+    (await ask(f"/{kind}s/detail")).ok(200)
+    cloud.journal.clear()
+    (await ask(f"/{kind}s/{known}")).ok(200)
+    assert {entry.service[:4] for entry in cloud.journal.find("pod")} == {"pod1"}
+    still_in_pod1(gateway, kind, known)
+
+
+@pytest.mark.parametrize("kind", ["server", "volume"])
+async def test_a_list_without_end_ends(
+    gateway: Gateway, cloud: Cloud, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gives the same page again and again, of what was before the marker."""
+    monkeypatch.setattr("tricircle.gateway.merged.MOST_PAGES", 20)
+    known = await in_pod1(gateway, cloud, kind)
+    ask = gateway.get if kind == "server" else gateway.volumes.get
+    one = (await ask(f"/{kind}s/{known}")).ok(200)[kind]
+    many = [{**one, "id": str(uuid.uuid4()), "created_at": "2099-01-01T00:00:00",
+             "created": "2099-01-01T00:00:00Z"} for _ in range(1000)]  # fmt: skip
+    more = [{"rel": "next", "href": "http://x/"}]
+    claim(cloud, "pod2", {f"{kind}s": many, f"{kind}s_links": more}, method="GET", path="/detail$")
+    answer = await asyncio.wait_for(ask(f"/{kind}s/detail?marker={known}", user="admin"), 20)
+    assert answer.ok(200)[f"{kind}s"] == []
+    assert answer.headers["X-Tricircle-Unavailable-Pods"] == "pod2"

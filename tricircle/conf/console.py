@@ -26,6 +26,13 @@ OPTS = [
         help="Host names of other web sites whose pages may open consoles (the Origin header), "
         "besides that of public_base_url: a dashboard's, say.",
     ),
+    cfg.ListOpt(
+        "proxy_hosts",
+        default=[],
+        help="Hosts besides those of its endpoints that a pod's console URLs may lead to, as "
+        "REGION:HOST or REGION:HOST:PORT (an IPv6 address in brackets); REGION:* for any. A "
+        "console elsewhere is refused.",
+    ),
     cfg.FloatOpt(
         "connect_deadline",
         default=10.0,

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import locks, models, session
+from tricircle.db import locks, models, routings, session
 from tricircle.db.errors import Elsewhere, Excess, OverLimit
 from tricircle.db.models import Allocation
 from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
@@ -312,10 +312,12 @@ def learn(
     """Write down what a server really uses: columns, of a row that is made if there is none.
 
     ``was`` is the row's ``check_at`` when the server was looked at: what was begun since is not
-    overwritten.
+    overwritten; nor is what a pod tells of a server that is known to be in another.
     """
     again = None if check_in is None else models.now() + datetime.timedelta(seconds=check_in)
     with session.write() as tx:
+        if routings.elsewhere(tx, "server", server_id, pod_id):
+            return
         query = sa.select(Allocation).where(Allocation.server_id == server_id)
         row = tx.scalar(query.with_for_update())
         if row is None:

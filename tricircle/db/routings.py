@@ -77,6 +77,12 @@ def put_in(
         setattr(row, name, value)
 
 
+def elsewhere(tx: Session, resource_type: str, resource_id: str, pod_id: str) -> bool:
+    """Whether a resource is known to be in another pod."""
+    row = tx.get(models.Routing, (resource_type, resource_id))
+    return row is not None and row.pod_id != pod_id
+
+
 def near(
     resource_type: str,
     project_id: str,

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import locks, models, session
+from tricircle.db import locks, models, routings, session
 from tricircle.db.allocations import fitting
 from tricircle.db.models import StorageAllocation
 from tricircle.db.transaction import retried, retried_if_overtaken
@@ -232,8 +232,12 @@ def in_pod(pod_id: str, kind: str) -> dict[str, StorageAllocation]:
 def learn(
     use: Use, resource_id: str, project_id: str, pod_id: str, seen_at: datetime.datetime
 ) -> bool:
-    """Write down what a thing was seen to use; False when it was changed here since."""
+    """Write down what a thing was seen to use in a pod; False when it was changed here since, or
+    is known to be in another pod.
+    """
     with session.write() as tx:
+        if routings.elsewhere(tx, use.kind, resource_id, pod_id):
+            return False
         return learn_in(tx, use, resource_id, project_id, pod_id, seen_at)
 
 

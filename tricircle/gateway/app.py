@@ -25,6 +25,7 @@ from tricircle.gateway.services import Services
 from tricircle.gateway.volume import routes as volume_routes
 from tricircle.gateway.volume import versions as volume_versions
 from tricircle.pods.breaker import Breakers
+from tricircle.pods.document import MISREAD, listen
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
@@ -90,6 +91,7 @@ class Pipeline:
         cleaned = headers.strip(request.headers)
         negotiated = self._negotiate(cleaned)
         version = self._told(negotiated)
+        heard = listen()
         try:
             response = await self._answer(request, cleaned, negotiated, request_id)
         except Fault as fault:
@@ -100,7 +102,10 @@ class Pipeline:
             LOG.warning("%s %s %s: %s", request_id, request.method, request.rel_url.raw_path, error)
             response = render(from_pod_error(error), self.api.service)
         except Exception as error:
-            response = self._failed(request, request_id, error)
+            if not heard or not isinstance(error, MISREAD):
+                response = self._failed(request, request_id, error)
+            else:
+                response = self._misread(request, request_id, heard)
         self._finish(request, response, request_id, version)
         return response
 
@@ -115,6 +120,16 @@ class Pipeline:
             response = render(Fault(500, text), self.api.service)
         self._number(response, request_id)
         return response
+
+    def _misread(
+        self, request: web.BaseRequest, request_id: str, heard: Iterable[str]
+    ) -> web.Response:
+        """A pod's document was not of the shape it should be; where, the log tells."""
+        names = " or ".join(heard)
+        what = (request_id, request.method, request.rel_url.raw_path, names)
+        LOG.exception("%s %s %s: what pod %s answered is not understood", *what)
+        text = f"What pod {names} answered is not understood. The operator's log has {request_id}."
+        return render(Fault(502, text), self.api.service)
 
     async def _answer(
         self,

@@ -23,7 +23,7 @@ from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward
 from tricircle.gateway.threads import in_thread
-from tricircle.pods.errors import PodError
+from tricircle.pods.errors import PodBroken, PodError
 from tricircle.pods.pod import MAINTENANCE, Pod
 
 LOG = logging.getLogger(__name__)
@@ -177,6 +177,27 @@ async def remember(
     call.services.routings.put(resource_type, resource_id, pod.id)
 
 
+async def learned(resource_type: str, told: Any, pod: Pod) -> str:
+    """The id that a pod says something new of its has, before anything is written down by it.
+
+    Raises PodBroken for what is no UUID, or is known to live in another pod: else a pod could
+    draw to itself what is not its.
+    """
+    if not isinstance(told, str) or not _is_uuid(told):
+        what = f"answered with {told!r:.80} as the id of a {resource_type}"
+        raise PodBroken(pod.region_name, f"{what}, which is none.")
+    if await elsewhere(resource_type, told, pod):
+        what = f"answered with {told} as the id of a new {resource_type}"
+        raise PodBroken(pod.region_name, f"{what}, which is in another pod.")
+    return told
+
+
+async def elsewhere(resource_type: str, resource_id: str, pod: Pod) -> bool:
+    """Whether something is known to live in another pod."""
+    row = await in_thread(routings.get, resource_type, resource_id)
+    return row is not None and row.pod_id != pod.id
+
+
 async def forget(call: Call, resource_type: str, resource_id: str) -> None:
     """The resource is gone: drop its routing."""
     call.services.routings.drop(resource_type, resource_id)
@@ -238,7 +259,8 @@ async def _search(
             if answer is None:
                 away.append(pod)
             elif answer:
-                owner = answer.get(_RESOURCES[resource_type].owner)
+                told = answer.get(_RESOURCES[resource_type].owner)
+                owner = told if isinstance(told, str) else None
                 await remember(call, resource_type, resource_id, pod, project_id=owner)
                 return pod, away
         return None, away
@@ -268,8 +290,10 @@ async def _said(
     except PodError as error:
         LOG.warning("Looking for %s %s: %s", resource_type, resource_id, error)
         return pod, None
-    if isinstance(document, dict) and isinstance(document.get(resource_type), dict):
-        return pod, document[resource_type]
+    found = document.get(resource_type) if document is not None else None
+    # Else whoever is first to answer anything at all would get it.
+    if isinstance(found, dict) and str(found.get("id")).lower() == resource_id.lower():
+        return pod, found
     what = (resource_type, resource_id, pod.region_name, answer.status)
     LOG.warning("Looking for %s %s: pod %s answered %d", *what)
     return pod, None

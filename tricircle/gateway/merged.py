@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 from aiohttp import web
+from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.gateway import links, lookup, scatter
@@ -22,8 +23,14 @@ from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
 from tricircle.gateway.paging import Cursor, Item, MarkerLost, Merged, Order, Page, Source, merge
 from tricircle.gateway.scatter import Refused
+from tricircle.pods.document import MISREAD, pages
 from tricircle.pods.errors import PodError, PodUnreachable
 from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+# Of one pod, for one page of the whole list: more are only for one that never ends.
+MOST_PAGES = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,9 +138,7 @@ class MergedList:
             if refusals:
                 return reply(call, refusals[0].answer)
         page = [(by_id[source], item) for source, item in merged.items[skipped:]]
-        for pod, item in page:
-            call.services.routings.put(self.collection.item, item["id"], pod.id)
-        page = [(pod, self.show(pod, item)) for pod, item in page]
+        page = [(pod, shown) for pod, item in page if (shown := self._seen(pod, item, away))]
         await self.finish(page)
         items = [item for _, item in page]
         if away and self.tells_missing():
@@ -142,6 +147,17 @@ class MergedList:
             raise self._nobody(away, merged)
         scatter.tell_away(call, away)
         return self._respond(items, limit)
+
+    def _seen(self, pod: Pod, item: Item, away: set[Pod]) -> Item | None:
+        """An item as users see it; None when nobody can make sense of it, which is told as if its
+        pod did not answer.
+        """
+        try:
+            return self.show(pod, item)
+        except MISREAD as error:
+            LOG.warning("Pod %s: an item of %s is odd: %r", pod.region_name, self._path(), error)
+            away.add(pod)
+            return None
 
     def _respond(self, items: list[Item], limit: int) -> web.Response:
         document: dict[str, Any] = {self.collection.name: items}
@@ -198,8 +214,10 @@ class MergedList:
 
     def _fetcher(self, pod: Pod) -> Callable[[str | None, int], Awaitable[Page]]:
         name, path = self.collection.name, self.source_path()
+        turns = pages(pod.region_name, name, MOST_PAGES)
 
         async def fetch(marker: str | None, limit: int) -> Page:
+            next(turns)
             # No pod is asked for more than a page at once.
             limit = min(limit, CONF.gateway.max_limit)
             answer = await scatter.ask(self.call, pod, path=path, query=self._query(marker, limit))
@@ -215,6 +233,9 @@ class MergedList:
             if isinstance(document.get("count"), int):
                 self.counts[pod.id] = document["count"]
             items = document[name]
+            for item in items:
+                if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+                    raise PodUnreachable(pod.region_name, f"answered with {name} without ids.")
             if not self.is_paged():
                 return Page(items, more=False)
             full = len(items) >= limit

@@ -60,6 +60,8 @@ class Order:
 def _comparable(value: Any, descending: bool) -> Any:
     if isinstance(value, str):
         value = value.upper()
+    elif isinstance(value, list | dict):
+        value = repr(value)  # a pod's mistake, which must not be everybody's
     # The type's name keeps values of different types comparable.
     plain = (0, "", 0) if value is None else (1, type(value).__name__, value)
     return _Descending(plain) if descending else plain

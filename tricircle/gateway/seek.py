@@ -24,6 +24,7 @@ async def ask(call: Call, kind: str, name: str) -> PodResponse:
         answer = await forward(call, known)
         if not scatter.is_absent(answer):
             return answer
+        call.services.routings.drop(kind, name)
     answer = await anywhere(call)
     if answer.ok:
         remember(call, kind, name, answer.pod)
@@ -45,8 +46,9 @@ async def anywhere(
 
 
 def remember(call: Call, kind: str, name: str, pod: Pod) -> None:
-    """Where a thing was seen."""
-    call.services.routings.put(kind, name, pod.id)
+    """Where a thing was seen. Who is thought to have it keeps it until they say otherwise."""
+    if call.services.routings.get(kind, name) is None:
+        call.services.routings.put(kind, name, pod.id)
 
 
 def _remembered(call: Call, kind: str, name: str) -> Pod | None:

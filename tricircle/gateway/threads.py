@@ -5,6 +5,7 @@ The database, keystoneauth and keystonemiddleware block; the event loop must not
 """
 
 import asyncio
+import contextvars
 import functools
 import threading
 import time
@@ -60,7 +61,9 @@ class Pool:
             if queued < 0:
                 self._moved_at = time.monotonic()
             self._under_way += 1
-        begun = self._executor.submit(functools.partial(function, *args, **kwargs))
+        begun = self._executor.submit(
+            contextvars.copy_context().run, functools.partial(function, *args, **kwargs)
+        )
         begun.add_done_callback(self._ended)
         waiting = asyncio.wrap_future(begun)
         if queued < 0:

@@ -76,12 +76,14 @@ class PodNeutron:
         while True:
             document = self.get(f"/{collection}", **query)
             found = document.get(plural)
-            if not isinstance(found, list):
-                raise PodUnreachable(self.pod.region_name, f"its list of {collection} is no list")
+            if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+                raise PodUnreachable(self.pod.region_name, f"its list of {collection} is none")
             objects += found
-            links = document.get(f"{plural}_links") or []
-            if not found or not any(link.get("rel") == "next" for link in links):
+            links = document.get(f"{plural}_links")
+            if not found or not _has_next(links):
                 return objects
+            if "id" not in found[-1]:
+                raise PodUnreachable(self.pod.region_name, f"its list of {collection} has no ids")
             query = {**query, "marker": found[-1]["id"]}
 
     def find(self, path: str) -> dict[str, Any] | None:
@@ -167,6 +169,12 @@ class PodNeutron:
         if not isinstance(document, dict):
             raise PodUnreachable(region, f"{method} {path} was answered with no JSON object")
         return document
+
+
+def _has_next(links: Any) -> bool:
+    return isinstance(links, list) and any(
+        isinstance(link, dict) and link.get("rel") == "next" for link in links
+    )
 
 
 def _reason(document: Any) -> str:

@@ -1,11 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod answers, read so that whatever is wrong with it is said of the pod."""
+"""What a pod answers, read so that whatever is wrong with it is said of the pod.
 
+What is missing at the top of a document is noticed here. What is odd deeper inside (a list where an
+object belongs, a number for a text, null) shows where it is used, as one of ``MISREAD``: the answer
+to the client is then that one of the pods ``heard`` on the way said what nobody understands.
+"""
+
+import contextvars
+from collections.abc import Iterator
 from typing import Any, Self
 
 import orjson
 
-from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.errors import PodBroken, PodUnreachable
+
+# What reading a document comes to that is not of the shape it should be.
+MISREAD = (TypeError, KeyError, AttributeError, ValueError, IndexError)
+_heard: contextvars.ContextVar[dict[str, None] | None] = contextvars.ContextVar(
+    "heard", default=None
+)
+
+
+def listen() -> dict[str, None]:
+    """The pods whose documents are read from now on, by whatever is begun from here; in order."""
+    heard: dict[str, None] = {}
+    _heard.set(heard)
+    return heard
 
 
 class Document(dict[str, Any]):
@@ -17,6 +37,8 @@ class Document(dict[str, Any]):
     @classmethod
     def read(cls, pod: str, status: int, body: bytes) -> Self:
         """The body of an answer of ``pod`` (a region name). Raises PodUnreachable."""
+        if (heard := _heard.get()) is not None:
+            heard[pod] = None
         try:
             found = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -37,6 +59,15 @@ class Document(dict[str, Any]):
             if isinstance(member, dict):
                 return name, member
         raise rubbish(self.pod, self.status, "a document that is not what was asked for")
+
+
+def pages(pod: str, what: str, most: int = 10_000) -> Iterator[int]:
+    """As many turns as a list of a pod may have pages: then it is none that ends.
+
+    Raises PodBroken.
+    """
+    yield from range(most)
+    raise PodBroken(pod, f"its {what} do not come to an end: {most} pages were read.")
 
 
 def rubbish(pod: str, status: int, what: str) -> PodUnreachable:

@@ -23,6 +23,7 @@ from tricircle.pods import rights
 from tricircle.pods.errors import PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
+from tricircle.pods.transport import bound
 
 # Our name of a service, and the catalogue types it may have, the best first.
 SERVICE_TYPES = {
@@ -35,6 +36,8 @@ SERVICE_TYPES = {
 # Seconds an old catalogue is believed for after Keystone could not be asked for a new one.
 _OLD_IS_GOOD = 10.0
 LOG = logging.getLogger(__name__)
+# Those no two regions share.
+OWN = ("compute", "network", "volume", "placement")
 
 
 class KeystoneFailed(Exception):
@@ -63,8 +66,10 @@ class ServiceIdentity:
         with self._lock:
             if self._made is None:
                 group = identity.GROUP.name
-                self._made = loading.load_session_from_conf_options(
-                    CONF, group, auth=loading.load_auth_from_conf_options(CONF, group)
+                self._made = bound(
+                    loading.load_session_from_conf_options(
+                        CONF, group, auth=loading.load_auth_from_conf_options(CONF, group)
+                    )
                 )
                 self._made.redirect = False
                 self._made.timeout = self._made.timeout or CONF.reconciler.call_deadline
@@ -119,7 +124,7 @@ class ServiceIdentity:
         self._membership("PUT", project_id, "becomes a member")
         ours = self._session
         auth = v3.Token(ours.auth.auth_url, self._token(), project_id=project_id)
-        session = Session(auth, verify=ours.verify, timeout=ours.timeout)
+        session = bound(Session(auth, verify=ours.verify, timeout=ours.timeout))
         base = pod.endpoint(right.service)
         base += f"/{project_id}" if pod.wants_project(right.service) else ""
         return _Adapter(session, right, None, endpoint_override=base, user_agent="tricircle")
@@ -205,6 +210,17 @@ class ServiceIdentity:
             if any(kind in by_type for kind in kinds)
         }
 
+    def all_endpoints(self, region: str) -> list[str]:
+        """The URLs of a region's own services (``OWN``), of whatever interface."""
+        own = {kind for name in OWN for kind in SERVICE_TYPES[name]}
+        return [
+            endpoint["url"]
+            for service in self._read_catalogue(fresh=False)
+            if service["type"] in own
+            for endpoint in service.get("endpoints", ())
+            if endpoint["region_id"] == region
+        ]
+
     def _read_catalogue(self, fresh: bool) -> list[dict[str, Any]]:
         kept = self._catalogue
         if fresh or kept is None:
@@ -241,8 +257,7 @@ class ServiceIdentity:
 
 
 class _Adapter(Adapter):
-    """An adapter for what a right stands for, with a deadline for every request (seconds, on each
-    wait for the peer)."""
+    """An adapter for what a right stands for, with a deadline for every request (seconds)."""
 
     def __init__(self, session: Session, right: Right, deadline: float | None, **more: Any) -> None:
         super().__init__(session, **more)

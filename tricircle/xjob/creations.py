@@ -77,6 +77,9 @@ class Creations:
         brought = row.detail.get("brought", ())
         if server_id is not None and pod is not None and self._is_theirs(row, server_id, pod):
             made = [port["id"] for port in ports if port["id"] not in brought]
+            known = routings.get("server", server_id)
+            if known is not None and known.pod_id != pod.id:
+                raise NotNow(f"pod {pod.region_name} names a server of another pod, {server_id}")
             routings.put("server", server_id, pod.id, row.project_id)
             routings.change_ports(server_id, add=made)
             allocations.confirm(row.id, server_id, pod.id)

@@ -16,6 +16,7 @@ from tricircle.db.realizations import Row
 from tricircle.db.store import Store
 from tricircle.pods import rights, server_groups
 from tricircle.pods.definitions import Target
+from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -67,15 +68,16 @@ class ServerGroups:
 def _find(target: Target, row: Row) -> str | None:
     """The id of the pod's group for a group."""
     region, offset = target.pod.region_name, 0
-    while True:
+    for _ in pages(region, "server groups"):
         path = f"/os-server-groups?all_projects=true&limit={_PAGE}&offset={offset}"
         listed = target.ask("GET", path, _VERSION)["server_groups"]
         for one in listed:
             if server_groups.is_for(region, one, row.resource_id, row.project_id):
                 return str(one["id"])
         if not listed:
-            return None
+            break
         offset += len(listed)
+    return None
 
 
 def _is_fresh(row: Row) -> bool:

@@ -17,6 +17,7 @@ from tricircle.db import backup_copies, definitions, models, moves, storage
 from tricircle.db.storage import Use
 from tricircle.pods import rights
 from tricircle.pods.definitions import Target
+from tricircle.pods.document import pages
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
 
@@ -108,7 +109,7 @@ def _every(
 ) -> Iterator[dict[str, Any]]:
     """Everything of a pod in a collection, of all projects, in the order it was made."""
     query: dict[str, Any] = {"all_tenants": 1, "limit": _PAGE, "sort": "created_at:asc"}
-    while True:
+    for _ in pages(target.pod.region_name, key):
         page = target.ask("GET", f"{path}/detail?{urlencode(query)}", _text(version))[key]
         yield from page
         if len(page) < _PAGE:

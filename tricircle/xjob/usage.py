@@ -20,6 +20,7 @@ from tricircle.db.realizations import Key
 from tricircle.network import repairs
 from tricircle.pods import markers, rights, server_groups
 from tricircle.pods.definitions import Target
+from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
@@ -154,7 +155,7 @@ def _servers(target: Target) -> Iterator[dict[str, Any]]:
         "sort_key": "created_at",
         "sort_dir": "asc",
     }
-    while True:
+    for _ in pages(target.pod.region_name, "servers"):
         page = target.ask("GET", f"/servers/detail?{urlencode(query)}", _VERSION)["servers"]
         yield from page
         if not page:
@@ -165,7 +166,7 @@ def _servers(target: Target) -> Iterator[dict[str, Any]]:
 def _groups(target: Target) -> Iterator[dict[str, Any]]:
     """Every server group of a pod."""
     offset = 0
-    while True:
+    for _ in pages(target.pod.region_name, "server groups"):
         path = f"/os-server-groups?all_projects=true&limit={_PAGE}&offset={offset}"
         page = target.ask("GET", path, _GROUPS_VERSION)["server_groups"]
         yield from page

@@ -262,6 +262,8 @@ class Definitions(FakeService):
         if (owner, wanted["name"]) in self.keypairs:
             raise Refusal(409, f"Key pair '{wanted['name']}' already exists.")
         public = wanted.get("public_key") or f"ssh-rsa AAAA{new_id()} Generated-by-Nova"
+        if not isinstance(public, str):
+            raise Refusal(400, "Invalid input for field/attribute public_key.")
         digest = hashlib.md5(public.encode(), usedforsecurity=False).hexdigest()
         keypair = {
             "name": wanted["name"],

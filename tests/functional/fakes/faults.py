@@ -6,6 +6,7 @@ import enum
 import json
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 
@@ -25,9 +26,10 @@ class Kind(enum.Enum):
     QUOTA = "403, quota exceeded"
     SLOW = "answers late"
     REDIRECT = "307 to another place"
+    ALTERED = "does the work, answers with something else in its document"
 
 
-AFTER = {Kind.HANG_AFTER, Kind.CUT_AFTER, Kind.TRUNCATED_AFTER, Kind.GARBAGE_AFTER}
+AFTER = {Kind.ALTERED, Kind.HANG_AFTER, Kind.CUT_AFTER, Kind.TRUNCATED_AFTER, Kind.GARBAGE_AFTER}
 
 
 @dataclasses.dataclass
@@ -44,6 +46,8 @@ class Fault:
     body: bytes = b"<html>\x00\xff not what you asked for"
     agent: str = ""
     """Only callers whose User-Agent holds this."""
+    alter: Callable[[Any, Any], Any] = lambda entry, document: document
+    """What becomes of a document: (the request, the document) -> another."""
     struck: int = 0
     hit: threading.Event = dataclasses.field(default_factory=threading.Event)
 

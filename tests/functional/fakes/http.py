@@ -316,7 +316,7 @@ class FakeService:
             response = await self._answer(Exchange(request, request.path, body, entry))
             entry.worked = response.status < 400
             if fault is not None and fault.kind in AFTER:
-                response = await self._misbehave(fault, request) or response
+                response = await self._misbehave(fault, request) or altered(fault, entry, response)
         except Hangup:
             if request.transport is not None:
                 request.transport.abort()
@@ -354,6 +354,8 @@ class FakeService:
                 raise Hangup
             case Kind.REDIRECT:
                 return web.Response(status=307, headers={"Location": fault.location})
+            case Kind.ALTERED:
+                return None
             case Kind.QUOTA:
                 return self.refuse(Refusal(403, "Quota exceeded", "OverQuota"))
             case Kind.ERROR:
@@ -395,6 +397,16 @@ class FakeService:
 
     def refuse(self, refusal: Refusal) -> web.Response:
         raise NotImplementedError
+
+
+def altered(fault: Fault, entry: Entry, response: web.Response) -> web.Response:
+    """The answer with what the fault makes of its document."""
+    body = response.body
+    if fault.kind is not Kind.ALTERED or response.status >= 300 or not isinstance(body, bytes):
+        return response
+    if body and response.content_type == "application/json":
+        response.body = json.dumps(fault.alter(entry, json.loads(body))).encode()
+    return response
 
 
 def reply(body: Any = None, status: int = 200, **headers: str) -> web.Response:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.unit import database
 from tricircle.conf import CONF
-from tricircle.db import allocations, creations, quotas, server_groups
+from tricircle.db import allocations, creations, pods, quotas, routings, server_groups
 from tricircle.db.allocations import Limits, Wish
 from tricircle.db.errors import Elsewhere, NotFound, OverLimit
 
@@ -257,3 +257,17 @@ def test_processes_at_once_do_not_pass_a_limit_together(tmp_path: Any) -> None:
     made = sum(int(output()[0]) for output in outputs)
     assert made == allocations.used("p")["instances"] <= 20
     assert made >= 15
+
+
+@needs_db
+def test_what_is_known_to_be_elsewhere_is_not_learned() -> None:
+    here, there = (
+        pods.create({"region_name": region, "availability_zone": "az1"}).id
+        for region in ("Pod1", "Pod2")
+    )
+    routings.put("server", "server", here, "p")
+    values = {"project_id": "q", "user_id": "u", "instances": 1, "vcpus": 9, "ram": 9}
+    allocations.learn("server", there, values)
+    assert allocations.used("q")["instances"] == 0
+    allocations.learn("server", here, values)
+    assert allocations.used("q")["instances"] == 1

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tricircle.conf import CONF
-from tricircle.db import models, storage
+from tricircle.db import models, pods, routings, storage
 from tricircle.db.errors import OverLimit
 from tricircle.db.storage import Use
 
@@ -204,3 +204,15 @@ def test_processes_at_once_do_not_pass_a_limit_together() -> None:
         outputs.append(worker.communicate)
     made = sum(int(output()[0]) for output in outputs)
     assert made == storage.used("p")["volumes"] == 10
+
+
+def test_what_is_known_to_be_elsewhere_is_not_learned() -> None:
+    here, there = (
+        pods.create({"region_name": region, "availability_zone": "az1"}).id
+        for region in ("Pod1", "Pod2")
+    )
+    routings.put("volume", "v", here, "p")
+    now = models.now()
+    assert not storage.learn(VOLUME, "v", "q", there, now)
+    assert storage.get("volume", "v") is None
+    assert storage.learn(VOLUME, "v", "p", here, now)

@@ -16,6 +16,7 @@ from tricircle.db import made as made_rows
 from tricircle.db import server_groups as groups
 from tricircle.db.errors import Elsewhere, NotFound
 from tricircle.db.models import ServerGroup, now
+from tricircle.gateway import lookup
 from tricircle.gateway.background import at_work
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -248,7 +249,8 @@ async def _asked(
     if not answer.ok:
         raise Refused(answer)
     try:
-        return Made(answer.json()["server"]["id"], pod, answer)
+        told = answer.json()["server"]["id"]
+        return Made(await lookup.learned("server", told, pod), pod, answer)
     except (PodUnreachable, KeyError, TypeError) as error:
         return await _found(call, pod, sought, f"{error}")
 
@@ -269,7 +271,7 @@ async def _found(
         ) from None
     if found is None:
         raise PodError(pod.region_name, why)
-    return Made(found.server_id, pod, found.answer)
+    return Made(await lookup.learned("server", found.server_id, pod), pod, found.answer)
 
 
 def _another_may_take_it(answer: PodResponse) -> bool:

@@ -23,6 +23,7 @@ from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.pods import server_groups
+from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError, PodRefused, PodTimeout
 from tricircle.pods.pod import Pod
 
@@ -33,7 +34,7 @@ _RULES: Version = (2, 64)
 _SOFT: Version = (2, 15)
 # The first to tell whose a group is.
 _OWNED: Version = (2, 13)
-_PAGE = 1000
+_PAGE, _MOST_PAGES = 1000, 100
 _PAUSE = 0.1
 
 
@@ -73,7 +74,7 @@ async def _made(call: Call, group: ServerGroup, pod: Pod, rows: Store, row: Any)
 
 async def _find(call: Call, group: ServerGroup, pod: Pod) -> str | None:
     region, offset = pod.region_name, 0
-    while True:
+    for _ in pages(pod.region_name, "server groups", _MOST_PAGES):
         query = f"limit={_PAGE}&offset={offset}"
         answer = await _ask(call, pod, "GET", "/os-server-groups", query=query, version=_OWNED)
         listed = answer.json()["server_groups"]
@@ -81,8 +82,9 @@ async def _find(call: Call, group: ServerGroup, pod: Pod) -> str | None:
             if server_groups.is_for(region, one, group.id, group.project_id):
                 return str(one["id"])
         if not listed:
-            return None
+            break
         offset += len(listed)
+    return None
 
 
 async def _make(call: Call, group: ServerGroup, pod: Pod) -> str:

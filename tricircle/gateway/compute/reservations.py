@@ -63,6 +63,6 @@ async def _show(call: Call, server_id: str) -> dict[str, Any] | None:
     answer = await forward(call, pod, path=f"/servers/{quote(server_id, safe='')}", query="")
     if not answer.ok:
         return None
-    document = orjson.loads(rewrite_links(call, pod, answer.body))
+    document = answer.json(rewrite_links(call, pod, answer.body))
     await pod_groups.show((pod, document["server"]))
     return zones.show(pod, document["server"])

@@ -108,8 +108,10 @@ async def candidates(
 
 async def _let_a_pod_refuse(call: Call) -> web.Response:
     answer = await ask_any(call)
-    if answer.ok and (server_id := answer.json().get("server", {}).get("id")):
+    if answer.ok and (told := answer.json().get("server")):
         # Nova took what we thought it would not.
+        told_id = told.get("id") if isinstance(told, dict) else None
+        server_id = await lookup.learned("server", told_id, answer.pod)
         project = call.context.project_id
         await lookup.remember(call, "server", server_id, answer.pod, project_id=project)
     return reply(call, answer)

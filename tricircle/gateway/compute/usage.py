@@ -9,6 +9,7 @@ from urllib.parse import quote
 from tricircle.db import allocations, definitions, models
 from tricircle.db.allocations import Wish
 from tricircle.db.errors import Excess, OverLimit
+from tricircle.gateway import bounds
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import quota
 from tricircle.gateway.compute.networks import PlannedNic
@@ -115,13 +116,21 @@ async def size(call: Call, reference: str) -> tuple[int, int]:
     flavor_id = reference.rpartition("/")[2]
     row = await in_thread(definitions.get, "flavor", flavor_id)
     if row is not None and row.body:
-        return int(row.body["vcpus"]), int(row.body["ram"])
+        return _amount(row.body["vcpus"]), _amount(row.body["ram"])
     path = f"/flavors/{quote(flavor_id, safe='')}"
     answer = await ask_any(call, method="GET", path=path, body=b"", query="")
     if not answer.ok:
         return 0, 0
     flavor = answer.json()["flavor"]
-    return int(flavor["vcpus"]), int(flavor["ram"])
+    return _amount(flavor["vcpus"]), _amount(flavor["ram"])
+
+
+def _amount(told: Any) -> int:
+    """A number of a pod's document that is to be written down. Raises ValueError."""
+    found = bounds.whole(told, bounds.STORED)
+    if found is None:
+        raise ValueError(f"{told!r:.40} is no amount of anything")
+    return found
 
 
 def too_much(error: OverLimit, project_id: str) -> Fault:

@@ -23,7 +23,7 @@ from yarl import URL
 from tricircle.conf import CONF
 from tricircle.gateway import healthcheck
 from tricircle.gateway.client import proxy_toward, trust
-from tricircle.gateway.console import places
+from tricircle.gateway.console import hosts, places
 from tricircle.gateway.console.places import Place
 from tricircle.gateway.console.relay import relay
 from tricircle.gateway.services import Services
@@ -94,6 +94,7 @@ class Front:
             raise Refusal(405, "Only GET and HEAD are known here.")
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
         place, url = self._where(request, socket)
+        await self._allowed(place)
         if socket:
             _same_site(request)
             return await self._session(request, place, url)
@@ -114,6 +115,14 @@ class Front:
         if url is None:
             raise Refusal(404, "There is no such page.")
         return place, url
+
+    async def _allowed(self, place: Place) -> None:
+        """Raises Refusal for what the operator does not allow (any more)."""
+        pod = self._services.registry.by_region(place.region)
+        if pod is None:
+            raise Refusal(404, "There is no such console. Ask for its URL anew.")
+        if (why := await hosts.refusal(self._services, pod, str(place.base))) is not None:
+            raise Refusal(502, f"Pod {place.region}: {why}")
 
     # -- pages
 

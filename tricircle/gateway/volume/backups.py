@@ -40,7 +40,8 @@ async def restore(call: Call) -> web.Response:
     async with quota.set_aside(call, use) as row_id:
         answer = await lookup.ask(call, "backup", backup)
         if answer.ok:
-            new, project = answer.json()["restore"]["volume_id"], call.context.project_id
+            project = call.context.project_id
+            new = await lookup.learned("volume", answer.json()["restore"]["volume_id"], answer.pod)
             await in_thread(storage.confirm, row_id, new, answer.pod.id, use)
             await lookup.remember(call, "volume", new, answer.pod, project_id=project)
     return reply(call, answer)
@@ -173,7 +174,7 @@ async def import_record(call: Call) -> web.Response:
     """POST /backups/import_record: into a pod that takes it."""
     answer = await ask_any(call)
     if answer.ok:
-        new = answer.json()["backup"]["id"]
+        new = await lookup.learned("backup", answer.json()["backup"]["id"], answer.pod)
         project = call.context.project_id
         await lookup.remember(call, "backup", new, answer.pod, project_id=project)
     return reply(call, answer)

@@ -93,7 +93,8 @@ async def _made(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) ->
     else:
         answer = await forward(call, pod)
     if answer.ok:
-        new, project = answer.json()[made.kind]["id"], call.context.project_id
+        project = call.context.project_id
+        new = await lookup.learned(made.kind, answer.json()[made.kind]["id"], pod)
         # Whoever is to accept a transfer cannot see what it is of.
         detail = {"volume": wanted["volume_id"]} if made.kind == "transfer" else None
         await lookup.remember(call, made.kind, new, pod, detail, project_id=project)
@@ -125,7 +126,8 @@ async def accept(call: Call) -> web.Response:
     if not answer.ok and volume is not None and giver is not None:
         await in_thread(storage.hand_over, volume, giver, {})
     if answer.ok:
-        volume = answer.json()["transfer"]["volume_id"]
+        told = answer.json()["transfer"]["volume_id"]
+        volume = await lookup.learned("volume", told, answer.pod)
         await lookup.remember(call, "volume", volume, answer.pod, project_id=project)
         await lookup.forget(call, "transfer", call.params["id"])
         await _snapshots_too(call, answer.pod, volume)
@@ -148,14 +150,15 @@ async def _snapshots_too(call: Call, pod: Pod, volume: str) -> None:
         answer = await forward(
             call, pod, method="GET", path="/snapshots/detail", query=query, body=b""
         )
-        snapshots = answer.json()["snapshots"] if answer.ok else []
+        listed = answer.json()["snapshots"] if answer.ok else []
+        snapshots = [await lookup.learned("snapshot", one["id"], pod) for one in listed]
     except PodError as error:
         LOG.info("Whose the snapshots of volume %s are is not known yet: %s", volume, error)
         return
     for snapshot in snapshots:
         # They have come: no limit can hold them off any more.
-        await in_thread(storage.hand_over, snapshot["id"], project, {}, "snapshot")
-        await lookup.remember(call, "snapshot", snapshot["id"], pod, project_id=project)
+        await in_thread(storage.hand_over, snapshot, project, {}, "snapshot")
+        await lookup.remember(call, "snapshot", snapshot, pod, project_id=project)
 
 
 async def _taken(call: Call, project: str) -> tuple[str | None, str | None]:

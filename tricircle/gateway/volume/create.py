@@ -115,7 +115,7 @@ async def _write_down(
     """Remember where it is. It exists whatever fails here: a lookup mends it."""
     project, kind = call.context.project_id, wanted.kind
     try:
-        new = answer.json()[kind]["id"]
+        new = await lookup.learned(kind, answer.json()[kind]["id"], answer.pod)
         used = usage.told(kind, answer, use)
         await in_thread(storage.confirm, row_id, new, answer.pod.id, used)
         await lookup.remember(call, kind, new, answer.pod, project_id=project)

@@ -13,10 +13,11 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import reply
-from tricircle.gateway.merged import Collection, MergedList
+from tricircle.gateway.merged import MOST_PAGES, Collection, MergedList
 from tricircle.gateway.paging import Item, Page
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.volume import documents
+from tricircle.pods.document import pages
 from tricircle.pods.pod import Pod
 
 Fetch = Callable[[str | None, int], Awaitable[Page]]
@@ -149,14 +150,15 @@ class _List(MergedList):
         async def own(marker: str | None, limit: int) -> Page:
             copies = await in_thread(backup_copies.in_pod, pod.id)
             items: list[Item] = []
-            while True:
+            for _ in pages(pod.region_name, "backups", MOST_PAGES):
                 page = await fetch(marker, limit - len(items))
                 if pod.id in self.counts and self._shows_all():
                     self.counts[pod.id] -= len(copies)
                 items += [item for item in page.items if item["id"] not in copies]
                 if not page.more or not page.items or len(items) >= limit:
-                    return Page(items, page.more)
+                    break
                 marker = page.items[-1]["id"]
+            return Page(items, page.more)
 
         return own
 

@@ -159,8 +159,8 @@ async def manage_snapshot(call: Call) -> web.Response:
 async def _managed(call: Call, kind: str, pod: Pod, body: Item) -> web.Response:
     answer = await forward(call, pod, body=body)
     if answer.ok:
-        project = call.context.project_id
-        await lookup.remember(call, kind, answer.json()[kind]["id"], pod, project_id=project)
+        new = await lookup.learned(kind, answer.json()[kind]["id"], pod)
+        await lookup.remember(call, kind, new, pod, project_id=call.context.project_id)
     return documents.shown(call, answer)
 
 

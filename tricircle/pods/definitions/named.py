@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tricircle.pods.definitions.target import Body, Target
+from tricircle.pods.document import pages
 
 # What was in a pod before it was Tricircle's is left as it is until it is first changed.
 ADOPTED = "adopted"
@@ -30,7 +31,7 @@ class Collection:
     def list(self, target: Target) -> list[Body]:
         """All there are, as the pod shows them."""
         found: list[Body] = []
-        while True:
+        for _ in pages(target.pod.region_name, self.listed):
             marker = f"&marker={found[-1]['id']}" if found else ""
             path = f"{self.path}?limit=500{self.every}{marker}"
             page: list[Body] = target.ask("GET", path, self.version)[self.listed]
@@ -39,7 +40,8 @@ class Collection:
             new = [item for item in page if item["id"] not in known]
             found += new
             if len(page) < 500 or not new:
-                return found
+                break
+        return found
 
     def get(self, target: Target, there: str) -> Body | None:
         document: Any = target.ask("GET", self.at(there), self.version, missing=True)

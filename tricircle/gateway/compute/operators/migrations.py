@@ -17,6 +17,7 @@ from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, reply, rewrite_links
 from tricircle.gateway.paging import Cursor, MarkerLost, Merged, Order, Page, Source, merge
 from tricircle.gateway.scatter import Refused
+from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -24,6 +25,7 @@ from tricircle.pods.pod import Pod
 _PAGED = (2, 59)
 _COLLECTION = lists.Collection("migrations", documents.migration)
 # The latest first, as each pod has them too.
+_MOST_PAGES = 1000
 _ORDER = Order([(lambda item: item["created_at"], True)])
 
 
@@ -108,12 +110,14 @@ async def _cursor(call: Call, pods: list[Pod], marker: str) -> Cursor:
     pod = told.good[0].pod
     fetch = _fetcher(call, pod, urlencode(project))
     page, last = Page([], True), None
-    while page.more:
+    for _ in pages(pod.region_name, "migrations", _MOST_PAGES):
         page = await fetch(last, CONF.gateway.max_limit)
         for item in page.items:
             last = item["uuid"]
             if last == marker:
                 return Cursor((_ORDER.key(item), pod.region_name), {pod.id: marker})
+        if not page.more:
+            break
     raise Fault(400, f"Marker {marker} could not be found.")
 
 
