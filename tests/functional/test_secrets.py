@@ -25,6 +25,7 @@ from tricircle.xjob.definitions import Definitions
 GIVEN = "S3cretAdminPass"
 DATA = base64.b64encode(b"the user's own S3cretUserData").decode()
 FILE = base64.b64encode(b"the user's own S3cretFile").decode()
+AWAY = "mysql+pymysql://neutron:S3cretDatabase@127.0.0.1:9/neutron"
 SEAL = "a long secret that seals consoles"
 KINDS = (Kind.CUT_AFTER, Kind.HANG_AFTER, Kind.GARBAGE, Kind.TRUNCATED, Kind.ERROR, Kind.REDIRECT)
 
@@ -62,7 +63,7 @@ class Secrets:
 
     def __init__(self, gateway: Gateway, cloud: Cloud) -> None:
         self.gateway, self.cloud = gateway, cloud
-        self.known = {GIVEN, DATA, FILE, SEAL, "unheard-of-token"}
+        self.known = {GIVEN, DATA, FILE, SEAL, "S3cretDatabase", "unheard-of-token"}
         network = cloud.central.network(cloud.project_id)
         self.body: dict[str, Any] = {
             "server": {
@@ -155,7 +156,9 @@ class Secrets:
             await get("/servers", user=None, headers={"X-Auth-Token": token})
             self.cloud.keystone.heal()
         await self.gateway.manage("GET", "/pods")
-        await self.gateway.manage("GET", "/jobs")
+        CONF.set_override("neutron_connection", AWAY, "tricircle_database")
+        assert (await self.gateway.manage("GET", "/jobs")).status == 503
+        CONF.clear_override("neutron_connection", "tricircle_database")
 
     async def troubles(self, server: str) -> None:
         """The same calls while pods misbehave."""
