@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Application credentials with access rules: good for what the user asks, whatever it takes us."""
 
+import asyncio
+
 import pytest
 
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tricircle.gateway.compute import security_groups
 
 
@@ -31,6 +34,19 @@ async def test_only_what_the_rules_name(gateway: Gateway, cloud: Cloud) -> None:
     # What was allowed once is not remembered as a licence for the rest, nor the other way round.
     assert (await gateway.get(f"/servers/{server.id}", headers=headers)).status == 200
     assert not server.deleted
+
+
+async def test_a_call_that_is_refused_takes_no_other_with_it(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    """Both wait for the same answer of Keystone."""
+    server = cloud.pods["pod1"].nova.add_server("one")
+    headers = restricted(cloud, ("GET", "/v2.1/servers/*"))
+    slow = cloud.keystone.fail(Kind.SLOW, "GET", "/auth/tokens", seconds=0.5)
+    refused = asyncio.create_task(gateway.get("/flavors", headers=headers))
+    await asyncio.to_thread(slow.hit.wait, 10)
+    assert (await gateway.get(f"/servers/{server.id}", headers=headers)).status == 200
+    assert (await refused).status == 401
 
 
 async def test_a_list_of_names_needs_no_right_to_details(gateway: Gateway, cloud: Cloud) -> None:
