@@ -33,7 +33,7 @@ class Sent:
 
 
 class Attacker:
-    """Makes requests. ``known`` are ids that exist, by "@kind@"; ``tokens`` by caller.
+    """Makes requests. ``known`` are ids that exist, by collection; ``tokens`` by caller.
 
     ``project`` is that of the callers ``member`` and ``reader``.
     """
@@ -122,8 +122,7 @@ class Attacker:
         def filled(found: re.Match[str]) -> str:
             if hostile and self._one_in(2):
                 return str(self._any(values.TEXTS))
-            right = self._known.get(f"@{self._kind(route, found[1])}@", values.OTHERS)
-            return self._random.choice(right)
+            return self._random.choice(self._known.get(_collection(route, found), values.OTHERS))
 
         path = re.sub(r"{(\w+)}", filled, route.path)
         if hostile and self._one_in(8):
@@ -131,12 +130,6 @@ class Attacker:
         if hostile and self._one_in(10):
             path += self._random.choice(values.ENDS)
         return api.base + path
-
-    @staticmethod
-    def _kind(route: Route, param: str) -> str:
-        if param == "server_id" or route.path.startswith("/servers/{id}"):
-            return "server"
-        return "volume" if route.path.startswith(("/volumes", "/os-volumes")) else param
 
     def _query(self) -> str:
         if self._one_in(20):
@@ -167,8 +160,8 @@ class Attacker:
             key = name.removeprefix("os-").replace("-", "_").rstrip("s")
             sample = {key: {"name": "a", "id": values.UUID}}
         text = json.dumps(sample)
-        for mark, ids in self._known.items():
-            text = text.replace(mark, self._random.choice(ids))
+        for collection, ids in self._known.items():
+            text = text.replace(f"@{collection}@", self._random.choice(ids))
         document = json.loads(text)
         for _ in range(self._random.randint(1, 2) if hostile else 0):
             document = self._changed(document)
@@ -189,6 +182,12 @@ class Attacker:
         else:
             changed[key] = self._changed(value[key])
         return changed
+
+
+def _collection(route: Route, param: re.Match[str]) -> str:
+    """What a parameter of a path is one of: the segment before it, or the first."""
+    before = route.path[: param.start()].strip("/").split("/")[-1]
+    return "servers" if param[1] == "server_id" else before.removesuffix("-detail")
 
 
 def _is_ours(route: Route) -> bool:

@@ -106,13 +106,13 @@ KEYS = ("", "a", "x" * 300, "a\nb", "\0", "a.b", "$")
 SAMPLES: dict[tuple[str, str], Any] = {
     ("POST", "/servers"): {
         "server": {
-            "name": "a", "imageRef": "@image@", "flavorRef": "1", "networks": "none",
+            "name": "a", "imageRef": "@images@", "flavorRef": "1", "networks": "none",
             "min_count": 1,
             "max_count": 1, "availability_zone": "az1", "metadata": {"a": "b"}, "user_data": "YQ==",
             "security_groups": [{"name": "default"}], "key_name": "k", "tags": ["a"],
             "personality": [{"path": "/a", "contents": "YQ=="}],
             "block_device_mapping_v2": [
-                {"uuid": "@volume@", "source_type": "volume", "destination_type": "volume",
+                {"uuid": "@volumes@", "source_type": "volume", "destination_type": "volume",
                  "boot_index": 0}
             ],
         },
@@ -138,7 +138,7 @@ SAMPLES: dict[tuple[str, str], Any] = {
                                 "fixed_ips": [{"ip_address": "10.0.0.5"}]}
     },
     ("POST", "/servers/{server_id}/os-volume_attachments"): {
-        "volumeAttachment": {"volumeId": "@volume@", "device": "/dev/vdb", "tag": "t"}
+        "volumeAttachment": {"volumeId": "@volumes@", "device": "/dev/vdb", "tag": "t"}
     },
     ("POST", "/servers/{server_id}/metadata"): {"metadata": {"a": "b"}},
     ("PUT", "/servers/{server_id}/metadata/{id}"): {"meta": {"a": "b"}},
@@ -147,7 +147,7 @@ SAMPLES: dict[tuple[str, str], Any] = {
         "remote_console": {"protocol": "vnc", "type": "novnc"}
     },
     ("POST", "/os-server-external-events"): {
-        "events": [{"name": "network-changed", "server_uuid": "@server@", "tag": "t"}]
+        "events": [{"name": "network-changed", "server_uuid": "@servers@", "tag": "t"}]
     },
     ("POST", "/os-security-group-rules"): {
         "security_group_rule": {"parent_group_id": UUID, "ip_protocol": "tcp", "from_port": 1,
@@ -158,18 +158,18 @@ SAMPLES: dict[tuple[str, str], Any] = {
     ("POST", "/os-volumes"): {
         "volume": {"size": 1, "display_name": "a", "availability_zone": "az1"}
     },
-    ("POST", "/os-snapshots"): {"snapshot": {"volume_id": "@volume@", "display_name": "a"}},
+    ("POST", "/os-snapshots"): {"snapshot": {"volume_id": "@volumes@", "display_name": "a"}},
     ("PUT", "/os-services/{id}"): {"status": "disabled", "disabled_reason": "x"},
     ("POST", "/volumes"): {
         "volume": {"size": 1, "name": "a", "volume_type": "t", "availability_zone": "az1",
-                   "metadata": {"a": "b"}, "source_volid": "@volume@", "snapshot_id": UUID,
-                   "imageRef": "@image@", "group_id": UUID},
-        "OS-SCH-HNT:scheduler_hints": {"same_host": ["@volume@"]},
+                   "metadata": {"a": "b"}, "source_volid": "@volumes@", "snapshot_id": UUID,
+                   "imageRef": "@images@", "group_id": UUID},
+        "OS-SCH-HNT:scheduler_hints": {"same_host": ["@volumes@"]},
     },
     ("POST", "/volumes/{id}/action"): {"os-extend": {"new_size": 2}},
-    ("POST", "/snapshots"): {"snapshot": {"volume_id": "@volume@", "name": "s", "force": True}},
-    ("POST", "/backups"): {"backup": {"volume_id": "@volume@", "name": "b", "incremental": False}},
-    ("POST", "/backups/{id}/restore"): {"restore": {"volume_id": "@volume@", "name": "n"}},
+    ("POST", "/snapshots"): {"snapshot": {"volume_id": "@volumes@", "name": "s", "force": True}},
+    ("POST", "/backups"): {"backup": {"volume_id": "@volumes@", "name": "b", "incremental": False}},
+    ("POST", "/backups/{id}/restore"): {"restore": {"volume_id": "@volumes@", "name": "n"}},
     ("POST", "/groups"): {
         "group": {"group_type": UUID, "volume_types": ["t"], "name": "g",
         "availability_zone": "az1"}
@@ -177,21 +177,34 @@ SAMPLES: dict[tuple[str, str], Any] = {
     ("POST", "/types"): {"volume_type": {"name": "t", "extra_specs": {"a": "b"}}},
     ("POST", "/group_types"): {"group_type": {"name": "t", "group_specs": {"a": "b"}}},
     ("POST", "/qos-specs"): {"qos_specs": {"name": "q", "consumer": "both", "a": "b"}},
-    ("POST", "/volume-transfers"): {"transfer": {"volume_id": "@volume@", "name": "t"}},
+    ("POST", "/volume-transfers"): {"transfer": {"volume_id": "@volumes@", "name": "t"}},
     ("POST", "/attachments"): {
-        "attachment": {"volume_uuid": "@volume@", "instance_uuid": UUID, "connector": {"host": "h"}}
+        "attachment": {"volume_uuid": "@volumes@", "instance_uuid": UUID,
+                       "connector": {"host": "h"}}
     },
     ("POST", "/pods"): {
         "pod": {"region_name": "pod9", "availability_zone": "az1", "dc_name": "d",
                 "pod_availability_zone": "nova", "state": "enabled"}
     },
     ("PATCH", "/pods/{id}"): {"pod": {"availability_zone": "az1", "state": "enabled"}},
-    ("POST", "/bindings"): {"binding": {"project_id": "p", "region_name": "pod1"}},
+    ("POST", "/bindings"): {"binding": {"project_id": "p", "pod_id": "@pods@"}},
 }  # fmt: skip
+#: What is there to begin with, beside servers and volumes: (API, collection, body, key of its id).
+FOUND: tuple[tuple[str, str, Any, str], ...] = (
+    ("compute", "os-aggregates", {"aggregate": {"name": "@name@"}}, "id"),
+    ("compute", "os-keypairs", {"keypair": {"name": "@name@", "type": "ssh"}}, "name"),
+    ("compute", "os-server-groups", {"server_group": {"name": "g", "policy": "affinity"}}, "id"),
+    ("compute", "flavors", {"flavor": {"name": "@name@", "ram": 1, "vcpus": 1, "disk": 1}}, "id"),
+    ("volume", "types", {"volume_type": {"name": "@name@"}}, "id"),
+    ("volume", "group_types", {"group_type": {"name": "@name@"}}, "id"),
+    ("volume", "qos-specs", {"qos_specs": {"name": "@name@"}}, "id"),
+    ("volume", "snapshots", {"snapshot": {"volume_id": "@volumes@", "force": True}}, "id"),
+    ("volume", "backups", {"backup": {"volume_id": "@volumes@", "force": True}}, "id"),
+)
 #: The same with no more than is needed, so that it is done.
 PLAIN: dict[tuple[str, str], Any] = {
     ("POST", "/servers"): {
-        "server": {"name": "a", "imageRef": "@image@", "flavorRef": "1", "networks": "none"}
+        "server": {"name": "a", "imageRef": "@images@", "flavorRef": "1", "networks": "none"}
     },
     ("POST", "/volumes"): {"volume": {"size": 1, "name": "a"}},
     ("POST", "/os-keypairs"): {"keypair": {"name": "k", "type": "ssh", "public_key": "ssh-rsa A"}},
@@ -206,7 +219,7 @@ PLAIN: dict[tuple[str, str], Any] = {
 }  # fmt: skip
 ACTIONS: tuple[Any, ...] = (
     {"os-start": None}, {"reboot": {"type": "SOFT"}}, {"resize": {"flavorRef": "1"}},
-    {"rebuild": {"imageRef": "@image@", "metadata": {"a": "b"}}}, {"createImage": {"name": "i"}},
+    {"rebuild": {"imageRef": "@images@", "metadata": {"a": "b"}}}, {"createImage": {"name": "i"}},
     {"addSecurityGroup": {"name": "default"}}, {"removeSecurityGroup": {"name": "x"}},
     {"addFloatingIp": {"address": "10.0.0.9", "fixed_address": "10.0.0.8"}},
     {"removeFloatingIp": {"address": "10.0.0.9"}}, {"addFixedIp": {"networkId": UUID}},

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from multidict import CIMultiDict
 from sqlalchemy import event
 
+from tests.functional import hostile_values
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.hostile import CALLERS, Attacker, Sent
@@ -128,17 +129,39 @@ def trouble(sent: Sent, answer: tuple[int, CIMultiDict[str], bytes] | None) -> s
     return None
 
 
+async def found(gateway: Gateway, cloud: Cloud) -> dict[str, list[str]]:
+    """{collection: ids} of what there is to begin with."""
+    regions = list(cloud.pods) * _EACH
+    known = {
+        "servers": [cloud.pods[region].nova.add_server("one").id for region in regions],
+        "volumes": [cloud.pods[region].cinder.add_volume("one")["id"] for region in regions],
+        "images": [cloud.image_id],
+        "pods": list(gateway.pod_ids.values()),
+    }
+    bases = {
+        "compute": f"{gateway.compute}/v2.1",
+        "volume": f"{gateway.volume}/v3",
+        "admin": f"{gateway.admin}/tricircle/v1.0",
+    }
+    version = {"OpenStack-API-Version": "compute 2.90, volume 3.71"}
+    for service, collection, body, key in hostile_values.FOUND:
+        for number in range(_EACH // 4):
+            text = json.dumps(body).replace("@name@", f"{collection}{number}")
+            sent = text.replace("@volumes@", known["volumes"][number]).encode()
+            answer = await gateway.call(
+                "POST", f"/{collection}", sent, user="admin", headers=version, base=bases[service]
+            )
+            ((_, made), *_) = answer.ok().items()
+            known.setdefault(collection, []).append(str(made[key]))
+    return known
+
+
 async def test_hostile_requests(
     gateway: Gateway, cloud: Cloud, strict: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # What a fake stumbles over a real service's schemas refuse before it gets so far.
     cloud.journal.hostile = True
-    regions = list(cloud.pods) * _EACH
-    known = {
-        "@server@": [cloud.pods[region].nova.add_server("one").id for region in regions],
-        "@volume@": [cloud.pods[region].cinder.add_volume("one")["id"] for region in regions],
-        "@image@": [cloud.image_id],
-    }
+    known = await found(gateway, cloud)
     tokens = {user: gateway.token(user) for user in CALLERS[:4] if user}
     apis = (app.compute_api(), app.volume_api(), app.admin_api())
     urls = {"compute": gateway.compute, "volume": gateway.volume, "admin": gateway.admin}

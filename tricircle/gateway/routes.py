@@ -134,7 +134,8 @@ class RouteTable:
             for node, values in ends:
                 if (literal := node.literals.get(segment)) is not None:
                     further.append((literal, values))
-                if node.wildcard is not None:
+                # Between two slashes is nothing, which is nobody's name.
+                if node.wildcard is not None and segment:
                     further.append((node.wildcard, (*values, unquote(segment))))
             ends = further
         return ends

@@ -10,9 +10,18 @@ from tests.functional.fakes.cinder_lists import DB_MAX_INT, Object, since, true
 from tests.functional.fakes.http import Exchange, Refusal, reply, route
 from tests.functional.fakes.rights import admin_only
 
+_MOST_LETTERS = 255
 _STATUS = "Invalid volume: Volume {}"
 # So it cannot be deleted.
 _BUSY = ("in-use", "uploading", "awaiting-transfer")
+
+
+def _are_text(metadata: Any) -> bool:
+    """Whether metadata are what Cinder's schema has, or not there."""
+    texts = (metadata or {}).items() if isinstance(metadata, dict | None) else [(None, None)]
+    return all(
+        isinstance(text, str) and len(text) <= _MOST_LETTERS for pair in texts for text in pair
+    )
 
 
 class Volumes(Images):
@@ -166,6 +175,8 @@ class Volumes(Images):
     @route("POST", "/volumes")
     def create_volume(self, exchange: Exchange) -> web.Response:
         wanted = exchange.json("volume")
+        if not _are_text(wanted.get("metadata")):
+            raise Refusal(400, "Invalid input for field/attribute metadata.")
         source, size = self._source(exchange, wanted), wanted.get("size")
         if size is None and source is None:
             raise Refusal(400, "Invalid input for field/attribute volume. 'size' is a required "

@@ -43,6 +43,11 @@ def test_no_match(path: str) -> None:
     assert TABLE.match("GET", path) is None
 
 
+def test_nothing_is_no_parameter() -> None:
+    assert TABLE.match("PUT", "/servers/a/tags/b") is not None
+    assert TABLE.match("PUT", "/servers//tags/b") is None
+
+
 def test_a_method_no_row_has_is_no_match() -> None:
     assert TABLE.match("POST", "/servers/1") is None
     assert TABLE.match("HEAD", "/servers/1") is None

@@ -238,5 +238,6 @@ async def summary(call: Call) -> web.Response:
             else:
                 total[name] = total.get(name, 0) + value
     for key, values in total.get("metadata", {}).items():
-        total["metadata"][key] = list(dict.fromkeys(values))
+        # All are text, unless a pod is out of its mind.
+        total["metadata"][key] = list(dict.fromkeys(map(str, values)))
     return respond({"volume-summary": total})
