@@ -3,7 +3,9 @@
 
 import asyncio
 import dataclasses
+import inspect
 import json
+import re
 import textwrap
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +18,7 @@ from multidict import CIMultiDictProxy
 
 from tests import database as databases
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
 from tricircle.db import pods, session
 from tricircle.gateway import app, http_server, server, threads
@@ -24,9 +27,12 @@ from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
 from tricircle.gateway.volume import unknown as volume_unknown
 
-#: Deadlines short enough to be waited for, and long enough for a busy machine, in seconds.
-LIST_DEADLINE = 2.0
-REQUEST_DEADLINE = 3.0
+#: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
+PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0}
+#: And of one in whose test something hangs: they are waited for.
+LIST_DEADLINE = 0.7
+REQUEST_DEADLINE = 1.0
+IMPATIENT = {"list_deadline": LIST_DEADLINE, "request_deadline": REQUEST_DEADLINE}
 
 MARKER_KEY = "sixteen letters or more"
 
@@ -60,14 +66,12 @@ class Answer:
 
 def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> None:
     """A configuration file for Tricircle's processes over ``cloud``."""
-    more = "\n".join(f"{name} = {value}" for name, value in gateway.items())
+    more = "\n".join(f"{name} = {value}" for name, value in (PATIENT | gateway).items())
     text = f"""
     [tricircle_database]
     connection = {database}
     [gateway]
     listen = 127.0.0.1
-    list_deadline = {LIST_DEADLINE}
-    request_deadline = {REQUEST_DEADLINE}
     """
     identity = f"""
     [pods]
@@ -273,6 +277,16 @@ async def running(
         session.reset()
         # What a test has set for itself is no other's.
         CONF.reset()
+
+
+def hangs(test: pytest.Item) -> bool:
+    """Whether something never answers in a test: a kind of fault it is called with says so, or
+    else its text."""
+    called_with = test.callspec.params.values() if hasattr(test, "callspec") else ()
+    if kinds := [value for value in called_with if isinstance(value, Kind)]:
+        return any(kind in (Kind.HANG, Kind.HANG_AFTER) for kind in kinds)
+    assert isinstance(test, pytest.Function)
+    return re.search("HANG|_DEADLINE", inspect.getsource(test.function)) is not None
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,9 +38,14 @@ def database(tmp_path: Path) -> str:
 
 @pytest_asyncio.fixture
 async def gateway(
-    cloud: Cloud, tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    cloud: Cloud,
+    tmp_path: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Gateway]:
-    """A gateway over the three pods."""
+    """A gateway over the three pods, which waits less long where it has to."""
     bed.shorten(monkeypatch)
-    async with bed.running(cloud, tmp_path, database) as gateway:
+    deadlines = bed.IMPATIENT if bed.hangs(request.node) else bed.PATIENT
+    async with bed.running(cloud, tmp_path, database, **deadlines) as gateway:
         yield gateway

@@ -43,7 +43,7 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     """A gateway that waits for nobody, where there is something to wait for."""
     kind = getattr(request.node, "callspec", None) and request.node.callspec.params.get("kind")
-    deadline = 0.7 if kind in SLOW else 5.0
+    deadline = 0.4 if kind in SLOW else 5.0
     bed.shorten(monkeypatch)
     monkeypatch.setattr("tricircle.gateway.compute.nics.CONF", Impatient(deadline))
     cloud.central.bind_deadline = deadline / 2

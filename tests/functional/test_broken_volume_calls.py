@@ -33,7 +33,7 @@ async def gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Gateway]:
     """A gateway that waits for nobody, where there is something to wait for."""
-    deadline = 0.7 if request.node.callspec.params["kind"] is Kind.HANG_AFTER else 5.0
+    deadline = 0.4 if request.node.callspec.params["kind"] is Kind.HANG_AFTER else 5.0
     bed.shorten(monkeypatch)
     async with bed.running(
         cloud, tmp_path, database, request_deadline=deadline, list_deadline=deadline

@@ -2,8 +2,10 @@
 """What all fake services share: a port, a dispatch table, the journal and the faults."""
 
 import asyncio
+import collections
 import dataclasses
 import datetime
+import functools
 import itertools
 import json
 import re
@@ -35,9 +37,13 @@ def utc_now() -> datetime.datetime:
 
 
 class LoopThread:
-    """An event loop in a thread; ``run`` calls a coroutine there from any other thread."""
+    """An event loop in a thread; ``run`` calls a coroutine there from any other thread.
+
+    ``spare`` are ports whose services have ended: to make one takes longer than many a test.
+    """
 
     def __init__(self) -> None:
+        self.spare: collections.deque[Port] = collections.deque()
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="fakes", daemon=True)
         self._thread.start()
@@ -46,6 +52,8 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
 
     def close(self) -> None:
+        while self.spare:
+            self.run(self.spare.pop().close())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)
         self.loop.close()
@@ -209,26 +217,86 @@ def checks_first(handler: Handler) -> Handler:
     return handler
 
 
+class Port:
+    """A port of 127.0.0.1 that stays the same over stop and start, and what listens on it.
+
+    ``serve`` answers requests.
+    """
+
+    def __init__(self) -> None:
+        self.serve: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        self._listener: asyncio.Server | None = None
+        self._runner: web.AppRunner | None = None
+        # While nobody listens nobody else gets the port.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self.number: int = self._reserved.getsockname()[1]
+
+    async def start(self) -> None:
+        if self._runner is None:
+            app = web.Application(client_max_size=64 << 20)
+            app.router.add_route("*", r"/{path:[\s\S]*}", self._serve)
+            self._runner = web.AppRunner(
+                app, access_log=None, handler_cancellation=True, shutdown_timeout=0,
+                max_line_size=_LONGEST, max_field_size=_LONGEST,
+            )  # fmt: skip
+            await self._runner.setup()
+        if self._listener is None:
+            assert self._runner.server is not None
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._runner.server, "127.0.0.1", self.number, reuse_port=True
+            )
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        return await self.serve(request)
+
+    def stop(self) -> None:
+        """Refuse connections from now on and cut those that are open."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self.cut()
+
+    def cut(self) -> None:
+        server = self._runner.server if self._runner else None
+        for connection in list(server.connections) if server else []:
+            if connection.transport is not None:
+                connection.transport.abort()
+
+    async def close(self) -> None:
+        self.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._reserved.close()
+
+
+@functools.cache
+def _routes_of(service: type["FakeService"]) -> list[tuple[str, re.Pattern[str], str]]:
+    """(method, path, name of the handler) of what is marked with ``route``."""
+    routes = [
+        (verb, regex, name)
+        for name in dir(service)
+        for verb, regex in getattr(getattr(service, name), "routes", ())
+    ]
+    # A pattern that names more of its path is looked at first.
+    return sorted(routes, key=lambda found: found[1].groups)
+
+
 class FakeService:
-    """One HTTP service on a port of 127.0.0.1 that stays the same over stop and start."""
+    """One HTTP service on a port of its own."""
 
     def __init__(self, thread: LoopThread, name: str, journal: Journal) -> None:
         self.thread, self.name, self.journal = thread, name, journal
         self.faults: list[Fault] = []
-        self.port = 0
-        self._reserved: socket.socket | None = None
-        self._listener: asyncio.Server | None = None
-        self._runner: web.AppRunner | None = None
+        self._own_port: Port | None = None
         self._released = asyncio.Event()
-        self._routes = [
-            (verb, regex, getattr(self, name))
-            for name in dir(type(self))
-            for verb, regex in getattr(getattr(type(self), name), "routes", ())
-        ]
-        # A pattern that names more of its path is looked at first.
-        self._routes.sort(key=lambda found: found[1].groups)
 
     # -- the port ----------------------------------------------------------------------------
+
+    @property
+    def port(self) -> int:
+        return self._own_port.number if self._own_port else 0
 
     @property
     def url(self) -> str:
@@ -238,46 +306,28 @@ class FakeService:
         self.thread.run(self._start())
 
     async def _start(self) -> None:
-        if self._runner is None:
-            app = web.Application(client_max_size=64 << 20)
-            app.router.add_route("*", r"/{path:[\s\S]*}", self._serve)
-            self._runner = web.AppRunner(
-                app, access_log=None, handler_cancellation=True, shutdown_timeout=0,
-                max_line_size=_LONGEST, max_field_size=_LONGEST,
-            )  # fmt: skip
-            await self._runner.setup()
-        if self._reserved is None:
-            # While the fake is stopped nobody else gets its port.
-            self._reserved = socket.socket()
-            self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            self._reserved.bind(("127.0.0.1", 0))
-            self.port = self._reserved.getsockname()[1]
-        self._listener = await self.thread.loop.create_server(
-            self._runner.server, "127.0.0.1", self.port, reuse_port=True
-        )
+        if self._own_port is None:
+            self._own_port = self.thread.spare.popleft() if self.thread.spare else Port()
+            self._own_port.serve = self._serve
+        await self._own_port.start()
 
     def stop(self) -> None:
         """Refuse connections from now on and cut those that are open."""
         self.thread.run(self._stop())
 
     async def _stop(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-        assert self._runner is not None
-        server = self._runner.server
-        for connection in list(server.connections) if server else []:
-            if connection.transport is not None:
-                connection.transport.abort()
+        assert self._own_port is not None
+        self._own_port.stop()
         self.release()
 
     def close(self) -> None:
+        """Cut what is open; the port is another's."""
+
         async def close() -> None:
-            await self._stop()
-            assert self._runner is not None
-            await self._runner.cleanup()
-            if self._reserved is not None:
-                self._reserved.close()
+            assert self._own_port is not None
+            self._own_port.cut()
+            self.release()
+            self.thread.spare.append(self._own_port)
 
         self.thread.run(close())
 
@@ -384,12 +434,13 @@ class FakeService:
 
     async def dispatch(self, exchange: Exchange) -> web.Response:
         known = False
-        for method, regex, handler in self._routes:
+        for method, regex, name in _routes_of(type(self)):
             found = regex.match(exchange.path)
             if found is None:
                 continue
             known = True
             if method in (exchange.http.method, "*"):
+                handler = getattr(self, name)
                 self.before(exchange, checks_first=hasattr(handler, "checks_first"))
                 answer = handler(exchange, **found.groupdict())
                 return await answer if isinstance(answer, Awaitable) else answer
