@@ -2,9 +2,15 @@
 SHELL := /bin/bash
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --no-sync
+# In CI the slowest tests are named.
+PYTEST := $(RUN) pytest $(if $(CI),--durations=20)
+# A worker a core; one that has nothing left takes of the other's.
+TWO := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format types layers test-unit test-functional fuzz test-e2e test bench-networks \
+.PHONY: help setup lint format types layers check test-unit test-functional fuzz \
+	test-functional-gateway test-functional-network test-e2e test-e2e-pods test-e2e-vxlan \
+	test-changed test bench-networks \
 	bench-ports bench-routed bench-lists bench-creates tempest-network tempest-neutron \
 	tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
@@ -32,26 +38,38 @@ types: setup ## Types, strictly
 layers: setup ## Imports run downward only
 	$(RUN) lint-imports
 
-test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
-	$(RUN) pytest -q tests/unit
+check: ## Style, types and layers, side by side
+	$(MAKE) --no-print-directory --jobs=3 --output-sync lint types layers
 
-test-functional: setup ## Our processes against fake pods that speak real HTTP (a minute or two)
-	$(RUN) pytest -q -n 2 --tb=native --ignore=tests/functional/network \
-		--ignore=tests/functional/world tests/functional
-	# What loads Neutron runs in processes of its own: its configuration is one a process.
-	$(RUN) pytest -q -n 2 --tb=native tests/functional/network
-	# Real databases and the like are started once for a file, not once for each process.
-	$(RUN) pytest -q -n 2 --dist loadfile --tb=native tests/functional/world
+test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
+	$(PYTEST) -q $(TWO) tests/unit
+
+test-functional: test-functional-gateway test-functional-network ## Our processes against fake pods that speak real HTTP (minutes)
+
+test-functional-gateway: setup ## Those of the gateway
+	$(PYTEST) -q $(TWO) --tb=native --ignore=tests/functional/network tests/functional
+
+# What loads Neutron runs in processes of its own: its configuration is one a process.
+test-functional-network: setup ## Those of central Neutron and xjob
+	$(PYTEST) -q $(TWO) --tb=native tests/functional/network
 
 fuzz: setup ## 20,000 hostile requests to all APIs (2 minutes); FUZZ_COUNT and FUZZ_SEED choose others
 	FUZZ_COUNT=$${FUZZ_COUNT:-20000} $(RUN) pytest -q --tb=line tests/functional/test_fuzz.py
 
-test-e2e: setup ## Everything on real pods; a lab that is up is reused
-	$(RUN) pytest -v tests/e2e
-	# Pods with Neutron's own agents are a lab of their own; the two need not stand at once.
-	$(RUN) pytest -v tests/e2e_vxlan
+test-e2e: test-e2e-pods test-e2e-vxlan ## Everything on real pods; a lab that is up is reused
 
-test: lint types layers test-unit test-functional test-e2e ## All of the above: what CI runs
+test-e2e-pods: setup
+	$(PYTEST) -v tests/e2e
+
+# Pods with Neutron's own agents are a lab of their own; the two need not stand at once.
+test-e2e-vxlan: setup
+	$(PYTEST) -v tests/e2e_vxlan
+
+test-changed: setup ## The quick tests of what differs from main, by imports
+	$(RUN) python -m tests.changed
+
+test: setup ## All of the above, and what each took: what CI runs
+	$(RUN) python -m tests.stages
 
 lab-up: setup ## Bring up two real pods and Tricircle over them
 	$(RUN) lab up --tricircle

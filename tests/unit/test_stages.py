@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is told of all tests, and which are those of a change."""
+
+import grimp
+import pytest
+
+from tests.changed import module, name_loaders, touched
+from tests.stages import Took, counted, table
+
+
+@pytest.mark.parametrize(
+    ("line", "tests"),
+    [
+        ("267 passed, 17 warnings in 474.06s (0:07:54)\n", 267),
+        ("=== 1 failed, 1112 passed, 2 skipped, 1 warning in 679.88s (0:11:19) ===\n", 1113),
+        ("2 errors in 3.12s\n", 2),
+        ("FAILED tests/unit/test_x.py - 3 passed in 1.0s\n", 0),
+        ("Success: no issues found in 500 source files\n", 0),
+    ],
+)
+def test_tests_are_counted(line: str, tests: int) -> None:
+    assert counted(line) == tests
+
+
+def test_the_table() -> None:
+    told = table([Took("unit", 772, 28.4, 42.0, 43.9), Took("e2e", 0, 1.0, 2.0, 3.0, status=2)])
+    assert told.splitlines() == [
+        "stage       tests  seconds  processor seconds  of the machine",
+        "----------  -----  -------  -----------------  --------------",
+        "unit          772       28                 42              44",
+        "e2e FAILED      -        1                  2               3",
+    ]
+
+
+def test_the_tests_of_a_change() -> None:
+    graph = grimp.ImportGraph()
+    imports = {
+        "tests.unit.test_a": "tricircle.gateway.a",
+        "tests.unit.test_b": "tricircle.gateway.b",
+        "tests.unit.db.test_c": "tests.tool",
+        "tests.unit.db.conftest": "tricircle.gateway.ways",
+        "tests.e2e.test_d": "tricircle.gateway.ways",
+    }
+    for importer, imported in imports.items():
+        graph.add_import(importer=importer, imported=imported)
+    name_loaders(graph)
+    # Only a string names it, so whoever uses the loader may use it, fixtures of a folder too.
+    assert touched(graph, ["tricircle.gateway.a"]) == {"tests.unit.test_a", "tests.unit.db.test_c"}
+    assert touched(graph, ["tests.tool"]) == {"tests.unit.db.test_c"}
+    assert module("tests/unit/__init__.py") == "tests.unit"
+    assert module("docs/x.py") is module("lab/x.toml") is None
