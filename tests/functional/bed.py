@@ -30,8 +30,8 @@ from tricircle.gateway.volume import unknown as volume_unknown
 #: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
 PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0}
 #: And of one in whose test something hangs: they are waited for.
-LIST_DEADLINE = 0.7
-REQUEST_DEADLINE = 1.0
+LIST_DEADLINE = 1.0
+REQUEST_DEADLINE = 1.5
 IMPATIENT = {"list_deadline": LIST_DEADLINE, "request_deadline": REQUEST_DEADLINE}
 
 MARKER_KEY = "sixteen letters or more"
@@ -75,7 +75,7 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
     """
     identity = f"""
     [pods]
-    connect_deadline = 1
+    connect_deadline = 10
     probe_interval = 0.2
     probe_deadline = 1
     cache_seconds = 0.1
