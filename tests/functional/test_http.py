@@ -21,13 +21,13 @@ ORIGIN = "https://dashboard.example.org"
 
 
 async def raw(gateway: Gateway, text: str) -> bytes:
-    """Send bytes as they are, give all that comes back within a moment."""
+    """Send bytes as they are, give all that comes back: within a moment, or until it is the end."""
     where = urlsplit(gateway.compute)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     writer.write(text.replace("\n", "\r\n").encode("latin-1"))
     await writer.drain()
     try:
-        return await asyncio.wait_for(reader.read(), 1)
+        return await asyncio.wait_for(reader.read(), 20 if "Connection: close" in text else 1)
     except TimeoutError:
         return b""
     finally:
