@@ -25,6 +25,7 @@ from tricircle.gateway.call import Context
 from tricircle.gateway.errors import Fault
 from tricircle.gateway.memory import Recent
 from tricircle.gateway.threads import TOKENS, Busy
+from tricircle.pods.transport import bound
 
 _MOST_TOKENS = 10_000
 _CACHE = "tricircle.token_cache"
@@ -157,7 +158,7 @@ class _Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
 
     def _create_session(self, **kwargs: Any) -> Any:
         # Two tries have the whole time between them.
-        return super()._create_session(timeout=CONF.gateway.keystone_deadline / 2, **kwargs)
+        return bound(super()._create_session(timeout=CONF.gateway.keystone_deadline / 2, **kwargs))
 
     def fetch_token(self, token: str, **kwargs: Any) -> Any:
         try:
