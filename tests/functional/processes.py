@@ -108,7 +108,8 @@ class Process:
         try:
             async with (
                 aiohttp.ClientSession() as http,
-                http.get(f"{self.url}/healthcheck") as answer,
+                # The API that is there last.
+                http.get(f"http://127.0.0.1:{self.admin_port}/healthcheck") as answer,
             ):
                 return answer.status == 200
         except aiohttp.ClientError:

@@ -6,7 +6,8 @@ Whatever it leaves undone, xjob does.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from oslo_db import exception as db_exc
@@ -14,10 +15,14 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import creations
+from tricircle.db.errors import NotFound
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import in_thread
 
 LOG = logging.getLogger(__name__)
+
+# Seconds between two tries to write down what was made, and in which they are made.
+_PAUSE, _REMEMBERED = 1.0, 3600.0
 
 
 def start(services: Services, work: Coroutine[Any, Any, None]) -> None:
@@ -31,6 +36,32 @@ def _ended(services: Services, task: asyncio.Task[None]) -> None:
     services.tasks.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         LOG.error("Work in the background failed", exc_info=error)
+
+
+async def written(services: Services, what: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Write down what exists already; while the database is away, behind the client's back.
+
+    ``work`` may be done twice. Only if this process ends before the database is back is it left
+    to xjob and to lookups.
+    """
+    try:
+        await work()
+    except NotFound as error:
+        LOG.warning("%s is not written down: %s", what, error)
+    except db_exc.DBError as error:
+        LOG.warning("%s is not written down yet: %s", what, error)
+        start(services, _until_written(what, work))
+
+
+async def _until_written(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    until = time.monotonic() + _REMEMBERED
+    while time.monotonic() < until:
+        await asyncio.sleep(_PAUSE)
+        with contextlib.suppress(db_exc.DBError):
+            await work()
+            LOG.info("%s is written down now", what)
+            return
+    LOG.error("%s was not written down: the database was away for too long", what)
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,6 @@
 
 import dataclasses
 import functools
-import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
@@ -21,6 +20,7 @@ from tricircle.pods.discovery import why
 from tricircle.pods.document import Document
 from tricircle.pods.errors import PodBroken, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
+from tricircle.pods.trust import trust
 
 # How each service is named in OpenStack-API-Version, and its older header where it has one.
 VERSION_HEADERS = {
@@ -212,14 +212,6 @@ def _translated(answer: PodResponse, names: Translation) -> PodResponse:
     return dataclasses.replace(
         answer, body=names.outward(answer.body), headers=CIMultiDictProxy(headers)
     )
-
-
-def trust() -> ssl.SSLContext | bool:
-    """The certificates pods are believed by: the same as Keystone."""
-    identity = CONF.tricircle_identity
-    if identity.insecure:
-        return False
-    return ssl.create_default_context(cafile=identity.cafile) if identity.cafile else True
 
 
 @functools.lru_cache(maxsize=1024)

@@ -5,9 +5,10 @@ and which waits for no client for ever.
 
 import asyncio
 import contextlib
+import os
 import resource
 import socket
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -23,6 +24,8 @@ LOG = logging.getLogger(__name__)
 
 # Seconds that requests under way have to end once the process is told to stop.
 GRACE = 30.0
+# Seconds in which who has connected by then is let in; so many times as long they have to ask.
+_KNOCKING, _LAST_WORDS = 0.05, 20
 # Seconds in which the rest of a body that nobody wants is read.
 _LINGERING = 10.0
 # Of the files a process may have open, those that are left to the pods, the database and the rest.
@@ -87,6 +90,16 @@ class _Connection(web.RequestHandler):
         if self._admitted:
             _DOOR.open -= 1
         super().connection_lost(exc)
+
+    def close(self) -> None:
+        """The process is to stop. Who has come and not asked yet may do so."""
+        if not self.awaited:
+            super().close()
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the first request has yet to come."""
+        return self._request_count == 0
 
     def _expect_request(self) -> None:
         if self._request_count == 0:
@@ -177,7 +190,22 @@ class Runner(web.ServerRunner):
 
     async def shutdown(self) -> None:
         await self._served.stop()
+        assert self.server is not None
+        for _ in range(_LAST_WORDS):
+            connections = cast("list[_Connection]", self.server.connections)
+            if not any(one.awaited for one in connections):
+                break
+            await asyncio.sleep(_KNOCKING)
 
     async def cleanup(self) -> None:
+        await self._let_in()
         await super().cleanup()
         await self._served.close()
+
+    async def _let_in(self) -> None:
+        """Accept who has connected: the kernel would cut them off once nobody listens."""
+        for site in self._sites:
+            for listening in getattr(site._server, "sockets", ()):
+                with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                    same.listen(0)
+        await asyncio.sleep(_KNOCKING)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
+from oslo_db import exception as db_exc
 
 from tricircle.db import definitions as store
 from tricircle.db import moves
@@ -27,6 +28,8 @@ _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 _KINDS = {"volume": (*definitions.NAMED, moves.KIND), "compute": (moves.KIND,)}
 # Seconds that ids are believed; changes of this process are seen at once.
 _BELIEVED = 1.0
+# And those that are to be read anew are waited for, where some are known.
+_PATIENCE = 0.5
 
 
 class Translation:
@@ -58,6 +61,12 @@ class Translation:
         return _UUID.sub(lambda found: self._outward.get(found[0], found[0]), text)
 
 
+def _heed(reading: "asyncio.Task[None]") -> None:
+    """Who waits for it is told of an error; nobody may."""
+    if not reading.cancelled():
+        reading.exception()
+
+
 class Names:
     """The translations of all pods, read from the database."""
 
@@ -74,8 +83,19 @@ class Names:
             # Many who come at once wait for one who reads.
             if self._reading is None:
                 self._reading = asyncio.ensure_future(self._read())
-            await asyncio.shield(self._reading)
+                self._reading.add_done_callback(_heed)
+            await self._wait(self._reading)
         return self._known.get((service, pod_id))
+
+    async def _wait(self, reading: "asyncio.Task[None]") -> None:
+        """Wait for what is being read; while the database is away, what was known goes on."""
+        known = self._read_at > float("-inf")
+        try:
+            async with asyncio.timeout(_PATIENCE if known else None):
+                await asyncio.shield(reading)
+        except (TimeoutError, db_exc.DBError):
+            if not known:
+                raise
 
     async def _read(self) -> None:
         this, began = asyncio.current_task(), time.monotonic()

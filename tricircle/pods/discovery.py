@@ -20,6 +20,7 @@ from tricircle.conf import CONF
 from tricircle.pods import bodies
 from tricircle.pods import versions as microversions
 from tricircle.pods.errors import PodTimeout, PodUnreachable
+from tricircle.pods.trust import trust
 from tricircle.pods.versions import Range
 
 
@@ -66,6 +67,7 @@ class Found:
 def client() -> aiohttp.ClientSession:
     """An HTTP session for ``discover``; to be closed by the caller, on the loop it was made on."""
     return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=trust()),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=True,
         headers={"User-Agent": "tricircle", **bodies.PLAIN},
@@ -155,7 +157,9 @@ def why(error: aiohttp.ClientConnectorError) -> str:
     """The reason in words: asyncio hides "Connection refused" behind the name of its call."""
     cause = error.os_error
     if isinstance(cause, ssl.SSLError):
-        return str(getattr(cause, "verify_message", "") or cause.reason or cause)
+        if message := getattr(cause, "verify_message", ""):
+            return f"certificate verify failed: {message}"
+        return str(cause.reason or cause)
     number = cause.errno
     return os.strerror(number) if number and number > 0 else str(cause)
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import aiohttp
+from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
@@ -46,7 +47,17 @@ class Prober:
         self._offered = Offered(())
 
     async def run(self) -> None:
-        async with discovery.client() as http, asyncio.TaskGroup() as group:
+        async with discovery.client() as http:
+            try:
+                await self._run(http)
+            finally:
+                probes = list(self._probes.values())
+                for probe in probes:
+                    probe.cancel()
+                await asyncio.gather(*probes, return_exceptions=True)
+
+    async def _run(self, http: aiohttp.ClientSession) -> None:
+        async with asyncio.TaskGroup() as group:
             group.create_task(self._every(self._read_catalogue, self._catalogue_interval))
             group.create_task(
                 self._every(lambda: self.start_probes(http), lambda _: CONF.pods.probe_interval)
@@ -104,6 +115,9 @@ class Prober:
         try:
             if await asyncio.to_thread(pods.claim_probe, pod.id, now, recent):
                 await self.probe(http, pod)
+        except db_exc.DBError as error:
+            reason = str(error).splitlines()[0]
+            LOG.warning("Pod %s could not be probed: %s", pod.region_name, reason)
         except Exception:
             LOG.exception("Pod %s could not be probed", pod.region_name)
 
@@ -135,6 +149,9 @@ class Prober:
                 await work()
             except KeystoneFailed as error:
                 LOG.warning("%s", error)
+                failure = error
+            except db_exc.DBError as error:
+                LOG.warning("The pods cannot be watched: %s", str(error).splitlines()[0])
                 failure = error
             except Exception as error:
                 LOG.exception("Watching the pods failed; it is tried again")

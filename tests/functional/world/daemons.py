@@ -106,7 +106,7 @@ class MariaDB:
         return (
             f"""mariadbd --no-defaults --user={self._user} --datadir={self.data}
             --socket={self._socket} --port={self.port} --bind-address={ADDRESS}
-            --pid-file={self.home}/pid --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=0
+            --pid-file={self.home}/pid --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0
             --innodb-buffer-pool-size=32M --innodb-log-file-size=16M --performance-schema=OFF
             --max-connections=400 --skip-name-resolve --character-set-server=utf8mb4
             --binlog-format=ROW --innodb-autoinc-lock-mode=2""".split()

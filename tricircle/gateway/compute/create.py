@@ -7,17 +7,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import allocations, creations
 from tricircle.db import made as made_rows
 from tricircle.db import server_groups as groups
-from tricircle.db.errors import Elsewhere, NotFound
+from tricircle.db.errors import Elsewhere
 from tricircle.db.models import ServerGroup, now
 from tricircle.gateway import lookup
 from tricircle.gateway.background import at_work
+from tricircle.gateway.background import at_work, written
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute import nics, pod_groups, unknown
@@ -298,16 +298,17 @@ async def _has(call: Call, pod: Pod, path: str) -> bool:
 
 
 async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id: str) -> None:
-    """Remember where the server is. It exists whatever fails here: xjob or a lookup mends it."""
+    """Remember where the server is. It exists whatever fails here."""
     project = call.context.project_id
     ours = [port.port_id for port in ports if not port.brought]
-    try:
-        where = (made.server_id, made.pod.id)
+    where = (made.server_id, made.pod.id)
+    call.services.routings.put("server", *where)
+
+    async def work() -> None:
         await in_thread(
             made_rows.server, creation_id, *where, project, ours, made.why, ends=not ports
         )
-        call.services.routings.put("server", *where)
         if ports and await nics.hand_over(call, ports, made.server_id):
             await in_thread(creations.end, creation_id)
-    except (db_exc.DBError, NotFound) as error:
-        LOG.warning("Server %s is made but not written down: %s", made.server_id, error)
+
+    await written(call.services, f"Server {made.server_id}", work)

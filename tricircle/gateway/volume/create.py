@@ -4,14 +4,13 @@
 import asyncio
 
 from aiohttp import web
-from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import bindings, storage
-from tricircle.db.errors import NotFound
 from tricircle.db.storage import Use
 from tricircle.gateway import choosing, lookup, placed
+from tricircle.gateway.background import written
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault
@@ -112,13 +111,17 @@ def _another_may_take_it(answer: PodResponse) -> bool:
 async def _write_down(
     call: Call, wanted: CreateRequest, answer: PodResponse, row_id: str, use: Use
 ) -> None:
-    """Remember where it is. It exists whatever fails here: a lookup mends it."""
+    """Remember where it is. It exists whatever fails here."""
     project, kind = call.context.project_id, wanted.kind
     try:
         new = await lookup.learned(kind, answer.json()[kind]["id"], answer.pod)
         used = usage.told(kind, answer, use)
+    new = answer.json()[kind]["id"]
+    used = usage.told(kind, answer, use)
+
+    async def work() -> None:
         await in_thread(storage.confirm, row_id, new, answer.pod.id, used)
         await lookup.remember(call, kind, new, answer.pod, project_id=project)
         await in_thread(bindings.ensure, project, answer.pod.id)
-    except (db_exc.DBError, NotFound) as error:
-        LOG.warning("A new %s is not written down: %s", kind, error)
+
+    await written(call.services, f"A new {kind}", work)

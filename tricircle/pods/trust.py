@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose certificates are believed."""
+
+import ssl
+
+from tricircle.conf import CONF
+
+
+def trust() -> ssl.SSLContext | bool:
+    """The certificates pods are believed by: the same as Keystone. For aiohttp's ``ssl``."""
+    identity = CONF.tricircle_identity
+    if identity.insecure:
+        return False
+    return ssl.create_default_context(cafile=identity.cafile) if identity.cafile else True
