@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
@@ -186,7 +187,11 @@ async def learned(resource_type: str, told: Any, pod: Pod) -> str:
     if not isinstance(told, str) or not _is_uuid(told):
         what = f"answered with {told!r:.80} as the id of a {resource_type}"
         raise PodBroken(pod.region_name, f"{what}, which is none.")
-    if await elsewhere(resource_type, told, pod):
+    try:
+        taken = await elsewhere(resource_type, told, pod)
+    except db_exc.DBError:
+        taken = False  # it is there all the same; it is looked at again when it is written down
+    if taken:
         what = f"answered with {told} as the id of a new {resource_type}"
         raise PodBroken(pod.region_name, f"{what}, which is in another pod.")
     return told

@@ -76,9 +76,9 @@ def refused_well(answer: Answer) -> None:
 
 
 def counted(cloud: Cloud) -> bool:
-    """Whether every server is counted."""
-    there = sum(len(pod.nova.live()) for pod in cloud.pods.values())
-    return allocations.used(cloud.project_id)["instances"] == there
+    """Whether of every server it is written down what it uses."""
+    there = [server.id for pod in cloud.pods.values() for server in pod.nova.live()]
+    return all(allocations.get(server_id) for server_id in there)
 
 
 def whole(cloud: Cloud, told: set[str]) -> None:

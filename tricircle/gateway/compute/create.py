@@ -3,6 +3,7 @@
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,6 @@ from tricircle.db import server_groups as groups
 from tricircle.db.errors import Elsewhere
 from tricircle.db.models import ServerGroup, now
 from tricircle.gateway import lookup
-from tricircle.gateway.background import at_work
 from tricircle.gateway.background import at_work, written
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
@@ -303,8 +303,11 @@ async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id:
     ours = [port.port_id for port in ports if not port.brought]
     where = (made.server_id, made.pod.id)
     call.services.routings.put("server", *where)
+    tries = itertools.count()
 
     async def work() -> None:
+        if next(tries):  # then the database was away when the id was looked at
+            await lookup.learned("server", made.server_id, made.pod)
         await in_thread(
             made_rows.server, creation_id, *where, project, ours, made.why, ends=not ports
         )

@@ -22,10 +22,8 @@ from yarl import URL
 
 from tricircle.conf import CONF
 from tricircle.gateway import healthcheck
-from tricircle.gateway.client import proxy_toward, trust
-from tricircle.gateway.console import hosts, places
 from tricircle.gateway.client import proxy_toward
-from tricircle.gateway.console import places
+from tricircle.gateway.console import hosts, places
 from tricircle.gateway.console.places import Place
 from tricircle.gateway.console.relay import relay
 from tricircle.gateway.services import Services

@@ -113,13 +113,10 @@ async def _write_down(
 ) -> None:
     """Remember where it is. It exists whatever fails here."""
     project, kind = call.context.project_id, wanted.kind
-    try:
-        new = await lookup.learned(kind, answer.json()[kind]["id"], answer.pod)
-        used = usage.told(kind, answer, use)
-    new = answer.json()[kind]["id"]
-    used = usage.told(kind, answer, use)
+    told, used = answer.json()[kind]["id"], usage.told(kind, answer, use)
 
     async def work() -> None:
+        new = await lookup.learned(kind, told, answer.pod)
         await in_thread(storage.confirm, row_id, new, answer.pod.id, used)
         await lookup.remember(call, kind, new, answer.pod, project_id=project)
         await in_thread(bindings.ensure, project, answer.pod.id)
