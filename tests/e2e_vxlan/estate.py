@@ -5,15 +5,16 @@ from typing import Any
 
 from tests.e2e.networks import Estate
 from tests.e2e.site import eventually
+from tricircle.pods.markers import named
 
-SHADOW = "tricircle:shadow:"
+SHADOW = "shadow:"
 
 
 class TunnelEstate(Estate):
     def shadows(self, region: str) -> list[Any]:
         """The shadow ports in a pod."""
         ports = self.pods[region].network.ports()
-        return [port for port in ports if port.description.startswith(SHADOW)]
+        return [port for port in ports if (named(port.description) or "").startswith(SHADOW)]
 
     def agents(self, region: str) -> list[Any]:
         """The hosts of other pods that a pod knows."""

@@ -12,8 +12,9 @@ OPTS = [
         secret=True,
         help="Long random texts of at least 16 letters, the same for every gateway, central "
         "Neutron and xjob. What Tricircle makes in a pod is signed with the first; what is signed "
-        "with any is known to be Tricircle's. To change it put a new one first, wait until the "
-        "audits find nothing more to sign, and take the old one away. Without any, an object that "
-        "bears a marker is believed to be Tricircle's when it is of the right project.",
+        "with any is known to be Tricircle's. To change it add a new one; when all processes know "
+        "it put it first; when the audits find nothing more to sign take the old one away. Without "
+        "any, an object that bears a marker is believed to be Tricircle's when it is of the right "
+        "project.",
     ),
 ]

@@ -56,8 +56,8 @@ OPTS = [
         "orphan_grace",
         default=300.0,
         min=0.0,
-        help="Seconds after which an object in a pod that bears Tricircle's marker and that "
-        "nobody wants is removed by the audit. Objects without the marker are never touched.",
+        help="Seconds after which an object in a pod that Tricircle made and that nobody wants is "
+        "removed by the audit. Objects that it did not make are never touched.",
     ),
     cfg.FloatOpt(
         "status_interval", default=2.0, min=0.1, help="Seconds between looks at port status."

@@ -3,7 +3,7 @@
 it looks like ours and is not.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from oslo_db import exception as db_exc
 from oslo_log import log
@@ -14,8 +14,8 @@ from tricircle.pods.pod import Pod
 
 LOG = log.getLogger(__name__)
 
-# Strangers' objects told of at once: anybody can make some.
-_STRANGERS = 100
+# Strangers' objects told of at once, and looked up at all: anybody can make some.
+_STRANGERS, _LOOKED_AT = 100, 1000
 
 
 def report(pod: Pod, key: Key, project_id: str | None, told: str) -> None:
@@ -33,10 +33,10 @@ def left_alone(object_id: str, project_id: str) -> str:
     return f"left {object_id} of project {project_id} alone: its marker is not ours"
 
 
-def report_strangers(pod: Pod, found: Collection[tuple[Key, str]]) -> None:
+def report_strangers(pod: Pod, found: Sequence[tuple[Key, str]]) -> None:
     """Tell once of what bears a marker and is let alone: {key, what it is}. Raises nothing."""
     try:
-        new = repairs.add_new(pod.id, found, _STRANGERS)
+        new = repairs.add_new(pod.id, found[:_LOOKED_AT], _STRANGERS)
     except db_exc.DBError as error:
         LOG.error(
             "What is not ours in pod %s could not be written down: %s", pod.region_name, error

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Markers: how an object in a pod tells which resource of the region it was made for.
 
-A marker is ``tricircle:<id>``, a slash and a signature, in the object's description (a server
-group's name). Anybody may write such a text; nobody else can sign it, for this pod, this kind of
-object and this owner. Where no key is configured, and on what was made before there was one, the
-signature is missing: then the owner must be a project for which we would have made the object.
+A marker is ``tricircle/<id>/<signature>``, in the object's description (a server group's name).
+Anybody may write such a text; nobody else can sign it, for this pod, this kind of object and this
+owner. Where no key is configured, and on what was made before there was one, it is
+``tricircle:<id>``: then the owner must be a project for which we would have made the object. The
+two begin otherwise, because releases that know no signature would take the first for something
+that nobody wants, and remove it.
 """
 
 import base64
@@ -19,8 +21,9 @@ from tricircle.conf import CONF
 
 LOG = log.getLogger(__name__)
 
-_PREFIX = "tricircle:"
-_TEXT = re.compile(_PREFIX + r"([0-9A-Za-z:-]{1,100})(?:/([0-9A-Za-z_-]{16}))?")
+_ID = r"([0-9A-Za-z:-]{1,100})"
+_UNSIGNED = re.compile(f"tricircle:{_ID}")
+_SIGNED = re.compile(f"tricircle/{_ID}/([0-9A-Za-z_-]{{16}})")
 # Bytes of a signature: so few that the markers of many objects fit into one query.
 _SIZE = 12
 _LETTERS = 16
@@ -46,8 +49,8 @@ def check() -> None:
 
 def named(text: object) -> str | None:
     """The resource that a marker names, whoever wrote it; None for any other text."""
-    found = _TEXT.fullmatch(text) if isinstance(text, str) else None
-    return found[1] if found else None
+    found = _read(text)
+    return found[0] if found else None
 
 
 def sign(resource_id: str, place: Place, project_id: str) -> str:
@@ -57,9 +60,9 @@ def sign(resource_id: str, place: Place, project_id: str) -> str:
 
 def forms(resource_id: str, place: Place, project_id: str) -> list[str]:
     """All markers one of ours may have, the newest first: by every key, and without any."""
-    text = _PREFIX + resource_id
     signatures = (_signature(key, resource_id, place, project_id) for key in CONF.markers.secrets)
-    return [*(f"{text}/{signature}" for signature in signatures), text]
+    signed = [f"tricircle/{resource_id}/{signature}" for signature in signatures]
+    return [*signed, f"tricircle:{resource_id}"]
 
 
 def is_newest(text: object, resource_id: str, place: Place, project_id: str) -> bool:
@@ -74,10 +77,9 @@ def is_newest(text: object, resource_id: str, place: Place, project_id: str) -> 
 
 def is_signed(text: object, place: Place, project_id: str) -> bool:
     """Whether a project's object has a marker that only we can have written."""
-    found = _TEXT.fullmatch(text) if isinstance(text, str) else None
-    if found is None or found[2] is None:
+    resource_id, signature = _read(text) or ("", None)
+    if signature is None:
         return False
-    resource_id, signature = found[1], found[2]
     good = (_signature(key, resource_id, place, project_id) for key in CONF.markers.secrets)
     # All are compared, so that how long it takes tells nothing.
     return sum(hmac.compare_digest(signature, one) for one in good) > 0
@@ -89,13 +91,21 @@ def is_ours(text: object, place: Place, project_id: str, owners: Collection[str]
     ``owners`` are the projects it would be made for; None when that cannot be known any more: then
     only a signature tells, or, where no key is configured, the marker alone.
     """
-    found = _TEXT.fullmatch(text) if isinstance(text, str) else None
+    found, keys = _read(text), CONF.markers.secrets
     if found is None:
         return False
-    keys = CONF.markers.secrets
-    if keys and found[2] is not None:
+    if keys and found[1] is not None:
         return is_signed(text, place, project_id)
     return not keys if owners is None else project_id in owners
+
+
+def _read(text: object) -> tuple[str, str | None] | None:
+    """The id and the signature, if there is one, of what may be a marker."""
+    if not isinstance(text, str):
+        return None
+    if found := _SIGNED.fullmatch(text):
+        return found[1], found[2]
+    return (found[1], None) if (found := _UNSIGNED.fullmatch(text)) else None
 
 
 def _signature(key: str, resource_id: str, place: Place, project_id: str) -> str:

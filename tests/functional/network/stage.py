@@ -183,11 +183,7 @@ class Stage:
         return [
             item
             for item in self.neutron(region).tables[collection].values()
-            if (
-                named(item) == resource_id
-                if resource_id
-                else item["description"].startswith("tricircle:")
-            )
+            if (named(item) == resource_id if resource_id else named(item))
         ]
 
     @property

@@ -18,6 +18,7 @@ from tests.functional.network.routers import (
     routes,
 )
 from tests.functional.network.stage import PROJECT, Stage
+from tricircle.network.site import named
 
 
 @pytest.mark.parametrize("later", ["change", "removal"])
@@ -93,7 +94,7 @@ def test_whoever_joins_a_router_by_a_subnet_dies(stage: Stage, killer: Killer) -
         there = stage.copy("pod1", "routers", made["id"])
         ports = stage.neutron("pod1").ports(device_id=there["id"])
         assert len(ports) == len({port["description"] for port in ports}) == 2, step
-        assert all(port["description"].startswith("tricircle:") for port in ports), step
+        assert all(named(port) for port in ports), step
         for subnet in (six, four):
             leave(stage, made, subnet)
         stage.reconcile("pod1")

@@ -13,7 +13,6 @@ from tricircle.network.deadline import Deadline
 from tricircle.network.site import Site
 
 VXLAN = {"provider:network_type": "vxlan"}
-SHADOW = "tricircle:shadow:"
 
 
 class Tunnels:
@@ -64,7 +63,7 @@ class Tunnels:
 
     def shadows(self, region: str) -> list[Object]:
         ports = self.stage.neutron(region).ports()
-        return [port for port in ports if port["description"].startswith(SHADOW)]
+        return [port for port in ports if endpoints.named_shadow(port)]
 
     def shadow(self, region: str, port: Object) -> Object:
         """The shadow a central port has in a pod."""

@@ -36,6 +36,11 @@ def test_it_is_the_same_each_time_and_fits_any_description() -> None:
     assert len(set(markers.forms(ID, HERE, PROJECT))) == len(KEYS) + 1
 
 
+def test_a_release_that_knows_no_signature_takes_it_for_no_marker() -> None:
+    """It would not know the resource, and remove what nobody seems to want."""
+    assert not markers.sign(ID, HERE, PROJECT).startswith("tricircle:")
+
+
 @pytest.mark.parametrize(
     ("place", "project_id"),
     [
@@ -65,7 +70,9 @@ def test_it_is_good_for_one_object_only(place: Place, project_id: str) -> None:
         "tricircle: our network",
         "tricircle:a\nWARNING forged",
         f"tricircle:{'a' * 101}",
-        "tricircle:a/short",
+        "tricircle/a",
+        "tricircle/a/short",
+        "tricircle:a/1234567890123456",
         "a tricircle:a",
     ],
 )
