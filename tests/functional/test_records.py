@@ -291,6 +291,16 @@ async def test_events_go_to_the_pods_of_their_servers(gateway: Gateway, cloud: C
     assert [one["server_uuid"] for one in told] == [one["server_uuid"] for one in events]
 
 
+async def test_nothing_is_looked_for_on_behalf_of_whoever_may_not_tell(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    events = [event(f"5f9a1c5e-0000-4000-8000-{number:012}") for number in range(50)]
+    answer = await gateway.post("/os-server-external-events", {"events": events})
+    assert answer.status == 403
+    (asked,) = cloud.journal.find("pod")
+    assert asked.method == "POST"
+
+
 async def test_events_that_are_refused(gateway: Gateway, cloud: Cloud) -> None:
     server = cloud.pods["pod1"].nova.add_server("s")
     path = "/os-server-external-events"

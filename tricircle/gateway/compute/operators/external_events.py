@@ -14,17 +14,25 @@ from tricircle.gateway.errors import Fault
 from tricircle.gateway.forward import ask_any, forward, reply
 from tricircle.pods.pod import Pod
 
+# The id of a server that no pod has.
+_NOBODYS = "00000000-0000-0000-0000-000000000000"
+
 
 async def create(call: Call) -> web.Response:
     """POST /os-server-external-events.
 
-    Nothing is delivered while it is not known where a server is: whoever tells will tell again.
+    A pod first judges the events as if they were of a server that nobody has: whoever may not tell
+    has us look for nothing. Nothing is delivered while it is not known where a server is: whoever
+    tells will tell again.
     """
     body = call.json()
     events = body.get("events") if isinstance(body, dict) else None
     servers = [_server(event) for event in events] if isinstance(events, list) else []
     if not isinstance(events, list) or not events or None in servers:
         return reply(call, await ask_any(call))
+    judged = await _tell(call, None, [{**event, "server_uuid": _NOBODYS} for event in events])
+    if not judged.ok:
+        return reply(call, judged)
     known = await _places(call, {server for server in servers if server is not None})
     parts: dict[Pod | None, list[int]] = {}
     for index, server in enumerate(servers):
