@@ -23,6 +23,7 @@ USERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tricircle": ("service", SERVICE_ROLES),
     "demo": ("demo", ("member",)),
     "demo2": ("demo2", ("member",)),
+    "demo3": ("demo3", ("member",)),
     "reader": ("demo", ("reader",)),
 }
 #: (service type, service name, port, path)
@@ -98,7 +99,7 @@ def _users(identity: Any) -> None:
             )
         for role in wanted:
             identity.assign_project_role_to_user(projects[project], users[name], roles[role])
-    for project in ("demo", "demo2"):
+    for project in ("demo", "demo2", "demo3"):
         identity.assign_project_role_to_user(projects[project], users["admin"], roles["admin"])
 
 

@@ -90,7 +90,8 @@ def authtoken(lab: Lab, user: str) -> dict[str, object]:
 def client_clouds(lab: Lab) -> dict[str, object]:
     """The document of clouds.yaml: one cloud for each of the lab's users."""
     regions = [REGION, *(pod.region for pod in lab.pods)]
-    users = {"admin": "admin", "demo": "demo", "demo2": "demo2", "reader": "demo"}
+    users = {"admin": "admin", "reader": "demo"}
+    users |= {name: name for name in ("demo", "demo2", "demo3")}
     clouds = {}
     for user, project in users.items():
         clouds[user] = {

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lab the tests run on: one that is up is reused, else it is brought up and taken down."""
+"""The lab the tests run on: one that is up is reused, else it is brought up and taken down.
+
+Tests may run in several processes at once, each as a user with a project of their own.
+"""
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -11,13 +14,30 @@ import pytest
 from lab import client, tricircle
 from lab.dataplane import topology
 from lab.settings import Lab
-from tests.e2e.labs import standing
+from tests.e2e.labs import alone, standing, undisturbed
 from tests.e2e.networks import Estate
-from tests.e2e.site import Site, eventually, left_in
+from tests.e2e.site import Leftovers, Site, eventually
 
 LAB_NAME = os.environ.get("LAB_NAME", "lab")
 #: The second pod runs an older series, so every test below is one of a mixed cloud.
 RELEASES = {"pod2": "2025.1"}
+#: The users of the processes that run tests at once, each with a project of their own.
+USERS = {"gw0": "demo", "gw1": "demo3"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that disturbs pods or Tricircle's processes has the lab for itself."""
+    turn = alone if item.get_closest_marker("disturbs") else undisturbed
+    with turn(LAB_NAME):
+        return (yield)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the one external network runs in one process, one after the other."""
+    for item in items:
+        if "external" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("external"))
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +51,15 @@ def admin(lab: Lab) -> Any:
 
 
 @pytest.fixture(scope="session")
-def demo(lab: Lab) -> Any:
-    """An ordinary member's connection to the one region."""
-    return tricircle.connect(lab, "demo")
+def user() -> str:
+    """An ordinary member's name, which is their project's, too; nobody else's meanwhile."""
+    return USERS[os.environ.get("PYTEST_XDIST_WORKER", "gw0")]
+
+
+@pytest.fixture(scope="session")
+def demo(lab: Lab, user: str) -> Any:
+    """The user's connection to the one region."""
+    return tricircle.connect(lab, user)
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +82,10 @@ def tricircle_api(lab: Lab, admin: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def openstack(lab: Lab) -> Callable[..., str]:
+def openstack(lab: Lab, user: str) -> Callable[..., str]:
     """The stock client, as a user runs it: ``openstack("server", "list")`` -> what it printed."""
 
-    def run(*arguments: str, cloud: str = "demo", check: bool = True) -> str:
+    def run(*arguments: str, cloud: str = user, check: bool = True) -> str:
         done = client.openstack(lab, *arguments, cloud=cloud)
         if check:
             assert done.returncode == 0, done.stderr
@@ -85,13 +111,28 @@ def flavor(admin: Any) -> Any:
     return found or admin.compute.create_flavor(name="e2e.nano", ram=64, disk=1, vcpus=1)
 
 
+@pytest.fixture(scope="session")
+def leftovers(admin: Any, pods: dict[str, Any]) -> Iterator[Leftovers]:
+    left = Leftovers(admin, pods)
+    yield left
+    left.none()
+
+
 @pytest.fixture
-def site(demo: Any, image: Any, flavor: Any, name: str, pods: dict[str, Any]) -> Iterator[Site]:
+def site(
+    request: pytest.FixtureRequest,
+    demo: Any,
+    image: Any,
+    flavor: Any,
+    name: str,
+    leftovers: Leftovers,
+) -> Iterator[Site]:
     site = Site(demo, image, flavor, name)
     yield site
     site.clean()
-    # Another test would find its segment taken in a pod.
-    eventually("the pods are clean", lambda: not left_in(pods, site.made), 90)
+    # Pods clean up while the next test runs.
+    leftovers.none()
+    leftovers.expect(request.node.nodeid, site.made, site.routed)
 
 
 @pytest.fixture

@@ -32,17 +32,55 @@ def pod_objects(pod: Any, central_id: str) -> list[Any]:
     return found + [group for group in groups if named(group.description) == central_id]
 
 
-def left_in(pods: dict[str, Any], central_ids: Iterable[str]) -> list[Any]:
-    """What the pods still have of central resources."""
-    wanted = set(central_ids)
-    found = []
-    for pod in pods.values():
-        network = pod.network
-        for kind in (
-            *(network.networks, network.subnets, network.ports, network.routers),
-            *(network.ips, network.security_groups),
-        ):
-            found += [item for item in kind() if named(item.description) in wanted]
+class Leftovers:
+    """What tests made and have deleted, until no pod has anything of it any more."""
+
+    def __init__(self, admin: Any, pods: dict[str, Any]) -> None:
+        self._regions, self._pods = (admin, *pods.values()), pods
+        self._expected: list[tuple[str, list[str], list[str]]] = []
+
+    def expect(self, test: str, made: Iterable[str], routers: Iterable[str]) -> None:
+        """What a test made, by central ids, goes from the pods; so do its routers' bridges."""
+        bridges = [f"{kind} {router}" for router in routers for kind in BRIDGES]
+        self._expected.append((test, list(made), bridges))
+
+    def none(self) -> None:
+        """All that is expected to go has gone before long; else the test it is of is named."""
+        expected, self._expected = self._expected, []
+        for test, made, bridges in expected:
+            eventually(f"the pods are clean of {test}", lambda m=made: not self._left(m), 90)
+            eventually(f"no bridge is left of {test}", lambda b=bridges: not self._named(b), 90)
+
+    def _left(self, central_ids: Iterable[str]) -> list[str]:
+        wanted = set(central_ids)
+        return [
+            f"{region} {kind} {item['id']}"
+            for region, pod in self._pods.items()
+            for kind in KINDS
+            for item in _listed(pod, kind, "description")
+            if wanted and named(item["description"]) in wanted
+        ]
+
+    def _named(self, names: list[str]) -> list[str]:
+        return [
+            item["name"]
+            for one in (self._regions if names else ())
+            for item in _listed(one, "networks", "name")
+            if item["name"] in names
+        ]
+
+
+#: What a router is joined with its copies by.
+BRIDGES = ("east-west", "north-south")
+#: The collections of what has copies in pods.
+KINDS = ("networks", "subnets", "ports", "routers", "floatingips", "security-groups")
+
+
+def _listed(cloud: Any, collection: str, field: str) -> list[dict[str, Any]]:
+    """All of a collection, no more of each than its id and one field."""
+    query = {"fields": ["id", field]}
+    answer = cloud.network.get(f"/{collection}", params=query).json()
+    found: list[dict[str, Any]] = answer[collection.replace("-", "_")]
     return found
 
 
@@ -54,6 +92,8 @@ class Site:
         self.servers: list[Any] = []
         self.networks: list[Any] = []
         self.routers: list[Any] = []
+        # The ids of those, also of deleted ones.
+        self.routed: list[str] = []
         self.groups: list[Any] = []
         # Ids of what has copies in pods, which go, too.
         self.made: list[str] = []
@@ -110,6 +150,7 @@ class Site:
                 if port.device_owner != "network:router_gateway":
                     network.remove_interface_from_router(router, port_id=port.id)
             network.delete_router(router)
+            self.routed.append(router.id)
         self.routers = []
         for item in self.networks:
             eventually("the network is free", lambda item=item: self._gone(item))

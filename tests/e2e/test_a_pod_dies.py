@@ -5,8 +5,12 @@ import concurrent.futures
 import time
 from typing import Any
 
+import pytest
+
 from lab import cli, process, tricircle
 from tests.e2e.site import Site, eventually, pod_objects
+
+pytestmark = pytest.mark.disturbs
 
 
 def health(tricircle_api: Any, region: str) -> str:

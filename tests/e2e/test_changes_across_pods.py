@@ -3,6 +3,8 @@
 
 from typing import Any
 
+import pytest
+
 from lab import cli
 from lab.dataplane import servers as lab_servers
 from tests.e2e.networks import Estate
@@ -86,6 +88,7 @@ def test_an_address_pair_and_no_port_security(estate: Estate) -> None:
     estate.remove_all()
 
 
+@pytest.mark.disturbs
 def test_what_is_deleted_while_a_pod_is_away_goes_when_it_is_back(
     estate: Estate, tricircle_api: Any
 ) -> None:

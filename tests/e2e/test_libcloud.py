@@ -14,14 +14,14 @@ from tests.e2e.site import Site, eventually
 
 
 @pytest.fixture(scope="module")
-def driver(lab: Lab) -> Any:
+def driver(lab: Lab, user: str) -> Any:
     return get_driver(Provider.OPENSTACK)(
-        "demo",
+        user,
         PASSWORD,
         api_version="2.2",
         ex_force_auth_url=lab.url("identity"),
         ex_force_auth_version="3.x_password",
-        ex_tenant_name="demo",
+        ex_tenant_name=user,
         ex_force_service_region=REGION,
         ex_domain_name="Default",
     )

@@ -234,6 +234,7 @@ def test_limits_hold_for_all_pods_together(admin: Any, demo: Any, storage: Stora
         admin.block_storage.revert_quota_set(project)
 
 
+@pytest.mark.disturbs
 def test_a_pod_that_is_away_takes_only_its_own_volumes_along(
     lab: Any, demo: Any, storage: Storage, tricircle_api: Any
 ) -> None:
@@ -260,6 +261,7 @@ def test_a_pod_that_is_away_takes_only_its_own_volumes_along(
     eventually("it is listed again", lambda: demo.block_storage.get_volume(there.id).id == there.id)
 
 
+@pytest.mark.disturbs
 def test_a_pod_killed_during_creates_heals(
     lab: Any, demo: Any, admin: Any, pods: Any, storage: Storage, tricircle_api: Any
 ) -> None:
@@ -341,7 +343,13 @@ def test_a_backup_is_restored_in_another_pod(
     eventually("its record is gone", lambda: there.get(f"/backups/{backup.id}").status_code == 404)
 
 
-@pytest.mark.parametrize("dies_while", [None, "copying", "handing over"])
+@pytest.mark.parametrize(
+    "dies_while",
+    [
+        None,
+        *(pytest.param(state, marks=pytest.mark.disturbs) for state in ("copying", "handing over")),
+    ],
+)
 def test_a_volume_moves_to_another_pod_and_keeps_its_id(
     lab: Any,
     demo: Any,

@@ -18,10 +18,12 @@ from tests.e2e.conftest import (  # noqa: F401  (fixtures)
     external,
     flavor,
     image,
+    leftovers,
     name,
     pods,
     site,
     tricircle_api,
+    user,
 )
 from tests.e2e.labs import standing
 from tests.e2e.site import Site
