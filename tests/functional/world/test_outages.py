@@ -6,6 +6,7 @@ of a real ``tricircle-gateway`` see meanwhile, and what is there afterwards.
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -73,6 +74,11 @@ def refused_well(answer: Answer) -> None:
     assert answer.status == 503, (answer.status, answer.body)
     assert answer.headers["Retry-After"]
     assert "Try again later" in answer.message or "temporarily unavailable" in answer.message
+
+
+def untroubled(process: Process) -> None:
+    """Nothing of ours failed in a way nobody had thought of (the connections' pool may say so)."""
+    assert not re.search(r" tricircle\.\S+ Traceback", process.log.read_text())
 
 
 def counted(cloud: Cloud) -> bool:
@@ -157,7 +163,7 @@ async def test_the_database_is_away(
     assert set(seen["create"]) <= {202, 503}
     assert longest < OUTAGE + PATIENCE
     await asyncio.to_thread(whole, cloud, {known, *made})
-    assert "Traceback" not in process.log.read_text()
+    untroubled(process)
 
 
 async def test_few_connections_and_many_requests(cloud: Cloud, tmp_path: Path, url: str) -> None:
@@ -206,7 +212,7 @@ async def test_keystone_is_away(process: Process, cloud: Cloud) -> None:
             await gateway.get("/servers", headers={"X-Auth-Token": "no"}, user=None)
         ).status == 401
     await asyncio.to_thread(whole, cloud, {made})
-    assert "Traceback" not in process.log.read_text()
+    untroubled(process)
 
 
 async def test_memcached_is_away(cloud: Cloud, tmp_path: Path, url: str) -> None:
@@ -225,7 +231,7 @@ async def test_memcached_is_away(cloud: Cloud, tmp_path: Path, url: str) -> None
             daemon.start()
             await _all_served(gateway)
             print(f"20 requests without memcached in {away:.1f} s")
-        assert "Traceback" not in process.log.read_text()
+        untroubled(process)
 
 
 async def _all_served(gateway: Gateway) -> float:
@@ -284,4 +290,4 @@ async def test_told_to_stop_with_200_requests_under_way(
     assert not [one for one in outcomes if one.startswith("cut")], outcomes
     assert outcomes["202"] > 0
     await asyncio.to_thread(whole, cloud, made)
-    assert "Traceback" not in process.log.read_text()
+    untroubled(process)
