@@ -15,7 +15,7 @@ TWO := -n 2 --dist worksteal
 	tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
 
 .uv/bin/uv:
 	python3 -m venv .uv
@@ -46,11 +46,11 @@ test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
 
 test-functional: test-functional-gateway test-functional-network ## Our processes against fake pods that speak real HTTP (minutes)
 
-test-functional-gateway: setup ## Those of the gateway
+test-functional-gateway: setup ## The functional tests of the gateway
 	$(PYTEST) -q $(TWO) --tb=native --ignore=tests/functional/network tests/functional
 
 # What loads Neutron runs in processes of its own: its configuration is one a process.
-test-functional-network: setup ## Those of central Neutron and xjob
+test-functional-network: setup ## The functional tests of central Neutron and xjob
 	$(PYTEST) -q $(TWO) --tb=native tests/functional/network
 
 fuzz: setup ## 20,000 hostile requests to all APIs (2 minutes); FUZZ_COUNT and FUZZ_SEED choose others
@@ -69,7 +69,7 @@ test-e2e-vxlan: setup
 test-changed: setup ## The quick tests of what differs from main, by imports
 	$(RUN) python -m tests.changed
 
-test: setup ## All of the above, and what each took: what CI runs
+test: setup ## All checks and tests, and what each took: what CI runs
 	$(RUN) python -m tests.stages
 
 lab-up: setup ## Bring up two real pods and Tricircle over them
@@ -82,7 +82,7 @@ tempest-compute: setup ## OpenStack's own compute API tests, on the region besid
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity compute
 
-tempest-scenario: setup ## OpenStack's own scenario tests, likewise (15 minutes)
+tempest-scenario: setup ## OpenStack's own scenario tests, on the region beside a pod (15 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity scenario
 
@@ -90,7 +90,7 @@ tempest-network: setup ## OpenStack's own network API tests, on the region besid
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity network
 
-tempest-neutron: setup ## Neutron's own API tests, likewise (40 minutes)
+tempest-neutron: setup ## Neutron's own API tests, on the region beside a pod (40 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity neutron
 
@@ -98,7 +98,7 @@ tempest-volume: setup ## OpenStack's own volume API tests, on the region beside 
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity volume
 
-tempest-cinder: setup ## Cinder's own API tests, likewise (10 minutes)
+tempest-cinder: setup ## Cinder's own API tests, on the region beside a pod (10 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity cinder
 

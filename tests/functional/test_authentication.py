@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may come in, and what is believed of what he says."""
+"""Who may come in, and what is believed of what they say."""
 
 import asyncio
 import datetime

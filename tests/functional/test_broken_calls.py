@@ -239,7 +239,7 @@ async def test_attach(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
 
 
 async def test_a_client_that_hangs_up(gateway: Gateway, cloud: Cloud) -> None:
-    """The create goes on, and is written down as if he had waited."""
+    """The create goes on, and is written down as if the client had waited."""
     network = cloud.central.network(cloud.project_id)
     cloud.pods["pod1"].nova.fail(Kind.SLOW, "POST", "/servers$", seconds=0.3)
     cloud.pods["pod3"].nova.fail(Kind.SLOW, "POST", "/servers$", seconds=0.3)

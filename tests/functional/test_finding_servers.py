@@ -80,7 +80,7 @@ async def test_another_projects_server_is_404(gateway: Gateway, cloud: Cloud, me
         answer = await gateway.call(method, f"/servers/{made}", user="other")
     assert answer.status == 404
     await settled(gateway)
-    plugged(cloud)  # his 404 takes nothing from its owner
+    plugged(cloud)  # their 404 takes nothing from its owner
     assert routings.get("server", made) is not None
     assert (await gateway.get(f"/servers/{made}", user="admin")).status == 200
     (await gateway.delete(f"/servers/{made}")).ok(204)

@@ -119,7 +119,7 @@ async def test_a_transfer_over_the_takers_limit(gateway: Gateway, cloud: Cloud) 
 
 @pytest.mark.parametrize("kind", [Kind.CUT, Kind.CUT_AFTER, Kind.HANG_AFTER, Kind.ERROR])
 async def test_a_transfer_whose_answer_is_lost(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
-    """The quota is of him who has the volume."""
+    """The quota is of whoever has the volume."""
     volume = (await make(gateway, size=2)).ok(202)["volume"]
     body = {"transfer": {"volume_id": volume["id"]}}
     made = (await gateway.volumes.post("/os-volume-transfer", body)).ok(202)["transfer"]

@@ -174,7 +174,7 @@ async def test_killed_in_a_delete(process: Process, cloud: Cloud, done: bool) ->
         if done:
             await asyncio.to_thread(xjob, cloud)
             assert living(cloud) == []
-        else:  # the user asks again, since he had no answer
+        else:  # the user asks again, since they had no answer
             cloud.heal()
             await process.start()
             (await gateway.delete(f"/servers/{made}")).ok(204)

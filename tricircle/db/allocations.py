@@ -35,7 +35,7 @@ _USED = (
 class Limits:
     """What a project may use, by resource; -1 and a name left out are no limit.
 
-    ``user`` are limits one user has in it beside: empty when there are none of his own.
+    ``user`` are limits one user has in it beside: empty when there are none of their own.
     ``group_members`` is how many servers in one group a user may have.
     """
 

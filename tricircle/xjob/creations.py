@@ -211,7 +211,7 @@ class Creations:
         made: Collection[str] | None = None,
         brought: Collection[str] = (),
     ) -> None:
-        """Delete the ports that were made, let the user have his own again."""
+        """Delete the ports that were made, let the user have their own again."""
         for port in ports:
             was_made = port["id"] not in brought if made is None else port["id"] in made
             self._release_one(port["id"], delete=was_made)

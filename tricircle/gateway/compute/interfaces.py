@@ -44,7 +44,7 @@ async def list(call: Call) -> web.Response:
     document = answer.json()
     shown = document["interfaceAttachments"]
     gone = by_pod_id.keys() - {entry["port_id"] for entry in shown}
-    # What a client sees to be detached he may delete next: let go of it first.
+    # What a client sees to be detached they may delete next: let go of it first.
     await asyncio.gather(*(detaching.settle(call, by_pod_id[one]["id"]) for one in gone))
     for entry in shown:
         if entry["port_id"] in by_pod_id:

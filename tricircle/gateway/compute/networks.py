@@ -94,7 +94,7 @@ async def _wished(call: Call, wanted: Sequence[NetworkWish]) -> list[PlannedNic]
     for wish in wanted:
         port = ports[wish.port_id] if wish.port_id else None
         network_id = port["network_id"] if port else str(wish.network_id)
-        # The network of the user's port may be hidden from him: its id is enough then.
+        # The network of the user's port may be hidden from them: its id is enough then.
         network = networks.get(network_id, {"id": network_id})
         nics.append(PlannedNic(network, port, wish.fixed_ip, wish.tag))
     return nics

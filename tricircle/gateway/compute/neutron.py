@@ -19,7 +19,7 @@ def central(call: Call) -> Central:
 
 
 def user(call: Call) -> Caller:
-    """Ask as the user: Neutron decides what he may."""
+    """Ask as the user: Neutron decides what they may."""
     return {"by": call.context.token, "request_id": call.context.upstream_id}
 
 

@@ -83,7 +83,7 @@ async def make(
     device_id: str,
     device_owner: str,
 ) -> list[Nic]:
-    """Make the ports a server lacks, as the user, in order, and take those he brought.
+    """Make the ports a server lacks, as the user, in order, and take those they brought.
 
     Every port made has ``device_id`` from its first moment, so that none can be lost.
     Raises Fault as Nova words it.
@@ -228,7 +228,7 @@ async def held_by(
 async def release(call: Call, device_id: str, was_made: Callable[[str], bool]) -> bool:
     """Let go of every port of a device; whether all of it could be done.
 
-    A port (by id) that was made for it is deleted; any other was the user's before, and is his
+    A port (by id) that was made for it is deleted; any other was the user's before, and is theirs
     again.
     """
     try:

@@ -2,7 +2,7 @@
 """The groups pods have for the server groups users know.
 
 A pod's own Nova sees to the hosts of those in the pod, so the pod gets a group of the same policy
-when the first server of a group is made there. It is the user's, made with his token, and has the
+when the first server of a group is made there. It is the user's, made with their token, and has the
 central group's marker for its name: by that it is found again when whoever made it died.
 """
 

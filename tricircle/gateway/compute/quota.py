@@ -93,7 +93,7 @@ async def held(call: Call, project_id: str, user_id: str) -> Held:
 
 
 async def _of(call: Call, project_id: str, user_id: str) -> Stored:
-    """Every limit of a project, and those a user has of his own."""
+    """Every limit of a project, and those a user has of their own."""
     if unified():
         limits = await _in_keystone(call, project_id)
         held = {

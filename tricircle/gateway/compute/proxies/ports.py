@@ -13,7 +13,7 @@ Port = dict[str, Any]
 
 
 async def of_server(call: Call, server_id: str, **filters: Any) -> list[Port]:
-    """The ports as the caller may see them. Raises Fault 404 when he has no such server."""
+    """The ports as the caller may see them. Raises Fault 404 when they have no such server."""
     path = f"/servers/{quote(server_id, safe='')}"
     answer = await lookup.ask(call, "server", server_id, method="GET", path=path, body=b"")
     if not answer.ok:
