@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines of a log: what users and pods say in one begins no other, and moves no cursor."""
+"""Lines of a log: no text of a user or a pod begins a new one, or moves a terminal's cursor."""
 
 import logging
 
@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 class OneLine(logging.Formatter):
-    """Another formatter, each of whose messages is one line, and a traceback only its own lines.
+    """A formatter around another one: each message is one line, and a traceback its own lines.
 
     oslo.log puts the time and the level before every line of a traceback, too.
     """
@@ -36,7 +36,7 @@ class OneLine(logging.Formatter):
 
 
 def guard() -> None:
-    """Have all handlers that are set up write so, but those whose records are no lines."""
+    """Have all handlers write so, except those that write records, not lines."""
     for handler in logging.getLogger().handlers:
         if not isinstance(handler.formatter, OneLine | formatters.FluentFormatter | None):
             handler.setFormatter(OneLine(handler.formatter))

@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-# Seconds between two measurements; and an answer that took longer tells too little to replace one.
+# Seconds between two measurements; one that took longer than the second is too vague to be kept.
 _INTERVAL, _SURE = 30.0, 0.5
 _QUESTIONS = {
     "mysql": "SELECT UTC_TIMESTAMP(6)",
@@ -46,7 +46,7 @@ def follow(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "checkout")
     def checkout(connection: Any, _: Any, __: Any) -> None:
         if _due():
-            # What is wrong with the connection, its user finds out.
+            # Whoever takes the connection learns what is wrong with it.
             with contextlib.suppress(engine.dialect.loaded_dbapi.Error):
                 _measure(connection, question)
 

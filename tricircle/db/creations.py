@@ -88,7 +88,7 @@ def end(creation_id: str) -> None:
 
 @retried
 def take(creation_id: str, project_id: str, by: str) -> bool:
-    """Make a row somebody else began the one of the request ``by``; whether it is still there."""
+    """Give a row that another request began to the request ``by``. False when the row is gone."""
     with session.write() as tx:
         row = tx.get(models.Creation, creation_id, with_for_update=True)
         if row is None:
@@ -99,7 +99,7 @@ def take(creation_id: str, project_id: str, by: str) -> bool:
 
 @retried
 def withdraw(creation_id: str, by: str) -> None:
-    """Nothing comes of what the request ``by`` began: forget it, unless it is another's by now."""
+    """Forget what the request ``by`` began, unless another request has taken it since."""
     with session.write() as tx:
         row = tx.get(models.Creation, creation_id, with_for_update=True)
         if row is not None and row.detail.get("by") == by:

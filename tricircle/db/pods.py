@@ -67,7 +67,7 @@ def _create(pod_id: str, values: Mapping[str, Any]) -> models.Pod:
     region = values["region_name"]
     with session.write() as tx:
         made = tx.get(models.Pod, pod_id)
-        if made is not None:  # by a try whose end was not told
+        if made is not None:  # by an earlier try whose answer was lost
             return made
         if tx.scalar(sa.select(models.Pod.id).where(models.Pod.region_name == region)):
             raise Duplicate(region)

@@ -119,7 +119,7 @@ def _set_aside_keypair(row_id: str, user_id: str, limit: int, believed: float) -
     owner, resource = f"user:{user_id}", "key_pairs"
     with session.write() as tx:
         locks.take(tx, owner)
-        if tx.get(QuotaReservation, row_id) is not None:  # by a try whose end was not told
+        if tx.get(QuotaReservation, row_id) is not None:  # by an earlier try whose answer was lost
             return
         before = models.now() - datetime.timedelta(seconds=believed)
         mine = (QuotaReservation.owner_id == owner, QuotaReservation.resource == resource)

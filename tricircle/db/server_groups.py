@@ -44,7 +44,7 @@ def _create(
     with session.write() as tx:
         locks.take(tx, project_id)
         made = tx.get(ServerGroup, group_id)
-        if made is not None:  # by a try whose end was not told
+        if made is not None:  # by an earlier try whose answer was lost
             return made
         for whose, limit in limits.items():
             used = count(tx, project_id, user_id if whose == "user" else None)

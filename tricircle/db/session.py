@@ -39,12 +39,12 @@ def engine(database: str = OWN) -> sa.Engine:
                 sqlite_fk=True,
                 max_pool_size=section.max_pool_size,
                 max_overflow=section.max_overflow,
-                # Threads of the system need nobody to let them run.
+                # Only for green threads: those of the system need nobody to let them run.
                 thread_checkin=False,
                 # SQLite has no pool.
                 pool_timeout=None if url.startswith("sqlite") else section.pool_timeout,
                 connection_parameters=_deadlines(url, section.answer_deadline),
-                # It is found out at the first question whether the database is there.
+                # Whether the database is there shows at the first question.
                 max_retries=0,
             )
             if database == OWN:
@@ -57,7 +57,7 @@ def engine(database: str = OWN) -> sa.Engine:
 
 
 def _deadlines(url: str, seconds: int) -> str:
-    """What keeps a database that is silent from being waited for without end, in its URL."""
+    """Parameters of a database's URL by which nobody waits for a silent database for ever."""
     if not seconds:
         return ""
     connecting = min(seconds, _CONNECTING)
@@ -93,9 +93,9 @@ def _teach_sqlite_to_wait(made: sa.Engine) -> None:
 
 
 def keep_connections(made: sa.Engine, size: int, overflow: int) -> None:
-    """Pool connections to SQLite as those to a server: oslo.db makes one for each transaction.
+    """Keep connections to SQLite in a pool; oslo.db opens and closes one for each transaction.
 
-    Each would read the whole schema first, and the last that is closed write the log (WAL) back.
+    Each new one reads the whole schema, and the last to close writes the whole log (WAL) back.
     """
     once = made.pool
     assert isinstance(once, sa.NullPool)
@@ -109,7 +109,7 @@ def keep_connections(made: sa.Engine, size: int, overflow: int) -> None:
 
     @sa.event.listens_for(made, "reset")
     def reset(_: Any, record: Any, __: Any) -> None:
-        # oslo.db's own mark, which stays where a transaction ended without a word.
+        # oslo.db's own mark, which it leaves where a transaction ended without COMMIT or ROLLBACK.
         record.info.pop("in_transaction", None)
 
 

@@ -63,7 +63,7 @@ def reserve(project_id: str, use: Use, limits: Mapping[str, int]) -> str:
 def _reserve(row_id: str, project_id: str, use: Use, limits: Mapping[str, int]) -> None:
     with session.write() as tx:
         locks.take(tx, project_id)
-        if tx.get(_Row, row_id) is not None:  # made by a try whose end was not told
+        if tx.get(_Row, row_id) is not None:  # made by an earlier try whose answer was lost
             return
         _fit(tx, project_id, use.amounts(), limits)
         row = _Row(

@@ -23,13 +23,13 @@ from sqlalchemy.orm.exc import StaleDataError
 _Params = ParamSpec("_Params")
 _Result = TypeVar("_Result")
 
-# So often a transaction is run again that the database refuses, after these waits (seconds).
+# How often a refused transaction is run again, and after which waits (seconds).
 _TRIES, _FIRST_WAIT, _LONGEST_WAIT = 20, 0.05, 1.0
-# So long a database that is away is waited for (seconds): users wait as long.
+# Seconds a database that is away is waited for: users wait as long.
 _PATIENCE = 5.0
 #: The database cannot be asked now: it is away, or too busy.
 AWAY = (db_exc.DBConnectionError, sa.exc.OperationalError, sa.exc.TimeoutError)
-#: And, beside those, what it says to a transaction that met others too often.
+#: These, and what is raised for a transaction that was refused too often.
 UNAVAILABLE = (*AWAY, db_exc.DBDeadlock)
 # A row is there that was not a moment before, or is not there any more.
 _OVERTAKEN = (db_exc.DBDuplicateEntry, StaleDataError)
@@ -84,7 +84,7 @@ def _retried(
 
 
 class _Tries:
-    """Those of one call."""
+    """The tries of one call."""
 
     def __init__(self, overtaken: tuple[type[Exception], ...]) -> None:
         self._overtaken = overtaken

@@ -82,10 +82,10 @@ class Pipeline:
         return response
 
     async def stop(self) -> None:
-        """Nothing here goes on for ever."""
+        """Nothing to do: no request of an API goes on for ever."""
 
     async def close(self) -> None:
-        """What a process's APIs share is not closed with one of them."""
+        """Nothing to do: what is open is shared by all APIs of the process."""
 
     async def _respond(self, request: web.BaseRequest, request_id: str) -> web.Response:
         cleaned = headers.strip(request.headers)
@@ -252,7 +252,7 @@ class Pipeline:
         if told != request_id:
             response.headers["X-Tricircle-Request-ID"] = request_id
         if self.api.scheme is not None:
-            # Cinder calls its own so too.
+            # Cinder's header has this name, too.
             response.headers["X-Compute-Request-ID"] = told
 
 

@@ -24,7 +24,8 @@ LOG = logging.getLogger(__name__)
 
 # Seconds that requests under way have to end once the process is told to stop.
 GRACE = 30.0
-# Seconds in which who has connected by then is let in; so many times as long they have to ask.
+# Seconds in which those are let in who connected before the stop, and how many times as long they
+# have to send a request.
 _KNOCKING, _LAST_WORDS = 0.05, 20
 # Seconds in which the rest of a body that nobody wants is read.
 _LINGERING = 10.0

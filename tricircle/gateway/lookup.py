@@ -179,10 +179,10 @@ async def remember(
 
 
 async def learned(resource_type: str, told: Any, pod: Pod) -> str:
-    """The id that a pod says something new of its has, before anything is written down by it.
+    """The id a pod told for something new in it, checked before it is written down.
 
-    Raises PodBroken for what is no UUID, or is known to live in another pod: else a pod could
-    draw to itself what is not its.
+    Raises PodBroken for what is no UUID, and for the id of something known to be in another pod:
+    else a pod could draw other pods' resources to itself.
     """
     if not isinstance(told, str) or not _is_uuid(told):
         what = f"answered with {told!r:.80} as the id of a {resource_type}"
@@ -190,7 +190,8 @@ async def learned(resource_type: str, told: Any, pod: Pod) -> str:
     try:
         taken = await elsewhere(resource_type, told, pod)
     except db_exc.DBError:
-        taken = False  # it is there all the same; it is looked at again when it is written down
+        # The thing exists all the same; its id is checked again when it is written down.
+        taken = False
     if taken:
         what = f"answered with {told} as the id of a new {resource_type}"
         raise PodBroken(pod.region_name, f"{what}, which is in another pod.")
@@ -296,7 +297,7 @@ async def _said(
         LOG.warning("Looking for %s %s: %s", resource_type, resource_id, error)
         return pod, None
     found = document.get(resource_type) if document is not None else None
-    # Else whoever is first to answer anything at all would get it.
+    # Else the first pod to answer anything at all would get it.
     if isinstance(found, dict) and str(found.get("id")).lower() == resource_id.lower():
         return pod, found
     what = (resource_type, resource_id, pod.region_name, answer.status)

@@ -149,9 +149,7 @@ class MergedList:
         return self._respond(items, limit)
 
     def _seen(self, pod: Pod, item: Item, away: set[Pod]) -> Item | None:
-        """An item as users see it; None when nobody can make sense of it, which is told as if its
-        pod did not answer.
-        """
+        """An item as users see it; None when it makes no sense: its pod then counts as away."""
         try:
             return self.show(pod, item)
         except MISREAD as error:

@@ -98,7 +98,7 @@ async def remove(call: Call, kind: str, key: str) -> web.Response:
     answer = await _ask_first(call, forwarded, kind)
     known = await in_thread(store.get, kind, key)
     if answer.status == 404 and known is not None:
-        # This pod has lost it: one that has it still is to say who may remove it.
+        # This pod has lost it: one that still has it is to say who may remove it.
         answer = await _proof(call, answer, forwarded, kind, insist=True)
         if answer.status == 404 and await _brought_back(call, known, answer.pod):
             answer = await forwarded(answer.pod)
@@ -159,10 +159,10 @@ async def _proof(
     *,
     insist: bool = False,
 ) -> PodResponse:
-    """What the others say in turn where a pod's ``answer``, a 404 or 409, tells of no right.
+    """The answer of the first other pod that says neither 404 nor 409: these prove no right.
 
-    That of the first that says something else; ``answer`` itself when none does. Who must
-    ``insist`` gets Fault 503 then when one was away that may have said it.
+    The others are asked in turn; ``answer`` itself, one of the two, is returned when none says
+    more. With ``insist`` that is Fault 503 if a pod was away: it might have said more.
     """
     away: list[Pod] = []
     for pod in await _in_turn(call, kind):
@@ -182,9 +182,9 @@ async def _proof(
 
 
 async def _brought_back(call: Call, known: models.Definition, pod: Pod) -> bool:
-    """Give a pod a definition that no pod has any more, though all are to; whether it has it.
+    """Make a definition anew in a pod when no pod has it any more; whether that worked.
 
-    So a pod can say who may remove it. That it is wanted needs no proof.
+    So a pod can say who may remove it. No right is needed: the definition is wanted in every pod.
     """
     kind, key = known.kind, known.key
     try:

@@ -28,7 +28,7 @@ _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 _KINDS = {"volume": (*definitions.NAMED, moves.KIND), "compute": (moves.KIND,)}
 # Seconds that ids are believed; changes of this process are seen at once.
 _BELIEVED = 1.0
-# And those that are to be read anew are waited for, where some are known.
+# Seconds that reading them anew is waited for, where older ones are known.
 _PATIENCE = 0.5
 
 
@@ -62,7 +62,7 @@ class Translation:
 
 
 def _heed(reading: "asyncio.Task[None]") -> None:
-    """Who waits for it is told of an error; nobody may."""
+    """Take note of an error: asyncio complains of one that nobody waited for."""
     if not reading.cancelled():
         reading.exception()
 
@@ -88,7 +88,7 @@ class Names:
         return self._known.get((service, pod_id))
 
     async def _wait(self, reading: "asyncio.Task[None]") -> None:
-        """Wait for what is being read; while the database is away, what was known goes on."""
+        """Wait for what is being read; while the database is away, what was known is used."""
         known = self._read_at > float("-inf")
         try:
             async with asyncio.timeout(_PATIENCE if known else None):

@@ -13,18 +13,21 @@ from tricircle.gateway.call import Call, Version
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Parameter:
-    """``since`` None: at every microversion. ``last``: of several values the last one counts."""
+    """A parameter the service reads from microversion ``since`` on (None: at every one).
+
+    Of several values the first counts, or the ``last``.
+    """
 
     name: str
     since: Version | None = None
     last: bool = False
 
     def heeded(self, call: Call) -> bool:
-        """Whether the service looks at it, in a query or in a body, at the call's microversion."""
+        """Whether the service reads it, in a query or in a body, at the call's microversion."""
         return self.since is None or (call.version is not None and call.version >= self.since)
 
     def of(self, call: Call) -> str | None:
-        """What the call's query says, None when it says nothing that is heeded."""
+        """Its value in the call's query; None when it has none, or the service does not read it."""
         if not self.heeded(call):
             return None
         values = call.query.getall(self.name, [])

@@ -15,7 +15,7 @@ _RIGHTS = {"compute": rights.BESIDE_COMPUTE, "volume": rights.BESIDE_VOLUME}
 
 _HEADER = "X-Service-Token"
 _READS = ("GET", "HEAD")
-# Where Cinder asks whether a service calls: never with our token, whatever comes to call it.
+# Where Cinder lets services do more than users: never with our token.
 _GUARDED = re.compile(r"/attachments(/.*)?|/volumes/[^/]+/action")
 
 
@@ -25,11 +25,12 @@ def own(call: Call) -> dict[str, str]:
 
 
 async def beside(call: Call, service: str, method: str, path: str) -> dict[str, str]:
-    """The headers of a call of ours on the way to what a client asked, below version and project.
+    """The headers of a call that we make, with the user's token, on the way to what a client asked.
 
-    Our service token beside a restricted one says that the user calls through us: the rules are
-    then not held against this very call. The user's rights decide as before. What is only read is
-    read with the caller's own service token, without which the user's may have expired.
+    ``path`` is below version and project. Our service token beside a restricted one says that the
+    user calls through us: the token's access rules are then not held against this call, but the
+    user's rights are. A read has the caller's own service token instead, if there is one: without
+    it the user's token may have expired.
     """
     if method in _READS and call.context.service_token:
         return own(call)

@@ -37,8 +37,8 @@ class Route:
 
     ``handler`` ("module:function" below tricircle.gateway, or the function) is needed where the
     way alone does not say what to do. ``id_param`` names the path parameter by which a ROUTED
-    resource of ``resource_type`` is found. ``first`` and ``last`` are the oldest and the newest
-    microversion that have the row, None where the service has it from its beginning, or still.
+    resource of ``resource_type`` is found. The service has the row from microversion ``first``
+    (None: from its beginning) to ``last`` (None: to this day).
     """
 
     method: str

@@ -33,10 +33,10 @@ _DEFAULTS: dict[Way, Handler] = {Way.ROUTED: routed, Way.ANY: any_pod, Way.LATER
 
 
 def handler(route: Route) -> Handler:
-    """The function that serves a row; outside of its microversions a pod says that it is not there.
+    """The function that serves a row. At other microversions than the row's any pod answers: 404.
 
-    So nothing of ours happens at a microversion at which no right could be proven: a pod says 404
-    there before it looks at who asks, and for what.
+    A pod says so before it looks at who asks, so no right could be proven there: nothing of ours
+    may happen.
     Raises ImportError, AttributeError for a name that leads nowhere, KeyError for a way that
     needs a handler and has none.
     """

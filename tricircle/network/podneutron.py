@@ -100,7 +100,7 @@ class PodNeutron:
         return self._call("POST", path, json=body)
 
     def put(self, path: str, body: dict[str, Any], told: bool = True) -> dict[str, Any]:
-        """``told``: whether it is one of the ``writes``."""
+        """Change an object; ``told`` False: without a word of it among the ``writes``."""
         if told:
             self.writes.append(f"PUT {path} ({', '.join(_names(body))})")
         return self._call("PUT", path, json=body)

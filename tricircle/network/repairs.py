@@ -14,7 +14,7 @@ from tricircle.pods.pod import Pod
 
 LOG = log.getLogger(__name__)
 
-# Strangers' objects told of at once, and looked up at all: anybody can make some.
+# How many objects of strangers are told of at once, and how many looked up: anybody can make some.
 _STRANGERS, _LOOKED_AT = 100, 1000
 
 
@@ -34,7 +34,7 @@ def left_alone(object_id: str, project_id: str) -> str:
 
 
 def report_strangers(pod: Pod, found: Sequence[tuple[Key, str]]) -> None:
-    """Tell once of what bears a marker and is let alone: {key, what it is}. Raises nothing."""
+    """Tell once of objects with a marker that are left alone, (key, words). Raises nothing."""
     try:
         new = repairs.add_new(pod.id, found[:_LOOKED_AT], _STRANGERS)
     except db_exc.DBError as error:

@@ -82,7 +82,7 @@ class Copies:
     def _make(
         self, site: Site, adapter: Adapter, bodies: dict[str, Resource], sizes: Sizes
     ) -> Set[str]:
-        """Make them in one call. Those of which nothing is left to find out."""
+        """Make them in one call. Returns those whose outcome is known."""
         try:
             made = adapter.create_all(site, list(bodies.values()))
         except PodRefused as error:

@@ -2,8 +2,8 @@
 """What a pod answers, read so that whatever is wrong with it is said of the pod.
 
 What is missing at the top of a document is noticed here. What is odd deeper inside (a list where an
-object belongs, a number for a text, null) shows where it is used, as one of ``MISREAD``: the answer
-to the client is then that one of the pods ``heard`` on the way said what nobody understands.
+object belongs, a number for a text, null) shows where it is used, as one of ``MISREAD``: the client
+is then told whose documents were read on the way (``listen``), one of which is not understood.
 """
 
 import contextvars
@@ -14,7 +14,7 @@ import orjson
 
 from tricircle.pods.errors import PodBroken, PodUnreachable
 
-# What reading a document comes to that is not of the shape it should be.
+# What is raised where a document of the wrong shape is used.
 MISREAD = (TypeError, KeyError, AttributeError, ValueError, IndexError)
 _heard: contextvars.ContextVar[dict[str, None] | None] = contextvars.ContextVar(
     "heard", default=None
@@ -62,10 +62,7 @@ class Document(dict[str, Any]):
 
 
 def pages(pod: str, what: str, most: int = 10_000) -> Iterator[int]:
-    """As many turns as a list of a pod may have pages: then it is none that ends.
-
-    Raises PodBroken.
-    """
+    """Count the pages of a pod's list. Raises PodBroken after ``most``: such a list has no end."""
     yield from range(most)
     raise PodBroken(pod, f"its {what} do not come to an end: {most} pages were read.")
 

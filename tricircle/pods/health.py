@@ -175,7 +175,7 @@ class Offered:
                 counts[offered] += number
 
     def but(self, pod: Pod) -> dict[str, Range]:
-        """What all but one have in common."""
+        """What all pods but this one have in common."""
         self._add(pod, -1)
         try:
             ranges = {service: common(+counts) for service, counts in self._counts.items()}

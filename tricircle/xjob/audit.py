@@ -27,7 +27,7 @@ from tricircle.pods.errors import PodError, PodRefused
 
 LOG = logging.getLogger(__name__)
 
-# What bears a marker, and what is to be told of it.
+# An object with a marker that is not ours: what it pretends to be, and what is told of it.
 Stranger = tuple[Key, str]
 
 _PAGE = 1000
@@ -41,10 +41,10 @@ _SIGNED = 1000
 class Findings:
     """What an audit found.
 
-    ``gone`` and ``changed`` are made right; so many ``orphans`` and ``doubles`` are removed, and
-    ``adopted`` that are wanted after all. ``asked`` copies are looked at one by one, as ever, and
-    ``unsigned`` ones have their markers signed with today's key. ``strangers`` bear a marker and
-    are not ours.
+    ``gone`` and ``changed`` copies are made right. The rest are numbers: ``orphans`` and
+    ``doubles`` to be removed, orphans ``adopted`` because they are wanted after all, copies
+    ``asked`` for one by one, as always, ``unsigned`` ones to be signed with the newest secret, and
+    ``strangers``: objects that bear a marker and are not ours.
     """
 
     gone: list[Key] = dataclasses.field(default_factory=list)
@@ -84,8 +84,11 @@ class _Snapshot(Site):
 
 @dataclasses.dataclass(frozen=True)
 class _Compared:
-    """What is not as it must be, in words; whether nothing is but the marker's signature; whether a
-    copy is of a project that it would not be made for."""
+    """What is not as it must be with a copy, in words.
+
+    ``is_unsigned``: only the marker's signature. ``is_strange``: the copy belongs to a project that
+    it would not be made for.
+    """
 
     differing: str = ""
     is_unsigned: bool = False

@@ -191,7 +191,7 @@ async def _view_for(call: Call) -> Callable[[models.Pod], dict[str, Any]]:
 
 
 def _in_common(registry: Registry) -> dict[str, Range]:
-    """The versions users get as it is: a new pod must not have nothing of them."""
+    """The versions users get now: a new pod must have some of them."""
     offered = ((service, registry.offered(service)) for service in CHOSEN)
     return {service: found for service, found in offered if found is not None}
 

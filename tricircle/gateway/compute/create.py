@@ -306,7 +306,7 @@ async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id:
     tries = itertools.count()
 
     async def work() -> None:
-        if next(tries):  # then the database was away when the id was looked at
+        if next(tries):  # the database was away when the id was checked
             await lookup.learned("server", made.server_id, made.pod)
         await in_thread(
             made_rows.server, creation_id, *where, project, ours, made.why, ends=not ports

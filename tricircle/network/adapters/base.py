@@ -65,11 +65,11 @@ class Adapter:
         return False
 
     def owner(self, site: Site, central: Resource) -> str:
-        """The project the copy is of: the resource's, or ours where that has none."""
+        """The project a copy belongs to: the resource's, or our own where that has none."""
         return str(central.get("project_id") or site.own_project)
 
     def is_its_owners(self, site: Site, current: Resource, central: Resource) -> bool:
-        """Whether an object is of the project that a copy would be of."""
+        """Whether an object belongs to the project that a copy would belong to, or to our own."""
         return owner_of(current) in (self.owner(site, central), site.own_project)
 
     def find(
@@ -133,7 +133,7 @@ class Adapter:
             site.neutron.put(path, {self.member: changes}, told=told)
 
     def signs_anew(self, changes: Collection[str], current: Resource, central: Resource) -> bool:
-        """Whether changes only sign the marker, which has no signature, or one by an older key."""
+        """Whether changes only sign the marker: it has no signature, or one by an older secret."""
         return set(changes) == {"description"} and named(current) == central["id"]
 
     def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
@@ -141,9 +141,9 @@ class Adapter:
         return {**self._differing(site, current, central), **self._marker(site, current, central)}
 
     def _marker(self, site: Site, current: Resource, central: Resource) -> Resource:
-        """The description, if it is not the newest marker.
+        """The description to give the copy; nothing if it has the newest marker.
 
-        What is another project's, for whatever reason, is not given one it would be found by.
+        An object of another project is given none: it would be taken for ours by it.
         """
         if site.is_newest(self.collection, current, central["id"]):
             return {}
