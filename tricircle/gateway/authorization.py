@@ -12,7 +12,7 @@ _POLICIES = Policies()
 
 
 async def authorize(call: Call, rule: str, target: Mapping[str, str] | None = None) -> None:
-    """Raises Fault 403 unless the caller may do what ``rule`` (without its prefix) is about."""
+    """Raises Fault 403 unless ``rule`` (without its prefix) lets the caller do what it is about."""
     credentials = call.context.to_policy()
     try:
         await in_thread(_POLICIES.check, f"tricircle:{rule}", credentials, target)

@@ -36,8 +36,9 @@ class NeutronError(Fault):
 
 
 class Central:
-    """Central Neutron, asked ``by`` a user, whose token it is and may be ``restricted``, or by a
-    right of the service user.
+    """Central Neutron, asked with a user's token or as the service user.
+
+    ``by`` says which: a token (``restricted`` when it has access rules), or a ``Right``.
 
     Every call has a deadline in seconds ([gateway] request_deadline by default) and raises
     NeutronError when Neutron refuses, PodUnreachable or PodTimeout when it does not answer.

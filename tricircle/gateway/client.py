@@ -111,7 +111,7 @@ class PodClient:
 
         A redirect is neither followed nor told: whoever followed it would take the token along.
 
-        Ids that the pod has for what users know by another are turned, there and back.
+        Where the pod has another id for a thing than users know, each is replaced by the other.
 
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.

@@ -54,15 +54,15 @@ class Site:
 
     @property
     def own_project(self) -> str:
-        """Of what is made in the pod for no project."""
+        """Our own project: of what is made in the pod for none of a user's."""
         return self.neutron.own_project
 
     def marker(self, collection: str, resource_id: str, project_id: str) -> str:
-        """What an object that is made for a resource has as its description."""
+        """The description of an object that is made for a resource."""
         return markers.sign(resource_id, self._place(collection), project_id)
 
     def markers(self, collection: str, resource_id: str, owners: Collection[str]) -> list[str]:
-        """All that one may have which was made for a resource, and for one of these projects."""
+        """Every marker of an object that was made for a resource and for one of the ``owners``."""
         place = self._place(collection)
         texts = (text for owner in owners for text in markers.forms(resource_id, place, owner))
         return list(dict.fromkeys(texts))
@@ -77,9 +77,9 @@ class Site:
         return markers.is_signed(item.get("description"), self._place(collection), owner_of(item))
 
     def is_ours(self, collection: str, item: Item, owners: Collection[str] | None) -> bool:
-        """Whether we made an object, as its marker and its project tell, see ``markers.is_ours``.
+        """Whether we made an object, by its marker and its project: see ``markers.is_ours``.
 
-        Whatever it is for, it may be our own project's.
+        Its project may be one of the ``owners``, or our own.
         """
         owners = None if owners is None else {*owners, self.own_project}
         return markers.is_ours(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The groups that pods have for server groups: a marker is their name, since it is all they have.
+"""The groups that pods have for server groups. Their name is the marker: they have no description.
 
-Whose such a group is, is told from microversion 2.13 on.
+Nova tells from microversion 2.13 on whose a group is.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ COLLECTION = "server-groups"
 
 
 def name(region: str, group_id: str, project_id: str) -> str:
-    """What a project's group in a pod is called that is made for a group."""
+    """The name of the group that is made in a pod for a project's server group."""
     return markers.sign(group_id, Place(region, COLLECTION), project_id)
 
 
 def is_for(region: str, inside: dict[str, Any], group_id: str, project_id: str | None) -> bool:
-    """Whether a group in a pod is ours, and for a group of a project."""
+    """Whether we made a group in a pod, and for this server group of this project."""
     return markers.named(inside["name"]) == group_id and is_ours(region, inside, project_id)
 
 

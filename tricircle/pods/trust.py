@@ -7,7 +7,7 @@ from tricircle.conf import CONF
 
 
 def trust() -> ssl.SSLContext | bool:
-    """The certificates pods are believed by: the same as Keystone. For aiohttp's ``ssl``."""
+    """What pods' certificates are checked by, as Keystone's is: a value for aiohttp's ``ssl``."""
     identity = CONF.tricircle_identity
     if identity.insecure:
         return False

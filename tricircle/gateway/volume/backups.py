@@ -77,17 +77,17 @@ async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod)
 async def _refused(
     call: Call, backup: str, pod: Pod, volume: str, there: Pod
 ) -> PodResponse | None:
-    """The volume's pod's answer when the caller may not write to the volume.
+    """What the volume's pod says to a caller who may not change the volume; None if they may.
 
-    Who sees a backup and a volume may be a reader. No Cinder can judge the restore itself, for
-    none has both: so a rule of ours does, as Cinder's does by default. Raises Fault 403.
+    Whoever sees a backup and a volume may be a reader only. No Cinder has both and could judge the
+    restore: so a rule of ours does, the same as Cinder's by default. Raises Fault 403.
     """
     target = {
         "project_id": await _owner(call, pod, "backup", backup, (3, 18)),
         "volume_project_id": await _owner(call, there, "volume", volume),
     }
     await authorize(call, "backups:restore_elsewhere", target)
-    # A change of nothing, judged as any other.
+    # A change that changes nothing is judged as any other.
     path = f"{lookup.path('volume', volume)}/metadata"
     nothing: dict[str, Any] = {"metadata": {}}
     answer = await forward(call, there, method="POST", path=path, body=nothing, query="")

@@ -24,9 +24,10 @@ _AUTOMATIC = ("slaac", "dhcpv6-stateless")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ports:
-    """Of a router's copy, {what it is for: port}: those that join it, and those that were meant to.
+    """The ports of a router's copy, as {what a port is for: port}.
 
-    ``lost`` join it as well, by a subnet, and nobody heard of it: they have no marker yet.
+    ``joined`` join it; ``loose`` were made for that and do not join it yet. ``lost`` join it by a
+    subnet, but the pod's answer was lost: they have no marker yet.
     """
 
     joined: dict[str, Resource]
@@ -35,9 +36,9 @@ class Ports:
 
 
 def ports(site: Site, router: Resource, resource_id: str) -> Ports:
-    """A port without our marker is not ours, unless only we can have had the pod make it.
+    """Our ports of a router's copy in the pod, ``router``; ``resource_id`` is the central router's.
 
-    ``router`` is the copy in the pod, ``resource_id`` what it is of.
+    A port without our marker is not ours, unless only we can have had the pod make it.
     """
     owners = [owner_of(router)]
     there = site.neutron.list("ports", device_id=router["id"])
