@@ -29,7 +29,7 @@ from tricircle.gateway.volume import unknown as volume_unknown
 
 #: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
 PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0}
-#: And of one in whose test something hangs: they are waited for.
+#: Deadlines of a gateway in whose test something hangs: the test waits for them to pass.
 LIST_DEADLINE = 1.0
 REQUEST_DEADLINE = 1.5
 IMPATIENT = {"list_deadline": LIST_DEADLINE, "request_deadline": REQUEST_DEADLINE}

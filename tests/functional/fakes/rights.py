@@ -25,7 +25,10 @@ _OWNED = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Right:
-    """``role`` is the least that does, None where no policy is asked; ``scopes`` None is all."""
+    """Who may do what a row says, from microversion ``first`` to ``last``.
+
+    ``role`` is the least that is enough, None where no policy is asked; ``scopes`` None is all.
+    """
 
     first: tuple[int, int] | None
     last: tuple[int, int] | None
@@ -37,7 +40,7 @@ class Right:
         return (self.first or version) <= version <= (self.last or version)
 
     def judge(self, exchange: Exchange, owner: str | None = None) -> None:
-        """Refuse with 403 whom the policy does not allow it, on what is ``owner``'s (a project's).
+        """Refuse with 403 whom the policy does not let do it with a thing of the project ``owner``.
 
         As oslo.policy compares them, no project equals no project.
         """
@@ -63,7 +66,7 @@ class _Row:
 
 
 class Rights:
-    """Those of one service, "compute" or "volume"."""
+    """The rights of one service, "compute" or "volume"."""
 
     def __init__(self, service: str) -> None:
         told = json.loads(pathlib.Path(__file__).with_name("rights.json").read_text())[service]

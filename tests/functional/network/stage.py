@@ -188,7 +188,7 @@ class Stage:
 
     @property
     def own_project(self) -> str:
-        """Of what we make in pods for no project."""
+        """The project of what we make in pods for none of a user's."""
         return runtime.get().identity.project_id()
 
     def mark(

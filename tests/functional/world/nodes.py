@@ -12,7 +12,7 @@ from typing import Any
 from tricircle.conf import CONF
 from tricircle.db import session
 
-#: One step: given its number, what came of it (a word), or an exception that nobody expects.
+#: One step: takes its number, gives a word for what came of it, raises what nobody expects.
 Step = Callable[[int], str]
 THREADS = 4
 
