@@ -18,11 +18,21 @@ _ADDRESSES = (
 )
 
 
+# Letters of what is told at all: it may be a pod's own text, and to look through one without end
+# would take for ever.
+_LONGEST = 2000
+
+
 def without_addresses(text: str) -> str:
     """``text`` for those who are told what is wrong with a pod, and not where it is."""
+    text = _shortened(text)
     for pattern, instead in _ADDRESSES:
         text = pattern.sub(instead, text)
     return text
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 class PodError(Exception):
@@ -32,6 +42,7 @@ class PodError(Exception):
     """
 
     def __init__(self, pod: str, message: str) -> None:
+        message = _shortened(message)
         self.pod, self.detail = pod, message
         # It may be the pod's own text, and is logged in processes that are not ours, too.
         self.message = printable(without_addresses(message))

@@ -43,3 +43,11 @@ def test_addresses_are_left_out(text: str, left: str) -> None:
 )
 def test_a_pods_own_reasons_stay(text: str) -> None:
     assert without_addresses(text) == text
+
+
+@pytest.mark.parametrize("word", ["a.", "HTTPConnection("])
+def test_nobody_reads_a_book_of_reasons(word: str) -> None:
+    """To look through all of it would take minutes, or years."""
+    error = PodUnreachable("Pod1", word * 500_000)
+    assert len(error.detail) < 2100
+    assert len(without_addresses(word * 500_000)) < 2100
