@@ -124,7 +124,8 @@ class ServiceIdentity:
         self._membership("PUT", project_id, "becomes a member")
         ours = self._session
         auth = v3.Token(ours.auth.auth_url, self._token(), project_id=project_id)
-        session = bound(Session(auth, verify=ours.verify, timeout=ours.timeout))
+        session = bound(Session(auth, verify=ours.verify, cert=ours.cert, timeout=ours.timeout))
+        session.redirect = False
         base = pod.endpoint(right.service)
         base += f"/{project_id}" if pod.wants_project(right.service) else ""
         return _Adapter(session, right, None, endpoint_override=base, user_agent="tricircle")

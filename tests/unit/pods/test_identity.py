@@ -249,6 +249,14 @@ def test_calls_to_a_pod_follow_no_redirect(site, identity) -> None:
     assert ("GET", "/stolen") not in site.asked
 
 
+def test_nor_do_those_within_a_project(site, identity, monkeypatch) -> None:
+    monkeypatch.setattr(identity, "_membership", lambda *_: True)
+    site.others["/pod1/v2.0/networks"] = (302, {"Location": f"{site.url}/stolen"})
+    within = identity.within("p", pod(site), NETWORKS)
+    assert within.get("/v2.0/networks", raise_exc=False).status_code == 302
+    assert ("GET", "/stolen") not in site.asked
+
+
 def test_calls_to_a_pod_have_a_deadline(site, identity) -> None:
     token(identity)
     site.others["/pod1/v2.0/networks"] = (200, {})
