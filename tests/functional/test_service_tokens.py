@@ -82,7 +82,7 @@ async def test_a_service_goes_on_when_the_users_token_has_expired(
         assert (await gateway.volumes.get("/volumes", headers=one)).status == 401
 
 
-@pytest.mark.parametrize("what", ["stolen", "a user's", "expired", "two"])
+@pytest.mark.parametrize("what", ["stolen", "a user's", "expired", "two", "no token"])
 async def test_a_service_token_that_is_none_is_401(
     gateway: Gateway, cloud: Cloud, nova: Token, what: str
 ) -> None:
@@ -90,7 +90,9 @@ async def test_a_service_token_that_is_none_is_401(
     other = cloud.keystone.issue("admin")
     if what == "expired":
         nova.expires_at = utc_now() - datetime.timedelta(seconds=1)
-    given = {"stolen": "gAAAA", "a user's": other.id, "expired": nova.id}
+    given = {
+        "stolen": "gAAAA", "a user's": other.id, "expired": nova.id, "no token": "\u20ac",
+    }  # fmt: skip
     headers = {"X-Service-Token": given.get(what, f"{nova.id},{nova.id}")}
     cloud.journal.clear()
     for _ in range(2):

@@ -65,7 +65,7 @@ class Authenticator:
         matter for tokens restricted to some calls.
         Raises Fault 401, and 503 when Keystone cannot be asked.
         """
-        if not (token and token.isascii()):
+        if not (token and token.isascii() and service_token.isascii()):
             raise _unauthorized()
         key = hashlib.sha256(f"{token}\n{service_token}".encode()).hexdigest()
         known = self._known.get(key)
