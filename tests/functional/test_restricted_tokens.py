@@ -187,3 +187,16 @@ async def test_a_resize_and_metadata_need_no_other_right(gateway: Gateway, cloud
     headers = restricted(cloud, ("POST", "/v2.1/servers/*/metadata"))
     added = {"metadata": {"a": "b"}}
     (await gateway.post(f"/servers/{server.id}/metadata", added, headers=headers)).ok(200)
+
+
+async def test_a_host_of_storage_is_changed_without_a_service_token(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    headers = restricted(cloud, ("PUT", "/v3/os-hosts/*"), user="admin")
+    rules = cloud.keystone.tokens[headers["X-Auth-Token"]].access_rules
+    assert rules is not None
+    rules[0]["service"] = "block-storage"
+    body = {"status": "enable"}
+    answer = await gateway.volumes.put("/os-hosts/pod2-host@lvm", body, headers=headers)
+    asked = cloud.journal.find("pod2", "PUT", "/os-hosts/")
+    assert [entry.headers.get("X-Service-Token") for entry in asked] == [None], answer.body

@@ -36,5 +36,7 @@ async def beside(call: Call, service: str, method: str, path: str) -> dict[str, 
         return own(call)
     if not call.context.restricted or (method not in _READS and _GUARDED.fullmatch(path)):
         return {}
-    token = call.services.identity.token
-    return {_HEADER: await KEYSTONE.run(token, _RIGHTS[service], method, path)}
+    token, right = call.services.identity.token, _RIGHTS[service]
+    if not right.stands_for(method, path):
+        return {}
+    return {_HEADER: await KEYSTONE.run(token, right, method, path)}

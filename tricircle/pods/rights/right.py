@@ -44,15 +44,18 @@ class Right:
 
     def check(self, method: str, path: str, body: Any = None) -> None:
         """Raises NoRight unless the right stands for a call. A query says nothing here."""
+        if not self.stands_for(method, path, body):
+            plain = path.partition("?")[0]
+            raise NoRight(
+                f"The right {self.name} ({self.service}) does not stand for {method} {plain}: see "
+                "tricircle/pods/rights/."
+            )
+
+    def stands_for(self, method: str, path: str, body: Any = None) -> bool:
         plain = path.partition("?")[0]
         # Whoever resolves these on the way asks for something else.
         straight = not {".", ".."} & set(plain.split("/"))
-        if straight and any(_fits(call, method, plain, body) for call in self.calls):
-            return
-        raise NoRight(
-            f"The right {self.name} ({self.service}) does not stand for {method} {plain}: see "
-            "tricircle/pods/rights/."
-        )
+        return straight and any(_fits(call, method, plain, body) for call in self.calls)
 
 
 def _fits(call: str, method: str, path: str, body: Any) -> bool:
