@@ -9,6 +9,9 @@ import pytest
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
+from tricircle.conf import CONF
+from tricircle.gateway import mirror
+from tricircle.gateway.threads import Pool
 from tricircle.xjob.definitions import Definitions
 
 FLAVOR = {"name": "big", "ram": 512, "vcpus": 2, "disk": 10}
@@ -121,6 +124,18 @@ async def test_a_pod_that_was_away_gets_what_it_missed(
     assert [flavor["id"] for flavor in flavors(cloud)] == ["new"] * 3
     assert pod.nova.flavors["new"]["extra_specs"] == {"a": "1"}
     assert [name for _, name in pod.nova.keypairs] == ["k"]
+
+
+async def test_what_no_thread_is_free_for_comes_later(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod has it already: who is told 503 then asks again for what there is."""
+    monkeypatch.setattr(mirror, "PODS", Pool("calls to pods", lambda: 1))
+    CONF.set_override("thread_queue", 0, group="gateway")
+    await create(gateway)
+    assert len(flavors(cloud)) == 2
+    await xjob(gateway)
+    assert len(flavors(cloud)) == 3
 
 
 async def test_a_keypair_is_in_every_pod(gateway: Gateway, cloud: Cloud) -> None:

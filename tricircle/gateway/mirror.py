@@ -21,7 +21,7 @@ from tricircle.db.errors import NotFound
 from tricircle.gateway import scatter
 from tricircle.gateway.call import Call
 from tricircle.gateway.client import PodResponse
-from tricircle.gateway.errors import Fault, from_pod_error
+from tricircle.gateway.errors import Fault, from_pod_error, is_overload
 from tricircle.gateway.forward import forward, reply
 from tricircle.gateway.threads import KEYSTONE, PODS, in_thread
 from tricircle.pods import definitions
@@ -206,7 +206,9 @@ async def _everywhere(
     async def one(pod: Pod) -> None:
         try:
             await work(pod)
-        except PodError as error:
+        except Exception as error:
+            if not isinstance(error, PodError) and not is_overload(error):
+                raise
             LOG.warning("%s is not right in every pod yet: %s", what, error)
 
     others = [pod for pod in call.answering if pod.id != but.id]
