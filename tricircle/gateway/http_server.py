@@ -53,8 +53,11 @@ class _Door:
         self.open = 0
 
     def admits(self) -> bool:
+        most = CONF.gateway.max_connections
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return self.open < min(CONF.gateway.max_connections, int(files * (1 - _OTHER_FILES)))
+        if files != resource.RLIM_INFINITY:
+            most = min(most, int(files * (1 - _OTHER_FILES)))
+        return self.open < most
 
 
 _DOOR = _Door()
