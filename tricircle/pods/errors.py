@@ -9,7 +9,7 @@ from tricircle.loglines import printable
 # SQL and all after it.
 _ADDRESSES = (
     (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]*[^\s'\"<>.,:;)\]]", re.I), "its address"),
-    (re.compile(r"\bHTTPS?Connection(?:Pool)?\([^)]*\)"), "its address"),
+    (re.compile(r"\b\w*(?:Connection|Pool)\(host=[^)]*\)"), "its address"),
     (re.compile(r"\bhost [\w.:\[\]-]+:\d+(?: ssl:\w+)?"), "its address"),
     (re.compile(r"(Connect call failed) \([^)]*\)"), r"\1"),
     (re.compile(r" for '[\w.:*-]+'"), ""),

@@ -16,6 +16,11 @@ TEXTS = [
      "NewConnectionError('Failed to establish a new connection: [Errno 111] Connection refused'))"),
     ("NewConnectionError(HTTPSConnection(host='10.0.0.1', port=80): Failed to establish it)",
      "NewConnectionError(its address: Failed to establish it)"),
+    ("Unable to establish connection to http://10.0.0.1/v3: _SecurePool(host='10.0.0.1', port=80): "
+     "Max retries exceeded (Caused by NewConnectionError(\"_Connection(host='10.0.0.1', port=80): "
+     "Failed to establish it\"))",
+     "Unable to establish connection to its address: its address: Max retries exceeded (Caused by "
+     "NewConnectionError(\"its address: Failed to establish it\"))"),
     ("Cannot connect to host 10.0.0.1:8774 ssl:default [Connect call failed ('10.0.0.1', 8774)]",
      "Cannot connect to its address [Connect call failed]"),
     ("Hostname mismatch, certificate is not valid for 'inside.example'.",
