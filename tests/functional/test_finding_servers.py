@@ -10,6 +10,9 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.servers import make, nothing_left, plugged, settled
 from tricircle.db import routings
+from tricircle.gateway.central import Central
+from tricircle.pods import rights
+from tricircle.pods.errors import PodUnreachable
 
 
 async def test_a_server_made_behind_our_back_is_learned(gateway: Gateway, cloud: Cloud) -> None:
@@ -86,3 +89,19 @@ async def test_another_projects_server_is_404(gateway: Gateway, cloud: Cloud, me
     (await gateway.delete(f"/servers/{made}")).ok(204)
     await settled(gateway)
     nothing_left(cloud)
+
+
+async def test_who_is_gone_is_gone_also_while_keystone_is_away(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what follows the end of a server takes a token of ours."""
+    server = cloud.pods["pod1"].nova.add_server("one")
+    (await gateway.get(f"/servers/{server.id}")).ok(200)
+    server.deleted = True
+    identity = gateway.services.identity
+    monkeypatch.setattr(identity, "_made", None)
+    cloud.keystone.fail(Kind.ERROR)
+    assert (await gateway.get(f"/servers/{server.id}")).status == 404
+    central = Central(gateway.services.client, identity)
+    with pytest.raises(PodUnreachable, match="cannot be asked now"):
+        await central.list("ports", by=rights.PORTS_SEEN, request_id="req-1")

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tricircle.conf import CONF
+from tricircle.gateway import ourselves
 from tricircle.gateway.client import PodClient
 from tricircle.gateway.errors import Fault
-from tricircle.gateway.threads import KEYSTONE
 from tricircle.pods import rights
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
@@ -121,16 +121,18 @@ class Central:
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Any:
-        region = await KEYSTONE.run(self._region)
+        name = CONF.tricircle_identity.region_name
+        region = await ourselves.ask(name, self._region)
         path, sent = f"/v2.0{path}", dict(headers or {})
         if isinstance(by, Right):
-            token = await KEYSTONE.run(self._identity.token, by, method, path)
+            token = await ourselves.ask(name, self._identity.token, by, method, path)
         else:
             token = by
             if self._restricted:
                 # Their rights decide; that they call through us breaks none of the token's rules.
                 beside = rights.BESIDE_CENTRAL, method, path
-                sent["X-Service-Token"] = await KEYSTONE.run(self._identity.token, *beside)
+                token_beside = await ourselves.ask(name, self._identity.token, *beside)
+                sent["X-Service-Token"] = token_beside
         answer = await self._client.request(
             region,
             "network",

@@ -9,12 +9,11 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tricircle.gateway import restricted
+from tricircle.gateway import ourselves, restricted
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.client import PodResponse
 from tricircle.gateway.errors import Fault, from_pod_error
 from tricircle.gateway.headers import REQUEST_ID, is_request_id
-from tricircle.gateway.threads import KEYSTONE
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
@@ -140,13 +139,13 @@ async def as_ourselves(
 
     Raises PodUnreachable, PodTimeout.
     """
-    identity = call.services.identity
+    identity, region = call.services.identity, pod.region_name
     return await call.services.client.request(
         pod,
         right.service,
         method,
-        await KEYSTONE.run(identity.below, pod, right.service) + path,
-        token=await KEYSTONE.run(identity.token, right, method, path, body),
+        await ourselves.ask(region, identity.below, pod, right.service) + path,
+        token=await ourselves.ask(region, identity.token, right, method, path, body),
         request_id=call.context.upstream_id,
         body=body,
         version=version,

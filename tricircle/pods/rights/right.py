@@ -52,6 +52,7 @@ class Right:
             )
 
     def stands_for(self, method: str, path: str, body: Any = None) -> bool:
+        """Whether it does."""
         plain = path.partition("?")[0]
         # Whoever resolves these on the way asks for something else.
         straight = not {".", ".."} & set(plain.split("/"))
