@@ -33,11 +33,28 @@ async def get(gateway: Gateway, path: str, method: str = "GET", version: str = "
         return answer.status
 
 
-@pytest.mark.parametrize("name", NAMES)
+# What Nova lets a keypair be called by since 2.92.
+@pytest.mark.parametrize("name", ["a b", "a@b", "a.b"])
 async def test_keypairs(gateway: Gateway, cloud: Cloud, name: str) -> None:
     body = {"keypair": {"name": name, "public_key": "ssh-rsa AAAA"}}
-    (await gateway.post("/os-keypairs", body, user="admin", version="2.30")).ok(201)
+    (await gateway.post("/os-keypairs", body, user="admin", version="2.92")).ok(201)
     assert {key for pod in cloud.pods.values() for _, key in pod.nova.keypairs} == {name}
+    await _shown_and_deleted(gateway, cloud, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_keypairs_of_older_clouds(gateway: Gateway, cloud: Cloud, name: str) -> None:
+    """Nova's first API took any name."""
+    body = {"keypair": {"name": "plain", "public_key": "ssh-rsa AAAA"}}
+    (await gateway.post("/os-keypairs", body, user="admin", version="2.30")).ok(201)
+    for pod in cloud.pods.values():
+        ((owner, plain),) = pod.nova.keypairs
+        keypair = pod.nova.keypairs.pop((owner, plain))
+        pod.nova.keypairs[owner, name] = {**keypair, "name": name}
+    await _shown_and_deleted(gateway, cloud, name)
+
+
+async def _shown_and_deleted(gateway: Gateway, cloud: Cloud, name: str) -> None:
     path = f"/os-keypairs/{quote(name, safe='')}"
     assert await get(gateway, path) == 200
     assert await get(gateway, path, "DELETE") == 204

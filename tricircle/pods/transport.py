@@ -86,13 +86,8 @@ class _Connection(urllib3.connection.HTTPConnection):
         super().send(data)
 
 
-class _SecureConnection(urllib3.connection.HTTPSConnection):
-    response_class = _Response
-
-    def send(self, data: Any) -> None:
-        if self.sock is not None:
-            _wait(self.sock, _until.get())
-        super().send(data)
+class _SecureConnection(_Connection, urllib3.connection.HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
