@@ -123,3 +123,9 @@ async def test_what_is_just_within(gateway: Gateway, cloud: Cloud) -> None:
     cloud.pods["pod2"].nova.add_server("two")
     found = await gateway.get("/servers?availability_zone=az2|nowhere", version="2.83")
     assert [one["name"] for one in found.ok()["servers"]] == ["two"]
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "identity", ""])
+async def test_a_coding_that_changes_nothing_is_no_matter(gateway: Gateway, coding: str) -> None:
+    body = {"keypair": {"name": "k", "public_key": "ssh-rsa AAAA me"}}
+    (await gateway.post("/os-keypairs", body, headers={"Content-Encoding": coding})).ok(200)
