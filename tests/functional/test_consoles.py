@@ -254,8 +254,10 @@ async def test_redirects_stay_with_us(
         assert URL(base).join(URL(answer.headers["Location"])) == page.join(URL("app/")).with_query(
             None
         )
-    async with gateway.http.get(page.join(URL("elsewhere")), allow_redirects=False) as answer:
-        assert "Location" not in answer.headers
+    for path in ("elsewhere", "nonsense"):
+        async with gateway.http.get(page.join(URL(path)), allow_redirects=False) as answer:
+            assert answer.status == 302
+            assert "Location" not in answer.headers
 
 
 async def test_a_pod_that_is_gone_or_in_maintenance(

@@ -39,6 +39,8 @@ class ConsoleProxy(FakeService):
             return web.Response(status=301, headers={"Location": f"{self.base}/app/"})
         if path == "/elsewhere":
             return web.Response(status=302, headers={"Location": "http://elsewhere.example.org/"})
+        if path == "/nonsense":
+            return web.Response(status=302, headers={"Location": "http://[x/"})
         if path not in PAGES:
             raise Refusal(404, "File not found")
         return web.Response(

@@ -262,7 +262,10 @@ def _told(place: Place, theirs: Mapping[str, str]) -> CIMultiDict[str]:
             headers[name] = theirs[name]
     # A folder without its slash; a redirect to elsewhere is not followed through us.
     if location := theirs.get("Location"):
-        led = place.base.join(URL(location, encoded=True))
+        try:
+            led = place.base.join(URL(location, encoded=True))
+        except ValueError:
+            return headers
         if str(led).startswith(str(place.base)):
             ours = URL(CONF.console.public_base_url).raw_path.rstrip("/")
             headers["Location"] = f"{ours}{place.path}{led.raw_path_qs}"
