@@ -7,8 +7,9 @@ added to what a user asks for.
 
 import re
 
+from tricircle.conf import CONF
+from tricircle.gateway import ourselves
 from tricircle.gateway.call import Call
-from tricircle.gateway.threads import KEYSTONE
 from tricircle.pods import rights
 
 _RIGHTS = {"compute": rights.BESIDE_COMPUTE, "volume": rights.BESIDE_VOLUME}
@@ -39,4 +40,5 @@ async def beside(call: Call, service: str, method: str, path: str) -> dict[str, 
     token, right = call.services.identity.token, _RIGHTS[service]
     if not right.stands_for(method, path):
         return {}
-    return {_HEADER: await KEYSTONE.run(token, right, method, path)}
+    region = CONF.tricircle_identity.region_name
+    return {_HEADER: await ourselves.ask(region, token, right, method, path)}
