@@ -99,8 +99,8 @@ class RouterAdapter(Adapter):
         missing = {owner: body for owner, body in wanted.items() if owner not in kept}
         if missing:
             early = _not_over(site, list(missing.values()), routes)
-            named = {route["destination"] for route in early}
-            others = [route for route in known if route["destination"] not in named]
+            already = {route["destination"] for route in early}
+            others = [route for route in known if route["destination"] not in already]
             known = self._route(site, {"id": router, "routes": known}, [*early, *others])
         automatic = {item.port_id for item in copy.plan.interfaces if item.automatic}
         for owner in loose.keys() - (missing.keys() - automatic):

@@ -40,8 +40,8 @@ class SecurityGroupAdapter(Adapter):
             return keys
         away = self._away(site, remote)
         keys += [Key(members.KIND, group) for group in sorted(away)]
-        named = _named(central, "remote_address_group_id")
-        return keys + [Key("address_group", group) for group in sorted(named)]
+        addresses = _named(central, "remote_address_group_id")
+        return keys + [Key("address_group", group) for group in sorted(addresses)]
 
     def body(self, site: Site, central: Resource) -> Resource:
         """Raises PodRefused when the group is stateless and the pod has no such groups."""
@@ -116,9 +116,9 @@ class SecurityGroupAdapter(Adapter):
         for key, rule_ids in there.items():
             for rule_id in rule_ids[1:] if key in wanted else rule_ids:
                 site.neutron.delete(f"/security-group-rules/{rule_id}")
-        named = _named(central, "remote_address_group_id")
-        if named and (extension := lacking(site)):
-            what = f"security group {central['id']} name address group {min(named)} in a rule"
+        addresses = _named(central, "remote_address_group_id")
+        if addresses and (extension := lacking(site)):
+            what = f"security group {central['id']} name address group {min(addresses)} in a rule"
             raise _impossible(site, extension, what)
 
     def _wanted(self, site: Site, current: Resource, central: Resource) -> list[Resource]:
@@ -130,8 +130,8 @@ class SecurityGroupAdapter(Adapter):
         remote = _named(central, "remote_group_id")
         groups = site.ids("security_group", remote - {central["id"]})
         groups[central["id"]] = current["id"]
-        named = set() if lacking(site) else _named(central, "remote_address_group_id")
-        sets = site.ids("address_group", named)
+        lists = set() if lacking(site) else _named(central, "remote_address_group_id")
+        sets = site.ids("address_group", lists)
         known = set() if lacking(site) else site.store.wanted(members.KIND, remote, site.pod.id)
         away = site.ids(members.KIND, known)
         rules, more = [], []
