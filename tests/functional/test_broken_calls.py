@@ -289,3 +289,27 @@ async def test_a_pod_that_loses_answers_in_a_row_is_still_asked_what_it_made(
     answer = await gateway.post("/servers", wanted, version="2.90")
     ((_, server),) = living(cloud)
     assert answer.ok(202)["server"]["id"] == server.id
+
+
+@pytest.mark.parametrize("kind", [Kind.ERROR, Kind.UNAVAILABLE, Kind.QUOTA, Kind.ALTERED])
+@pytest.mark.parametrize(("service", "path"), [("neutron", "/ports/"), ("nova", "/servers/[^/]+$")])
+async def test_a_pod_that_cannot_tell_what_it_made_keeps_the_create_open(
+    gateway: Gateway, cloud: Cloud, service: str, path: str, kind: Kind
+) -> None:
+    """Only a 404 says that there is none; any other answer tells nothing of it."""
+    network = cloud.central.network(cloud.project_id)
+    for pod in cloud.pods.values():
+        pod.nova.fail(Kind.CUT_AFTER, "POST", "/servers$")
+        asked = getattr(pod, service)
+        asked.fail(kind, "GET", path, agent="tricircle-gateway", alter=_nonsense)
+    answer = await gateway.post("/servers", body(cloud, [{"uuid": network["id"]}]), version="2.90")
+    assert answer.status == 504, answer.body
+    assert len(living(cloud)) == 1
+    await xjob(gateway)
+    ((_, server),) = living(cloud)
+    whole(cloud, 1)
+    assert routings.get("server", server.id) is not None
+
+
+def _nonsense(_: Any, document: Any) -> Any:
+    return dict.fromkeys(document, "nonsense")

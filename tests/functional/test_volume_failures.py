@@ -84,6 +84,21 @@ async def test_an_answer_to_nothing(gateway: Gateway, cloud: Cloud, kind: Kind) 
     assert used(cloud).get("volumes", 0) == len(volumes(cloud))
 
 
+@pytest.mark.parametrize(("kind", "status"), [(Kind.ERROR, 504), (Kind.UNAVAILABLE, 503)])
+async def test_a_pod_that_fails_and_cannot_tell_what_it_made(
+    gateway: Gateway, cloud: Cloud, kind: Kind, status: int
+) -> None:
+    """No other pod is tried, but where nobody was there to make anything."""
+    for pod in cloud.pods.values():
+        pod.cinder.fail(kind, "POST", "/volumes$")
+        pod.cinder.fail(kind, "GET", "/volumes/detail$")
+    answer = await make(gateway)
+    assert answer.status == status, answer.body
+    tried = len(cloud.journal.find("pod", "POST", "/volumes$"))
+    assert (tried == 1) == (kind is Kind.ERROR)
+    assert used(cloud) == {}
+
+
 async def test_a_client_that_hangs_up(gateway: Gateway, cloud: Cloud) -> None:
     for pod in cloud.pods.values():
         pod.cinder.fail(Kind.SLOW, "POST", "/volumes$", seconds=0.3)

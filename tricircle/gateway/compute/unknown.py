@@ -20,6 +20,7 @@ from tricircle.gateway.compute.request import CreateRequest
 from tricircle.gateway.forward import as_ourselves
 from tricircle.gateway.threads import in_thread
 from tricircle.pods import rights
+from tricircle.pods.document import MISREAD
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -46,9 +47,12 @@ async def look(call: Call, pod: Pod, sought: Sought, patience: float) -> Found |
     """The server, or None when for ``patience`` seconds there was none. Raises PodUnreachable."""
     until = time.monotonic() + patience
     while True:
-        server = await _once(call, pod, sought)
-        if server is not None:
-            return Found(server["id"], _answer(pod, sought, server))
+        try:
+            server = await _once(call, pod, sought)
+            if server is not None:
+                return Found(server["id"], _answer(pod, sought, server))
+        except MISREAD as error:
+            raise PodUnreachable(pod.region_name, "what it tells is not understood.") from error
         if time.monotonic() > until:
             return None
         await asyncio.sleep(_PAUSE)
@@ -71,15 +75,27 @@ async def _holder(call: Call, pod: Pod, pod_port_id: str) -> str:
     """The server that holds a port in the pod; "" while none does."""
     path = f"/v2.0/ports/{pod_port_id}"
     answer = await as_ourselves(call, pod, rights.POD_PORT, "GET", path, insist=True)
-    if not answer.ok:
+    if _is_missing(answer, f"port {pod_port_id}"):
         return ""
     return str(answer.json()["port"].get("device_id") or "")
 
 
 async def _server(call: Call, pod: Pod, server_id: str) -> dict[str, Any] | None:
     answer = await _ask(call, pod, f"/servers/{server_id}")
-    server: dict[str, Any] | None = answer.json()["server"] if answer.ok else None
+    if _is_missing(answer, f"server {server_id}"):
+        return None
+    server: dict[str, Any] = answer.json()["server"]
     return server
+
+
+def _is_missing(answer: PodResponse, what: str) -> bool:
+    """Whether the pod says that it has no such thing; what else it says tells nothing of it.
+
+    Raises PodUnreachable: another server must not be made elsewhere while this one may be there.
+    """
+    if answer.ok or answer.status == 404:
+        return not answer.ok
+    raise PodUnreachable(answer.pod.region_name, f"its {what} cannot be shown: {answer.message()}")
 
 
 async def _named(call: Call, pod: Pod, sought: Sought) -> list[dict[str, Any]]:

@@ -54,8 +54,11 @@ async def ask(call: Call, pod: Pod, sought: Sought, body: Any = None) -> PodResp
         return answer
     try:
         found = await look(call, pod, sought, patience=0.0)
-    except PodError:
-        found = None
+    except PodError as error:
+        if answer.status == 503:
+            return answer  # a proxy with nobody behind it says so to both, and handed on neither
+        why = f"Pod {pod.region_name}: {answer.message()}"
+        raise _not_known(sought, why, f" {error}") from None
     return found or answer
 
 
@@ -75,7 +78,11 @@ async def _found(call: Call, pod: Pod, sought: Sought, why: str) -> PodResponse:
             return found
     except PodError as error:
         trouble = f" {error}"
-    raise Fault(
+    raise _not_known(sought, why, trouble)
+
+
+def _not_known(sought: Sought, why: str, trouble: str) -> Fault:
+    return Fault(
         504,
         f"{why} Whether it made the {sought.kind} is not known: list them before you try again."
         f"{trouble}",
