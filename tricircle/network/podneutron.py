@@ -11,13 +11,16 @@ from tricircle.conf import CONF
 from tricircle.network.deadline import Deadline
 from tricircle.pods import rights
 from tricircle.pods.breaker import Breakers
-from tricircle.pods.errors import PodRefused, PodTimeout, PodUnreachable
+from tricircle.pods.document import pages
+from tricircle.pods.errors import PodBroken, PodRefused, PodTimeout, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
 
 # Seconds: what a pod offers is believed, and waited for a pod that has just started.
 _EXTENSIONS_KEPT = 300.0
 _POLICIES_READ = 1.0
+# What one list may come to: pages, and answers as long as one may be.
+_MOST_PAGES, _MOST_ANSWERS = 10_000, 4
 
 
 class PodNeutrons:
@@ -55,6 +58,7 @@ class PodNeutron:
         # What was changed in the pod, in words.
         self.writes: list[str] = []
         self._neutrons = neutrons
+        self._read_bytes = 0
 
     @property
     def own_project(self) -> str:
@@ -70,21 +74,24 @@ class PodNeutron:
     def list(self, collection: str, **query: Any) -> list[dict[str, Any]]:
         """All objects of a collection that match ``query``, however many pages they are.
 
-        A ``limit`` is the most to ask for at once; a pod may have one of its own.
+        A ``limit`` is the most to ask for at once; a pod may have one of its own. Each object has
+        an ``id``, a text. A list longer than anybody's is refused.
         """
-        plural, objects = collection.rpartition("/")[2].replace("-", "_"), []
-        while True:
+        region, plural = self.pod.region_name, collection.rpartition("/")[2].replace("-", "_")
+        objects: list[dict[str, Any]] = []
+        most = self._read_bytes + _MOST_ANSWERS * CONF.pods.max_answer
+        for _ in pages(region, collection, _MOST_PAGES):
             document = self.get(f"/{collection}", **query)
-            found = document.get(plural)
-            if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-                raise PodUnreachable(self.pod.region_name, f"its list of {collection} is none")
+            found = _items(region, document, plural)
+            if not all(isinstance(item.get("id"), str) for item in found):
+                raise PodUnreachable(region, f"its list of {collection} has no ids")
             objects += found
-            links = document.get(f"{plural}_links")
-            if not found or not _has_next(links):
-                return objects
-            if "id" not in found[-1]:
-                raise PodUnreachable(self.pod.region_name, f"its list of {collection} has no ids")
+            if not found or not _has_next(document.get(f"{plural}_links")):
+                break
+            if self._read_bytes >= most:
+                raise PodBroken(region, f"its {collection} are more than can be kept.")
             query = {**query, "marker": found[-1]["id"]}
+        return objects
 
     def find(self, path: str) -> dict[str, Any] | None:
         """An object's document, or None when the pod does not have it."""
@@ -122,7 +129,9 @@ class PodNeutron:
         """Whether the pod's Neutron offers an API extension, by alias."""
         aliases = self._neutrons.kept_extensions(self.pod.id)
         if aliases is None:
-            found = self.list("extensions", fields="alias")
+            # They have no ids, and always fit on one page.
+            document = self.get("/extensions", fields="alias")
+            found = _items(self.pod.region_name, document, "extensions")
             aliases = frozenset(str(item.get("alias")) for item in found)
             self._neutrons.keep_extensions(self.pod.id, aliases)
         return extension in aliases
@@ -160,6 +169,7 @@ class PodNeutron:
 
     def _read(self, method: str, path: str, answer: Any) -> dict[str, Any]:
         region, status = self.pod.region_name, answer.status_code
+        self._read_bytes += len(answer.content)
         try:
             document = answer.json() if answer.content else {}
         except ValueError:
@@ -169,6 +179,13 @@ class PodNeutron:
         if not isinstance(document, dict):
             raise PodUnreachable(region, f"{method} {path} was answered with no JSON object")
         return document
+
+
+def _items(region: str, document: dict[str, Any], plural: str) -> list[dict[str, Any]]:
+    found = document.get(plural)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise PodUnreachable(region, f"its list of {plural} is none")
+    return found
 
 
 def _has_next(links: Any) -> bool:

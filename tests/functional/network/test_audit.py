@@ -15,7 +15,7 @@ from tricircle.db.realizations import Key
 from tricircle.network import models as network_models
 from tricircle.network import podneutron, runtime
 from tricircle.network.adapters import ADAPTERS
-from tricircle.pods.errors import PodError
+from tricircle.pods.errors import PodError, PodUnreachable
 from tricircle.xjob import audit as audit_module
 from tricircle.xjob.audit import Audit
 
@@ -383,6 +383,45 @@ def test_long_lists_come_in_pages(
     found = audit(stage, "pod1")
     assert (found.gone, found.changed) == ([], [])
     assert len(stage.cloud.journal.find("pod1/network", "GET", "/ports$")) == 4
+
+
+@pytest.mark.parametrize("odd", [{}, {"id": None}, {"id": 5}, {"id": ["x"]}])
+def test_an_object_without_an_id_is_the_pods_failure(
+    stage: Stage, world: dict[str, Object], odd: Object
+) -> None:
+    def alter(_: object, document: Object) -> Object:
+        items = [{k: v for k, v in one.items() if k != "id"} | odd for one in document["ports"]]
+        return {"ports": items}
+
+    stage.neutron("pod1").fail(Kind.ALTERED, "GET", "/v2.0/ports$", alter=alter)
+    with pytest.raises(PodUnreachable, match="its list of ports has no ids"):
+        audit(stage, "pod1")
+    assert stage.pending("pod1") == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [("_MOST_PAGES", "do not come to an end"), ("_MOST_ANSWERS", "more than")]
+)
+def test_a_list_without_end_is_given_up(
+    stage: Stage,
+    world: dict[str, Object],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    told: str,
+) -> None:
+    inside = stage.copy("pod1", "ports", world["port"]["id"])["id"]
+    port = {"id": inside, "name": "x" * 500}
+
+    def endless(_: object, document: Object) -> Object:
+        return {"ports": [port], "ports_links": [{"rel": "next", "href": "http://pod"}]}
+
+    stage.neutron("pod1").fail(Kind.ALTERED, "GET", "/v2.0/ports$", alter=endless)
+    CONF.set_override("max_answer", 1 << 20, "pods")
+    monkeypatch.setattr(podneutron, limit, {"_MOST_PAGES": 5, "_MOST_ANSWERS": 0.002}[limit])
+    stage.cloud.journal.clear()
+    with pytest.raises(PodUnreachable, match=told):
+        audit(stage, "pod1")
+    assert len(stage.cloud.journal.find("pod1/network", "GET", "/ports$")) <= 6
 
 
 def test_repairs_are_told_even_if_they_cannot_be_written_down(
