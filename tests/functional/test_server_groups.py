@@ -324,6 +324,30 @@ async def test_a_lost_answer_makes_no_second_group(gateway: Gateway, cloud: Clou
     assert groups == [1, 1]
 
 
+@pytest.mark.parametrize("told", ["nonsense", None, []])
+async def test_an_odd_answer_makes_no_second_group(
+    gateway: Gateway, cloud: Cloud, told: Any
+) -> None:
+    """Nobody waits for it either: what it left is found and taken at once."""
+
+    def alter(_: Any, document: Any) -> Any:
+        return {"server_group": told}
+
+    kept = await group(gateway)
+    for region in ("pod1", "pod3"):
+        nova = cloud.pods[region].nova
+        nova.fail(Kind.ALTERED, "POST", "/os-server-groups", times=1, alter=alter)
+    # One pod after the other, or both in one create.
+    statuses = []
+    async with asyncio.timeout(4):
+        while not statuses or statuses[-1] != 202:
+            statuses.append((await make(gateway, kept)).status)
+    assert len(statuses) <= 3
+    assert set(statuses[:-1]) <= {502, 503}
+    groups = [len(cloud.pods[region].nova.server_groups) for region in ("pod1", "pod3")]
+    assert max(groups) == 1
+
+
 async def test_what_pods_have_goes_with_the_group(gateway: Gateway, cloud: Cloud) -> None:
     spread = await group(gateway, "anti-affinity")
     made = [(await make(gateway, spread)).ok(202)["server"]["id"] for _ in range(2)]

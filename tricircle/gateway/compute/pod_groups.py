@@ -65,10 +65,12 @@ async def _made(call: Call, group: ServerGroup, pod: Pod, rows: Store, row: Any)
     try:
         inside = await _find(call, group, pod) if row.attempts > 1 else None
         inside = inside or await _make(call, group, pod)
-    except PodError as error:
-        await in_thread(rows.failed, row, str(error))
+        await in_thread(rows.realized, row, inside)
+    except BaseException as error:
+        # Whatever it is, nobody else is to wait until the claim is over by itself.
+        told = str(error) if isinstance(error, PodError) else type(error).__name__
+        await in_thread(rows.failed, row, told)
         raise
-    await in_thread(rows.realized, row, inside)
     return inside
 
 
