@@ -113,10 +113,38 @@ async def test_it_goes_where_its_call_goes_and_nowhere_else(
     for entry in cloud.journal.find():
         given = entry.headers.get("X-Service-Token")
         own = entry.method == "POST" and entry.path.endswith("/v2.1/servers")
+        as_the_user = entry.headers.get("X-Auth-Token") == gateway.token("member")
         if entry.service.startswith("pod") and own:
             assert given == nova.id
+        elif entry.service.startswith("central"):
+            assert given == (nova.id if as_the_user else None), entry
         elif entry.method not in ("GET", "HEAD"):
             assert given is None, entry
+
+
+@pytest.mark.parametrize("what", ["expired", "restricted"])
+async def test_a_server_with_a_network_is_made_for_a_service(
+    gateway: Gateway, cloud: Cloud, nova: Token, what: str
+) -> None:
+    """Central Neutron is asked with the user's token and the service's, never with ours instead."""
+    network = cloud.central.network(cloud.project_id)
+    body = {"server": {"name": "one", "imageRef": cloud.image_id, "flavorRef": "1",
+                       "networks": [{"uuid": network["id"]}]}}  # fmt: skip
+    headers = restricted(cloud, ("POST", "/v2.1/servers"))
+    if what == "expired":
+        token = cloud.keystone.tokens[headers["X-Auth-Token"]]
+        token.access_rules, token.expires_at = None, utc_now() - datetime.timedelta(minutes=1)
+    headers["X-Service-Token"] = nova.id
+    answer = await gateway.post("/servers", body, version="2.90", headers=headers)
+    made = answer.ok(202)["server"]["id"]
+    (port,) = cloud.central.ports()
+    assert port["device_id"] == made
+    asked = [
+        entry.headers.get("X-Service-Token")
+        for entry in cloud.journal.find("central")
+        if entry.headers.get("X-Auth-Token") == headers["X-Auth-Token"]
+    ]
+    assert set(asked) == {nova.id}
 
 
 async def test_nobody_sees_it(gateway: Gateway, cloud: Cloud, nova: Token) -> None:

@@ -38,18 +38,25 @@ class NeutronError(Fault):
 class Central:
     """Central Neutron, asked with a user's token or as the service user.
 
-    ``by`` says which: a token (``restricted`` when it has access rules), or a ``Right``.
+    ``by`` says which: a token (``restricted`` when it has access rules), or a ``Right``. Beside a
+    token goes the ``service_token`` the caller showed with it: without it the token may have
+    expired.
 
     Every call has a deadline in seconds ([gateway] request_deadline by default) and raises
     NeutronError when Neutron refuses, PodUnreachable or PodTimeout when it does not answer.
     """
 
     def __init__(
-        self, client: PodClient, identity: ServiceIdentity, restricted: bool = False
+        self,
+        client: PodClient,
+        identity: ServiceIdentity,
+        restricted: bool = False,
+        service_token: str = "",
     ) -> None:
         self._client = client
         self._identity = identity
         self._restricted = restricted
+        self._service_token = service_token
 
     async def list(
         self, collection: str, *, by: str | Right, request_id: str, **filters: Any
@@ -128,7 +135,9 @@ class Central:
             token = await ourselves.ask(name, self._identity.token, by, method, path)
         else:
             token = by
-            if self._restricted:
+            if self._service_token:
+                sent["X-Service-Token"] = self._service_token
+            elif self._restricted:
                 # Their rights decide; that they call through us breaks none of the token's rules.
                 beside = rights.BESIDE_CENTRAL, method, path
                 token_beside = await ourselves.ask(name, self._identity.token, *beside)

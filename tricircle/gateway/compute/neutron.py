@@ -14,8 +14,8 @@ class Caller(TypedDict):
 
 
 def central(call: Call) -> Central:
-    services = call.services
-    return Central(services.client, services.identity, call.context.restricted)
+    services, context = call.services, call.context
+    return Central(services.client, services.identity, context.restricted, context.service_token)
 
 
 def user(call: Call) -> Caller:
