@@ -69,7 +69,9 @@ HEADERS: tuple[bytes, ...] = (
     b"Cookie: a=\xff; tricircle-console=/x/y",
     b"Range: bytes=0-1", b"If-None-Match: *", b"Origin: https://evil.example.org", b"Origin: \xff",
     b"X-Roles: admin", b"X_Project_Id: admin", b"X-Service-Token: x", b"X-User-Id: " + b"u" * 3000,
-    b"Upgrade: websocket", b"Forwarded: for=\xff", b"X-HTTP-Method-Override: DELETE",
+    b"Upgrade: websocket", b"Forwarded: for=\xff",
+    b"User-Agent: caf\xe9", b"Accept-Language: \xe9", b"Accept: \xff",
+    b"X-HTTP-Method-Override: DELETE",
     b"Host: second",
     b"Transfer-Encoding: identity", b"User-Agent: \xf0\x9f\x98\x80", b"X-Auth-Token: second",
 )  # fmt: skip

@@ -136,6 +136,29 @@ async def test_what_is_no_request(
     assert cloud.journal.find("pod") == []
 
 
+async def test_headers_in_other_encodings(gateway: Gateway, cloud: Cloud) -> None:
+    """What only describes a client may be in any; what decides an answer may not."""
+    token = f"X-Auth-Token: {gateway.token('admin')}\r\n".encode()
+    places = {"compute": (gateway.compute, b"v2.1/flavors"),
+              "volume": (gateway.volume, b"v3/types"),
+              "admin": (gateway.admin, b"tricircle/v1.0/pods")}  # fmt: skip
+    for service, (url, path) in places.items():
+        start = b"GET /" + path + b" HTTP/1.1\r\nHost: h\r\n" + token
+        for name in (b"User-Agent", b"user_agent", b"Accept", b"Accept-Language", b"Cookie",
+                     b"Origin", b"Connection", b"Via", b"X-Caf"):  # fmt: skip
+            cloud.journal.clear()
+            status, _, body = await exchange(url, start + name + b": caf\xe9\r\n\r\n")
+            assert status == 200, (service, name, body)
+            for entry in cloud.journal.find("pod"):
+                assert "caf" not in str(entry.headers), (name, entry)
+        for name in (b"Content-Type", b"OpenStack-API-Version", b"X-OpenStack-Request-ID",
+                     b"X-Service-Token", b"X-Forwarded-Host", b"X_Forwarded_Host",
+                     b"X-OpenStack-Nova-API-Version"):  # fmt: skip
+            status, headers, body = await exchange(url, start + name + b": caf\xe9\r\n\r\n")
+            assert status == 400, (service, name, body)
+            in_envelope(service, status, headers, body)
+
+
 async def test_a_client_that_waits_to_be_told_to_go_on(gateway: Gateway) -> None:
     where = urlsplit(gateway.compute)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)

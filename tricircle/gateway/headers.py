@@ -49,20 +49,40 @@ _HOP_BY_HOP = {
     "upgrade",
 }
 _DROPPED = _IDENTITY | _HOP_BY_HOP
+# What decides how a request is answered. Others, like User-Agent, may be in any encoding.
+_UNDERSTOOD = {
+    "x-auth-token",
+    "x-service-token",
+    "openstack-api-version",
+    "x-openstack-nova-api-version",
+    "x-openstack-request-id",
+    "content-type",
+    "content-encoding",
+    "expect",
+    "host",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-prefix",
+}
 REQUEST_ID = "X-OpenStack-Request-ID"
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def refuse_unreadable(request: web.BaseRequest) -> None:
-    """Raise Fault 400 for a header that is no text: it could be neither told nor written down."""
+    """Raise Fault 400 for a header that is no text where its meaning matters to us."""
     for name, value in request.headers.items():
-        if not value.isascii() and not _is_text(value):
+        if not is_text(value) and _name(name) in _UNDERSTOOD:
             raise Fault(400, f"The header {name} is not UTF-8.")
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
+    """Whether a header can be told, sent on and written down."""
     # aiohttp reads bytes that are no UTF-8 as surrogates, which have no encoding.
-    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _name(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def refuse_smuggling(request: web.BaseRequest) -> None:
@@ -77,7 +97,8 @@ def refuse_smuggling(request: web.BaseRequest) -> None:
 
 
 def strip(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    """The headers of a client without identities it may not claim and hop-by-hop ones.
+    """The headers of a client without identities it may not claim, hop-by-hop ones, and what is
+    no text.
 
     ``X-Auth-Token`` stays: it is proven, not believed.
     """
@@ -90,7 +111,7 @@ def strip(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     kept = [
         (name, value)
         for name, value in headers.items()
-        if name.lower().replace("_", "-") not in dropped
+        if _name(name) not in dropped and is_text(value)
     ]
     return CIMultiDict(kept)
 
