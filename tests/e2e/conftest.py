@@ -14,7 +14,7 @@ import pytest
 from lab import client, tricircle
 from lab.dataplane import topology
 from lab.settings import Lab
-from tests.e2e.labs import alone, standing, undisturbed
+from tests.e2e.labs import alone, only_one, standing, undisturbed
 from tests.e2e.networks import Estate
 from tests.e2e.site import Leftovers, Site, eventually
 
@@ -31,14 +31,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     turn = alone if item.get_closest_marker("disturbs") else undisturbed
     with turn(LAB_NAME):
         return (yield)
-
-
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the one external network runs in one process, one after the other."""
-    for item in items:
-        if "external" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("external"))
 
 
 @pytest.fixture(scope="session")
@@ -143,7 +135,7 @@ def estate(lab: Lab, admin: Any, pods: dict[str, Any], site: Site) -> Estate:
 
 @pytest.fixture
 def external(lab: Lab, admin: Any, name: str) -> Iterator[Any]:
-    """Makes the external network, in the pods named."""
+    """Makes the external network, in the pods named. There is one, for one test at a time."""
     made = []
 
     def make(*regions: str) -> Any:
@@ -169,9 +161,10 @@ def external(lab: Lab, admin: Any, name: str) -> Iterator[Any]:
         )
         return network
 
-    yield make
-    for network in made:
-        eventually("the external network is free", lambda n=network: _deleted(admin, n))
+    with only_one(lab.name, "external-network"):
+        yield make
+        for network in made:
+            eventually("the external network is free", lambda n=network: _deleted(admin, n))
 
 
 def _deleted(admin: Any, network: Any) -> bool:

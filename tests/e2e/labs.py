@@ -57,6 +57,14 @@ def alone(name: str) -> Iterator[None]:
 
 
 @contextmanager
+def only_one(name: str, what: str) -> Iterator[None]:
+    """Nobody else has ``what`` of the lab meanwhile."""
+    with _lock(name, what).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _turn(name: str, kind: int) -> Iterator[None]:
     # Who waits at the door keeps it closed: else who wants to be alone might wait for ever.
     with _lock(name, "door").open("w") as door, _lock(name, "room").open("w") as room:

@@ -16,9 +16,6 @@ from lab import identity
 from lab.settings import REGION, Lab
 from tests.e2e.site import eventually
 
-# Each process would make all the things that the calls are about.
-pytestmark = pytest.mark.xdist_group("roles")
-
 POD = "Pod1"
 ACTORS = ("reader", "member", "admin", "other")
 VERSIONS = {"compute": "2.79", "block_storage": "3.60", "network": None}
