@@ -121,6 +121,7 @@ def test_out_and_in_through_one_pod(estate: Estate, external: Any) -> None:
     estate.remove_all()
 
 
+@pytest.mark.disturbs  # pods put its servers on all their hosts only while nobody else has some
 def test_local_networks_and_a_way_out(estate: Estate, external: Any) -> None:
     """Servers on every host of two pods, on networks that are in no VLAN, reach each other by a
     router that has a gateway, and one on a VLAN; before and after it has one, too."""
