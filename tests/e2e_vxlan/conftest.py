@@ -21,12 +21,11 @@ from tests.e2e.conftest import (  # noqa: F401  (fixtures)
     leftovers,
     name,
     pods,
-    site,
     tricircle_api,
     user,
 )
 from tests.e2e.labs import standing
-from tests.e2e.site import Site
+from tests.e2e.site import Leftovers, Site
 from tests.e2e_vxlan.estate import TunnelEstate
 
 LAB_NAME = os.environ.get("VXLAN_LAB_NAME", "vxlan")
@@ -35,6 +34,24 @@ LAB_NAME = os.environ.get("VXLAN_LAB_NAME", "vxlan")
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     yield from standing(LAB_NAME, profile="ovs", pods=2)
+
+
+@pytest.fixture
+def site(
+    request: pytest.FixtureRequest,
+    demo: Any,  # noqa: F811
+    image: Any,  # noqa: F811
+    flavor: Any,  # noqa: F811
+    name: str,  # noqa: F811
+    leftovers: Leftovers,  # noqa: F811
+) -> Iterator[Site]:
+    """What a test makes. Nothing of it is left when the next begins: agents that take a network
+    away and bring another at once may mix them up."""
+    made = Site(demo, image, flavor, name)
+    yield made
+    made.clean()
+    leftovers.expect(request.node.nodeid, made.made, made.routed)
+    leftovers.none()
 
 
 @pytest.fixture
