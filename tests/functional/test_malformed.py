@@ -145,16 +145,16 @@ async def test_headers_in_other_encodings(gateway: Gateway, cloud: Cloud) -> Non
     for service, (url, path) in places.items():
         start = b"GET /" + path + b" HTTP/1.1\r\nHost: h\r\n" + token
         for name in (b"User-Agent", b"user_agent", b"Accept", b"Accept-Language", b"Cookie",
-                     b"Origin", b"Connection", b"Via", b"X-Caf"):  # fmt: skip
+                     b"Origin", b"Connection", b"Via", b"X-Voila"):  # fmt: skip
             cloud.journal.clear()
-            status, _, body = await exchange(url, start + name + b": caf\xe9\r\n\r\n")
+            status, _, body = await exchange(url, start + name + b": voil\xe0\r\n\r\n")
             assert status == 200, (service, name, body)
             for entry in cloud.journal.find("pod"):
-                assert "caf" not in str(entry.headers), (name, entry)
+                assert "voil" not in str(entry.headers), (name, entry)
         for name in (b"Content-Type", b"OpenStack-API-Version", b"X-OpenStack-Request-ID",
                      b"X-Service-Token", b"X-Forwarded-Host", b"X_Forwarded_Host",
                      b"X-OpenStack-Nova-API-Version"):  # fmt: skip
-            status, headers, body = await exchange(url, start + name + b": caf\xe9\r\n\r\n")
+            status, headers, body = await exchange(url, start + name + b": voil\xe0\r\n\r\n")
             assert status == 400, (service, name, body)
             in_envelope(service, status, headers, body)
 

@@ -15,7 +15,7 @@ from tests.functional.fakes.http import LoopThread
 from tests.functional.processes import Process, caller, eventually
 from tests.functional.world.certificates import Authority, Tls
 from tricircle.conf import CONF
-from tricircle.db import session
+from tricircle.db import pods, session
 
 WRONG = {
     "unknown": "unable to get local issuer certificate",
@@ -35,6 +35,7 @@ def wrong(
     authority: Authority,
     fakes: LoopThread,
     cloud: Cloud,
+    database_file: str,
     tmp_path: Path,
 ) -> Iterator[str]:
     """The kind of certificate that pod1 shows for its compute API."""
@@ -49,6 +50,10 @@ def wrong(
     plain = cloud.pods["pod1"].nova.url
     for endpoint in cloud.keystone.endpoints:
         endpoint["url"] = endpoint["url"].replace(plain, tls.url)
+    row = pods.by_region("pod1")
+    assert row is not None
+    moved = {name: url.replace(plain, tls.url) for name, url in row.endpoints.items()}
+    pods.update(row.id, {"endpoints": moved})
     yield kind
     tls.close()
 
@@ -97,6 +102,7 @@ async def test_a_pods_certificate(wrong: str, process: Process, cloud: Cloud) ->
             (await gateway.post("/servers", body, version="2.90")).ok(202)
         listed = await gateway.get("/servers")
         assert len(listed.ok(200)["servers"]) == 2
+    assert cloud.journal.find("pod1/compute") == []
     assert "Traceback" not in process.log.read_text()
 
 
