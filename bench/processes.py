@@ -113,13 +113,16 @@ def database(kind: str, folder: Path) -> Iterator[str]:
         return
     if shutil.which("mariadbd") is None:
         raise SystemExit("MariaDB is not installed: use --database sqlite")
-    data, port = folder / "mysql", free_port()
+    data, scratch, port = folder / "mysql", folder / "mysql-tmp", free_port()
+    scratch.mkdir()
     install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
-               "--auth-root-authentication-method=normal", f"--user={_user()}"]  # fmt: skip
+               "--auth-root-authentication-method=normal", f"--user={_user()}",
+               f"--tmpdir={scratch}"]  # fmt: skip
     subprocess.run(install, check=True, capture_output=True)
     log = folder / "mariadb.log"
     # As in production but smaller: a commit is on the disk before it is told.
-    argv = f"""mariadbd --no-defaults --user={_user()} --datadir={data} --socket={folder}/sql
+    argv = f"""mariadbd --no-defaults --user={_user()} --datadir={data} --tmpdir={scratch}
+        --socket={folder}/sql
         --port={port} --bind-address=127.0.0.1 --innodb-buffer-pool-size=256M
         --max-connections=200 --performance-schema=OFF --skip-name-resolve"""
     client = ["mariadb", "-S", f"{folder}/sql", "-u", "root", "-e"]

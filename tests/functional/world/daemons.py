@@ -87,7 +87,9 @@ class MariaDB:
         self.data, self._socket = home / "data", home / "socket"
         self._more = cluster or []
         self._user = _USER if os.geteuid() == 0 else str(os.geteuid())
-        self.data.mkdir(parents=True)
+        self._scratch = home / "tmp"
+        for made in (self.data, self._scratch):
+            made.mkdir(parents=True)
         self._own()
         self.daemon = Daemon(self._argv(), home / "log")
 
@@ -100,16 +102,20 @@ class MariaDB:
         argv = ["mariadb-install-db", "--no-defaults", f"--user={self._user}"]
         more = ["--auth-root-authentication-method=normal", "--skip-test-db"]
         argv += [f"--datadir={self.data}", *more, "--innodb-log-file-size=16M"]
-        subprocess.run(argv, check=True, capture_output=True)
+        argv.append(f"--tmpdir={self._scratch}")
+        done = subprocess.run(argv, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def _argv(self) -> list[str]:
+        # In a shared tmpdir a server that begins takes what others are at for its own leftovers.
         return (
             f"""mariadbd --no-defaults --user={self._user} --datadir={self.data}
-            --socket={self._socket} --port={self.port} --bind-address={ADDRESS}
-            --pid-file={self.home}/pid --innodb-flush-log-at-trx-commit=2 --innodb-doublewrite=0
-            --innodb-buffer-pool-size=32M --innodb-log-file-size=16M --performance-schema=OFF
-            --max-connections=400 --skip-name-resolve --character-set-server=utf8mb4
-            --binlog-format=ROW --innodb-autoinc-lock-mode=2""".split()
+            --tmpdir={self._scratch} --socket={self._socket} --port={self.port}
+            --bind-address={ADDRESS} --pid-file={self.home}/pid --innodb-doublewrite=0
+            --innodb-flush-log-at-trx-commit=2 --innodb-buffer-pool-size=32M
+            --innodb-log-file-size=16M --performance-schema=OFF --max-connections=400
+            --skip-name-resolve --character-set-server=utf8mb4 --binlog-format=ROW
+            --innodb-autoinc-lock-mode=2""".split()
             + self._more
         )
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
+import sqlalchemy as sa
+
 from tricircle.conf import CONF
 from tricircle.db import session
 
@@ -66,6 +68,15 @@ def _work(url: str, step: Step, numbers: Sequence[int]) -> tuple[Counter[str], l
     return outcomes, errors, retries.number
 
 
+def _catch_up(url: str) -> None:
+    """Wait until a node has applied what is committed on the others: it lags a little."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        connection.execute(sa.text("SET SESSION wsrep_sync_wait = 1"))
+        connection.execute(sa.text("SELECT 1"))
+    engine.dispose()
+
+
 class Nodes:
     """A process for each of ``number`` nodes."""
 
@@ -83,7 +94,7 @@ class Nodes:
     def all_do(self, step: Step, numbers: Sequence[int]) -> Counter[str]:
         """Every node takes every step, beginning at once; {what came of it: how often}.
 
-        No step may raise.
+        No step may raise. When it returns, every node knows what was done by the others.
         """
         done = [
             pool.submit(_work, url, step, numbers)
@@ -97,6 +108,8 @@ class Nodes:
             raised += errors
             self.retries += retries
         assert raised == [], raised[:5]
+        for url in self.urls:
+            _catch_up(url)
         return total
 
     def close(self) -> None:
