@@ -39,7 +39,7 @@ layers: setup ## Imports run downward only
 	$(RUN) lint-imports
 
 check: ## Style, types and layers, side by side
-	$(MAKE) --no-print-directory --jobs=3 --output-sync lint types layers
+	$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync lint types layers
 
 test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
 	$(PYTEST) -q $(TWO) tests/unit
@@ -69,7 +69,7 @@ test-e2e-vxlan: setup
 test-changed: setup ## The quick tests of what differs from main, by imports
 	$(RUN) python -m tests.changed
 
-test: setup ## All checks and tests, and what each took: what CI runs
+test: setup ## All checks and tests, what failed and what each took: what CI runs (TEST_MINUTES at most, 55)
 	$(RUN) python -m tests.stages
 
 lab-up: setup ## Bring up two real pods and Tricircle over them

@@ -5,7 +5,7 @@ import grimp
 import pytest
 
 from tests.changed import module, name_loaders, touched
-from tests.stages import Took, counted, table
+from tests.stages import Took, counted, summary
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,18 @@ def test_tests_are_counted(line: str, tests: int) -> None:
     assert counted(line) == tests
 
 
-def test_the_table() -> None:
-    told = table([Took("unit", 772, 28.4, 42.0, 43.9), Took("e2e", 0, 1.0, 2.0, 3.0, status=2)])
+def test_what_is_told_at_the_end() -> None:
+    failed = Took("unit", 772, 28.4, 42.0, 43.9, "FAILED", ["FAILED tests/unit/test_x.py::test_y"])
+    told = summary([failed, Took("functional", 3, 1.0, 2.0, 3.0)], ["e2e"])
     assert told.splitlines() == [
-        "stage       tests  seconds  processor seconds  of the machine",
-        "----------  -----  -------  -----------------  --------------",
-        "unit          772       28                 42              44",
-        "e2e FAILED      -        1                  2               3",
+        "unit: FAILED tests/unit/test_x.py::test_y",
+        "",
+        "stage        tests  seconds  processor seconds  of the machine",
+        "-----------  -----  -------  -----------------  --------------",
+        "unit FAILED    772       28                 42              44",
+        "functional       3        1                  2               3",
+        "e2e NOT RUN      -        -                  -               -",
+        "all            775       29                 44              47",
     ]
 
 
