@@ -2,24 +2,17 @@
 """Databases of tests: SQLite files that nobody needs after a crash of the machine."""
 
 import functools
-import sqlite3
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from tricircle.db import migrations, models
-
-
-def spare_the_disk() -> None:
-    """Let no connection of this process to an SQLite file wait for the disk."""
-
-    @sa.event.listens_for(sa.Engine, "connect")
-    def connect(connection: Any, _: Any) -> None:
-        if isinstance(connection, sqlite3.Connection):
-            connection.execute("PRAGMA synchronous = OFF")
+from tricircle.conf import CONF
+from tricircle.db import migrations, models, session
+from tricircle.db.leases import Leases
 
 
 def make(url: str, *, by_migrations: bool = False) -> None:
@@ -47,3 +40,28 @@ def _empty(by_migrations: bool) -> bytes:
             connection.commit()
         engine.dispose()
         return path.read_bytes()
+
+
+@pytest.fixture
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty Tricircle database in a file, with foreign keys enforced.
+
+    What a test leaves claimed is not renewed when the database is gone.
+    """
+    holders, hold = set[Leases](), Leases.hold
+
+    def noted(self: Leases, token: str, row_id: str) -> None:
+        holders.add(self)
+        hold(self, token, row_id)
+
+    monkeypatch.setattr(Leases, "hold", noted)
+    session.reset()
+    url = f"sqlite:///{tmp_path}/t.sqlite"
+    make(url)
+    CONF.set_override("connection", url, group="tricircle_database")
+    yield
+    for holder in holders:
+        for token in holder.held():
+            holder.drop(token)
+    session.reset()
+    CONF.clear_override("connection", group="tricircle_database")

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of all tests, and which are those of a change."""
+"""What is told of all tests."""
 
-import grimp
 import pytest
 
-from tests.changed import module, name_loaders, touched
 from tests.stages import Took, counted, summary
 
 
@@ -35,22 +33,3 @@ def test_what_is_told_at_the_end() -> None:
         "e2e NOT RUN      -        -                  -               -",
         "all            775       29                 44              47",
     ]
-
-
-def test_the_tests_of_a_change() -> None:
-    graph = grimp.ImportGraph()
-    imports = {
-        "tests.unit.test_a": "tricircle.gateway.a",
-        "tests.unit.test_b": "tricircle.gateway.b",
-        "tests.unit.db.test_c": "tests.tool",
-        "tests.unit.db.conftest": "tricircle.gateway.ways",
-        "tests.e2e.test_d": "tricircle.gateway.ways",
-    }
-    for importer, imported in imports.items():
-        graph.add_import(importer=importer, imported=imported)
-    name_loaders(graph)
-    # Only a string names it, so whoever uses the loader may use it, fixtures of a folder too.
-    assert touched(graph, ["tricircle.gateway.a"]) == {"tests.unit.test_a", "tests.unit.db.test_c"}
-    assert touched(graph, ["tests.tool"]) == {"tests.unit.db.test_c"}
-    assert module("tests/unit/__init__.py") == "tests.unit"
-    assert module("docs/x.py") is module("lab/x.toml") is None

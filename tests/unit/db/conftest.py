@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.unit import database
+from tests import database
 
 db = database.db
 

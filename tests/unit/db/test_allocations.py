@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What projects use, and that limits hold whoever asks at the same time."""
 
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit import database
-from tricircle.conf import CONF
+from tests import database
 from tricircle.db import allocations, creations, pods, quotas, routings, server_groups
 from tricircle.db.allocations import Limits, Wish
 from tricircle.db.errors import Elsewhere, NotFound, OverLimit
@@ -206,57 +201,6 @@ def test_limits_of_projects_users_and_classes() -> None:
     quotas.delete(quotas.PROJECT, "p", names=("cores", "ram"))
     assert (quotas.get(quotas.PROJECT, "p"), quotas.of_users("p")) == ({}, {})
     assert quotas.get(quotas.CLASS, "p") == {"cores": 9}
-
-
-# -- processes -----------------------------------------------------------------------------------
-
-_WORKER = """
-    import sys
-    from tricircle.conf import CONF
-    from tricircle.db import allocations
-    from tricircle.db.allocations import Limits, Wish
-    from tricircle.db.errors import OverLimit
-
-    CONF([], project="tricircle", default_config_files=[])
-    CONF.set_override("connection", sys.argv[1], group="tricircle_database")
-    print("ready", flush=True)
-    sys.stdin.readline()
-    made = 0
-    for index in range(15):
-        try:
-            ids = allocations.reserve(
-                Wish("p", "u", 1, 1), Limits(project={"instances": 20}), [{"name": "s"}] * 2, 1
-            )
-        except OverLimit:
-            continue
-        made += len(ids)
-        if index % 3 == 0:
-            allocations.give_back(ids[0])
-            made -= 1
-    print(made, flush=True)
-"""
-
-
-@needs_db
-def test_processes_at_once_do_not_pass_a_limit_together(tmp_path: Any) -> None:
-    url = CONF.tricircle_database.connection
-    command = [sys.executable, "-c", textwrap.dedent(_WORKER), url]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    outputs: list[Callable[[], Any]] = []
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-        outputs.append(worker.communicate)
-    made = sum(int(output()[0]) for output in outputs)
-    assert made == allocations.used("p")["instances"] <= 20
-    assert made >= 15
 
 
 @needs_db

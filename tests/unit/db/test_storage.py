@@ -2,15 +2,9 @@
 """What storage projects use, and that limits hold whoever asks at the same time."""
 
 import datetime
-import subprocess
-import sys
-import textwrap
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tricircle.conf import CONF
 from tricircle.db import models, pods, routings, storage
 from tricircle.db.errors import OverLimit
 from tricircle.db.storage import Use
@@ -161,49 +155,6 @@ def test_seen_before_it_was_confirmed() -> None:
     storage.learn(VOLUME, "v", "p", "pod", models.now())
     storage.confirm(row_id, "v", "pod", VOLUME)
     assert used()["volumes"] == 1
-
-
-_WORKER = """
-    import sys
-    from tricircle.conf import CONF
-    from tricircle.db import storage
-    from tricircle.db.errors import OverLimit
-
-    CONF([], project="tricircle", default_config_files=[])
-    CONF.set_override("connection", sys.argv[1], group="tricircle_database")
-    print("ready", flush=True)
-    sys.stdin.readline()
-    made = 0
-    for index in range(12):
-        try:
-            row = storage.reserve("p", storage.Use("volume", 2), {"gigabytes": 21})
-        except OverLimit:
-            continue
-        made += 1
-        if index % 3 == 0:
-            storage.give_back(row)
-            made -= 1
-    print(made, flush=True)
-"""
-
-
-def test_processes_at_once_do_not_pass_a_limit_together() -> None:
-    command = [sys.executable, "-c", textwrap.dedent(_WORKER), CONF.tricircle_database.connection]
-    workers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        assert worker.stdout.readline() == "ready\n"
-    outputs: list[Callable[[], Any]] = []
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-        outputs.append(worker.communicate)
-    made = sum(int(output()[0]) for output in outputs)
-    assert made == storage.used("p")["volumes"] == 10
 
 
 def test_what_is_known_to_be_elsewhere_is_not_learned() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from keystoneauth1.exceptions import ConnectFailure
 
-from lab import cli, process, settings, tricircle
+from lab import cli, settings, tricircle
 from lab.settings import Lab
 
 
@@ -67,20 +67,6 @@ def test_env_is_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     assert "export OS_CLOUD=demo" in lines
     assert "export OS_REGION_NAME=RegionOne" in lines
     assert all(line.startswith("export OS_") for line in lines)
-
-
-def test_status_tells_of_dead_daemons(capsys: pytest.CaptureFixture[str]) -> None:
-    lab = settings.new("lab")
-    lab.save()
-    process.start(lab, "one", ["sleep", "60"])
-    try:
-        assert cli.main(["status"]) == 0
-        process.send(lab, "one", 9)
-        process.wait_for("its end", lambda: process.alive(lab, "one") is None, 5)
-        assert cli.main(["status"]) == 1
-    finally:
-        process.stop_all(lab)
-    assert "DEAD" in capsys.readouterr().out
 
 
 def test_a_crash_of_a_switch_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:

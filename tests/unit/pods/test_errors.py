@@ -56,3 +56,8 @@ def test_nobody_reads_a_book_of_reasons(word: str) -> None:
     error = PodUnreachable("Pod1", word * 500_000)
     assert len(error.detail) < 2100
     assert len(without_addresses(word * 500_000)) < 2100
+
+
+def test_what_a_pod_says_begins_no_line() -> None:
+    error = PodUnreachable("pod1", "x\n2026-01-01 00:00:00.000 1 INFO forged")
+    assert str(error) == "Pod pod1: x\\n2026-01-01 00:00:00.000 1 INFO forged"

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from tests.unit import database
+from tests import database
 
 db = database.db

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from keystoneauth1 import exceptions
 
-from tests.unit import database
+from tests import database
 from tricircle.db import creations, models, pods, routings, session
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry

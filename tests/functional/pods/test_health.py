@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.unit.pods.conftest import COMPUTE, NETWORK, Cloud
+from tests.functional.pods.conftest import COMPUTE, NETWORK, Cloud
 from tricircle.conf import CONF
 from tricircle.db import models, pods
 from tricircle.pods import discovery

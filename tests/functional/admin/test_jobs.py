@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.unit.admin.conftest import PROJECT, ROOT
+from tests.functional.admin.conftest import PROJECT, ROOT
 from tricircle.conf import CONF
 from tricircle.db import jobs as table
 from tricircle.db import models, realizations, repairs, session

@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from tests.unit.admin.conftest import PROJECT, ROOT
+from tests.functional.admin.conftest import PROJECT, ROOT
 from tricircle.db import bindings, definitions, pods, routings
 
 PODS = f"{ROOT}/pods"

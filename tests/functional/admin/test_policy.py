@@ -4,7 +4,7 @@
 import pytest
 import yaml
 
-from tests.unit.admin.conftest import CALLERS, PROJECT, ROOT, caller
+from tests.functional.admin.conftest import CALLERS, PROJECT, ROOT, caller
 from tricircle import policies
 from tricircle.db import bindings, routings
 from tricircle.gateway.admin import app

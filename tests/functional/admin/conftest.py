@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import RawTestServer, TestClient
 
-from tests.unit import database
-from tests.unit.pods import conftest as pods_conftest
+from tests import database
+from tests.functional.pods import conftest as pods_conftest
 from tricircle.conf import CONF
 from tricircle.gateway import app, authorization
 from tricircle.gateway.call import Context

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tricircle.pods.errors import PodUnreachable
-
 FORGED = "2026-01-01 00:00:00.000 1 INFO forged"
 PROGRAM = f"""
 import sys
@@ -35,8 +33,3 @@ def test_lines_of_the_log(tmp_path: Path) -> None:
     assert [line for line in lines if " WARNING tricircle.test " in line and "Server a" in line]
     assert all(" ERROR tricircle.test " in line for line in lines[1:] if line)
     assert all(line.isprintable() for line in lines)
-
-
-def test_what_a_pod_says() -> None:
-    error = PodUnreachable("pod1", f"x\n{FORGED}")
-    assert str(error) == f"Pod pod1: x\\n{FORGED}"

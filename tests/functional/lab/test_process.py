@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import process, settings
+from lab import cli, process, settings
 from lab.settings import Lab, LabError
 
 
@@ -183,3 +183,20 @@ def test_a_foreground_command_does_not_outlive_its_block() -> None:
     with pytest.raises(KeyboardInterrupt), child, process.ended_with(child):
         raise KeyboardInterrupt
     assert session() == []
+
+
+def test_status_tells_of_dead_daemons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAB_HOME", str(tmp_path))
+    lab = settings.new("lab")
+    lab.save()
+    process.start(lab, "one", ["sleep", "60"])
+    try:
+        assert cli.main(["status"]) == 0
+        process.send(lab, "one", 9)
+        process.wait_for("its end", lambda: process.alive(lab, "one") is None, 5)
+        assert cli.main(["status"]) == 1
+    finally:
+        process.stop_all(lab)
+    assert "DEAD" in capsys.readouterr().out

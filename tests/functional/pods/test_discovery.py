@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.unit.pods.conftest import COMPUTE, Cloud
+from tests.functional.pods.conftest import COMPUTE, Cloud
 from tricircle.pods import discovery
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 

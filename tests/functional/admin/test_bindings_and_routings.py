@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from tests.unit.admin.conftest import PROJECT, ROOT
+from tests.functional.admin.conftest import PROJECT, ROOT
 from tricircle.db import bindings, pods, routings
 
 OTHER = "e" * 32
