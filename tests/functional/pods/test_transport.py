@@ -137,6 +137,7 @@ def test_a_pods_neutron_is_named(
 ) -> None:
     with sending(first, more, pause) as url:
         pod = Pod("p", "Pod1", "az1", endpoints={"network": url})
-        neutron = PodNeutrons(Identity()).of(pod, Deadline(0.3))  # type: ignore[arg-type]
+        deadline = Deadline(0.3 if expected is PodTimeout else 30)
+        neutron = PodNeutrons(Identity()).of(pod, deadline)  # type: ignore[arg-type]
         with pytest.raises(expected, match="Pod Pod1"):
             neutron.get("/networks")

@@ -93,7 +93,9 @@ async def test_many_wait_for_one_who_reads(slow: Slow) -> None:
 async def test_what_was_read_while_something_changed_is_not_believed(slow: Slow) -> None:
     known = names.Names()
     before = asyncio.ensure_future(known.of("volume", "pod1"))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(10):
+        while not slow.reads:  # noqa: ASYNC110 (a thread reads)
+            await asyncio.sleep(0.01)
     changed = slow.answer = {("volume", "pod1"): Translation({})}
     known.forget()
     after = asyncio.ensure_future(known.of("volume", "pod1"))
