@@ -34,7 +34,7 @@ STAGES = {
 _ENDED = re.compile(r"^[= ]*((?:\d+ \w+,? )+)in [\d.]+s")
 _COUNTED = re.compile(r"(\d+) (passed|failed|error|xfailed|xpassed)")
 # What pytest, and then make, say in one line of what failed.
-_FAILED = re.compile(r"^((FAILED|ERROR) .*::|make(\[\d+\])?: \*\*\* )")
+_FAILED = re.compile(r"^((FAILED|ERROR) tests/|make(\[\d+\])?: \*\*\* )")
 _IDLE = ("idle", "iowait")
 _FIELDS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq")
 #: Seconds in which what is interrupted may say what it knows.

@@ -15,7 +15,9 @@ check:
 \t@echo checked
 
 test-unit:
-\t@echo "FAILED tests/unit/test_x.py::test_y - assert 1"; echo "1 failed, 2 passed in 0.1s"; exit 1
+\t@echo "FAILED tests/unit/test_x.py::test_y - assert 1"
+\t@echo "ERROR tests/unit/test_z.py"
+\t@echo "1 failed, 2 passed in 0.1s"; exit 1
 
 test-functional-gateway:
 \t@echo "= 4 passed in 0.1s ="
@@ -73,6 +75,7 @@ def test_a_stage_that_fails_stops_no_other(folder: Path) -> None:
     # Once more where a reader looks first.
     _, _, end = told.rpartition("5 passed in 0.1s =")
     assert "\nunit: FAILED tests/unit/test_x.py::test_y - assert 1\n" in end
+    assert "\nunit: ERROR tests/unit/test_z.py\n" in end
     assert re.search(r"^unit: make: \*\*\* .*test-unit", end, re.M)
 
 
