@@ -27,9 +27,9 @@ OPTS = [
         "pace",
         default=2.0,
         min=0.0,
-        help="Seconds a pod is left in peace after it was told of a security group's members in "
-        "other pods: while ports keep coming, all that change meanwhile are told in one call. The "
-        "first change after a quiet time is told at once. 0: each is told at the next look.",
+        help="Least seconds between two updates, in a pod, of one security group's members in "
+        "other pods. Changes in between go in one call; the first change after a quiet time goes "
+        "at once. 0: no limit.",
     ),
     cfg.FloatOpt("backoff_first", default=1.0, min=0.05, help="Seconds before the first retry."),
     cfg.FloatOpt(

@@ -115,12 +115,12 @@ def pods_lacking(kind: str) -> set[str]:
 
     A read of that kind must not be answered by one of these.
     """
-    dirty = sa.or_(
+    unlike = sa.or_(
         _Realization.absent.is_(True),
         _Realization.realized_revision.is_(None),
         _Realization.realized_revision != _Realization.wanted_revision,
     )
-    query = sa.select(_Realization.pod_id).where(_Realization.resource_type == kind, dirty)
+    query = sa.select(_Realization.pod_id).where(_Realization.resource_type == kind, unlike)
     with session.read() as tx:
         return set(tx.scalars(query.distinct()))
 

@@ -150,7 +150,9 @@ class RealizationColumns:
 
     The same columns stand in two databases: here for definitions, in central Neutron's for its
     resources, each written in the transaction of the change that makes it dirty. A row is dirty
-    while ``realized_revision`` differs from ``wanted_revision`` or ``absent`` is set.
+    while ``next_try_at`` is set: there is work to do for it from then on. ``wanted_revision``
+    counts the changes, ``realized_revision`` is the one the pod has, ``absent`` says that the
+    resource is to be removed there.
     """
 
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)

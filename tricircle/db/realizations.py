@@ -6,14 +6,15 @@ table class and sessions that are handed in. The functions work inside the calle
 they are the outbox, written together with the change that makes a row dirty. What has transactions
 of its own is ``store.Store``.
 
-A row is dirty exactly while ``next_try_at`` is set, which keeps the search for work cheap.
+A row is dirty exactly while ``next_try_at`` is set, which keeps the search for work cheap; it is
+due once that moment has come. All moments are the database's time (``db/clock.py``).
 ``wanted_revision`` counts changes; it grows in SQL, so that two changes at once count twice.
 ``attempts`` counts claims since the last success: above one, an earlier attempt may have made
 the object in the pod without living to tell.
 
-A dirty row whose wanted revision is realized already is only to be looked at: the pod may have
-changed behind our back. One whose wanted revision is zero was never wanted: it is there so that
-an orphan goes the way of everything that goes.
+A dirty row whose wanted revision is realized already only asks for a look: the pod may have changed
+behind our back. A row whose wanted revision is zero is for an orphan, an object in the pod that
+nobody wants: it is removed like everything else.
 """
 
 from collections.abc import Collection
@@ -50,19 +51,19 @@ def matching(table: Table, key: Key, pod_ids: Collection[str] | None) -> list[An
 
 
 def dirty(table: Table) -> dict[str, Any]:
-    """The values of a row that has changed."""
+    """The values that make a row dirty, with one change more."""
     return {"wanted_revision": table.wanted_revision + 1, "next_try_at": now()}
 
 
 def touch(tx: Session, table: Table, key: Key, pod_ids: Collection[str] | None = None) -> int:
-    """The resource has changed: its rows (in these pods, or in all) are dirty. How many."""
+    """The resource has changed: make its rows (in these pods, or in all) dirty. How many."""
     return mark(
         tx, table, sa.update(table).where(*matching(table, key, pod_ids), table.absent.is_(False))
     )
 
 
 def mark(tx: Session, table: Table, rows: sa.Update) -> int:
-    """The rows of an update without values are dirty. How many."""
+    """Make the rows that ``rows``, an update without values, selects dirty. How many."""
     result = tx.execute(rows.values(**dirty(table)).execution_options(**QUIET))
     return int(result.rowcount)  # type: ignore[attr-defined]
 

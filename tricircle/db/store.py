@@ -49,9 +49,11 @@ def _leased_until() -> datetime.datetime:
 class Store:
     """The realizations of one database. Blocks; thread-safe as far as ``transaction`` is.
 
-    A claim is a row's ``claimed_by``, a word nobody else has: every write of a worker asks for
-    it, so a worker whose claim ran out can do no harm to the next one's. A row that is nobody's
-    and has a ``claimed_until`` in the future rests: it is the next worker's from then on.
+    ``claimed_by`` is a fencing token, new with each claim: every write of a worker is conditional
+    on it, so a worker whose claim ran out cannot overwrite what its successor wrote. A row without
+    a token whose ``claimed_until`` is in the future rests: nobody can claim it until then.
+
+    All moments are the database's time (``db/clock.py``).
     """
 
     def __init__(self, table: Table, transaction: Transaction) -> None:
@@ -182,9 +184,9 @@ class Store:
         return made
 
     def claim(self, row_id: str, *, due: bool = False) -> Row | None:
-        """Take a dirty row; None when it is another's, clean or, if asked for, not due yet.
+        """Claim a dirty row; None when another has it, or it is clean. ``due``: only if it is due.
 
-        For [reconciler] claim_seconds at the most; for lease_seconds if this process dies.
+        The claim lasts [reconciler] claim_seconds at the most, lease_seconds if this process dies.
         """
         return next(iter(self.claim_all([row_id], due=due)), None)
 

@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline every request passes, in order, in one place."""
+"""The pipeline every request passes, in order, in one place.
+
+``Pipeline._answer`` is the order: what no token is needed for (CORS, /healthcheck, version
+discovery), the caller's token, the microversion, the route, the body, and then the handler that the
+route's row names. ``_respond`` around it makes an answer of whatever goes wrong. Below stand the
+APIs that are served this way, and what the parts of a process are made of.
+"""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -39,8 +45,11 @@ LOG = logging.getLogger(__name__)
 class Api:
     """One service's API: its name, its rows, and where and how they are offered.
 
-    ``base`` is the path of its version, "" for a service without versions; ``discovery`` answers
-    paths outside the version, and the version itself, without a token.
+    ``base`` is the path of its version, "" for a service without versions. ``offered`` gives the
+    microversions that all pods have. ``discovery(services, root, path)`` answers paths outside the
+    version, and the version itself, without a token; None for every other path. ``root`` is our
+    scheme, host and prefix as the client sees them, ``path`` the request's, percent-encoded.
+    ``link_prefix`` goes between host and path in the links we write.
     """
 
     service: str
@@ -55,7 +64,7 @@ class Api:
     link_prefix: str = ""
 
 
-# The version to serve, or why there is none: told once it is known who asks.
+# The version to serve, or why there is none: a client gets to know only with a valid token.
 _Negotiated = Version | Fault | None
 
 
@@ -124,7 +133,7 @@ class Pipeline:
     def _misread(
         self, request: web.BaseRequest, request_id: str, heard: Iterable[str]
     ) -> web.Response:
-        """A pod's document was not of the shape it should be; where, the log tells."""
+        """The answer when a pod's document has another shape than it should; the log says where."""
         names = " or ".join(heard)
         what = (request_id, request.method, request.rel_url.raw_path, names)
         LOG.exception("%s %s %s: what pod %s answered is not understood", *what)
@@ -138,6 +147,7 @@ class Pipeline:
         negotiated: _Negotiated,
         request_id: str,
     ) -> web.Response:
+        """The answer when nothing goes wrong. Raises Fault and PodError."""
         if cors.is_preflight(request):
             return cors.preflight(request)
         if request.path == "/healthcheck":

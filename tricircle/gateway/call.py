@@ -60,7 +60,11 @@ class Context:
 
     @property
     def is_admin(self) -> bool:
-        """Whether the token has the admin role: what may be told, never what may be done."""
+        """Whether the token has the admin role.
+
+        It lets answers say more (which pods are away, say); what may be done is for policies and
+        the pods to decide.
+        """
         return "admin" in self.roles
 
     @property

@@ -109,13 +109,12 @@ class PodClient:
     ) -> PodResponse:
         """Ask ``pod``; any HTTP status but a redirect is an answer.
 
-        A redirect is neither followed nor told: whoever followed it would take the token along.
-
-        Where the pod has another id for a thing than users know, each is replaced by the other.
+        A redirect raises PodUnreachable: to follow it could hand the token to another host. Ids are
+        translated: in the request to the pod's own, in the answer back to those users know.
 
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
-        Who must ``insist`` asks a pod that is left alone as well.
+        With ``insist`` a pod is asked although it is left alone after failures.
         Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known
         (PodBroken when it answered what cannot be read, more than [pods] max_answer bytes, say).
         """

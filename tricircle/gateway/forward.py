@@ -39,8 +39,8 @@ async def forward(
 ) -> PodResponse:
     """Ask ``pod`` what the client asked us, with the client's token and microversion.
 
-    A pod the last probe found down is not asked: the next probe is soon enough to find it back.
-    Who must ``insist`` asks it, and one that is left alone after failures, all the same.
+    Fails at once for a pod that the last probe found down, or that is left alone after failures.
+    With ``insist`` such a pod is asked all the same.
     ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
     stand in for the client's own where given. Without a ``deadline`` a slow pod has
     [gateway] request_deadline; a read is given up sooner once the pod is found down.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where in each pod a page may begin, as the routings tell: they are written a moment after things
-are made."""
+"""Hints where a page begins in each pod, from the times of routings.
+
+A routing is written just after its thing was made, so the times of both are nearly the same.
+"""
 
 import datetime
 from collections.abc import Mapping

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make a pod have what a row of the realizations wants: the one way, for binding and for xjob.
 
-A row is claimed, the pod is made to match, the row is marked. Whoever dies on the way leaves a row
-that is still dirty and a claim that runs out; the next one finds what was made by its marker. The
-engine knows no resource type by name.
+Every row goes through the same phases, in this order:
+
+1. claim: the row is this worker's, by a fencing token (``Store.claim``);
+2. begin: what the copy depends on is brought to the pod first (``Adapter.depends``);
+3. present: the copy is found, by its id or its marker, and updated; or it is created;
+4. finish: what belongs to the copy is settled (``Adapter.settle``), and the row is realized.
+
+A copy that is not wanted any more is removed instead. What goes wrong is kept in the row, with the
+moment of the next try. Whoever dies on the way leaves a dirty row and a claim that runs out; the
+next worker finds what was made by its marker. The engine knows no resource type by name: what is
+special to one is in its adapter.
 """
 
 import functools
@@ -41,7 +49,10 @@ class ClaimLost(Exception):
 
 
 class Engine:
-    """Thread-safe. What it remembers it could ask for, too."""
+    """Reconciles the rows of one database, in any pod. Blocks; thread-safe.
+
+    What it keeps in memory only saves calls: it could ask the pods for it.
+    """
 
     def __init__(
         self, store: Store, neutrons: PodNeutrons, adapters: Mapping[str, Adapter]
@@ -56,17 +67,18 @@ class Engine:
         return Site(self._neutrons.of(pod, deadline), self.store)
 
     def order(self, row: Row) -> int:
-        """Sorts work: makes first what others lean on, removes it last."""
+        """The place of a row's work among others, lowest first: what others depend on is made first
+        and removed last."""
         order = self._adapters[row.resource_type].order
         return 1000 - order if row.absent else order
 
     def work(self, pod: Pod, row_id: str) -> bool:
-        """Do what one row wants that is due, if nobody else does, and what others want that can be
-        made with it. False: another has it, or all failed.
+        """Reconcile a due row, and other due rows that can be created in the same call.
 
-        Never raises for what a pod or a resource does wrong: the reason is kept in the row.
+        False if another worker has it, or if nothing succeeded. Raises nothing for what a pod or a
+        resource does wrong: the reason is kept in the row.
         """
-        # It may have been taken along by another's work since it was found, and have failed.
+        # Since it was found, another worker may have tried it along with its own, in vain.
         row = self.store.claim(row_id, due=True)
         if row is None:
             return False
@@ -76,7 +88,7 @@ class Engine:
         return self._try(pod, row, lambda: self._claimed(site, row))
 
     def _try(self, pod: Pod, row: Row, work: Callable[[], object]) -> bool:
-        """Whether the work on a row goes well. Raises nothing; the log is told what went wrong."""
+        """Whether the work on a row succeeded. Raises nothing; what went wrong is logged."""
         try:
             work()
         except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
@@ -92,9 +104,10 @@ class Engine:
         return True
 
     def bring(self, site: Site, key: Key) -> str:
-        """See to it that a resource is in the pod as it should be; its id there.
+        """Have a resource in the pod as it should be; its id there.
 
-        Works on it, or waits for whoever does. Raises PodError, NotYet, DeadlinePassed, ClaimLost.
+        Works on it, or waits for the worker that does, until the site's deadline at the latest.
+        Raises PodError, NotYet, DeadlinePassed, ClaimLost.
         """
         while True:
             row = self._row(site, key)
@@ -108,13 +121,12 @@ class Engine:
                     known = claimed.realized_revision is not None and claimed.pod_resource_id
                     if self._adapters[key.resource_type].strict or not known:
                         raise
-                    # An older state is good enough to lean on; the reason is kept in the row.
+                    # An older state is good enough to depend on; the reason is kept in the row.
                     return str(claimed.pod_resource_id)
             site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
 
     def bring_all(self, site: Site, keys: Sequence[Key]) -> list[str]:
-        """``bring`` for several resources, one after the other; those that can be made in one call
-        are made so before."""
+        """``bring`` for several resources; those that can be created in one call are so, first."""
         rows = [self._row(site, key) for key in keys] if len(keys) > 1 else []
         most = self._sizes.most(site.pod.id)
         for kind in {row.resource_type for row in rows if self._adapters[row.resource_type].bulk}:
@@ -124,7 +136,10 @@ class Engine:
         return [self.bring(site, key) for key in keys]
 
     def exist(self, site: Site, key: Key) -> None:
-        """See to it that a resource is in the pod, be it not finished yet."""
+        """Have a resource in the pod, finished or not: for resources that refer to each other.
+
+        Blocks and raises as ``bring`` does.
+        """
         while True:
             row = self._row(site, key)
             if row.pod_resource_id is not None and not _only_looked_at(row):
@@ -158,7 +173,7 @@ class Engine:
         return row
 
     def _claimed(self, site: Site, row: Row) -> str:
-        """Do what a claimed row wants. The id in the pod; empty when it was removed."""
+        """Reconcile a claimed row. The copy's id in the pod; empty when it was removed."""
         adapter = self._adapters[row.resource_type]
         with _Reasons(self.store, row, site.pod):
             central = self._begin(site, adapter, row, {})
@@ -170,7 +185,7 @@ class Engine:
             return self._finish(site, adapter, row, central, current, done)
 
     def _alike(self, row: Row) -> list[Row]:
-        """Rows whose copies can be made with a claimed one's, in one call; claimed, too."""
+        """Claim due rows whose copies can be created in one call with a claimed row's."""
         if not self._adapters[row.resource_type].bulk or not _is_new(row):
             return []
         more = self._sizes.most(row.pod_id) - 1
@@ -178,10 +193,7 @@ class Engine:
         return self.store.claim_all((one.id for one in due), due=True)
 
     def _together(self, site: Site, rows: list[Row]) -> bool:
-        """Do what claimed rows want that are all of one type; whether any went well.
-
-        What goes wrong with one concerns no other.
-        """
+        """Reconcile claimed rows of one type; whether any succeeded. One's failure is its own."""
         if not rows:
             return False
         adapter = self._adapters[rows[0].resource_type]
@@ -221,8 +233,10 @@ class Engine:
     def _begin(
         self, site: Site, adapter: Adapter, row: Row, known: dict[Key, Exception | None]
     ) -> Resource | None:
-        """What a claimed row wants in the pod, all it leans on being there; None when it wanted
-        nothing and that is done. ``known`` has what was seen to before: why that failed, or None.
+        """The resource a claimed row is about, once all it depends on is in the pod.
+
+        None when the row wanted a removal, which is done then. ``known`` has what was brought
+        before, {resource: why that failed, or None}, and gets what is brought here.
         """
         central = None if row.absent else self._central(adapter, row)
         if central is None:
@@ -248,7 +262,10 @@ class Engine:
         self, site: Site, adapter: Adapter, row: Row, central: Resource, current: Resource,
         done: list[str],
     ) -> str:  # fmt: skip
-        """The object is there: all that is left to do for it. ``done`` was written before."""
+        """Settle what belongs to the copy and mark the row realized; the copy's id.
+
+        ``done`` tells the writes to the pod that came before.
+        """
         for key in adapter.refers(site, central):
             self.exist(site, key)
         before = len(site.neutron.writes)
@@ -262,7 +279,7 @@ class Engine:
         return str(current["id"])
 
     def _central(self, adapter: Adapter, row: Row) -> Resource | None:
-        """The central resource; when it is gone without a word, the row turns into a removal."""
+        """The central resource. When it is gone and no row said so, the row becomes a removal."""
         central = adapter.central(row.resource_id)
         if central is None and not row.absent:
             key = Key(row.resource_type, row.resource_id)
@@ -272,7 +289,7 @@ class Engine:
         return central
 
     def _present(self, site: Site, adapter: Adapter, row: Row, central: Resource) -> Resource:
-        """Have the object in the pod, as it should be; what the pod says of it."""
+        """Have the copy in the pod as it should be, whether or not it was there; its document."""
         current = None
         if row.pod_resource_id is not None:
             remembered = None if _only_looked_at(row) else self._written.recall(row)
@@ -284,7 +301,7 @@ class Engine:
     def _put(
         self, site: Site, adapter: Adapter, row: Row, central: Resource, current: Resource | None
     ) -> Resource:
-        """Change what is there, or make what is not, and note its id."""
+        """Update the copy that is there (``current``), or create it, and note its id."""
         if current is None:
             current = adapter.create(site, central)
         else:
@@ -310,13 +327,13 @@ class Engine:
             repairs.report(site.pod, _name(row), row.project_id, told)
 
     def _report(self, site: Site, row: Row, done: list[str]) -> None:
-        """Tell what was done in the pod though nothing had changed here."""
+        """Report writes to a pod that nothing here had asked for: something there had changed."""
         if done and _only_looked_at(row):
             repairs.report(site.pod, _name(row), row.project_id, "; ".join(done))
 
 
 class _Reasons:
-    """Keeps in the row why its work failed, and frees it."""
+    """If the work inside fails, keeps the reason in the row and frees it."""
 
     def __init__(self, store: Store, row: Row, pod: Pod) -> None:
         self._store, self._row, self._pod = store, row, pod

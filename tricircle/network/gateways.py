@@ -35,7 +35,10 @@ def router_address(
 
 
 def gateway(site: Site, subnet: Resource, network: Resource) -> str | None:
-    """The gateway that servers in a pod are told."""
+    """The gateway that servers in a pod are told.
+
+    Raises NotYet when the subnet has no free address for a router in that pod.
+    """
     own: str | None = subnet["gateway_ip"]
     if own is None or network.get("router:external") or bridges.is_bridge(network):
         return own
@@ -51,7 +54,10 @@ def gateway(site: Site, subnet: Resource, network: Resource) -> str | None:
 
 
 def host_routes(site: Site, subnet: Resource, network: Resource) -> list[dict[str, str]]:
-    """The user's host routes, and routes by routers that are not the subnet's gateway."""
+    """The user's host routes, and routes by routers that are not the subnet's gateway.
+
+    Raises NotYet when the subnet has no free address for a router in that pod.
+    """
     routes = list(subnet["host_routes"])
     known = {route["destination"] for route in routes} | {subnet["cidr"]}
     for port in _interfaces(subnet):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a pod needs of networks, subnets, groups, policies and routers; the rest is to go.
+"""Garbage collection: which realizations the ports in a pod still need; the others are retired.
 
-All is needed because of ports: a port needs its network with the subnets, its groups, and the
-groups and address groups their rules name, with the members these groups have in other pods; its
-and its network's QoS policy; a network needs the routers joined to it, a router what it reaches.
+Everything is in a pod because of a port. A port needs its network with the subnets; its security
+groups, and the groups and address groups that their rules name, with the members these groups have
+in other pods; its own QoS policy and its network's. A network needs the routers joined to it, and a
+router needs what it reaches.
 """
 
 import threading

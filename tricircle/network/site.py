@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pod at work: its Neutron, and which object there is which central resource."""
+"""A session with one pod: its Neutron client with a deadline, and the map central id -> pod id."""
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several workers share the pods: each has those a hash ring of the living gives it.
 
-The ring only shares work out; that nothing is done twice is for the claims on rows to see to. So
-when in doubt, as without a coordinator, it is right to work on too much.
+The ring only distributes work; the claims on rows guarantee that nothing runs twice. So when in
+doubt, as without a coordinator, it is right to work on too many pods.
 """
 
 import contextlib

@@ -1,5 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make one server: its ports, the pod that takes it, and what is left if it fails."""
+"""Make one server: its ports, the pod that takes it, and what is left if it fails.
+
+1. Make a central port for each network of the request (``nics.make``).
+2. For each pod that the scheduler chose, the best first: bind the ports there (``nics.bind``), and
+   ask the pod for the server with the ids its ports have there. The first pod that takes it ends
+   this. One that fell silent is asked what became of the server before another is tried.
+3. Write down where the server is (``_write_down``), or undo what was made (``_undo``).
+
+A row in ``creations`` was written before. If this process dies, or if nobody knows whether there is
+a server, xjob finds the row and adopts the server or removes what is left.
+"""
 
 import asyncio
 import dataclasses
@@ -40,7 +50,7 @@ _LONGEST_REASON = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Made:
-    """A server and the pod's answer to its create; ``why`` it is there, to be kept."""
+    """A server, the pod it is in and that pod's answer; ``why`` tells why it is there."""
 
     server_id: str
     pod: Pod
@@ -49,7 +59,7 @@ class Made:
 
 
 class Refused(Exception):
-    """A pod refused the request: its answer is the user's."""
+    """A pod refused the request; the user gets its answer."""
 
     def __init__(self, answer: PodResponse) -> None:
         super().__init__(answer.status)
@@ -57,7 +67,7 @@ class Refused(Exception):
 
 
 class _LeftOpen(Exception):
-    """Whether there is a server is not known: xjob finds out and adopts or undoes it."""
+    """Nobody knows whether there is a server: xjob finds out, and adopts it or undoes the rest."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
@@ -66,7 +76,7 @@ class _LeftOpen(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """What is settled about a server before a pod is asked for it.
+    """What is decided about a server before a pod is asked for it.
 
     ``creation_id`` is the row in ``creations`` and ``allocations`` that was begun for it.
     """
@@ -84,7 +94,7 @@ class Plan:
         return [nic.port["id"] for nic in self.nics if nic.port is not None]
 
     def why(self, refused: Sequence[str]) -> dict[str, Any]:
-        """Why a pod was chosen, to be kept; ``refused`` is what those tried before it said."""
+        """Why a pod was chosen, for the routing; ``refused`` are the answers of pods before it."""
         return {
             "at": f"{now().isoformat(timespec='seconds')}Z",
             "zone": self.request.zone.name,
@@ -98,14 +108,15 @@ class Plan:
 async def one(call: Call, plan: Plan) -> Made:
     """Make a server in the first of the chosen pods that takes it.
 
-    Raises Refused with the pod's answer, Fault, PodUnreachable. Nothing is left behind then.
+    Raises Refused with the pod's answer, Fault, PodUnreachable. What was made is undone then, or
+    left to xjob.
     """
     # A client that hangs up does not stop it half-way.
     return await asyncio.shield(asyncio.ensure_future(_settled(call, plan)))
 
 
 async def _settled(call: Call, plan: Plan) -> Made:
-    """``_try_pods`` and then either the routing or the undoing, and xjob kept off meanwhile."""
+    """Make the server or undo all; xjob leaves it alone meanwhile."""
     async with at_work(plan.creation_id):
         return await _made_or_undone(call, plan)
 
@@ -125,7 +136,7 @@ async def _made_or_undone(call: Call, plan: Plan) -> Made:
 
 
 async def _undo(call: Call, plan: Plan) -> None:
-    """Whatever cannot be undone now is left to xjob."""
+    """Remove the ports made and free the quota. What cannot be undone now is left to xjob."""
     await in_thread(allocations.give_back, plan.creation_id)
     brought = plan.brought
     if not plan.nics or await nics.release(
@@ -135,13 +146,18 @@ async def _undo(call: Call, plan: Plan) -> None:
 
 
 async def drop(plans: Iterable[Plan]) -> None:
-    """Plans nothing was done about: what was set aside for them is given back."""
+    """Give back what was set aside for plans that nothing was done about."""
     for plan in plans:
         await in_thread(allocations.give_back, plan.creation_id)
         await in_thread(creations.end, plan.creation_id)
 
 
 async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
+    """Ask the chosen pods, one after the other, until one takes the server.
+
+    Raises Refused: at once where no other pod could do better, else with the first refusal. Fault
+    503 when no pod refused and yet none took it; PodError when central Neutron is at fault.
+    """
     request = plan.request
     troubles: list[str] = []
     refusal: PodResponse | None = None
@@ -192,7 +208,10 @@ def _tell(call: Call, plan: Plan, made: Made, troubles: Sequence[str]) -> None:
 
 
 async def _place(plan: Plan, pod: Pod) -> None:
-    """Say where a server of a group is about to be made. Raises Elsewhere."""
+    """Write down in which pod a server of a group is about to be made.
+
+    Raises Elsewhere when the group has to stay in another pod.
+    """
     group = plan.group
     if group is not None:
         together = group.id if group.policy == pod_groups.AFFINITY else None
@@ -209,7 +228,10 @@ def _kept_elsewhere(call: Call, plan: Plan, pod: Pod, error: Elsewhere) -> str:
 async def _in_pod(
     call: Call, plan: Plan, pod: Pod, ports: Sequence[Nic], bound: Sequence[BoundPort]
 ) -> Made:
-    """Ask one pod. Raises Refused, PodUnreachable, and _LeftOpen when the pod fell silent."""
+    """Ask one pod for the server, in the pod's own group if it has one.
+
+    Raises Refused, PodError, and _LeftOpen when the pod does not say what became of the server.
+    """
     if plan.group is None:
         return await _asked(call, plan, pod, ports, bound, None)
     inside = await pod_groups.ensure(call, plan.group, pod)
@@ -258,7 +280,10 @@ async def _asked(
 async def _found(
     call: Call, pod: Pod, sought: unknown.Sought, why: str, patience: float = 15.0
 ) -> Made:
-    """The server a pod made without telling us. Raises PodError when there is none."""
+    """The server a pod made although its answer was lost.
+
+    Looks for ``patience`` seconds. Raises PodError when there is none, _LeftOpen when nobody knows.
+    """
     try:
         found = await unknown.look(call, pod, sought, patience)
     except PodError as error:
@@ -298,7 +323,7 @@ async def _has(call: Call, pod: Pod, path: str) -> bool:
 
 
 async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id: str) -> None:
-    """Remember where the server is. It exists whatever fails here."""
+    """Write down where the server is. The server exists, so nothing that fails here undoes it."""
     project = call.context.project_id
     ours = [port.port_id for port in ports if not port.brought]
     where = (made.server_id, made.pod.id)

@@ -79,8 +79,9 @@ async def _take(call: Call, server_id: str) -> bool:
 async def settle(call: Call, server_id: str) -> bool:
     """If a server that was being deleted is gone, finish; whether there is nothing left to do.
 
-    Called before a client is told that it is gone, so that what they delete next (the network) is
-    free. A 404 to somebody is no proof, it may be another's server: the pod is asked as ourselves.
+    Called before a client is told that it is gone, so that they can delete its network next. A 404
+    to the user proves nothing, for it may be another project's server: the pod is asked as the
+    service user.
     """
     row = await in_thread(creations.get, row_id(server_id))
     if row is None:

@@ -2,7 +2,11 @@
 """What the reconcile engine asks of a resource type, with what most types have in common.
 
 An adapter knows one type: what its copy in a pod must look like and how to make it so. It never
-decides when; that is the engine's.
+decides when; that is the engine's. A new type names itself and gives ``central`` and ``body``; the
+other methods have answers that suit most types. ``adapters/__init__.py`` lists all adapters.
+
+A method asks the pod only through ``site``. It raises PodError for what the pod refuses, NotYet for
+what has to wait.
 """
 
 import itertools
@@ -23,12 +27,15 @@ _QUERY = 7500
 class Adapter:
     """One type of resource; a subclass names it and says what a copy must look like.
 
-    ``member`` and ``collection`` are Neutron's words in documents and paths. ``order`` sorts
-    work: what is made first has a low one and is removed last. Of a ``strict`` type a pod must
-    have the very last change before another object may lean on it there. A ``paced`` one changes
-    whenever ports come and go: a pod is told at once, and then not again for [reconciler] pace
-    seconds. Nothing may depend on the very last change of such a type. Copies of a ``bulk`` one
-    that are to be made at the same time are made in one call; none leans on another.
+    ``member`` and ``collection`` are Neutron's words in documents and paths.
+
+    ``order``, 0 to 999, sorts the work in a pod: the lowest is made first and removed last. Types
+    of the same order are worked on in any order.
+
+    ``strict``: a pod must have the very last change before another object may depend on it there.
+    ``paced``: changes whenever ports come and go. A pod is told at once, and then not again for
+    [reconciler] pace seconds; so nothing may depend on the very last change.
+    ``bulk``: copies that are due at the same time are made in one call; none depends on another.
     """
 
     resource_type: ClassVar[str]
