@@ -14,12 +14,36 @@ from tricircle.conf import CONF
 from tricircle.db import migrations, models, session
 from tricircle.db.leases import Leases
 
+_engines: dict[str, sa.Engine] = {}
+
 
 def make(url: str, *, by_migrations: bool = False) -> None:
     """Make the file of an SQLite URL: an empty Tricircle database, with all tables."""
+    write(url, _empty(by_migrations))
+
+
+def write(url: str, content: bytes) -> None:
+    """Make the file of an SQLite URL anew. Whoever has the old one open keeps that."""
+    path = path_of(url)
+    for old in (path, *(path.with_name(f"{path.name}-{kind}") for kind in ("wal", "shm"))):
+        old.unlink(missing_ok=True)
+    path.write_bytes(content)
+
+
+def path_of(url: str) -> Path:
     path = sa.make_url(url).database
     assert path
-    Path(path).write_bytes(_empty(by_migrations))
+    return Path(path)
+
+
+def keep_engine(url: str) -> None:
+    """Let ``session``, which has no engine now, work on ``url``, where ``CONF`` leads, by the one
+    that this process had for it before: an engine compiles each statement once.
+    """
+    if url in _engines:
+        session._engines[session.OWN] = _engines[url]
+    else:
+        _engines[url] = session.engine()
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import inspect
 import json
 import re
@@ -14,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from keystonemiddleware import auth_token
 from multidict import CIMultiDictProxy
 
 from tests import database as databases
@@ -37,6 +39,11 @@ IMPATIENT = {"list_deadline": LIST_DEADLINE, "request_deadline": REQUEST_DEADLIN
 MARKER_KEY = "sixteen letters or more"
 
 Query = Mapping[str, str] | list[tuple[str, str]]
+
+# It copies hundreds of options for each of its middlewares, of which each test makes some.
+auth_token.list_opts = functools.cache(auth_token.list_opts)
+#: what a database with the pods in it holds, and {region: pod id}; by where the pods are
+_prepared: dict[Any, tuple[bytes, dict[str, str]]] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,29 +114,49 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
 
 def add_pods(cloud: Cloud) -> dict[str, str]:
     """Write every fake pod to the Tricircle database, as up; gives {region: pod id}."""
+    versions = {
+        "compute": {"min": "2.1", "max": "2.104"},
+        "volume": {"min": "3.0", "max": "3.71"},
+    }
     made = {}
     for region, zone in cloud.zones.items():
-        pod = cloud.pods[region]
         row = pods.create(
             {
                 "region_name": region,
                 "availability_zone": zone,
                 "pod_availability_zone": "nova",
                 "health": "up",
-                "endpoints": {
-                    "compute": f"{pod.nova.url}/v2.1",
-                    "network": pod.neutron.url,
-                    "placement": pod.placement.url,
-                    "volume": f"{pod.cinder.url}/v3",
-                },
-                "versions": {
-                    "compute": {"min": "2.1", "max": "2.104"},
-                    "volume": {"min": "3.0", "max": "3.71"},
-                },
+                "endpoints": _endpoints(cloud, region),
+                "versions": versions,
             }
         )
         made[region] = row.id
     return made
+
+
+def _endpoints(cloud: Cloud, region: str) -> dict[str, str]:
+    pod = cloud.pods[region]
+    return {
+        "compute": f"{pod.nova.url}/v2.1",
+        "network": pod.neutron.url,
+        "placement": pod.placement.url,
+        "volume": f"{pod.cinder.url}/v3",
+    }
+
+
+def _make_database(url: str, cloud: Cloud) -> dict[str, str]:
+    """An SQLite database with every fake pod in it, for ``CONF``; gives {region: pod id}."""
+    where = [(region, zone, _endpoints(cloud, region)) for region, zone in cloud.zones.items()]
+    known = json.dumps(where)
+    if known not in _prepared:
+        databases.make(url)
+        pod_ids = add_pods(cloud)
+        session.reset()
+        _prepared[known] = databases.path_of(url).read_bytes(), pod_ids
+    content, pod_ids = _prepared[known]
+    databases.write(url, content)
+    databases.keep_engine(url)
+    return dict(pod_ids)
 
 
 class Volumes:
@@ -254,8 +281,7 @@ async def running(
     write_config(path, cloud, database, **options)
     session.reset()
     CONF(["--config-file", str(path)], project="tricircle")
-    databases.make(database)
-    pod_ids = add_pods(cloud)
+    pod_ids = _make_database(database, cloud)
     services = app.make_services()
     await server.refresh(services)
     apis = (app.compute_api(), app.volume_api(), app.admin_api())
@@ -270,8 +296,7 @@ async def running(
         for task in list(services.tasks):
             task.cancel()
         await asyncio.gather(*services.tasks, return_exceptions=True)
-        for runner in runners:
-            await runner.cleanup()
+        await asyncio.gather(*(runner.cleanup() for runner in runners))
         await services.client.close()
         threads.shutdown()
         session.reset()
@@ -300,5 +325,6 @@ def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "look", soon)
         monkeypatch.setattr(module, "_PAUSE", 0.05)
     monkeypatch.setattr(http_server, "GRACE", 1)
+    monkeypatch.setattr(http_server, "_KNOCKING", 0.005)
     for deleting in (deletion, volume_deletion):
         monkeypatch.setattr(deleting, "_PAUSES", [0.02] * 200)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.functional import bed
+from tests.functional import bed, processes
 from tests.functional.bed import Gateway
 from tests.functional.fakes import schemas
 from tests.functional.fakes.cloud import Cloud
@@ -20,6 +20,7 @@ def fakes() -> Iterator[LoopThread]:
     thread = LoopThread()
     yield thread
     thread.close()
+    processes.end_forks()
 
 
 @pytest.fixture
@@ -31,9 +32,15 @@ def cloud(fakes: LoopThread) -> Iterator[Cloud]:
     assert cloud.journal.broken == []
 
 
+@pytest.fixture(scope="session")
+def _databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("database")
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/tricircle.sqlite"
+def database(_databases: Path) -> str:
+    """The URL of a file, the same for each test: who uses it makes it anew."""
+    return f"sqlite:///{_databases}/tricircle.sqlite"
 
 
 @pytest_asyncio.fixture

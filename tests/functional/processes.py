@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,27 @@ from tricircle.db import pods as pod_rows
 from tricircle.gateway.app import make_services
 
 START_SECONDS = 60.0
+
+# What takes a program seconds, its imports, is done once in a process that forks the others.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tricircle.cmd.gateway"])
+
+
+def end_forks() -> None:
+    """End that process, and let what it and its children took count as this one's."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+
+
+def _run(arguments: list[str], environment: dict[str, str], log: Path) -> None:
+    """The program ``tricircle-gateway``, in a process of its own."""
+    os.environ.clear()
+    os.environ.update(environment)
+    with log.open("ab") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    from tricircle.cmd import gateway
+
+    sys.exit(gateway.main(arguments))
 
 
 def free_ports(count: int) -> list[int]:
@@ -77,11 +100,12 @@ class Process:
         )
         self.config.write_text(f"{self.config.read_text()}\n{textwrap.dedent(sections)}")
         self._environment = {**os.environ, **(environment or {})}
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: multiprocessing.process.BaseProcess | None = None
 
     @property
     def pid(self) -> int:
         assert self._process is not None
+        assert self._process.pid is not None
         return self._process.pid
 
     @property
@@ -89,22 +113,15 @@ class Process:
         return f"http://127.0.0.1:{self.compute_port}"
 
     async def start(self) -> None:
-        program = Path(sys.executable).parent / "tricircle-gateway"
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                str(program),
-                "--config-file",
-                str(self.config),
-                "--debug",
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-            )
+        arguments = ["--config-file", str(self.config), "--debug"]
+        given = (arguments, self._environment, self.log)
+        self._process = _FORKS.Process(target=_run, args=given, daemon=True)
+        await asyncio.to_thread(self._process.start)
         await eventually("the gateway answers", self._answers, START_SECONDS)
 
     async def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.returncode is None, self.log.read_text()[-3000:]
+        assert self._process.is_alive(), self.log.read_text()[-3000:]
         try:
             async with (
                 aiohttp.ClientSession() as http,
@@ -117,16 +134,19 @@ class Process:
 
     async def kill(self) -> None:
         """As a power cut: no signal handler runs."""
-        assert self._process is not None
-        if self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-        await self._process.wait()
+        await self._end(signal.SIGKILL)
 
     async def stop(self) -> int:
+        """Tell it to end; its exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
         assert self._process is not None
-        if self._process.returncode is None:
-            self._process.terminate()
-        return await asyncio.wait_for(self._process.wait(), 30)
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+        await asyncio.to_thread(self._process.join, 30)
+        assert self._process.exitcode is not None, "it does not end"
+        return self._process.exitcode
 
 
 @contextlib.asynccontextmanager

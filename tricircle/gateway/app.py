@@ -8,6 +8,7 @@ APIs that are served this way, and what the parts of a process are made of.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -330,12 +331,12 @@ def _versioned(
     public_endpoint: str | None,
     link_prefix: str,
 ) -> Api:
-    table = RouteTable(routes)
+    table, handlers = _served(tuple(routes))
     return Api(
         service=service,
         service_type=service_type,
         table=table,
-        handlers={route: ways.handler(route) for route in table.routes},
+        handlers=handlers,
         base=f"/{versions.ID}",
         scheme=versions.SCHEME,
         offered=versions.offered,
@@ -347,8 +348,7 @@ def _versioned(
 
 def admin_api() -> Api:
     """The Admin API at /tricircle/v1.0."""
-    table = RouteTable(admin.routes())
-    handlers = {route: ways.handler(route) for route in table.routes}
+    table, handlers = _served(tuple(admin.routes()))
     return Api(
         service="admin",
         service_type="tricircle",
@@ -357,3 +357,10 @@ def admin_api() -> Api:
         handlers=handlers,
         discovery=admin.discovery,
     )
+
+
+@functools.cache
+def _served(routes: tuple[Route, ...]) -> tuple[RouteTable, dict[Route, Handler]]:
+    """The table of an API's rows, and what serves each: the same as long as the process lives."""
+    table = RouteTable(routes)
+    return table, {route: ways.handler(route) for route in table.routes}

@@ -39,11 +39,12 @@ def utc_now() -> datetime.datetime:
 class LoopThread:
     """An event loop in a thread; ``run`` calls a coroutine there from any other thread.
 
-    ``spare`` are ports whose services have ended: to make one takes longer than many a test.
+    ``spare`` are ports whose services have ended, by name, each for the next service of its name:
+    to make one takes longer than many a test.
     """
 
     def __init__(self) -> None:
-        self.spare: collections.deque[Port] = collections.deque()
+        self.spare: dict[str, list[Port]] = collections.defaultdict(list)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="fakes", daemon=True)
         self._thread.start()
@@ -52,8 +53,8 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
 
     def close(self) -> None:
-        while self.spare:
-            self.run(self.spare.pop().close())
+        for port in itertools.chain(*self.spare.values()):
+            self.run(port.close())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)
         self.loop.close()
@@ -307,7 +308,8 @@ class FakeService:
 
     async def _start(self) -> None:
         if self._own_port is None:
-            self._own_port = self.thread.spare.popleft() if self.thread.spare else Port()
+            spare = self.thread.spare[self.name]
+            self._own_port = spare.pop() if spare else Port()
             self._own_port.serve = self._serve
         await self._own_port.start()
 
@@ -327,7 +329,7 @@ class FakeService:
             assert self._own_port is not None
             self._own_port.cut()
             self.release()
-            self.thread.spare.append(self._own_port)
+            self.thread.spare[self.name].append(self._own_port)
 
         self.thread.run(close())
 
