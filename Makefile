@@ -6,6 +6,8 @@ RUN := $(UV) run --no-sync
 PYTEST := $(RUN) pytest $(if $(CI),--durations=20)
 # A worker a core; one that has nothing left takes of the other's.
 TWO := -n 2 --dist worksteal
+# More workers than cores where tests also wait; what shares a server or a process is one's.
+FOUR := -n 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers check test-unit test-functional fuzz \
@@ -47,7 +49,7 @@ test-unit: setup ## Fast tests, no I/O beyond the process (seconds)
 test-functional: test-functional-gateway test-functional-network ## Our processes against fake pods that speak real HTTP (minutes)
 
 test-functional-gateway: setup ## The functional tests of the gateway
-	$(PYTEST) -q $(TWO) --tb=native --ignore=tests/functional/network tests/functional
+	$(PYTEST) -q $(FOUR) --tb=native --ignore=tests/functional/network tests/functional
 
 # What loads Neutron runs in processes of its own: its configuration is one a process.
 test-functional-network: setup ## The functional tests of central Neutron and xjob

@@ -7,11 +7,25 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests import database as databases
 from tests.functional import bed, processes
 from tests.functional.bed import Gateway
 from tests.functional.fakes import schemas
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.http import LoopThread
+from tests.functional.processes import Process
+from tricircle.conf import CONF
+from tricircle.db import session
+
+#: Tests with these fixtures share what takes long to make: one process runs all of a group.
+_TOGETHER = {"cluster": "galera", "mariadb": "mariadb", "prepared": "processes"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if group := next((_TOGETHER[name] for name in _TOGETHER if name in fixtures), None):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +55,33 @@ def _databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def database(_databases: Path) -> str:
     """The URL of a file, the same for each test: who uses it makes it anew."""
     return f"sqlite:///{_databases}/tricircle.sqlite"
+
+
+@pytest.fixture
+def prepared(cloud: Cloud, tmp_path: Path, database: str) -> Iterator[str]:
+    """A database as ``tricircle-manage db sync`` makes it, with the pods in it.
+
+    This process works on it, too.
+    """
+    path = tmp_path / "tests.conf"
+    bed.write_config(path, cloud, database)
+    session.reset()
+    CONF(["--config-file", str(path)], project="tricircle")
+    databases.make(database, by_migrations=True)
+    bed.add_pods(cloud)
+    yield database
+    session.reset()
+    CONF.reset()
+
+
+@pytest_asyncio.fixture
+async def process(cloud: Cloud, tmp_path: Path, prepared: str) -> AsyncIterator[Process]:
+    """A ``tricircle-gateway`` that serves."""
+    process = Process(cloud, tmp_path, prepared)
+    await process.start()
+    yield process
+    cloud.heal()
+    await process.kill()
 
 
 @pytest_asyncio.fixture

@@ -5,49 +5,22 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from tests import database as databases
-from tests.functional import bed
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import FakeService
 from tests.functional.fakes.server_store import Server
 from tests.functional.processes import Process, caller, eventually
-from tricircle.conf import CONF
-from tricircle.db import allocations, creations, quotas, routings, session
+from tricircle.db import allocations, creations, quotas, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 from tricircle.xjob.creations import Creations
-
-
-@pytest.fixture
-def prepared(cloud: Cloud, tmp_path: Path, database: str) -> AsyncIterator[str]:
-    """A database as ``tricircle-manage db sync`` makes it, with the pods in it."""
-    path = tmp_path / "tests.conf"
-    bed.write_config(path, cloud, database)
-    session.reset()
-    CONF(["--config-file", str(path)], project="tricircle")
-    databases.make(database, by_migrations=True)
-    bed.add_pods(cloud)
-    yield database
-    session.reset()
-
-
-@pytest_asyncio.fixture
-async def process(cloud: Cloud, tmp_path: Path, prepared: str) -> AsyncIterator[Process]:
-    process = Process(cloud, tmp_path, prepared)
-    await process.start()
-    yield process
-    cloud.heal()
-    await process.kill()
 
 
 def wanted(cloud: Cloud, network: dict[str, Any]) -> dict[str, Any]:

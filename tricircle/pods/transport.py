@@ -8,11 +8,14 @@ thread for ever. Here it is for the whole answer, its headers and all that comes
 import contextvars
 import http.client
 import io
+import os
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.request import getproxies
 
 import requests
 import urllib3
@@ -36,7 +39,19 @@ def bound(session: Any) -> Any:
     for scheme, usual in list(session.session.adapters.items()):
         wanted = {name: getattr(usual, name, None) for name in ("tls_ciphers", "tls_min_version")}
         session.session.mount(scheme, _Adapter(**wanted))
+    # It would look there at each call, which takes as long as half of the call.
+    session.session.trust_env = _environment_matters()
     return session
+
+
+def _environment_matters() -> bool:
+    """Whether there is anything that requests takes from the environment: proxies, authorities of
+    certificates, names and passwords.
+    """
+    named = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC")
+    if getproxies() or any(os.environ.get(name) for name in named):
+        return True
+    return any(Path("~", name).expanduser().exists() for name in requests.utils.NETRC_FILES)
 
 
 class _Incoming(io.RawIOBase):

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from keystoneauth1.exceptions import ClientException, RetriableConnectionFailure
@@ -141,3 +142,41 @@ def test_a_pods_neutron_is_named(
         neutron = PodNeutrons(Identity()).of(pod, deadline)  # type: ignore[arg-type]
         with pytest.raises(expected, match="Pod Pod1"):
             neutron.get("/networks")
+
+
+NOTHING = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE",
+           "CURL_CA_BUNDLE", "NETRC")  # fmt: skip
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment that says nothing to requests."""
+    for name in NOTHING:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return monkeypatch
+
+
+def test_a_proxy_that_the_environment_names(environment: pytest.MonkeyPatch) -> None:
+    with sending(OK + b"Content-Length: 4\r\n\r\nthat") as proxy:
+        environment.setenv("http_proxy", proxy)
+        assert session(5).get("http://nowhere.invalid/").text == "that"
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_what_the_environment_says_is_heeded(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "/somewhere")
+    assert session(5).session.trust_env
+
+
+def test_a_netrc_is_heeded(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").touch()
+    assert session(5).session.trust_env
+
+
+def test_an_environment_that_says_nothing_is_not_read(environment: pytest.MonkeyPatch) -> None:
+    asked = session(5)
+    environment.setenv("http_proxy", "http://127.0.0.1:1")
+    with sending(OK + b"Content-Length: 4\r\n\r\nthat") as url:
+        assert asked.get(url).text == "that"

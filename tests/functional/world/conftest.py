@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of the world outside Tricircle is real here: databases, memcached, clocks, certificates."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.functional import bed
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.world import daemons
 from tests.functional.world.daemons import MariaDB
+from tests.functional.world.nodes import catch_up
 from tricircle.conf import CONF
-from tricircle.db import migrations, session
+from tricircle.db import migrations, models, session
 
-_numbers = itertools.count(1)
+_NAME = "tricircle"
 
 
 @pytest.fixture(scope="session")
@@ -31,26 +32,31 @@ def cluster() -> Iterator[list[MariaDB]]:
 
 
 def prepare(server: MariaDB, cloud: Cloud, folder: Path) -> str:
-    """The name of a new database, as ``tricircle-manage db sync`` makes it, with the pods in it.
+    """The name of a database as ``tricircle-manage db sync`` makes it, with the pods in it.
 
-    This process works on it too, by ``server``.
+    This process works on it too, by ``server``. It is made once for a server, then emptied.
     """
-    name = f"tricircle{next(_numbers)}"
-    server.sql(f"CREATE DATABASE {name}")
     path = folder / "tests.conf"
-    bed.write_config(path, cloud, server.url(name))
+    bed.write_config(path, cloud, server.url(_NAME))
     session.reset()
     CONF(["--config-file", str(path)], project="tricircle")
+    server.sql(f"CREATE DATABASE IF NOT EXISTS {_NAME}")
     migrations.sync()
+    with session.write() as tx:
+        for table in reversed(models.Base.metadata.sorted_tables):
+            tx.execute(sa.delete(table))
     bed.add_pods(cloud)
-    return name
+    return _NAME
 
 
 @pytest.fixture
 def clustered(cluster: list[MariaDB], cloud: Cloud, tmp_path: Path) -> Iterator[list[str]]:
     """A database with the pods in it: its URL on each node."""
     name = prepare(cluster[0], cloud, tmp_path)
-    yield [node.url(name) for node in cluster]
+    urls = [node.url(name) for node in cluster]
+    for url in urls:
+        catch_up(url)
+    yield urls
     session.reset()
     CONF.reset()
 
@@ -62,3 +68,8 @@ def database(mariadb: MariaDB, cloud: Cloud, tmp_path: Path) -> Iterator[str]:
     yield mariadb.url(name)
     session.reset()
     CONF.reset()
+
+
+@pytest.fixture
+def prepared(database: str) -> str:
+    return database

@@ -68,7 +68,7 @@ def _work(url: str, step: Step, numbers: Sequence[int]) -> tuple[Counter[str], l
     return outcomes, errors, retries.number
 
 
-def _catch_up(url: str) -> None:
+def catch_up(url: str) -> None:
     """Wait until a node has applied what is committed on the others: it lags a little."""
     engine = sa.create_engine(url)
     with engine.connect() as connection:
@@ -109,7 +109,7 @@ class Nodes:
             self.retries += retries
         assert raised == [], raised[:5]
         for url in self.urls:
-            _catch_up(url)
+            catch_up(url)
         return total
 
     def close(self) -> None:

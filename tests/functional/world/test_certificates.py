@@ -8,14 +8,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests import database as databases
-from tests.functional import bed
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.http import LoopThread
 from tests.functional.processes import Process, caller, eventually
 from tests.functional.world.certificates import Authority, Tls
-from tricircle.conf import CONF
-from tricircle.db import pods, session
+from tricircle.db import pods
 
 WRONG = {
     "unknown": "unable to get local issuer certificate",
@@ -35,7 +32,7 @@ def wrong(
     authority: Authority,
     fakes: LoopThread,
     cloud: Cloud,
-    database_file: str,
+    prepared: str,
     tmp_path: Path,
 ) -> Iterator[str]:
     """The kind of certificate that pod1 shows for its compute API."""
@@ -60,27 +57,13 @@ def wrong(
 
 @pytest_asyncio.fixture
 async def process(
-    cloud: Cloud, tmp_path: Path, authority: Authority, database_file: str
+    cloud: Cloud, tmp_path: Path, authority: Authority, prepared: str
 ) -> AsyncIterator[Process]:
-    process = Process(cloud, tmp_path, database_file)
+    process = Process(cloud, tmp_path, prepared)
     text, name = process.config.read_text(), "username = tricircle"
     process.config.write_text(text.replace(name, f"{name}\ncafile = {authority.file}"))
     yield process
     await process.kill()
-
-
-@pytest.fixture
-def database_file(cloud: Cloud, tmp_path: Path) -> Iterator[str]:
-    url = f"sqlite:///{tmp_path}/tricircle.sqlite"
-    path = tmp_path / "tests.conf"
-    bed.write_config(path, cloud, url)
-    session.reset()
-    CONF(["--config-file", str(path)], project="tricircle")
-    databases.make(url)
-    bed.add_pods(cloud)
-    yield url
-    session.reset()
-    CONF.reset()
 
 
 async def test_a_pods_certificate(wrong: str, process: Process, cloud: Cloud) -> None:

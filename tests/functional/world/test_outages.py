@@ -10,23 +10,20 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.processes import Process, caller, eventually
 from tests.functional.world import daemons
-from tests.functional.world.conftest import prepare
 from tests.functional.world.daemons import MariaDB
-from tricircle.conf import CONF
-from tricircle.db import allocations, creations, routings, session
+from tricircle.db import allocations, creations, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 from tricircle.xjob.creations import Creations
@@ -35,29 +32,6 @@ from tricircle.xjob.creations import Creations
 OUTAGE = float(os.environ.get("TRICIRCLE_TESTS_OUTAGE", "3"))
 #: No request is to wait longer than this for what is away (seconds).
 PATIENCE = 12.0
-
-
-@pytest.fixture(scope="module")
-def own() -> Iterator[MariaDB]:
-    """A database server that nobody else is using: it is killed."""
-    with daemons.mariadb() as server:
-        yield server
-
-
-@pytest.fixture
-def url(own: MariaDB, cloud: Cloud, tmp_path: Path) -> Iterator[str]:
-    yield own.url(prepare(own, cloud, tmp_path))
-    session.reset()
-    CONF.reset()
-
-
-@pytest_asyncio.fixture
-async def process(cloud: Cloud, tmp_path: Path, url: str) -> AsyncIterator[Process]:
-    process = Process(cloud, tmp_path, url)
-    await process.start()
-    yield process
-    cloud.heal()
-    await process.kill()
 
 
 def body(cloud: Cloud) -> dict[str, Any]:
@@ -103,7 +77,7 @@ def whole(cloud: Cloud, told: set[str]) -> None:
 
 @pytest.mark.parametrize("how", ["killed", "silent"])
 async def test_the_database_is_away(
-    process: Process, cloud: Cloud, own: MariaDB, how: str, capsys: pytest.CaptureFixture[str]
+    process: Process, cloud: Cloud, mariadb: MariaDB, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen: dict[str, Counter[int]] = {"get": Counter(), "create": Counter()}
     made: list[str] = []
@@ -132,16 +106,16 @@ async def test_the_database_is_away(
         ]
         await asyncio.sleep(0.5)
         if how == "killed":
-            await asyncio.to_thread(own.daemon.end)
+            await asyncio.to_thread(mariadb.daemon.end)
         else:
-            own.daemon.send(signal.SIGSTOP)
+            mariadb.daemon.send(signal.SIGSTOP)
         try:
             await asyncio.sleep(OUTAGE)
         finally:
             if how == "killed":
-                await asyncio.to_thread(own.start)
+                await asyncio.to_thread(mariadb.start)
             else:
-                own.daemon.send(signal.SIGCONT)
+                mariadb.daemon.send(signal.SIGCONT)
         back = time.monotonic()
         enough = len(made) + 3
 
@@ -166,10 +140,12 @@ async def test_the_database_is_away(
     untroubled(process)
 
 
-async def test_few_connections_and_many_requests(cloud: Cloud, tmp_path: Path, url: str) -> None:
+async def test_few_connections_and_many_requests(
+    cloud: Cloud, tmp_path: Path, prepared: str
+) -> None:
     """One connection to the database, and each of 120 callers needs it."""
     few = "[tricircle_database]\nmax_pool_size = 1\nmax_overflow = 0\npool_timeout = 0.3\n"
-    process = Process(cloud, tmp_path, url, sections=few)
+    process = Process(cloud, tmp_path, prepared, sections=few)
     await process.start()
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(process.kill)
@@ -215,11 +191,11 @@ async def test_keystone_is_away(process: Process, cloud: Cloud) -> None:
     untroubled(process)
 
 
-async def test_memcached_is_away(cloud: Cloud, tmp_path: Path, url: str) -> None:
+async def test_memcached_is_away(cloud: Cloud, tmp_path: Path, prepared: str) -> None:
     """Where keystonemiddleware remembers tokens in memcached, it goes on without."""
     with daemons.memcached() as (daemon, address):
         there = f"[keystone_authtoken]\nmemcached_servers = {address}\n"
-        process = Process(cloud, tmp_path, url, sections=there, token_cache_seconds=0)
+        process = Process(cloud, tmp_path, prepared, sections=there, token_cache_seconds=0)
         await process.start()
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(process.kill)
@@ -249,9 +225,9 @@ async def _all_served(gateway: Gateway) -> float:
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_told_to_stop_with_200_requests_under_way(
-    cloud: Cloud, tmp_path: Path, url: str, workers: int
+    cloud: Cloud, tmp_path: Path, prepared: str, workers: int
 ) -> None:
-    process = Process(cloud, tmp_path, url, workers=workers, list_deadline=25)
+    process = Process(cloud, tmp_path, prepared, workers=workers, list_deadline=25)
     await process.start()
     cloud.pods["pod2"].nova.fail(Kind.SLOW, "POST", "/servers$", seconds=1.0)
     outcomes: Counter[str] = Counter()
