@@ -28,6 +28,7 @@ from tricircle.gateway.compute import deletion, unknown
 from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
 from tricircle.gateway.volume import unknown as volume_unknown
+from tricircle.scheduling import weighers
 
 #: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
 PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0}
@@ -253,6 +254,15 @@ class Gateway:
         more.setdefault("user", "admin")
         return await self.call(method, path, body, base=f"{self.admin}/tricircle/v1.0", **more)
 
+    def strangers(self, count: int) -> list[asyncio.Task[Answer]]:
+        """Requests under way with tokens nobody has seen."""
+        return [
+            asyncio.create_task(
+                self.get("/servers", user=None, headers={"X-Auth-Token": f"unheard-of-{number}"})
+            )
+            for number in range(count)
+        ]
+
     async def refresh(self) -> None:
         """Read the pods from the database now."""
         await server.refresh(self.services)
@@ -314,8 +324,13 @@ def hangs(test: pytest.Item) -> bool:
     return re.search("HANG|_DEADLINE", inspect.getsource(test.function)) is not None
 
 
-def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for lost answers, ended servers and the process's own end at the pace of fakes."""
+def shorten(monkeypatch: pytest.MonkeyPatch, hung: float | None = None) -> None:
+    """Look for lost answers, ended servers and the process's own end at the pace of fakes; wait
+    ``hung`` seconds at most for what pods say of their room, where something hangs.
+    """
+    if hung is not None:
+        for weigher in (weighers.CapacityWeigher, weighers.ServerGroupWeigher):
+            monkeypatch.setattr(weigher, "deadline", hung)
     for module in (unknown, volume_unknown):
         look = module.look
 

@@ -93,7 +93,8 @@ async def gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Gateway]:
     """A gateway over the three pods, which waits less long where it has to."""
-    bed.shorten(monkeypatch)
-    deadlines = bed.IMPATIENT if bed.hangs(request.node) else bed.PATIENT
+    hangs = bed.hangs(request.node)
+    bed.shorten(monkeypatch, hung=bed.LIST_DEADLINE if hangs else None)
+    deadlines = bed.IMPATIENT if hangs else bed.PATIENT
     async with bed.running(cloud, tmp_path, database, **deadlines) as gateway:
         yield gateway

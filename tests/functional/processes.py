@@ -10,18 +10,17 @@ import signal
 import socket
 import sys
 import textwrap
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from tests.functional import bed
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
+from tests.waiting import eventually
 from tricircle.db import pods as pod_rows
 from tricircle.gateway.app import make_services
 
@@ -57,16 +56,6 @@ def free_ports(count: int) -> list[int]:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             found.append(port)
     return found
-
-
-async def eventually(what: str, probe: Callable[[], Awaitable[Any]], seconds: float = 20) -> Any:
-    """Ask until there is something true: for what another process does in its own time."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := await probe():
-            return found
-        await asyncio.sleep(0.05)
-    return pytest.fail(f"not within {seconds} s: {what}")
 
 
 class Process:

@@ -44,7 +44,7 @@ async def gateway(
     """A gateway that waits for nobody, where there is something to wait for."""
     kind = getattr(request.node, "callspec", None) and request.node.callspec.params.get("kind")
     deadline = 0.4 if kind in SLOW else 5.0
-    bed.shorten(monkeypatch)
+    bed.shorten(monkeypatch, hung=deadline if kind in SLOW else None)
     monkeypatch.setattr("tricircle.gateway.compute.nics.CONF", Impatient(deadline))
     cloud.central.bind_deadline = deadline / 2
     async with bed.running(

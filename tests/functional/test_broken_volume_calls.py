@@ -33,8 +33,9 @@ async def gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Gateway]:
     """A gateway that waits for nobody, where there is something to wait for."""
-    deadline = 0.4 if request.node.callspec.params["kind"] is Kind.HANG_AFTER else 5.0
-    bed.shorten(monkeypatch)
+    hangs = request.node.callspec.params["kind"] is Kind.HANG_AFTER
+    deadline = 0.4 if hangs else 5.0
+    bed.shorten(monkeypatch, hung=deadline if hangs else None)
     async with bed.running(
         cloud, tmp_path, database, request_deadline=deadline, list_deadline=deadline
     ) as gateway:

@@ -16,7 +16,8 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.http import FakeService
 from tests.functional.fakes.server_store import Server
-from tests.functional.processes import Process, caller, eventually
+from tests.functional.processes import Process, caller
+from tests.waiting import eventually
 from tricircle.db import allocations, creations, quotas, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
@@ -203,14 +204,14 @@ async def test_a_worker_that_dies_is_replaced(cloud: Cloud, tmp_path: Path, prep
     await process.start()
     try:
 
-        async def two() -> list[int]:
+        def two() -> list[int]:
             found = children(process.pid)
             return found if len(found) == 2 else []
 
         first, second = await eventually("two workers run", two)
         os.kill(first, signal.SIGKILL)
 
-        async def another() -> bool:
+        def another() -> bool:
             found = children(process.pid)
             return len(found) == 2 and first not in found and second in found
 

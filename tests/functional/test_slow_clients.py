@@ -15,6 +15,7 @@ import pytest_asyncio
 from tests.functional import bed
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
+from tests.waiting import eventually
 from tricircle.gateway import http_server
 
 #: Seconds.
@@ -136,9 +137,7 @@ async def test_too_many_connections(gateway: Gateway) -> None:
         await reader.readuntil(b"\r\n\r\nOK")
         writer.close()
         await writer.wait_closed()
-    async with asyncio.timeout(5):
-        while not http_server._DOOR.admits():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await eventually("there is room", http_server._DOOR.admits, 5)
     reader, writer = await connect(gateway.compute, text)
     await reader.readuntil(b"\r\n\r\nOK")
     writer.close()
@@ -157,7 +156,5 @@ async def test_who_does_not_read_is_forgotten(gateway: Gateway, cloud: Cloud) ->
     writer.write(text.replace("\n", "\r\n").encode())
     await reader.readexactly(1)
     # Nothing more is read: asyncio stops when it has twice its limit.
-    async with asyncio.timeout(20):
-        while http_server._DOOR.open:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await eventually("nobody is there any more", lambda: not http_server._DOOR.open)
     writer.close()

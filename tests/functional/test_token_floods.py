@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.functional import bed
-from tests.functional.bed import Answer, Gateway
+from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 
@@ -35,20 +35,10 @@ async def gateway(
         yield gateway
 
 
-def strangers(gateway: Gateway, count: int) -> list[asyncio.Task[Answer]]:
-    """Requests with tokens nobody has seen."""
-    return [
-        asyncio.create_task(
-            gateway.get("/servers", user=None, headers={"X-Auth-Token": f"unheard-of-{number}"})
-        )
-        for number in range(count)
-    ]
-
-
 async def test_nobody_who_is_known_waits_for_keystone(gateway: Gateway, cloud: Cloud) -> None:
     server = cloud.pods["pod3"].nova.add_server("one")
     hung = cloud.keystone.fail(Kind.HANG)
-    flood = strangers(gateway, 60)
+    flood = gateway.strangers(60)
     await asyncio.to_thread(hung.hit.wait, 10)
 
     async with asyncio.timeout(SOON):
@@ -71,7 +61,7 @@ async def test_nobody_who_is_known_waits_for_keystone(gateway: Gateway, cloud: C
 async def test_beyond_the_queue_the_answer_comes_at_once(gateway: Gateway, cloud: Cloud) -> None:
     cloud.keystone.fail(Kind.HANG)
     began = time.monotonic()
-    flood = strangers(gateway, 4 * (THREADS + QUEUE))
+    flood = gateway.strangers(4 * (THREADS + QUEUE))
     first = 0
     for asked in asyncio.as_completed(flood):
         assert (await asked).status == 503
@@ -83,7 +73,7 @@ async def test_beyond_the_queue_the_answer_comes_at_once(gateway: Gateway, cloud
 async def test_threads_come_back(gateway: Gateway, cloud: Cloud) -> None:
     """Keystone is well again, but never answers what it was asked before."""
     hung = cloud.keystone.fail(Kind.HANG, times=THREADS)
-    flood = strangers(gateway, THREADS)
+    flood = gateway.strangers(THREADS)
     await asyncio.to_thread(hung.hit.wait, 10)
     assert (await gateway.get("/servers", user="other")).status == 200
     assert {answer.status for answer in await asyncio.gather(*flood)} <= {401, 503}

@@ -9,8 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pymysql
 
 from lab import packages
 from tests.functional.processes import free_ports
+from tests.waiting import until
 
 ADDRESS = "127.0.0.1"
 _PATIENCE = 60.0
@@ -31,14 +31,6 @@ def install(*wanted: str) -> None:
     with open(_LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         packages.install_debian(list(wanted))
-
-
-def until(what: str, probe: Callable[[], object], seconds: float = _PATIENCE) -> None:
-    """Wait for what another process does in its own time."""
-    end = time.monotonic() + seconds
-    while not probe():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -121,7 +113,7 @@ class MariaDB:
 
     def start(self) -> None:
         self.daemon.start()
-        until(f"MariaDB serves ({self.daemon.log})", self._serves)
+        until(f"MariaDB serves ({self.daemon.log})", self._serves, _PATIENCE)
 
     def _serves(self) -> bool:
         assert self.daemon.runs, self.daemon.log.read_text()[-3000:]

@@ -10,8 +10,9 @@ import pytest_asyncio
 
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.http import LoopThread
-from tests.functional.processes import Process, caller, eventually
+from tests.functional.processes import Process, caller
 from tests.functional.world.certificates import Authority, Tls
+from tests.waiting import eventually
 from tricircle.db import pods
 
 WRONG = {

@@ -13,9 +13,10 @@ import pytest
 import sqlalchemy as sa
 
 from tests.functional.world import steps
-from tests.functional.world.daemons import MariaDB, until
+from tests.functional.world.daemons import MariaDB
 from tests.functional.world.nodes import Nodes
 from tests.functional.world.steps import PROJECT, USER
+from tests.waiting import until
 from tricircle.db import (
     allocations,
     bindings,

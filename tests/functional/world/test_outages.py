@@ -20,9 +20,10 @@ import pytest
 from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
-from tests.functional.processes import Process, caller, eventually
+from tests.functional.processes import Process, caller
 from tests.functional.world import daemons
 from tests.functional.world.daemons import MariaDB
+from tests.waiting import eventually
 from tricircle.db import allocations, creations, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
@@ -118,19 +119,13 @@ async def test_the_database_is_away(
                 mariadb.daemon.send(signal.SIGCONT)
         back = time.monotonic()
         enough = len(made) + 3
-
-        async def works() -> bool:
-            return len(made) >= enough
-
-        await eventually("servers are made again", works, PATIENCE)
+        await eventually("servers are made again", lambda: len(made) >= enough, PATIENCE)
         recovered = time.monotonic() - back
         over.set()
         await asyncio.gather(*working)
-
-        async def written() -> bool:
-            return await asyncio.to_thread(counted, cloud)
-
-        await eventually("what was made meanwhile is written down", written)
+        await eventually(
+            "what was made meanwhile is written down", lambda: asyncio.to_thread(counted, cloud)
+        )
     with capsys.disabled():
         print(f"\n{how}: {seen}, longest {longest:.1f} s, well after {recovered:.1f} s")
     assert set(seen["get"]) == {200}  # what is known goes on
