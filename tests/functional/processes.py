@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import socket
-import sys
 import textwrap
 from collections.abc import AsyncIterator, Mapping
 from multiprocessing import forkserver
@@ -17,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.functional import bed
+from tests.functional import bed, program
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.waiting import eventually
@@ -28,24 +27,12 @@ START_SECONDS = 60.0
 
 # What takes a program seconds, its imports, is done once in a process that forks the others.
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tricircle.cmd.gateway"])
+_FORKS.set_forkserver_preload([program.__name__])
 
 
 def end_forks() -> None:
     """End that process, and let what it and its children took count as this one's."""
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
-
-
-def _run(arguments: list[str], environment: dict[str, str], log: Path) -> None:
-    """The program ``tricircle-gateway``, in a process of its own."""
-    os.environ.clear()
-    os.environ.update(environment)
-    with log.open("ab") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-    from tricircle.cmd import gateway
-
-    sys.exit(gateway.main(arguments))
 
 
 def free_ports(count: int) -> list[int]:
@@ -104,7 +91,7 @@ class Process:
     async def start(self) -> None:
         arguments = ["--config-file", str(self.config), "--debug"]
         given = (arguments, self._environment, self.log)
-        self._process = _FORKS.Process(target=_run, args=given, daemon=True)
+        self._process = _FORKS.Process(target=program.run, args=given, daemon=True)
         await asyncio.to_thread(self._process.start)
         await eventually("the gateway answers", self._answers, START_SECONDS)
 
