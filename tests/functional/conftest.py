@@ -21,8 +21,8 @@ from tricircle.db import session
 _TOGETHER = {"cluster": "galera", "mariadb": "mariadb", "prepared": "processes"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         fixtures = getattr(item, "fixturenames", ())
         if group := next((_TOGETHER[name] for name in _TOGETHER if name in fixtures), None):
             item.add_marker(pytest.mark.xdist_group(group))
