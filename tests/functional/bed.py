@@ -85,7 +85,7 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
     [pods]
     connect_deadline = 10
     probe_interval = 0.2
-    probe_deadline = 1
+    probe_deadline = 10
     cache_seconds = 0.1
     breaker_failures = 3
     breaker_seconds = 0.3
