@@ -53,7 +53,7 @@ class Collection:
 
 
 class MergedList:
-    """One request for a list."""
+    """One request for a list. A subclass must give ``order``; the rest suits most lists."""
 
     def __init__(self, call: Call, collection: Collection, *, detailed: bool) -> None:
         self.call, self.collection, self.detailed = call, collection, detailed

@@ -48,7 +48,10 @@ class Services:
         return [pod for pod in self.registry.all() if pod.state != MAINTENANCE]
 
     def down(self, pod: Pod) -> bool:
-        """Whether a recent probe found a pod down."""
+        """Whether the last probe found a pod down, and is not too old to be believed.
+
+        It is once five more should have been made: then whoever probes is away.
+        """
         if pod.health != DOWN or pod.probed_at is None:
             return False
         age = (now() - pod.probed_at).total_seconds()

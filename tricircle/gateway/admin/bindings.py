@@ -53,6 +53,7 @@ def _view(call: Call, binding: models.Binding) -> dict[str, Any]:
 
 
 async def create(call: Call) -> web.Response:
+    """POST /bindings: prefer a pod for a project."""
     await authorize(call, "bindings:create")
     values = body(call, "binding", CREATE)
     project_id, pod_id = values["project_id"], values["pod_id"]
@@ -69,6 +70,7 @@ async def create(call: Call) -> web.Response:
 
 
 async def list_bindings(call: Call) -> web.Response:
+    """GET /bindings."""
     return await list_projects(
         call,
         "bindings",
@@ -80,6 +82,7 @@ async def list_bindings(call: Call) -> web.Response:
 
 
 async def show(call: Call) -> web.Response:
+    """GET /bindings/{id}."""
     project_id = await visible_project(call, "bindings", None)
     binding = await in_thread(table.get, call.params["id"])
     if binding is None or project_id not in (None, binding.project_id):
@@ -89,6 +92,7 @@ async def show(call: Call) -> web.Response:
 
 
 async def delete(call: Call) -> web.Response:
+    """DELETE /bindings/{id}."""
     await authorize(call, "bindings:delete")
     try:
         await in_thread(table.delete, call.params["id"])

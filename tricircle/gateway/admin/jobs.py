@@ -55,6 +55,7 @@ def _action(job: table.Job) -> str:
 
 
 async def list_jobs(call: Call) -> web.Response:
+    """GET /jobs."""
     state = call.query.get("state", table.PENDING)
     if state not in table.STATES:
         raise Fault(400, f"state must be one of {', '.join(table.STATES)}, not {state!r}.")
@@ -67,6 +68,7 @@ async def list_jobs(call: Call) -> web.Response:
 
 
 async def show(call: Call) -> web.Response:
+    """GET /jobs/{id}."""
     project_id = await visible_project(call, "jobs", None)
     job = await in_thread(table.get, call.params["id"])
     if job is None or project_id not in (None, job.project_id):
@@ -75,6 +77,7 @@ async def show(call: Call) -> web.Response:
 
 
 async def retry(call: Call) -> web.Response:
+    """PUT /jobs/{id}: try it again now."""
     await authorize(call, "jobs:retry")
     if call.body:
         body(call, "job", RETRY)

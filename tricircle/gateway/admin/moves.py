@@ -35,7 +35,7 @@ _PROGRESS = {"preparing": 0, "uploading": 5, "copying": 35, "verifying": 60, "ha
 
 
 async def create(call: Call) -> web.Response:
-    """Begin to move a volume to a pod, or to a zone."""
+    """POST /volumes/{id}/move: begin to move a volume to a pod, or to a zone."""
     await authorize(call, "moves:create")
     wanted, volume_id = body(call, "move", CREATE), call.params["id"]
     asking = dataclasses.replace(call, service="volume", version=(3, 13), body=b"")
@@ -84,12 +84,12 @@ async def _target(call: Call, source: Pod, project: str, wanted: dict[str, str])
 
 
 async def show(call: Call) -> web.Response:
-    """How far a move is, or how the last one ended."""
+    """GET /volumes/{id}/move: how far a move is, or how the last one ended."""
     return respond({"move": _view(call, await _visible(call))})
 
 
 async def delete(call: Call) -> web.Response:
-    """Call a move off."""
+    """DELETE /volumes/{id}/move: call a move off."""
     await authorize(call, "moves:delete")
     row = await _visible(call)
     if not await in_thread(moves.call_off, row.volume_id, "It was called off."):

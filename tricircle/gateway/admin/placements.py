@@ -13,7 +13,7 @@ from tricircle.gateway.threads import in_thread
 
 
 async def show(call: Call) -> web.Response:
-    """The placement of one server."""
+    """GET /servers/{id}/placement."""
     project_id = await visible_project(call, "placements", None)
     row = await in_thread(allocations.get, call.params["id"])
     if row is None or row.pod_id is None or project_id not in (None, row.project_id):

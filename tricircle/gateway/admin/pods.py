@@ -97,6 +97,7 @@ def whole(pod: models.Pod) -> dict[str, Any]:
 
 
 async def create(call: Call) -> web.Response:
+    """POST /pods: register a pod. Nothing is stored unless it answers."""
     await authorize(call, "pods:create")
     values = body(call, "pod", CREATE)
     region = values["region_name"]
@@ -120,12 +121,14 @@ async def create(call: Call) -> web.Response:
 
 
 async def list_pods(call: Call) -> web.Response:
+    """GET /pods."""
     await authorize(call, "pods:get")
     wanted, seen = page(call, FILTERS), await _view_for(call)
     return await listed(call, "pods", wanted, table.page, wanted.filters, seen, lambda pod: pod.id)
 
 
 async def show(call: Call) -> web.Response:
+    """GET /pods/{id}."""
     await authorize(call, "pods:get")
     pod = await in_thread(table.get, call.params["id"])
     if pod is None:
@@ -135,6 +138,7 @@ async def show(call: Call) -> web.Response:
 
 
 async def update(call: Call) -> web.Response:
+    """PATCH /pods/{id}."""
     await authorize(call, "pods:update")
     values = body(call, "pod", UPDATE)
     try:
@@ -146,6 +150,7 @@ async def update(call: Call) -> web.Response:
 
 
 async def delete(call: Call) -> web.Response:
+    """DELETE /pods/{id}: forget a pod. With ``force`` also what is known to be there."""
     await authorize(call, "pods:delete")
     force = flag(call, "force")
     try:

@@ -26,6 +26,7 @@ def _view(call: Call, repair: models.Repair) -> dict[str, Any]:
 
 
 async def list_repairs(call: Call) -> web.Response:
+    """GET /repairs."""
     return await list_projects(
         call,
         "repairs",

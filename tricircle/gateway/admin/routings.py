@@ -33,6 +33,7 @@ def _view(call: Call, routing: models.Routing) -> dict[str, Any]:
 
 
 async def list_routings(call: Call) -> web.Response:
+    """GET /routings."""
     return await list_projects(
         call,
         "routings",
@@ -44,7 +45,7 @@ async def list_routings(call: Call) -> web.Response:
 
 
 async def show(call: Call) -> web.Response:
-    """One routing; ``resource_type`` tells which, for an id that several types have."""
+    """GET /routings/{id}; ``resource_type`` tells which, for an id that several types have."""
     project_id = await visible_project(call, "routings", None)
     resource_id = call.params["id"]
     kind = call.query.get("resource_type")
