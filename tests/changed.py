@@ -37,7 +37,8 @@ GROUND = ("pyproject.toml", "uv.lock", ".python-version")
 #: With so many files a second process would cost more than it saves: each imports OpenStack.
 _FEW = 5
 _PROJECT = Path("pyproject.toml")
-_SELF = "tests.changed"  # names tests without using them
+# They name modules and files without using them.
+_EXAMPLES = {"tests.changed", "tests.unit.test_changed", "tests.functional.test_changed"}
 _NAMED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 _IMPORTED = re.compile(
     rf"^\s*from ((?:{'|'.join(PACKAGES)})[\w.]*) import (\([^)]*\)|.*)$", re.MULTILINE
@@ -109,7 +110,7 @@ def name_mentions(
 
 
 def _named(one: str, text: str, programs: Mapping[str, str]) -> set[str]:
-    if one == _SELF:
+    if one in _EXAMPLES:
         return set()
     package = one.rpartition(".")[0]
     text = _RELATIVE.sub(lambda found: f"from {package}.{found[1]}".rstrip("."), text)
@@ -128,7 +129,7 @@ def readers(file: str, sources: Mapping[str, str]) -> set[str]:
     found = {
         one
         for one, text in sources.items()
-        if path.name in text and (inside or one.startswith("tests.")) and one != _SELF
+        if path.name in text and (inside or one.startswith("tests.")) and one not in _EXAMPLES
     }
     for folder in path.parents if inside and not found else ():
         package = ".".join(folder.parts)
