@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import urllib3  # noqa: F401 # tries at its import whether a socket can be bound for IPv6
 
 FORBIDDEN = {
     "os.exec",
