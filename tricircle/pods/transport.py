@@ -13,7 +13,6 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.request import getproxies
 
@@ -27,6 +26,8 @@ from tricircle.pods import bodies
 
 # Bytes of headers, beside those of a body. http.client has limits of its own for one answer's.
 _HEADERS = 1 << 20
+# What requests lets the environment name.
+_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # When the answer that this thread waits for must have ended (time.monotonic()).
 _until: contextvars.ContextVar[float] = contextvars.ContextVar("until", default=float("inf"))
 
@@ -45,13 +46,10 @@ def bound(session: Any) -> Any:
 
 
 def _environment_matters() -> bool:
-    """Whether there is anything that requests takes from the environment: proxies, authorities of
-    certificates, names and passwords.
+    """Whether it names proxies or authorities of certificates. A netrc does not count: who calls
+    is told by a token.
     """
-    named = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC")
-    if getproxies() or any(os.environ.get(name) for name in named):
-        return True
-    return any(Path("~", name).expanduser().exists() for name in requests.utils.NETRC_FILES)
+    return bool(getproxies()) or any(os.environ.get(name) for name in _AUTHORITIES)
 
 
 class _Incoming(io.RawIOBase):

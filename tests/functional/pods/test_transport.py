@@ -145,7 +145,7 @@ def test_a_pods_neutron_is_named(
 
 
 NOTHING = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "REQUESTS_CA_BUNDLE",
-           "CURL_CA_BUNDLE", "NETRC")  # fmt: skip
+           "CURL_CA_BUNDLE")  # fmt: skip
 
 
 @pytest.fixture
@@ -170,9 +170,9 @@ def test_what_the_environment_says_is_heeded(environment: pytest.MonkeyPatch, na
     assert session(5).session.trust_env
 
 
-def test_a_netrc_is_heeded(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / ".netrc").touch()
-    assert session(5).session.trust_env
+def test_a_netrc_has_no_say(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("default login me password secret\n")
+    assert not session(5).session.trust_env
 
 
 def test_an_environment_that_says_nothing_is_not_read(environment: pytest.MonkeyPatch) -> None:
