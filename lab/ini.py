@@ -87,6 +87,16 @@ def authtoken(lab: Lab, user: str) -> dict[str, object]:
     )
 
 
+def policies(lab: Lab) -> dict[str, object]:
+    """[oslo_policy] without rules of its own: found at once, where a service would look in every
+    folder there may be, for every rule it asks.
+    """
+    file, folder = lab.etc / "policy.yaml", lab.etc / "policy.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}\n")
+    return {"policy_file": file, "policy_dirs": folder}
+
+
 def client_clouds(lab: Lab) -> dict[str, object]:
     """The document of clouds.yaml: one cloud for each of the lab's users."""
     regions = [REGION, *(pod.region for pod in lab.pods)]
@@ -122,6 +132,7 @@ __all__ = [
     "credentials",
     "database",
     "merge",
+    "policies",
     "render",
     "write",
 ]

@@ -123,6 +123,7 @@ def neutron_sections(lab: Lab) -> Sections:
             "use_stderr": "true",
         },
         "oslo_concurrency": {"lock_path": var / "lock"},
+        "oslo_policy": ini.policies(lab),
         "database": {
             "connection": lab.database_url("central_neutron"),
             "max_pool_size": 30,

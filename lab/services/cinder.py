@@ -57,6 +57,7 @@ def configure(lab: Lab, pod: Pod) -> None:
             },
             "database": ini.database(lab, pod.database("cinder")),
             "keystone_authtoken": ini.authtoken(lab, "cinder"),
+            "oslo_policy": ini.policies(lab),
             "nova": ini.credentials(lab, "nova", pod.region, interface="internal"),
             "service_user": ini.credentials(
                 lab, "cinder", pod.region, send_service_user_token=True

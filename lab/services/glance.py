@@ -22,6 +22,7 @@ def configure(lab: Lab) -> None:
             ),
             "database": ini.database(lab, "glance"),
             "keystone_authtoken": ini.authtoken(lab, "glance"),
+            "oslo_policy": ini.policies(lab),
             "glance_store": {"default_backend": "file"},
             "file": {"filesystem_store_datadir": folders["images"]},
             "os_glance_staging_store": {"filesystem_store_datadir": folders["staging"]},

@@ -22,6 +22,7 @@ def configure(lab: Lab) -> None:
         {
             "DEFAULT": ini.common(),
             "database": ini.database(lab, "keystone"),
+            "oslo_policy": ini.policies(lab),
             "cache": {
                 "enabled": True,
                 "backend": "dogpile.cache.pymemcache",

@@ -64,6 +64,7 @@ def configure(lab: Lab, pod: Pod, network_options: Sections | None) -> None:
         ),
         "database": ini.database(lab, pod.database("neutron")),
         "keystone_authtoken": ini.authtoken(lab, "neutron"),
+        "oslo_policy": ini.policies(lab),
         "nova": ini.credentials(lab, "nova", pod.region),
         "placement": ini.credentials(lab, "placement", pod.region),
         "oslo_concurrency": {"lock_path": lab.var / "lock" / pod.key / "neutron"},

@@ -35,6 +35,7 @@ def _base(lab: Lab, pod: Pod) -> Sections:
         "api_database": ini.database(lab, pod.database("nova_api")),
         "database": ini.database(lab, pod.database("nova_cell1")),
         "keystone_authtoken": ini.authtoken(lab, "nova"),
+        "oslo_policy": ini.policies(lab),
         "service_user": ini.credentials(lab, "nova", pod.region, send_service_user_token=True),
         "keystone": ini.credentials(lab, "nova"),
         "placement": ini.credentials(lab, "placement", pod.region),

@@ -15,6 +15,7 @@ def configure(lab: Lab, pod: Pod) -> None:
             "api": {"auth_strategy": "keystone"},
             "placement_database": ini.database(lab, pod.database("placement")),
             "keystone_authtoken": ini.authtoken(lab, "placement"),
+            "oslo_policy": ini.policies(lab),
         },
     )
 
