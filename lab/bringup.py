@@ -40,13 +40,20 @@ def only_one(lab: Lab) -> Iterator[None]:
         yield
 
 
-def up(lab: Lab, say: Callable[[str], None] | None = None) -> None:
-    """Bring the lab up; what already runs is kept. Raises LabError."""
+def up(
+    lab: Lab,
+    say: Callable[[str], None] | None = None,
+    beside: Callable[[Lab], object] | None = None,
+) -> None:
+    """Bring the lab up; what already runs is kept. Raises LabError.
+
+    ``beside`` is called while the pods start; it has the databases and Keystone.
+    """
     with only_one(lab):
-        _up(lab, say or Progress())
+        _up(lab, say or Progress(), beside)
 
 
-def _up(lab: Lab, say: Callable[[str], None]) -> None:
+def _up(lab: Lab, say: Callable[[str], None], beside: Callable[[Lab], object] | None) -> None:
     say(f"lab {lab.name}: {len(lab.pods)} pods, network {lab.profile}, ports from {lab.base_port}")
     install(lab, say)
     if not (lab.home / "lab.json").exists():
@@ -77,6 +84,8 @@ def _up(lab: Lab, say: Callable[[str], None]) -> None:
         say("pods are starting")
         agents = [pool.submit(_agents, lab, one, say) for one in lab.pods]
         images = pool.submit(_images, lab)
+        if beside:
+            beside(lab)
         for one in lab.pods:
             pod.wait(lab, one)
             say(f"{one.region} ({one.release}) answers, {len(one.hosts)} hosts are up")
@@ -126,12 +135,15 @@ def _identity(lab: Lab) -> None:
     daemons = (keystone.daemon(lab), glance.daemon(lab))
     for daemon in daemons:
         process.start(lab, daemon.name, daemon.argv, env=daemon.env)
-    done = lab.var / "keystone" / ".bootstrapped"
-    if not done.exists():
+    done, dump = lab.var / "keystone" / ".registered", schema.identity_dump(lab)
+    if not done.exists() and not dump.exists():
         keystone.bootstrap(lab)
-        done.touch()
     process.wait_for("Keystone", lambda: pod.answers(lab.identity_url), 120, lab, "keystone")
-    identity.register(lab)
+    if not dump.exists():
+        identity.register(lab)
+        if not done.exists():
+            infra.dump(lab, "keystone", dump)
+    done.touch()
 
 
 def _images(lab: Lab) -> None:

@@ -62,10 +62,14 @@ def ensure_up(
             f"lab {name!r} stands with network {lab.profile!r}, wanted is {profile!r}: "
             "`lab down` first"
         )
-    up(lab)
+    _both_up(lab, with_tricircle)
+    return lab
+
+
+def _both_up(lab: Lab, with_tricircle: bool) -> None:
+    up(lab, beside=tricircle.begin if with_tricircle else None)
     if with_tricircle:
         tricircle.up(lab, bringup.Progress())
-    return lab
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -188,9 +192,7 @@ def _up(options: argparse.Namespace) -> None:
         lab = settings.new(options.name, **(settings.shape(standing) | given))
         if lab != standing:
             raise LabError(f"lab {lab.name!r} stands in another shape: `lab down` first")
-    up(lab)
-    if options.tricircle:
-        tricircle.up(lab, bringup.Progress())
+    _both_up(lab, options.tricircle)
 
 
 def _down(options: argparse.Namespace) -> int:

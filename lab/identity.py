@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import Any
 
 import openstack
@@ -67,12 +68,23 @@ def register(lab: Lab) -> None:
     identity = connection(lab).identity
     _regions(lab, identity)
     _users(identity)
+    _endpoints(identity, _services(lab))
+
+
+def digest(lab: Lab) -> str:
+    """Two labs of which it is the same have the same to register."""
+    told = (USERS, PASSWORD, lab.identity_url, _services(lab))
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+
+
+def _services(lab: Lab) -> list[tuple[str, str, str, str]]:
+    """Type, name, region and URL of each service."""
     wanted = [("image", "glance", REGION, lab.url("image"))]
     for pod in lab.pods:
         wanted.append(("identity", "keystone", pod.region, lab.identity_url))
         for kind, name, port, path in POD_SERVICES:
             wanted.append((kind, name, pod.region, pod.url(port) + path))
-    _endpoints(identity, wanted)
+    return wanted
 
 
 def _regions(lab: Lab, identity: Any) -> None:

@@ -94,9 +94,13 @@ def venv(release: str) -> Path:
     lock = LOCKS / f"{release}.txt"
     if not lock.exists():
         raise LabError(f"no series {release!r} here; there are {', '.join(series())}")
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "tricircle-lab" / f"{release}-{digest}"
+    return cache() / f"{release}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+
+
+def cache() -> Path:
+    """Where what labs have in common is kept."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "tricircle-lab"
 
 
 def _uv() -> str:

@@ -2,7 +2,8 @@
 """Fresh databases from templates.
 
 The services' own migrations take most of a cold start. They run once for each locked series; the
-result is kept as dumps beside the virtual environment, and every database is a loaded dump.
+result is kept as dumps beside the virtual environment, and every database is a loaded dump. What a
+lab of this shape registers in Keystone is kept in the same way.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import infra, packages, pod_config
+from lab import identity, infra, packages, pod_config
 from lab.services import cinder, glance, keystone, neutron, nova, placement
 from lab.settings import CURRENT, Lab, Pod
 
@@ -46,13 +47,47 @@ def prepare(lab: Lab) -> None:
         with open(folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _make_dumps(lab, release, folder)
-    calls = [_loader(lab, name, _folder(CURRENT) / f"{name}.sql") for name in SHARED_DUMPS]
+    registered = identity_dump(lab).exists()
+    dumps = {"keystone": identity_dump(lab)} if registered else {}
+    calls = [
+        _loader(lab, name, dumps.get(name, _folder(CURRENT) / f"{name}.sql"))
+        for name in SHARED_DUMPS
+    ]
     for pod in lab.pods:
         for name, source in POD_DUMPS.items():
             after = nova.cells(lab, pod) if name == "nova_api" else ""
             dump = _folder(pod.release) / f"{source}.sql"
             calls.append(_loader(lab, pod.database(name), dump, after))
     _in_parallel(calls, 4)
+
+
+def identity_dump(lab: Lab) -> Path:
+    """Where Keystone's database is kept with all that this lab registers."""
+    return _folder(CURRENT) / f"identity-{identity.digest(lab)}.sql"
+
+
+def from_template(
+    lab: Lab, folder: Path, databases: Sequence[str], migrate: Callable[[], object]
+) -> None:
+    """Have these databases as ``migrate`` makes them, which is what ``folder`` is named after.
+
+    Empty ones are loaded from the dumps in it; where there are none yet, they are made.
+    """
+    marker = lab.var / "schema" / "-".join(databases)
+    have = marker.read_text() if marker.exists() else ""
+    if have == folder.name:
+        return
+    dumps = {name: folder / f"{name}.sql" for name in databases}
+    if not have and all(dump.exists() for dump in dumps.values()):
+        _in_parallel([_loader(lab, name, dump) for name, dump in dumps.items()], len(dumps))
+    else:
+        migrate()
+        if not have:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, dump in dumps.items():
+                infra.dump(lab, name, dump)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(folder.name)
 
 
 def _make_dumps(lab: Lab, release: str, folder: Path) -> None:

@@ -7,6 +7,7 @@ reaches into them.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import urllib.error
@@ -17,9 +18,9 @@ from typing import Any
 
 import openstack
 
-from lab import ini, process
+from lab import ini, packages, process, schema
 from lab.services.neutron import QUOTAS
-from lab.settings import ADDRESS, PASSWORD, REGION, Lab, LabError, Pod
+from lab.settings import ADDRESS, PASSWORD, PROJECT_ROOT, REGION, Lab, LabError, Pod
 
 GATEWAY, CENTRAL, XJOB = "tricircle-gateway", "central-neutron", "tricircle-xjob"
 SERVICE_PLUGINS = (
@@ -32,6 +33,7 @@ SERVICE_PLUGINS = (
     "network_ip_availability",
 )
 PROCESSES = (CENTRAL, GATEWAY, XJOB)
+DATABASES = ("tricircle", "central_neutron")
 Sections = Mapping[str, Mapping[str, object]]
 Say = Callable[[str], None]
 
@@ -282,27 +284,37 @@ def pod_body(pod: Pod) -> dict[str, str]:
     }
 
 
-def up(lab: Lab, say: Say = print) -> None:
-    """Bring Tricircle up over pods that are up; harmless when it is up already."""
+def begin(lab: Lab) -> None:
+    """Start its processes as soon as there are databases and Keystone; harmless when they run."""
     if all(process.alive(lab, name) for name in PROCESSES):
-        wait(lab)
-        register_pods(lab)
-        say("Tricircle is up already")
         return
     configure(lab)
-    say("Tricircle: databases")
-    process.run(
-        [_bin("tricircle-manage"), "--config-file", config_file(lab), "db", "sync"],
-        env=process.environment(lab),
-    )
-    process.run(
-        [_bin("neutron-db-manage"), "--config-file", neutron_config_file(lab), "upgrade", "heads"],
-        env=process.environment(lab),
-    )
-    say("Tricircle: central Neutron, gateway, xjob")
+    schema.from_template(lab, packages.cache() / f"tricircle-{_digest()}", DATABASES,
+                         lambda: _migrate(lab))  # fmt: skip
     register_endpoints(lab)
     for name in PROCESSES:
         start(lab, name)
+
+
+def _migrate(lab: Lab) -> None:
+    for program, config, what in (
+        ("tricircle-manage", config_file(lab), ("db", "sync")),
+        ("neutron-db-manage", neutron_config_file(lab), ("upgrade", "heads")),
+    ):
+        process.run([_bin(program), "--config-file", config, *what], env=process.environment(lab))
+
+
+def _digest() -> str:
+    """Of all migrations: ours, and those of the packages that are locked."""
+    found = hashlib.sha256((PROJECT_ROOT / "uv.lock").read_bytes())
+    for path in sorted((PROJECT_ROOT / "tricircle").glob("**/migrations/**/*.py")):
+        found.update(f"{path.relative_to(PROJECT_ROOT)}\n".encode() + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def up(lab: Lab, say: Say = print) -> None:
+    """Bring Tricircle up over pods that are up; harmless when it is up already."""
+    begin(lab)
     wait(lab)
     register_pods(lab)
     say("Tricircle is up")

@@ -13,7 +13,7 @@ def brought_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Lab]:
     """The labs that were to be brought up; nothing is started."""
     labs: list[Lab] = []
 
-    def up(lab: Lab) -> None:
+    def up(lab: Lab, **more: object) -> None:
         lab.save()
         labs.append(lab)
 
@@ -97,7 +97,7 @@ def test_ensure_up_keeps_the_shape_of_a_lab_that_stands(
 def test_no_traceback_reaches_a_person(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def up(lab: Lab) -> None:
+    def up(lab: Lab, **more: object) -> None:
         raise ConnectFailure("Keystone does not answer")
 
     monkeypatch.setattr(cli, "up", up)
