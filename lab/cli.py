@@ -134,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     add("down", _down, "stop the lab and remove its state, except logs")
     add("status", _status, "what runs, and how much memory it takes")
     add("env", _env, "shell exports for the openstack client: eval $(lab env)").add_argument(
-        "user", nargs="?", default="admin", choices=("admin", "demo", "demo2", "demo3", "reader")
+        "user",
+        nargs="?",
+        default="admin",
+        choices=("admin", "demo", "demo2", "demo3", "demo4", "reader"),
     )
     add("check", lambda options: _crashes(_lab(options)), "fail if a switch or OVN daemon crashed")
     one = add("logs", _logs, "show logs")

@@ -25,6 +25,7 @@ USERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "demo": ("demo", ("member",)),
     "demo2": ("demo2", ("member",)),
     "demo3": ("demo3", ("member",)),
+    "demo4": ("demo4", ("member",)),
     "reader": ("demo", ("reader",)),
 }
 #: (service type, service name, port, path)
@@ -111,7 +112,7 @@ def _users(identity: Any) -> None:
             )
         for role in wanted:
             identity.assign_project_role_to_user(projects[project], users[name], roles[role])
-    for project in ("demo", "demo2", "demo3"):
+    for project in ("demo", "demo2", "demo3", "demo4"):
         identity.assign_project_role_to_user(projects[project], users["admin"], roles["admin"])
 
 

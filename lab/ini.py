@@ -101,7 +101,7 @@ def client_clouds(lab: Lab) -> dict[str, object]:
     """The document of clouds.yaml: one cloud for each of the lab's users."""
     regions = [REGION, *(pod.region for pod in lab.pods)]
     users = {"admin": "admin", "reader": "demo"}
-    users |= {name: name for name in ("demo", "demo2", "demo3")}
+    users |= {name: name for name in ("demo", "demo2", "demo3", "demo4")}
     clouds = {}
     for user, project in users.items():
         clouds[user] = {

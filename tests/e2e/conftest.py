@@ -22,7 +22,7 @@ LAB_NAME = os.environ.get("LAB_NAME", "lab")
 #: The second pod runs an older series, so every test below is one of a mixed cloud.
 RELEASES = {"pod2": "2025.1"}
 #: The users of the processes that run tests at once, each with a project of their own.
-USERS = {"gw0": "demo", "gw1": "demo3"}
+USERS = {"gw0": "demo", "gw1": "demo3", "gw2": "demo4"}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -44,7 +44,7 @@ def test_identity_is_always_sought_in_the_shared_region(lab: settings.Lab) -> No
 def test_clients_start_in_the_one_region_and_know_the_pods(lab: settings.Lab) -> None:
     clouds = ini.client_clouds(lab)["clouds"]
     assert isinstance(clouds, dict)
-    assert set(clouds) == {"admin", "demo", "demo2", "demo3", "reader"}
+    assert set(clouds) == {"admin", "demo", "demo2", "demo3", "demo4", "reader"}
     assert clouds["demo"]["region_name"] == "RegionOne"
     assert clouds["demo"]["regions"] == ["RegionOne", "Pod1", "Pod2"]
 
