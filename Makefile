@@ -71,7 +71,7 @@ test-e2e-vxlan: setup
 test-changed: setup ## The quick tests of what differs from main, by imports
 	$(RUN) python -m tests.changed
 
-test: setup ## All checks and tests, what failed and what each took: what CI runs (TEST_MINUTES at most, 55)
+test: setup ## All checks and tests, what failed and what each took: what CI runs (TEST_MINUTES at most, 80)
 	$(RUN) python -m tests.stages
 
 lab-up: setup ## Bring up two real pods and Tricircle over them
