@@ -6,6 +6,7 @@ import pytest
 from tests.functional.bed import Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.servers import everywhere, make, nothing_left, plugged, settled
+from tricircle.gateway.compute import deletion
 
 
 async def test_a_network_by_id(gateway: Gateway, cloud: Cloud) -> None:
@@ -68,6 +69,22 @@ async def test_a_port(gateway: Gateway, cloud: Cloud) -> None:
     assert [one["id"] for one in cloud.central.ports()] == [port["id"]]  # it was the user's
     assert held["device_id"] == ""
     assert held["binding:host_id"] == ""
+
+
+async def test_ports_are_free_once_their_server_is_told_to_be_deleted(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nova shows a server for a moment after its end, and clients take that for the end."""
+    network = cloud.central.network(cloud.project_id)
+    made = (await make(gateway, networks=[{"uuid": network["id"]}])).ok(202)["server"]
+    server, _, _ = plugged(cloud)
+    monkeypatch.setattr(deletion, "_PAUSES", ())  # nobody else sees to it
+    (await gateway.delete(f"/servers/{made['id']}")).ok(204)
+    server.deleted = False
+    assert cloud.central.ports() != []
+    shown = (await gateway.get(f"/servers/{made['id']}")).ok()["server"]
+    assert shown["status"] == "DELETED"
+    assert cloud.central.ports() == []
 
 
 async def test_a_port_of_another_project(gateway: Gateway, cloud: Cloud) -> None:

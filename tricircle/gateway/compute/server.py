@@ -23,6 +23,8 @@ async def show(call: Call) -> web.Response:
     if not answer.ok or not answer.body:
         return reply(call, answer)
     document = answer.json()
+    if document["server"].get("status") == deletion.ENDED:
+        await deletion.settle(call, call.params["id"])
     zones.show(answer.pod, document["server"])
     await pod_groups.show((answer.pod, document["server"]))
     return reply(call, answer, body=orjson.dumps(document))
