@@ -51,9 +51,10 @@ test-functional: test-functional-gateway test-functional-network ## Our processe
 test-functional-gateway: setup ## The functional tests of the gateway
 	$(PYTEST) -q $(FOUR) --tb=native --ignore=tests/functional/network tests/functional
 
-# What loads Neutron runs in processes of its own: its configuration is one a process.
+# What loads Neutron runs in processes of its own: its configuration is one a process. One process
+# more than cores: now and then each waits for a worker of xjob to look.
 test-functional-network: setup ## The functional tests of central Neutron and xjob
-	$(PYTEST) -q $(TWO) --tb=native tests/functional/network
+	$(PYTEST) -q -n 3 --dist worksteal --tb=native tests/functional/network
 
 fuzz: setup ## 20,000 hostile requests to all APIs (2 minutes); FUZZ_COUNT and FUZZ_SEED choose others
 	FUZZ_COUNT=$${FUZZ_COUNT:-20000} $(RUN) pytest -q --tb=line tests/functional/test_fuzz.py
