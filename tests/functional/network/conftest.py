@@ -4,6 +4,7 @@
 Its plugins are loaded once; each test begins with empty tables and pods of its own.
 """
 
+import gc
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,7 +108,11 @@ def plugins(neutron_config_text: str, tmp_path_factory: pytest.TempPathFactory) 
     known = extensions.PluginAwareExtensionManager.get_instance()
     known.extend_resources("2.0", attributes.RESOURCES)
     known.get_resources()
-    return Tables(engine)
+    tables = Tables(engine)
+    # A million objects that stay: nobody looks through them for what may go.
+    gc.collect()
+    gc.freeze()
+    return tables
 
 
 @pytest.fixture

@@ -98,13 +98,18 @@ class Stage:
     def reconcile(self, *regions: str, sweep: bool = True) -> None:
         """What xjob does, until nothing is left to do at once."""
         running = runtime.get()
+        swept: dict[str, str] = {}
         for _ in range(20):
             done = 0
             for region in regions or self.pod_ids:
-                pod = running.registry.fresh().by_region(region)
-                assert pod is not None
                 if sweep:
-                    done += needs.sweep(running.engine.store, pod.id)
+                    # As xjob does it: once, and then when there was a change.
+                    state = needs.Changes(running.engine.store).state()
+                    if swept.get(region) != state:
+                        swept[region] = state
+                        pod = running.registry.fresh().by_region(region)
+                        assert pod is not None
+                        done += needs.sweep(running.engine.store, pod.id)
                 done += self.work(region)
             if not done and not self.pending(*regions):
                 return
