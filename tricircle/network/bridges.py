@@ -17,8 +17,6 @@ import uuid
 from collections.abc import Collection, Iterable
 from typing import Any
 
-import sqlalchemy as sa
-from neutron.db import models_v2
 from neutron_lib import constants
 from neutron_lib import exceptions as n_exc
 from neutron_lib.api import attributes
@@ -27,17 +25,9 @@ from neutron_lib.api.definitions import subnet as subnet_def
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
-from tricircle.db.realizations import Key
+from tricircle.db.realizations import Key, pods_with
 from tricircle.db.store import Store
-from tricircle.network import (
-    central,
-    facts,
-    interconnect,
-    podlist,
-    reach,
-    reservations,
-    segments,
-)
+from tricircle.network import central, interconnect, podlist, reach, reservations, segments
 from tricircle.network.central import Resource
 from tricircle.network.reach import RouterReach
 
@@ -97,13 +87,14 @@ def ensure(
     them is IPv6. Raises NoRoom, Busy, and what Neutron raises when no segment is left.
     """
     versions = (4, 6) if any(":" in cidr for cidr in used) else (4,)
-    found = _read(store, router_id, kind, versions, holders)
+    _check_joined(router_id, kind, {pod for pod, _ in holders})
+    found = _read(router_id, kind, versions, holders)
     if found is None:
         # Neutron would try in vain for long when two make the same at once, and two of different
         # kinds would take one range.
         with store.alone(Key("bridge", router_id)):
             _make(router_id, kind, versions, holders, used)
-        found = _read(store, router_id, kind, versions, holders)
+        found = _read(router_id, kind, versions, holders)
     if found is None:
         raise NoRoom(
             f"The {kind} bridge network of router {router_id} has no address left: raise "
@@ -113,25 +104,20 @@ def ensure(
 
 
 def _read(
-    store: Store, router_id: str, kind: str, versions: Iterable[int], holders: Collection[Holder]
+    router_id: str, kind: str, versions: Iterable[int], holders: Collection[Holder]
 ) -> Bridge | None:
-    """The bridge network, or None when something of it is missing. Raises NoRoom when it does not
-    reach all the pods: one may come to a router later."""
-    network = network_id(router_id, kind)
+    """The bridge network, or None when something of it is missing."""
     ids = {subnet_id(router_id, kind, version): version for version in versions}
+    subnets = central.subnets(ids)
     keepers = {
         reservations.port_id(subnet, pod, what): (version, pod, what)
         for subnet, version in ids.items()
         for pod, what in holders
     }
-    networks, subnets, ports = store.transact(
-        lambda tx: (facts.networks(tx, [network]), facts.subnets(tx, ids), facts.ports(tx, keepers))
-    )
-    if network in networks:
-        _check_joined(networks[network], router_id, kind, {pod for pod, _ in holders})
+    ports = central.core().get_ports(central.admin(), filters={"id": list(keepers)})
     addresses = {
-        keepers[one]: str(port["fixed_ips"][0]["ip_address"])
-        for one, port in ports.items()
+        keepers[port["id"]]: str(port["fixed_ips"][0]["ip_address"])
+        for port in ports
         if port["fixed_ips"]
     }
     if len(subnets) < len(ids) or len(addresses) < len(keepers):
@@ -155,24 +141,23 @@ def _make(
 
 def sweep(store: Store) -> int:
     """Delete the bridge networks that no router needs and no pod has any more; how many."""
+    core = central.core()
+    found = core.get_networks(central.admin(), filters={"project_id": [""]})
+    candidates = {network["id"]: router_of(network) for network in found if is_bridge(network)}
 
     def surplus(tx: Session) -> list[str]:
-        table, network = store.table, models_v2.Network
-        in_a_pod = sa.exists().where(
-            table.resource_type == "network", table.resource_id == network.id
-        )
-        loose = sa.select(network.id, network.name).where(network.project_id == "", ~in_a_pod)
-        found = [row._asdict() for row in tx.execute(loose)]
-        candidates = {one["id"]: router_of(one) for one in found if is_bridge(one)}
-        reached = reach.routers(tx, set(candidates.values())) if candidates else {}
+        reached = reach.routers(tx, set(candidates.values()))
         return [
-            one for one, router_id in candidates.items() if not _needed(one, reached.get(router_id))
+            network
+            for network, router_id in candidates.items()
+            if not pods_with(tx, store.table, Key("network", network), gone_too=True)
+            and not _needed(network, reached.get(router_id))
         ]
 
-    ids: list[str] = store.transact(surplus)
+    ids: list[str] = store.transact(surplus) if candidates else []
     for one in ids:
         with contextlib.suppress(n_exc.NetworkNotFound):
-            central.core().delete_network(central.admin(), one)
+            core.delete_network(central.admin(), one)
     return len(ids)
 
 
@@ -206,8 +191,10 @@ def holders(router: RouterReach, kind: str, pod_id: str) -> list[Holder]:
 
 def release(router_id: str, pod_id: str, what: str) -> None:
     """Give back the addresses of something in a pod that is no more."""
-    subnets = [subnet_id(router_id, kind, version) for kind in KINDS for version in (4, 6)]
-    reservations.release(pod_id, subnet_ids=subnets, purpose=what)
+    for kind in KINDS:
+        for version in (4, 6):
+            subnet = subnet_id(router_id, kind, version)
+            reservations.release(pod_id, subnet_id=subnet, purpose=what)
 
 
 def _regions(pods: Iterable[str]) -> list[str]:
@@ -215,8 +202,10 @@ def _regions(pods: Iterable[str]) -> list[str]:
     return sorted(pod.region_name for pod in found if pod is not None)
 
 
-def _check_joined(network: Resource, router_id: str, kind: str, pods: Iterable[str]) -> None:
-    driver = interconnect.of(segments.of(network)["network_type"] or "")
+def _check_joined(router_id: str, kind: str, pods: Iterable[str]) -> None:
+    """A pod may come to a router that its bridge does not reach. Raises NoRoom."""
+    network = central.found(central.core().get_network, network_id(router_id, kind))
+    driver = interconnect.of(segments.of(network)["network_type"]) if network else None
     regions = _regions(pods)
     for region in regions if driver else ():
         if driver and (reason := interconnect.unjoined(driver, region, regions)):

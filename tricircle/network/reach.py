@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterable, Mapping
 import sqlalchemy as sa
 from neutron.db import models_v2
 from neutron.db.models import l3 as l3_models
+from neutron.db.models import l3_attrs
 from neutron.db.models import port_forwarding as forwarding_models
 from neutron_lib import constants
 from sqlalchemy.orm import Session
 
-from tricircle.network import facts, podlist, segments
-from tricircle.network.central import ROUTER_PORTS
+from tricircle.network import podlist, segments
+from tricircle.network.central import ROUTER_INTERFACES
 from tricircle.network.models import Realization
 
 Pods = tuple[str, ...]
@@ -100,8 +101,9 @@ def populated(tx: Session, network_ids: Collection[str] | None = None) -> dict[s
 def routers(tx: Session, router_ids: Iterable[str] | None = None) -> dict[str, RouterReach]:
     """How far routers reach: some, or all that are joined to a network."""
     ids = None if router_ids is None else list(router_ids)
-    joined, gateways = _joined(tx, ids)
-    hints = facts.hints(tx, joined)
+    joined = _joined(tx, ids)
+    gateways = _gateways(tx, ids)
+    hints = _hints(tx, joined)
     external_hints = _network_hints(tx, set(gateways.values()))
     among = {network for networks in joined.values() for network in networks}
     where = populated(tx, among)
@@ -144,22 +146,36 @@ def _held(
     return reached
 
 
-def _joined(tx: Session, ids: list[str] | None) -> tuple[dict[str, set[str]], dict[str, str]]:
-    """{router: the networks joined to it}, {router: its external network}."""
+def _joined(tx: Session, ids: list[str] | None) -> dict[str, set[str]]:
     port = models_v2.Port
-    query = sa.select(port.device_id, port.network_id, port.device_owner).where(
-        port.device_owner.in_(ROUTER_PORTS)
+    query = sa.select(port.device_id, port.network_id).where(
+        port.device_owner.in_(ROUTER_INTERFACES)
     )
     if ids is not None:
         query = query.where(port.device_id.in_(ids))
-    joined: dict[str, set[str]] = collections.defaultdict(set)
-    gateways: dict[str, str] = {}
-    for router_id, network_id, owner in tx.execute(query).tuples():
-        if owner == constants.DEVICE_OWNER_ROUTER_GW:
-            gateways[router_id] = network_id
-        else:
-            joined[router_id].add(network_id)
-    return joined, gateways
+    found: dict[str, set[str]] = collections.defaultdict(set)
+    for router_id, network_id in tx.execute(query).tuples():
+        found[router_id].add(network_id)
+    return found
+
+
+def _gateways(tx: Session, ids: list[str] | None) -> dict[str, str]:
+    """{router: its external network}."""
+    port = models_v2.Port
+    query = sa.select(port.device_id, port.network_id).where(
+        port.device_owner == constants.DEVICE_OWNER_ROUTER_GW
+    )
+    if ids is not None:
+        query = query.where(port.device_id.in_(ids))
+    return dict(tx.execute(query).tuples().all())
+
+
+def _hints(tx: Session, router_ids: Iterable[str]) -> dict[str, list[str]]:
+    attributes = l3_attrs.RouterExtraAttributes
+    query = sa.select(attributes.router_id, attributes.availability_zone_hints).where(
+        attributes.router_id.in_(list(router_ids))
+    )
+    return {key: json.loads(hints) for key, hints in tx.execute(query).tuples() if hints}
 
 
 def outlets_of(tx: Session, network_id: str) -> Pods:
@@ -168,8 +184,6 @@ def outlets_of(tx: Session, network_id: str) -> Pods:
 
 
 def _network_hints(tx: Session, network_ids: set[str]) -> dict[str, list[str]]:
-    if not network_ids:
-        return {}
     network = models_v2.Network
     query = sa.select(network.id, network.availability_zone_hints).where(
         network.id.in_(network_ids)
@@ -180,15 +194,10 @@ def _network_hints(tx: Session, network_ids: set[str]) -> dict[str, list[str]]:
 # -- floating IPs --------------------------------------------------------------------------------
 
 
-def floating_ips(
-    tx: Session,
-    ids: Collection[str] | None = None,
-    known: Mapping[str, RouterReach] | None = None,
-) -> dict[str, set[str]]:
+def floating_ips(tx: Session, ids: Collection[str] | None = None) -> dict[str, set[str]]:
     """{floating IP: pods it is to be in}: its server's, and the one it comes in by.
 
-    A server's also if it is only ports that are forwarded to it. ``known`` is how far the routers
-    reach, where that has been read already.
+    A server's also if it is only ports that are forwarded to it.
     """
     fip, row, forwarding = l3_models.FloatingIP, Realization, forwarding_models.PortForwarding
     query = sa.select(fip.id, fip.router_id, row.pod_id).distinct()
@@ -202,9 +211,7 @@ def floating_ips(
         row, row.resource_id == forwarding.internal_neutron_port_id
     )
     rows = [*tx.execute(own).tuples(), *tx.execute(forwarded).tuples()]
-    reached = known
-    if reached is None:
-        reached = routers(tx, {router_id for _, router_id, _ in rows}) if rows else {}
+    reached = routers(tx, {router_id for _, router_id, _ in rows}) if rows else {}
     found: dict[str, set[str]] = collections.defaultdict(set)
     for fip_id, router_id, pod_id in rows:
         reach = reached.get(router_id)

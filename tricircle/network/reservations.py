@@ -10,30 +10,24 @@ belong to no project, so only an administrator sees them and they cost no quota.
 
 import contextlib
 import time
-import types
 import uuid
-from collections.abc import Collection, Mapping
 from typing import Any
 
-import sqlalchemy as sa
-from neutron.db import models_v2
 from neutron_lib import constants
 from neutron_lib import exceptions as n_exc
 from neutron_lib.api import attributes
 from neutron_lib.api.definitions import port as port_def
 from oslo_log import log
-from sqlalchemy.orm import Session
 
 from tricircle.db.realizations import Key
 from tricircle.db.store import Busy
-from tricircle.network import central, facts, models
+from tricircle.network import central, models
 from tricircle.network.central import Resource
 from tricircle.network.site import NotYet
 
 LOG = log.getLogger(__name__)
 _NAMESPACE = uuid.UUID("9d9d3c9c-6f0d-5a53-8b0b-0d6f4c1f7d57")
 _DEVICE = "tricircle-"
-NOTHING: Mapping[str, str] = types.MappingProxyType({})
 # Seconds to wait for somebody else who makes the same reservation.
 _PATIENCE = 10.0
 _POLL = 0.1
@@ -47,14 +41,14 @@ def port_id(subnet_id: str, pod_id: str, purpose: str = "") -> str:
 def reserved(subnet: Resource, pod_id: str, purpose: str = "") -> Resource | None:
     """The port that keeps the pod's address in the subnet for a purpose, made at the first call;
     None when the subnet has no address left. Raises NotYet when somebody else is slow at it."""
-    reserving = port_id(subnet["id"], pod_id, purpose)
+    core, reserving = central.core(), port_id(subnet["id"], pod_id, purpose)
     until = time.monotonic() + _PATIENCE
-    while (port := _kept(reserving)) is None:
+    while (port := central.found(core.get_port, reserving)) is None:
         try:
             # Neutron would try in vain for minutes when two make the same port at once.
             with models.store().alone(Key("reservation", reserving)):
-                port = _kept(reserving)
-                return port or _reserve(central.core(), subnet, pod_id, purpose)
+                port = central.found(core.get_port, reserving)
+                return port or _reserve(core, subnet, pod_id, purpose)
         except n_exc.IpAddressGenerationFailure:
             LOG.warning("Subnet %s has no address left to reserve in pod %s", subnet["id"], pod_id)
             return None
@@ -65,13 +59,8 @@ def reserved(subnet: Resource, pod_id: str, purpose: str = "") -> Resource | Non
     return port
 
 
-def address(
-    subnet: Resource, pod_id: str, purpose: str = "", known: Mapping[str, str] = NOTHING
-) -> str | None:
-    """The pod's address in the subnet for a purpose; None when there is none left. ``known`` is
-    what ``of_pod`` has told."""
-    if (told := known.get(port_id(subnet["id"], pod_id, purpose))) is not None:
-        return told
+def address(subnet: Resource, pod_id: str, purpose: str = "") -> str | None:
+    """The pod's address in the subnet for a purpose; None when there is none left."""
     port = reserved(subnet, pod_id, purpose)
     fixed = [ip for ip in port["fixed_ips"] if ip["subnet_id"] == subnet["id"]] if port else []
     return str(fixed[0]["ip_address"]) if fixed else None
@@ -86,42 +75,17 @@ def is_reservation(port: Resource) -> bool:
     )
 
 
-def of_pod(tx: Session, pod_id: str, subnet_ids: Collection[str]) -> dict[str, str]:
-    """{reserving port: address} of what is reserved for a pod on subnets."""
-    ip = models_v2.IPAllocation
-    query = sa.select(ip.port_id, ip.ip_address).where(ip.subnet_id.in_(subnet_ids))
-    query = query.join(models_v2.Port, models_v2.Port.id == ip.port_id).where(_is_for(pod_id))
-    return dict(tx.execute(query).tuples().all()) if subnet_ids else {}
-
-
-def release(
-    pod_id: str, *, subnet_ids: Collection[str] | None = None, purpose: str | None = None
-) -> None:
-    """Give back what was reserved for a pod: of subnets, for a purpose, or both."""
-    port, ip = models_v2.Port, models_v2.IPAllocation
-    query = sa.select(port.id).where(_is_for(pod_id))
-    if subnet_ids is not None:
-        on_them = sa.select(ip.port_id).where(ip.subnet_id.in_(subnet_ids))
-        query = query.where(port.id.in_(on_them))
+def release(pod_id: str, *, subnet_id: str | None = None, purpose: str | None = None) -> None:
+    """Give back what was reserved for a pod: of a subnet, for a purpose, or both."""
+    core = central.core()
+    filters: dict[str, Any] = {"device_id": [f"{_DEVICE}{pod_id}"]}
+    if subnet_id is not None:
+        filters["fixed_ips"] = {"subnet_id": [subnet_id]}
     if purpose is not None:
-        query = query.where(port.name == purpose)
-    for one in models.store().transact(lambda tx: list(tx.scalars(query))):
+        filters["name"] = [purpose]
+    for port in core.get_ports(central.admin(), filters=filters):
         with contextlib.suppress(n_exc.PortNotFound):
-            central.core().delete_port(central.admin(), one, l3_port_check=False)
-
-
-def _is_for(pod_id: str) -> sa.ColumnElement[bool]:
-    """Of a port: whether it keeps an address for a pod."""
-    port = models_v2.Port
-    return sa.and_(
-        port.device_id == f"{_DEVICE}{pod_id}", port.device_owner == constants.DEVICE_OWNER_DHCP
-    )
-
-
-def _kept(reserving: str) -> Resource | None:
-    """A reserving port, if it is made already."""
-    found: dict[str, Resource] = models.store().transact(lambda tx: facts.ports(tx, [reserving]))
-    return found.get(reserving)
+            core.delete_port(central.admin(), port["id"], l3_port_check=False)
 
 
 def _reserve(core: Any, subnet: Resource, pod_id: str, purpose: str) -> Resource:

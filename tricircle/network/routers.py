@@ -3,23 +3,14 @@
 the pod's east-west router."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from neutron.db import models_v2
 from sqlalchemy.orm import Session
 
 from tricircle.db.store import Busy
-from tricircle.network import (
-    bridges,
-    central,
-    facts,
-    gateways,
-    plan,
-    reach,
-    reservations,
-    segments,
-)
+from tricircle.network import bridges, central, gateways, plan, reach, reservations, segments
 from tricircle.network.bridges import Bridge
 from tricircle.network.central import Resource
 from tricircle.network.models import Realization
@@ -45,11 +36,17 @@ def copy(site: Site, router: Resource) -> Copy:
     Raises NotYet when something central is missing that an operator or user must mend.
     """
     router_id, pod_id = router["id"], site.pod.id
-    around = _around(site, router_id)
-    reached, outside = around.reach, around.outside
-    attached = _attached(site, router, around)
+    reached = _reach(site, router_id)
+    attached = _attached(site, router, reached)
     own = _Bridges(site, reached, attached, bridges.ROUTER, bridges.EAST_WEST_ROUTER)
     info = router.get("external_gateway_info") or {}
+    outside = (
+        central.core().get_subnets(
+            central.admin(), filters={"network_id": [reached.external_network]}
+        )
+        if reached.external_network
+        else []
+    )
     try:
         made_plan = plan.make(
             reached,
@@ -61,7 +58,7 @@ def copy(site: Site, router: Resource) -> Copy:
         )
         gateway = None
         if made_plan.gateway == plan.EXTERNAL:
-            gateway = _external(router_id, around, info, pod_id)
+            gateway = _external(router_id, reached, info, outside, pod_id)
         elif made_plan.gateway is not None:
             kind = made_plan.gateway
             gateway = Gateway(
@@ -78,11 +75,10 @@ def copy(site: Site, router: Resource) -> Copy:
 def east_west(site: Site, router: Resource) -> Copy:
     """What the pod's east-west router of a router must look like. Raises NotYet."""
     router_id, pod_id = router["id"], site.pod.id
-    around = _around(site, router_id)
-    reached = around.reach
+    reached = _reach(site, router_id)
     if pod_id not in reached.parted:
         raise NotYet(f"The router {router_id} is about to need no east-west router")
-    attached = _attached(site, router, around)
+    attached = _attached(site, router, reached)
     own = _Bridges(site, reached, attached, bridges.EAST_WEST_ROUTER, bridges.ROUTER)
     try:
         made_plan = plan.east_west(
@@ -135,72 +131,29 @@ class _Bridges:
         return self._made[kind]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Around:
-    """What central Neutron knows around a router: its interfaces, their networks and subnets, the
-    subnets of its external network; of subnets that need it, {address: pod} of the ports on them;
-    see also ``reservations.of_pod``."""
-
-    reach: RouterReach
-    ports: list[Resource]
-    networks: Mapping[str, Resource]
-    subnets: Mapping[str, Resource]
-    outside: list[Resource]
-    servers: Mapping[str, Mapping[str, str]]
-    reserved: Mapping[str, str]
-
-    @property
-    def automatic(self) -> set[str]:
-        """The networks where ports derive their addresses from their MACs."""
-        found = (one for one in self.subnets.values() if central.takes_own_address(one))
-        return {subnet["network_id"] for subnet in found}
-
-
-def _around(site: Site, router_id: str) -> _Around:
-    """All in one transaction."""
-
-    def read(tx: Session) -> _Around:
-        reached = reach.of_router(tx, router_id)
-        ports = facts.interfaces(tx, router_ids=[router_id])
-        networks = facts.networks(tx, {port["network_id"] for port in ports})
-        external = reached.external_network
-        listed = facts.subnets_of(tx, {*networks, *([external] if external else [])})
-        subnets = {one["id"]: one for one in listed if one["network_id"] in networks}
-        apart = [
-            one["id"]
-            for one in subnets.values()
-            if len(reached.networks.get(one["network_id"], ())) > 1
-            and not segments.stretched(networks[one["network_id"]])
-        ]
-        return _Around(
-            reached,
-            ports,
-            networks,
-            subnets,
-            [one for one in listed if one["network_id"] == external],
-            _servers(tx, apart),
-            reservations.of_pod(tx, site.pod.id, [one["id"] for one in listed]),
-        )
-
-    found: _Around = site.store.transact(read)
+def _reach(site: Site, router_id: str) -> RouterReach:
+    found: RouterReach = site.store.transact(lambda tx: reach.of_router(tx, router_id))
     return found
 
 
-def _attached(site: Site, router: Resource, around: _Around) -> list[plan.Attached]:
+def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.Attached]:
+    ports = central.interfaces_of(router["id"])
+    subnets = central.subnets({ip["subnet_id"] for port in ports for ip in port["fixed_ips"]})
+    networks = central.networks({port["network_id"] for port in ports})
+    automatic = central.automatic(networks)
     allowed = reach.pods_of_hints(router.get("availability_zone_hints") or [])
-    automatic, found = around.automatic, []
-    for port in around.ports:
-        network = around.networks.get(port["network_id"])
-        pods = around.reach.networks.get(port["network_id"], frozenset())
+    found = []
+    for port in ports:
+        network = networks.get(port["network_id"])
+        pods = reached.networks.get(port["network_id"], frozenset())
         for ip in port["fixed_ips"]:
-            subnet = around.subnets.get(ip["subnet_id"])
+            subnet = subnets.get(ip["subnet_id"])
             if subnet is None or network is None:
                 continue
+            stretched = segments.stretched(network)
             address = ip["ip_address"]
             if site.pod.id in pods:
-                address = gateways.router_address(
-                    subnet, network, port, allowed, site.pod.id, around.reserved
-                )
+                address = gateways.router_address(subnet, network, port, allowed, site.pod.id)
             found.append(
                 plan.Attached(
                     port["id"],
@@ -209,26 +162,28 @@ def _attached(site: Site, router: Resource, around: _Around) -> list[plan.Attach
                     subnet["cidr"],
                     subnet["ip_version"],
                     address,
-                    segments.stretched(network),
+                    stretched,
                     pods,
-                    around.servers.get(subnet["id"], {}),
+                    {} if stretched or len(pods) < 2 else _servers(site, subnet["id"]),
                     network["id"] in automatic,
                 )
             )
     return found
 
 
-def _servers(tx: Session, subnet_ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """{subnet: {address: pod}} of the ports on subnets that are in a pod."""
+def _servers(site: Site, subnet_id: str) -> dict[str, str]:
+    """{address: pod} of the ports on a subnet that are in a pod."""
     allocation, row = models_v2.IPAllocation, Realization
     query = (
-        sa.select(allocation.subnet_id, allocation.ip_address, row.pod_id)
+        sa.select(allocation.ip_address, row.pod_id)
         .join(row, sa.and_(row.resource_type == "port", row.resource_id == allocation.port_id))
-        .where(allocation.subnet_id.in_(subnet_ids), row.absent.is_(False))
+        .where(allocation.subnet_id == subnet_id, row.absent.is_(False))
     )
-    found: dict[str, dict[str, str]] = {}
-    for subnet_id, address, pod_id in tx.execute(query).tuples() if subnet_ids else ():
-        found.setdefault(subnet_id, {})[address] = pod_id
+
+    def read(tx: Session) -> dict[str, str]:
+        return dict(tx.execute(query).tuples().all())
+
+    found: dict[str, str] = site.store.transact(read)
     return found
 
 
@@ -237,14 +192,19 @@ def purpose(router_id: str) -> str:
     return f"router {router_id}"
 
 
-def _external(router_id: str, around: _Around, info: Resource, pod_id: str) -> Gateway:
+def _external(
+    router_id: str,
+    reached: RouterReach,
+    info: Resource,
+    outside: list[Resource],
+    pod_id: str,
+) -> Gateway:
     """At home, the addresses that central shows; elsewhere, addresses of the pod's own."""
-    reached = around.reach
     shown = {ip["subnet_id"]: ip["ip_address"] for ip in info.get("external_fixed_ips", [])}
     if pod_id != reached.home:
         own = {
-            subnet["id"]: reservations.address(subnet, pod_id, purpose(router_id), around.reserved)
-            for subnet in around.outside
+            subnet["id"]: reservations.address(subnet, pod_id, purpose(router_id))
+            for subnet in outside
             if subnet["id"] in shown
         }
         if not all(own.values()):

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from tricircle.db.realizations import Key
-from tricircle.network import bridges, facts, interconnect, segments
+from tricircle.network import bridges, interconnect, segments
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
@@ -172,8 +172,7 @@ class NetworkAdapter(Adapter):
     def _close(self, site: Site, pod_network_id: str, central: Resource) -> None:
         """A network can be a router's gateway only when it is external, and then every project
         may use it. A bridge is one router's: let only its project."""
-        router_id = bridges.router_of(central)
-        router = site.store.transact(lambda tx: facts.router(tx, router_id))
+        router = central_neutron.router(bridges.router_of(central))
         if router is None:
             return
         shared = {"object_id": pod_network_id, "action": "access_as_external"}

@@ -5,7 +5,7 @@ from neutron_lib import constants
 
 from tricircle.db.realizations import Key
 from tricircle.network import central as central_neutron
-from tricircle.network import facts, reservations
+from tricircle.network import reservations
 from tricircle.network.adapters import shadow_port
 from tricircle.network.adapters.base import Adapter, covered
 from tricircle.network.central import Resource
@@ -142,7 +142,9 @@ class PortAdapter(Adapter):
 
 
 def _subnets(site: Site, central: Resource) -> dict[str, bool]:
-    """{subnet: whether a port derives its address from its MAC there} of a port's network."""
-    networks = [central["network_id"]]
-    found: list[Resource] = site.store.transact(lambda tx: facts.subnets_of(tx, networks))
-    return {one["id"]: central_neutron.takes_own_address(one) for one in found}
+    """The subnets of a port's network, see ``central.subnets_of``."""
+    network_id = central["network_id"]
+    found: dict[str, bool] = site.store.transact(
+        lambda tx: central_neutron.subnets_of(tx, network_id)
+    )
+    return found

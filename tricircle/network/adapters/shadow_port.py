@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from neutron_lib import constants
 
-from tricircle.network import bus, endpoints, facts, models
+from tricircle.network import bus, endpoints, models
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters.base import Adapter, covered
 from tricircle.network.central import Resource
@@ -126,7 +126,7 @@ class ShadowPortAdapter(Adapter):
     def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
         fixed = central["fixed_ips"]
         there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
-        subnets = site.store.transact(lambda tx: facts.subnets(tx, there))
+        subnets = central_neutron.subnets(there)
         addresses = []
         for ip in fixed:
             address = {"subnet_id": there[ip["subnet_id"]]}

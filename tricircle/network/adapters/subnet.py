@@ -4,12 +4,12 @@
 from collections.abc import Collection
 
 from tricircle.db.realizations import Key
-from tricircle.network import bridges, facts, gateways, models, reservations
+from tricircle.network import bridges, gateways, reservations
 from tricircle.network import central as central_neutron
 from tricircle.network.adapters import network as network_adapter
 from tricircle.network.adapters.base import Adapter
 from tricircle.network.central import Resource
-from tricircle.network.site import Site, named
+from tricircle.network.site import NotYet, Site, named
 from tricircle.pods.errors import PodRefused
 
 
@@ -30,9 +30,8 @@ class SubnetAdapter(Adapter):
         return [Key("network", central["network_id"])]
 
     def adopts(self, central: Resource) -> bool:
-        network_id = central["network_id"]
-        found = models.store().transact(lambda tx: facts.networks(tx, [network_id]))
-        return network_id in found and bool(found[network_id]["router:external"])
+        network = _network(central)
+        return bool(network and network.get("router:external"))
 
     def find(
         self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
@@ -58,27 +57,29 @@ class SubnetAdapter(Adapter):
         return super().create(site, central)
 
     def body(self, site: Site, central: Resource) -> Resource:
-        around = gateways.around(site, central)
+        network = _network(central)
+        if network is None:
+            raise NotYet(f"The network {central['network_id']} is being deleted")
         body = {
             "network_id": site.id("network", central["network_id"]),
             "name": central["name"],
             "ip_version": central["ip_version"],
             "cidr": central["cidr"],
-            "gateway_ip": gateways.gateway(site, central, around),
+            "gateway_ip": gateways.gateway(site, central, network),
             "enable_dhcp": central["enable_dhcp"],
             "dns_nameservers": central["dns_nameservers"],
-            "host_routes": gateways.host_routes(site, central, around),
+            "host_routes": gateways.host_routes(site, central, network),
         }
         if central["project_id"]:
             body["project_id"] = central["project_id"]
         if central["ip_version"] == 6:
             modes = ("ipv6_ra_mode", "ipv6_address_mode")
             body.update({mode: central[mode] for mode in modes if central[mode]})
-        all_named = around.network["router:external"] or bridges.is_bridge(around.network)
+        all_named = network.get("router:external") or bridges.is_bridge(network)
         if all_named and not central["enable_dhcp"]:
             return body  # The pod makes no port by itself there: every address is named.
         if not central_neutron.takes_own_address(central):
-            reserved = reservations.address(central, site.pod.id, known=around.reserved)
+            reserved = reservations.address(central, site.pod.id)
             pools = [{"start": reserved, "end": reserved}] if reserved else None
             body["allocation_pools"] = pools or central["allocation_pools"]
         return body
@@ -108,4 +109,8 @@ class SubnetAdapter(Adapter):
         return document is not None and network_adapter.is_ours(document["network"], network_id)
 
     def forget(self, site: Site, resource_id: str) -> None:
-        reservations.release(site.pod.id, subnet_ids=[resource_id])
+        reservations.release(site.pod.id, subnet_id=resource_id)
+
+
+def _network(subnet: Resource) -> Resource | None:
+    return central_neutron.networks([subnet["network_id"]]).get(subnet["network_id"])
