@@ -22,7 +22,7 @@ QUICK = ("tests.unit", "tests.functional")
 #: folder -> who loads modules there by their names: handlers of routes, entry points
 LOADERS = {
     "tricircle.gateway": "tricircle.gateway.ways",
-    "tricircle.network": "tricircle.network.runtime",
+    "tricircle.network": "tricircle.network.reconcile.runtime",
     "tricircle.scheduling": "tricircle.scheduling.scheduler",
     "tricircle.conf": "tests.unit.test_samples",
     "tricircle.policies": "tests.unit.test_samples",

@@ -18,7 +18,7 @@ from oslo_log import log as logging
 
 import tricircle.conf  # noqa: F401  (registers our options beside Neutron's)
 from tricircle.conf import CONF
-from tricircle.network import runtime
+from tricircle.network.reconcile import runtime
 from tricircle.xjob.service import Service
 
 LOG = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ class _NeutronBase(DeclarativeBase):
 
 
 class NeutronRealization(RealizationColumns, _NeutronBase):
-    """The table of ``tricircle.network.models``, for those who must not load Neutron."""
+    """The table of ``tricircle.network.central.models``, for those who must not load Neutron."""
 
     __tablename__ = "tricircle_realizations"
 

@@ -19,10 +19,10 @@ from tricircle.db import repairs as repairs_table
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.db.store import Store
-from tricircle.network import repairs
-from tricircle.network.adapters.base import Adapter, is_made_by_us
-from tricircle.network.central import Resource
-from tricircle.network.site import NotYet, Site, named, owner_of
+from tricircle.network.central.central_neutron import Resource
+from tricircle.network.pod_api.site import NotYet, Site, named, owner_of
+from tricircle.network.reconcile import repairs
+from tricircle.network.reconcile.adapters.base import Adapter, is_made_by_us
 from tricircle.pods.errors import PodError, PodRefused
 
 LOG = logging.getLogger(__name__)

@@ -10,11 +10,13 @@ import time
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.network import needs, shadow_agents, status
-from tricircle.network.adapters import ADAPTERS
-from tricircle.network.deadline import Deadline, DeadlinePassed
-from tricircle.network.endpoints import Endpoints
-from tricircle.network.runtime import Runtime
+from tricircle.network.observe import status
+from tricircle.network.observe.endpoint_watch import EndpointWatch
+from tricircle.network.pod_api.deadline import Deadline, DeadlinePassed
+from tricircle.network.reconcile import shadow_agents
+from tricircle.network.reconcile.adapters import ADAPTERS
+from tricircle.network.reconcile.runtime import Runtime
+from tricircle.network.wanted import needs
 from tricircle.pods import pod as pods
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed
@@ -49,7 +51,7 @@ class PodWork:
         self._storage = Storage(runtime.identity)
         self._hosts = Hosts(runtime.identity)
         self._audit = Audit(runtime.engine.store, ADAPTERS)
-        self._endpoints = Endpoints()
+        self._endpoints = EndpointWatch()
         self._needs = needs.Sweeper(runtime.engine.store, pod_id, changes)
         self._was_away = self._mirror_waits = False
         self._at_work: set[str] = set()
@@ -157,7 +159,7 @@ class PodWork:
 
     def _one(self, pod: Pod, row_id: str) -> None:
         try:
-            self._runtime.engine.work(pod, row_id)
+            self._runtime.engine.reconcile(pod, row_id)
         except Exception:
             LOG.exception("A realization in pod %s could not be worked on", pod.region_name)
 

@@ -10,8 +10,10 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import definitions
-from tricircle.network import agents, bridges, endpoints, members, needs
-from tricircle.network.runtime import Runtime
+from tricircle.network.observe import pod_agents
+from tricircle.network.reconcile.runtime import Runtime
+from tricircle.network.routers import bridges
+from tricircle.network.wanted import group_members, needs, tunnel_endpoints
 from tricircle.pods.health import Prober
 from tricircle.xjob.creations import Creations
 from tricircle.xjob.loop import Loop
@@ -97,8 +99,8 @@ class Service:
         for pod_id in known - registered if registered else ():
             LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
             store.forget_pod(pod_id)
-            endpoints.forget_pod(store, pod_id)
-            members.look_again(store)
+            tunnel_endpoints.forget_pod(store, pod_id)
+            group_members.look_again(store)
 
     def _sweep_bridges(self) -> None:
         bridges.sweep(self._runtime.engine.store)
@@ -107,10 +109,10 @@ class Service:
         pods = self._runtime.registry.fresh().all()
         for pod in pods:
             if self.ring.mine(pod.id):
-                agents.report(pod)
+                pod_agents.report(pod)
         if self.ring.mine("agents"):
-            for region_name in agents.reported() - {pod.region_name for pod in pods}:
-                agents.forget(region_name)
+            for region_name in pod_agents.reported() - {pod.region_name for pod in pods}:
+                pod_agents.forget(region_name)
 
     def _one_workers(self, name: str, work: Callable[[], object], interval: float) -> Loop:
         """A loop whose work one of the workers does for all."""

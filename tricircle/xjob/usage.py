@@ -17,7 +17,7 @@ from tricircle.conf import CONF
 from tricircle.db import allocations, models
 from tricircle.db import server_groups as groups
 from tricircle.db.realizations import Key
-from tricircle.network import repairs
+from tricircle.network.reconcile import repairs
 from tricircle.pods import markers, rights, server_groups
 from tricircle.pods.definitions import Target
 from tricircle.pods.document import pages

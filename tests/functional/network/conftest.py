@@ -23,14 +23,15 @@ from neutron_lib.plugins import directory
 from tests import database as databases
 from tests.functional import bed
 from tests.functional.fakes.cloud import Cloud
-from tests.functional.network.killer import Killer
+from tests.functional.network.crash_injection import Killer
 from tests.functional.network.stage import Stage
 from tests.functional.network.tables import Tables
 from tests.functional.network.tunnels import Tunnels, joined_by_vxlan
 from tricircle.conf import CONF
 from tricircle.db import session
-from tricircle.network import models as network_models  # noqa: F401  (our table)
-from tricircle.network import runtime, zones
+from tricircle.network.central import models as network_models  # noqa: F401  (our table)
+from tricircle.network.plugins import availability_zones
+from tricircle.network.reconcile import runtime
 
 NEUTRON = """
 [DEFAULT]
@@ -104,7 +105,7 @@ def plugins(neutron_config_text: str, tmp_path_factory: pytest.TempPathFactory) 
     session.keep_connections(engine, 5, 50)
     model_base.BASEV2.metadata.create_all(engine)
     manager.init()
-    zones.install(directory.get_plugin())  # as before Neutron's own processes start
+    availability_zones.install(directory.get_plugin())  # as before Neutron's own processes start
     known = extensions.PluginAwareExtensionManager.get_instance()
     known.extend_resources("2.0", attributes.RESOURCES)
     known.get_resources()

@@ -15,9 +15,11 @@ from tests.functional.fakes.neutron import Neutron
 from tricircle.db import realizations
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
-from tricircle.network import models, needs, outbox, runtime
-from tricircle.network.deadline import Deadline
-from tricircle.network.site import named
+from tricircle.network.central import models
+from tricircle.network.pod_api.deadline import Deadline
+from tricircle.network.pod_api.site import named
+from tricircle.network.reconcile import runtime
+from tricircle.network.wanted import needs, outbox
 from tricircle.pods import markers
 from tricircle.pods.markers import Place
 
@@ -122,13 +124,13 @@ class Stage:
         assert pod is not None
         due = running.engine.store.due(pod.id, 100)
         return sum(
-            running.engine.work(pod, row.id) for row in sorted(due, key=running.engine.order)
+            running.engine.reconcile(pod, row.id) for row in sorted(due, key=running.engine.order)
         )
 
     def want(self, port: Object, region: str) -> None:
         """What is written when a port is to be bound in a pod; nothing is made there yet."""
         runtime.get().engine.store.transact(
-            lambda tx: outbox.wanted_for_port(runtime.SessionOnly(tx), port, self.pod_ids[region])
+            lambda tx: outbox.wanted_for_port(outbox.SessionOnly(tx), port, self.pod_ids[region])
         )
 
     def realize(self, port: Object, region: str) -> str:
@@ -138,7 +140,7 @@ class Stage:
         pod = running.registry.fresh().by_region(region)
         assert pod is not None
         engine = running.engine
-        return engine.bring(engine.site(pod, Deadline(40)), Key("port", port["id"]))
+        return engine.ensure_realized(engine.site(pod, Deadline(40)), Key("port", port["id"]))
 
     def withdraw(self, port: Object, region: str) -> None:
         """What unbinding a port does."""

@@ -5,13 +5,13 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.functional.network.routers import external, floating, open_to
+from tests.functional.network.plugins.test_qos import limit, policy
+from tests.functional.network.plugins.test_trunks import trunk
+from tests.functional.network.routed_networks import external, floating, open_to
 from tests.functional.network.stage import PROJECT, Object, Stage
-from tests.functional.network.test_qos import limit, policy
-from tests.functional.network.test_trunks import trunk
 from tricircle.conf import CONF
-from tricircle.network import east_west
-from tricircle.network.adapters import ADAPTERS
+from tricircle.network.reconcile.adapters import ADAPTERS
+from tricircle.network.routers import east_west
 from tricircle.pods import markers
 from tricircle.pods.markers import Place
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from neutron.objects.securitygroup_default_rules import SecurityGroupDefaultRule
 from neutron_lib.db import model_base
 
-from tricircle.network import central
+from tricircle.network.central import central_neutron
 
 RULES = (
     {"direction": "egress", "used_in_default_sg": True, "used_in_non_default_sg": True},
@@ -30,7 +30,9 @@ class Tables:
         # What a new group has: rows Neutron's migrations make.
         for rule in RULES:
             for ethertype in ("IPv4", "IPv6"):
-                SecurityGroupDefaultRule(central.admin(), ethertype=ethertype, **rule).create()
+                SecurityGroupDefaultRule(
+                    central_neutron.admin(), ethertype=ethertype, **rule
+                ).create()
         # Those that others refer to come first.
         self._tables = model_base.BASEV2.metadata.sorted_tables
         with engine.begin() as tx:

@@ -5,12 +5,15 @@ import contextlib
 from collections.abc import Iterator
 
 from tests.functional.fakes.neutron_agents import AgentRpc, bus_url, listening
-from tests.functional.network.routers import clean
+from tests.functional.network.routed_networks import clean
 from tests.functional.network.stage import Object, Stage
 from tricircle.conf import CONF
-from tricircle.network import bus, endpoints, runtime, shadow_agents
-from tricircle.network.deadline import Deadline
-from tricircle.network.site import Site
+from tricircle.network.observe import endpoint_watch
+from tricircle.network.pod_api import message_bus
+from tricircle.network.pod_api.deadline import Deadline
+from tricircle.network.pod_api.site import Site
+from tricircle.network.reconcile import runtime, shadow_agents
+from tricircle.network.wanted import tunnel_endpoints
 
 VXLAN = {"provider:network_type": "vxlan"}
 
@@ -20,7 +23,7 @@ class Tunnels:
 
     def __init__(self, stage: Stage, buses: dict[str, AgentRpc]) -> None:
         self.stage, self.buses = stage, buses
-        self.looks = {region: endpoints.Endpoints() for region in stage.pod_ids}
+        self.looks = {region: endpoint_watch.EndpointWatch() for region in stage.pod_ids}
         for number, region in enumerate(stage.pod_ids, 1):
             neutron = stage.neutron(region)
             neutron.by_agents = True
@@ -63,7 +66,7 @@ class Tunnels:
 
     def shadows(self, region: str) -> list[Object]:
         ports = self.stage.neutron(region).ports()
-        return [port for port in ports if endpoints.named_shadow(port)]
+        return [port for port in ports if tunnel_endpoints.named_shadow(port)]
 
     def shadow(self, region: str, port: Object) -> Object:
         """The shadow a central port has in a pod."""
@@ -97,7 +100,7 @@ def joined_by_vxlan(stage: Stage) -> Iterator[Tunnels]:
         "rpc_deadline": 2,
         "agent_report_interval": 20,
     }
-    bus._bus.cache_clear()
+    message_bus._bus.cache_clear()
     with contextlib.ExitStack() as stack:
         for name, value in values.items():
             CONF.set_override(name, value, group="interconnect")

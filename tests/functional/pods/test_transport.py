@@ -15,8 +15,8 @@ from keystoneauth1.noauth import NoAuth
 from keystoneauth1.session import Session
 
 from tricircle.conf import CONF
-from tricircle.network.deadline import Deadline
-from tricircle.network.podneutron import PodNeutrons
+from tricircle.network.pod_api.deadline import Deadline
+from tricircle.network.pod_api.neutron_client import PodNeutrons
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.identity import _Adapter
 from tricircle.pods.pod import Pod

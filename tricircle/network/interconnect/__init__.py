@@ -25,7 +25,7 @@ class Interconnect:
     network_types: ClassVar[frozenset[str]]
     #: Whether the copies make one broadcast domain.
     stretched: ClassVar[bool] = True
-    #: Whether each pod must be told of the ports that are in the others (see ``endpoints``).
+    #: Whether each pod must be told of the ports that are in the others (see ``tunnel_endpoints``).
     tunnelled: ClassVar[bool] = False
     #: The network type to ask for where Tricircle makes a network itself.
     chosen_type: ClassVar[str] = ""

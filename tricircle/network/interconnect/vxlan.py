@@ -2,14 +2,14 @@
 """Networks whose hosts in different pods are joined by tunnels, for pods with ML2/OVS.
 
 Each pod's l2population sets the tunnels up, towards hosts that it takes for its own: Tricircle
-speaks for them over the pod's message bus (``bus``), and puts a port on them for each port that
-another pod has on the network (``endpoints`` and the adapter of shadow ports).
+speaks for them over the pod's message bus (``message_bus``), and puts a port on them for each port
+that another pod has on the network (``tunnel_endpoints`` and the adapter of shadow ports).
 """
 
 from typing import Any
 
-from tricircle.network import bus
 from tricircle.network.interconnect import Interconnect
+from tricircle.network.pod_api import message_bus
 from tricircle.pods.pod import Pod
 
 
@@ -19,7 +19,7 @@ class VxlanInterconnect(Interconnect):
     tunnelled = True
 
     def refuses(self, pod: Pod, segment: dict[str, Any]) -> str:
-        if bus.has(pod):
+        if message_bus.has(pod):
             return ""
         return (
             f"Networks of type vxlan cannot be in pod {pod.region_name}: "

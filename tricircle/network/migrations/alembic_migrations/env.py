@@ -5,7 +5,7 @@ from alembic import context
 from neutron.db.migration.connection import DBConnection
 from neutron_lib.db import model_base
 
-from tricircle.network import models  # noqa: F401  (its table joins the metadata)
+from tricircle.network.central import models  # noqa: F401  (its table joins the metadata)
 
 VERSION_TABLE = "alembic_version_tricircle"
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routers with a copy in each pod, joined by a bridge network."""
+
+import pytest
+
+from tests.functional.network.routed_networks import (
+    VLAN,
+    clean,
+    gateway,
+    join,
+    joined,
+    leave,
+    router,
+    routes,
+)
+from tests.functional.network.stage import PROJECT, Object, Stage
+from tricircle.conf import CONF
+from tricircle.network.pod_api.site import Site
+from tricircle.network.routers import copies
+
+
+def test_a_router_of_networks_whose_servers_make_their_addresses(stage: Stage) -> None:
+    mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+    nets = [stage.network(f"10.{n}.0.0/24") for n in (1, 2)]
+    six = [stage.subnet(net[0], f"fd00:{n}::/64", **mode) for n, net in enumerate(nets, 1)]
+    stage.bound(nets[0][0], "pod1")
+    stage.bound(nets[1][0], "pod2")
+    made = router(stage, nets[0][1])
+    stage.reconcile()
+    for subnet in (six[0], six[1], nets[1][1]):
+        join(stage, made, subnet)
+    for _ in range(2):
+        stage.reconcile()
+        for region, number in (("pod1", 0), ("pod2", 1)):
+            subnets = nets[number][1], six[number]
+            assert joined(stage, region, made) == {subnet["gateway_ip"] for subnet in subnets}
+            assert len(routes(stage, region, made)) == 2
+        assert stage.pending() == []
+        stage.touch("router", made["id"])
+
+
+def test_a_router_over_two_pods_and_a_third_later(stage: Stage) -> None:
+    nets = [stage.network(f"10.{n}.0.0/24") for n in (1, 2, 3)]
+    ports = [stage.bound(nets[0][0], "pod1"), stage.bound(nets[1][0], "pod2")]
+    made = router(stage, nets[0][1], nets[1][1])
+    stage.reconcile()
+    assert {gateway(stage, region, made)[0] for region in ("pod1", "pod2")} == {"east-west"}
+    addresses = {region: gateway(stage, region, made)[1][0] for region in ("pod1", "pod2")}
+    assert routes(stage, "pod1", made) == {("10.2.0.0/24", addresses["pod2"])}
+    assert routes(stage, "pod2", made) == {("10.1.0.0/24", addresses["pod1"])}
+    assert joined(stage, "pod1", made) == {"10.1.0.1"}
+    # Only the router's project may use the bridge.
+    for region in ("pod1", "pod2"):
+        policies = stage.neutron(region).tables["rbac-policies"].values()
+        assert {policy["target_tenant"] for policy in policies} == {PROJECT}
+
+    join(stage, made, nets[2][1])
+    ports.append(stage.bound(nets[2][0], "pod3"))
+    stage.reconcile()
+    third = gateway(stage, "pod3", made)[1][0]
+    assert ("10.3.0.0/24", third) in routes(stage, "pod1", made)
+    assert routes(stage, "pod3", made) == {
+        ("10.1.0.0/24", addresses["pod1"]),
+        ("10.2.0.0/24", addresses["pod2"]),
+    }
+    # A second server of the first network, in the second pod: found by its own address.
+    ports.append(stage.bound(nets[0][0], "pod2"))
+    stage.reconcile()
+    single = ports[-1]["fixed_ips"][0]["ip_address"] + "/32"
+    assert (single, addresses["pod2"]) in routes(stage, "pod1", made)
+    assert (single, addresses["pod2"]) in routes(stage, "pod3", made)
+
+    stage.delete("port", ports[2]["id"])
+    stage.reconcile()
+    assert stage.copies("pod3", "routers") == []
+    assert not any(to == "10.3.0.0/24" for to, _ in routes(stage, "pod1", made))
+    # What the user sees is what the user set.
+    assert stage.l3.get_router(stage.admin, made["id"])["routes"] == []
+
+    for port in (ports[0], ports[1], ports[3]):
+        stage.delete("port", port["id"])
+    for _, subnet in nets:
+        leave(stage, made, subnet)
+    stage.delete("router", made["id"])
+    clean(stage)
+
+
+def test_a_bridge_keeps_clear_of_the_routers_subnets(stage: Stage) -> None:
+    one, two = stage.network("100.64.0.0/24"), stage.network("10.2.0.0/24")
+    stage.bound(one[0], "pod1")
+    stage.bound(two[0], "pod2")
+    made = router(stage, one[1], two[1])
+    stage.reconcile()
+    assert gateway(stage, "pod1", made)[1][0].startswith("100.64.1.")
+
+
+def test_no_range_is_left_for_a_bridge(stage: Stage) -> None:
+    CONF.set_override("bridge_cidrs", ["10.1.0.0/16"], "interconnect")
+    one, two = stage.network("10.1.0.0/16"), stage.network("10.2.0.0/24")
+    stage.bound(one[0], "pod1")
+    stage.bound(two[0], "pod2")
+    made = router(stage, one[1], two[1])
+    stage.reconcile()
+    row = stage.row("router", made["id"], "pod1")
+    CONF.clear_override("bridge_cidrs", "interconnect")
+    assert row is not None
+    assert "name another range" in (row.last_error or "")
+
+
+def test_a_router_held_to_a_pod_and_the_way_to_it(stage: Stage) -> None:
+    wide, side = stage.network("10.1.0.0/24", **VLAN), stage.network("10.2.0.0/24")
+    made = router(stage, side[1], availability_zone_hints=["pod1"])
+    port = stage.make(
+        "port",
+        network_id=wide[0]["id"],
+        fixed_ips=[{"subnet_id": wide[1]["id"], "ip_address": "10.1.0.200"}],
+        name="",
+    )
+    stage.l3.add_router_interface(stage.admin, made["id"], {"port_id": port["id"]})
+    stage.bound(side[0], "pod1")
+    stage.bound(wide[0], "pod2")
+    stage.reconcile()
+    assert stage.copies("pod2", "routers") == []
+    assert joined(stage, "pod1", made) == {"10.1.0.200", "10.2.0.1"}
+    told = stage.copy("pod2", "subnets", wide[1]["id"])["host_routes"]
+    assert told == [{"destination": "10.2.0.0/24", "nexthop": "10.1.0.200"}]
+
+
+def test_the_users_routes_stay_the_users(stage: Stage) -> None:
+    one, two = stage.network("10.1.0.0/24"), stage.network("10.2.0.0/24")
+    stage.bound(one[0], "pod1")
+    stage.bound(two[0], "pod2")
+    made = router(stage, one[1], two[1])
+    extra = [{"destination": "192.0.2.0/24", "nexthop": "10.1.0.9"}]
+    stage.l3.update_router(stage.admin, made["id"], {"router": {"routes": extra}})
+    stage.reconcile()
+    assert ("192.0.2.0/24", "10.1.0.9") in routes(stage, "pod1", made)
+    assert ("192.0.2.0/24", gateway(stage, "pod1", made)[1][0]) in routes(stage, "pod2", made)
+    assert stage.l3.get_router(stage.admin, made["id"])["routes"] == extra
+    stage.l3.update_router(stage.admin, made["id"], {"router": {"routes": []}})
+    stage.reconcile()
+    for region in ("pod1", "pod2"):
+        assert not any(to == "192.0.2.0/24" for to, _ in routes(stage, region, made))
+
+
+def test_what_a_router_must_be_is_worked_out_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, subnet = stage.network()
+    stage.bound(network, "pod1")
+    made = router(stage, subnet)
+    stage.reconcile()
+    asked, copy = [], copies.copy
+
+    def counted(site: Site, central: Object) -> copies.Copy:
+        asked.append(central["id"])
+        return copy(site, central)
+
+    monkeypatch.setattr(copies, "copy", counted)
+    stage.change("router", made["id"], name="new")
+    assert stage.work("pod1") == 1
+    assert asked == [made["id"]]
+    assert stage.copy("pod1", "routers", made["id"])["name"] == "new"

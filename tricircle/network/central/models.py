@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our tables in central Neutron's database, and how they are reached."""
+
+import contextlib
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from neutron_lib import context as n_context
+from neutron_lib.db import api as db_api
+from neutron_lib.db import model_base
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from tricircle.db.models import RealizationColumns
+from tricircle.db.store import Store
+
+
+class Realization(RealizationColumns, model_base.BASEV2):  # type: ignore[misc]
+    """Realizations of Neutron's resources."""
+
+    __tablename__ = "tricircle_realizations"
+
+
+class Endpoint(model_base.BASEV2):  # type: ignore[misc]
+    """A port of a pod on a tunnelled network, as last seen there; see ``tunnel_endpoints``."""
+
+    __tablename__ = "tricircle_endpoints"
+
+    #: The port's id in its pod.
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    pod_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    #: The network, and the subnets of the addresses, by their central ids.
+    network_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    mac_address: Mapped[str] = mapped_column(sa.String(32))
+    #: JSON: [{"subnet_id": ..., "ip_address": ...}]
+    fixed_ips: Mapped[str] = mapped_column(sa.Text)
+    #: Where it is, and where tunnels to it end.
+    host: Mapped[str] = mapped_column(sa.String(255))
+    tunnel_ip: Mapped[str] = mapped_column(sa.String(64))
+
+
+@contextlib.contextmanager
+def transaction() -> Iterator[Session]:
+    """A transaction of its own on central Neutron's database."""
+    with db_api.CONTEXT_WRITER.using(n_context.get_admin_context()) as session:
+        yield session
+
+
+def store() -> Store:
+    return Store(Realization, transaction)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status of ports and trunks comes back from the pods."""
+
+import sqlalchemy as sa
+from neutron.db import models_v2
+from neutron.objects import trunk as trunk_objects
+from neutron_lib.services.trunk import constants as trunk_constants
+from oslo_log import log
+from sqlalchemy.orm import Session
+
+from tricircle.network.central import central_neutron
+from tricircle.network.central.models import Realization
+from tricircle.network.pod_api.site import Site
+from tricircle.network.wanted import outbox
+
+LOG = log.getLogger(__name__)
+
+# What a pod may say of a port that central Neutron says too.
+_KNOWN = {"ACTIVE", "DOWN", "BUILD", "ERROR"}
+
+
+def bring_back(site: Site) -> int:
+    """Take over the status of every port and trunk in a pod; how many have changed."""
+    return _ports(site) + _trunks(site)
+
+
+def _ports(site: Site) -> int:
+    """One list for all ports."""
+    table = site.store.table
+    query = sa.select(table.resource_id, table.pod_resource_id).where(
+        table.resource_type == "port",
+        table.pod_id == site.pod.id,
+        table.absent.is_(False),
+        table.pod_resource_id.is_not(None),
+    )
+    ours = dict(site.store.transact(lambda tx: tx.execute(query).tuples().all()))
+    if not ours:
+        return 0
+    there = {
+        port.get("id"): port.get("status")
+        for port in site.neutron.list("ports", fields=["id", "status"])
+    }
+    known = site.store.transact(lambda tx: _statuses(tx, site.pod.id))
+    changed = {
+        port_id: there[pod_port_id]
+        for port_id, pod_port_id in ours.items()
+        if there.get(pod_port_id) in _KNOWN
+        and port_id in known
+        and known[port_id] != there[pod_port_id]
+    }
+    core, context = central_neutron.core(), central_neutron.admin()
+    for port_id, status in changed.items():
+        core.update_port_status(context, port_id, status, site.pod.region_name)
+    return len(changed)
+
+
+def _statuses(tx: Session, pod_id: str) -> dict[str, str]:
+    """{central port: its status} of those in a pod. Neutron's own list would read whole ports."""
+    query = outbox.ports_in(tx, pod_id).add_columns(models_v2.Port.status)
+    return dict(tx.execute(query).tuples().all())
+
+
+def _trunks(site: Site) -> int:
+    """Take over the status of every trunk in a pod; how many have changed.
+
+    One that the pod has as it should be is as the pod says; one that fails there is degraded.
+    """
+    row, store = Realization, site.store
+    query = sa.select(row.resource_id, row.pod_resource_id, row.next_try_at, row.failing_since)
+    query = query.where(
+        row.resource_type == "trunk", row.pod_id == site.pod.id, row.absent.is_(False)
+    )
+    rows = store.transact(lambda tx: tx.execute(query).all())
+    if not rows:
+        return 0
+    there = {
+        trunk.get("id"): trunk.get("status")
+        for trunk in site.neutron.list("trunks", fields=["id", "status"])
+    }
+    count = 0
+    for trunk_id, pod_trunk_id, dirty, failing in rows:
+        status = there.get(pod_trunk_id)
+        if dirty:
+            status = trunk_constants.TRUNK_DEGRADED_STATUS if failing else None
+        trunk = trunk_objects.Trunk.get_object(central_neutron.admin(), id=trunk_id)
+        if trunk is not None and status and trunk.status != status:
+            trunk.update(status=status)
+            count += 1
+    return count

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ML2 does not tell its drivers: changes of security groups, their rules, and routers.
+
+All run inside the transaction of the change. Of address groups Neutron tells only after it, when
+a crash could lose the word: there the database's own session tells what it is about to write.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from neutron.db.models import address_group as ag_models
+from neutron_lib.callbacks import events, registry, resources
+
+from tricircle.db.realizations import Key
+from tricircle.network.central import segments
+from tricircle.network.routers import east_west, router_modes
+from tricircle.network.wanted import group_members, outbox
+from tricircle.network.wanted.outbox import SessionOnly
+
+
+def _network_begins(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    segments.choose(payload.desired_state)
+
+
+def _group_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    outbox.changed(payload.context, Key("security_group", payload.resource_id))
+    outbox.changed(payload.context, Key(group_members.KIND, payload.resource_id))
+
+
+def _group_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    # Rules of other groups that name it go with it, without a word.
+    group_members.look_at_rules(payload.context.session, payload.resource_id)
+    outbox.unwanted(payload.context, Key("security_group", payload.resource_id))
+    outbox.unwanted(payload.context, Key(group_members.KIND, payload.resource_id))
+
+
+def _rule_created(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    group_id = payload.latest_state["security_group_id"]
+    outbox.changed(payload.context, Key("security_group", group_id))
+
+
+def _rule_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    group_id = payload.metadata["security_group_id"]
+    outbox.changed(payload.context, Key("security_group", group_id))
+
+
+def _router_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    east_west.touch(payload.context.session, payload.resource_id)
+
+
+def _router_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    outbox.unwanted(payload.context, Key("router", payload.resource_id))
+    outbox.unwanted(payload.context, east_west.key(payload.resource_id))
+
+
+def _floating_ip_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    latest = payload.desired_state
+    floating_ip_id = payload.resource_id or (latest and latest["id"])
+    outbox.refresh_floating_ips(payload.context, floating_ip_id=floating_ip_id)
+
+
+def _floating_ip_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
+    """What is told is the deletion of its port on the external network."""
+    outbox.unwanted(payload.context, Key("floating_ip", payload.latest_state["device_id"]))
+
+
+def _addresses_changed(mapper: Any, connection: Any, target: Any) -> None:
+    outbox.changed(SessionOnly(connection), Key("address_group", target.address_group_id))
+
+
+def _addresses_renamed(mapper: Any, connection: Any, target: Any) -> None:
+    outbox.changed(SessionOnly(connection), Key("address_group", target.id))
+
+
+def _addresses_deleted(mapper: Any, connection: Any, target: Any) -> None:
+    outbox.unwanted(SessionOnly(connection), Key("address_group", target.id))
+
+
+_CALLBACKS = (
+    (_network_begins, resources.NETWORK, events.BEFORE_CREATE),
+    (_group_changed, resources.SECURITY_GROUP, events.PRECOMMIT_UPDATE),
+    (_group_deleted, resources.SECURITY_GROUP, events.PRECOMMIT_DELETE),
+    (_rule_created, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_CREATE),
+    (_rule_deleted, resources.SECURITY_GROUP_RULE, events.PRECOMMIT_DELETE),
+    (router_modes.keep, resources.ROUTER, events.PRECOMMIT_CREATE),
+    (router_modes.change, resources.ROUTER, events.PRECOMMIT_UPDATE),
+    (_router_changed, resources.ROUTER, events.PRECOMMIT_UPDATE),
+    (_router_deleted, resources.ROUTER, events.PRECOMMIT_DELETE),
+    (_floating_ip_changed, resources.FLOATING_IP, events.PRECOMMIT_CREATE),
+    (_floating_ip_changed, resources.FLOATING_IP, events.PRECOMMIT_UPDATE),
+    (_floating_ip_deleted, resources.FLOATING_IP, events.PRECOMMIT_DELETE),
+)
+_WRITES = (
+    (_addresses_changed, ag_models.AddressAssociation, "after_insert"),
+    (_addresses_changed, ag_models.AddressAssociation, "after_delete"),
+    (_addresses_renamed, ag_models.AddressGroup, "after_update"),
+    (_addresses_deleted, ag_models.AddressGroup, "after_delete"),
+)
+
+
+def subscribe() -> None:
+    for callback, resource, event in _CALLBACKS:
+        registry.subscribe(callback, resource, event, cancellable=True)
+    for write, model, moment in _WRITES:
+        sa.event.listen(model, moment, write)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The router plugin: Neutron's own database code; pods do the routing, so no agent is scheduled.
+
+Routers and floating IPs reach pods through the outbox (see ``callbacks`` and the mechanism
+driver's port hooks).
+"""
+
+from typing import Any
+
+from neutron.api.rpc.agentnotifiers import utils as notifier_utils
+from neutron.db import (
+    dns_db,
+    extraroute_db,
+    l3_db,
+    l3_fip_pools_db,
+    l3_fip_port_details,
+    l3_gwmode_db,
+)
+from neutron.db.availability_zone import router as router_az_db
+from neutron.db.models import l3 as l3_models
+from neutron.quota import resource_registry
+from neutron_lib import constants as n_constants
+from neutron_lib.api.definitions import (
+    extraroute,
+    extraroute_atomic,
+    fip_pf_detail,
+    fip_port_details,
+    floatingip_pools,
+    l3,
+    l3_ext_gw_mode,
+    l3_port_ip_change_not_allowed,
+    router_admin_state_down_before_update,
+    router_availability_zone,
+)
+from neutron_lib.plugins import constants
+from neutron_lib.services import base
+
+from tricircle.network.central import central_neutron
+from tricircle.network.plugins import availability_zones
+from tricircle.network.routers import router_modes
+
+
+class TricircleRouterPlugin(  # type: ignore[misc]
+    base.ServicePluginBase,
+    extraroute_db.ExtraRoute_dbonly_mixin,
+    l3_gwmode_db.L3_NAT_dbonly_mixin,
+    l3_db.L3NotifierMixin,
+    dns_db.DNSDbMixin,
+    l3_fip_port_details.Fip_port_details_db_mixin,
+    l3_fip_pools_db.FloatingIPPoolsMixin,
+    router_az_db.RouterAvailabilityZoneMixin,
+):
+    """``service_plugins = tricircle-router``."""
+
+    supported_extension_aliases = (
+        l3.ALIAS,
+        l3_ext_gw_mode.ALIAS,
+        extraroute.ALIAS,
+        extraroute_atomic.ALIAS,
+        fip_pf_detail.ALIAS,
+        fip_port_details.ALIAS,
+        floatingip_pools.ALIAS,
+        l3_port_ip_change_not_allowed.ALIAS,
+        router_admin_state_down_before_update.ALIAS,
+        router_availability_zone.ALIAS,
+        *router_modes.MODES.values(),
+    )
+    # Neutron asks for this by name.
+    IP_UPDATE_NOT_ALLOWED_LIST = central_neutron.ROUTER_INTERFACES
+
+    @resource_registry.tracked_resources(router=l3_models.Router, floatingip=l3_models.FloatingIP)
+    def __init__(self) -> None:
+        super().__init__()
+        # There are no L3 agents to tell anything.
+        self._l3_rpc_notifier = notifier_utils.RPCNotifierHandler()
+
+    @classmethod
+    def get_plugin_type(cls) -> str:
+        return str(constants.L3)
+
+    def get_plugin_description(self) -> str:
+        return "Routers that reach into every pod their networks are in"
+
+    def create_floatingip(
+        self,
+        context: Any,
+        floatingip: Any,
+        initial_status: str = n_constants.FLOATINGIP_STATUS_DOWN,
+    ) -> Any:
+        """It is DOWN until it is in the pods."""
+        return super().create_floatingip(context, floatingip, initial_status=initial_status)
+
+    def router_supports_scheduling(self, context: Any, router_id: str) -> bool:
+        """Whether it is a common router: nobody changes its interfaces' addresses under it."""
+        return True
+
+    def get_router_availability_zones(self, router: Any) -> list[str]:
+        return availability_zones.of("router", router)
+
+    def validate_availability_zones(self, context: Any, resource_type: str, hints: Any) -> None:
+        availability_zones.validate(resource_type, hints)

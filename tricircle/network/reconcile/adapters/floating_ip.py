@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floating IPs.
+
+Where the server's pod has the external network, the copy is a plain floating IP there. Else it
+takes two steps: the pod with the external network translates to an address on the router's
+north-south bridge, and the server's pod translates that to the server's.
+"""
+
+from neutron_lib.plugins import constants, directory
+
+from tricircle.db.realizations import Key, pods_with
+from tricircle.network.central import address_reservations, central_neutron
+from tricircle.network.central.central_neutron import Resource
+from tricircle.network.pod_api.site import NotYet, Site
+from tricircle.network.reconcile.adapters import port_forwarding
+from tricircle.network.reconcile.adapters.base import Adapter
+from tricircle.network.routers import bridges, reach, topology
+
+
+class FloatingIpAdapter(Adapter):
+    resource_type = "floating_ip"
+    member = "floatingip"
+    collection = "floatingips"
+    order = 60
+    fixed = frozenset({"floating_network_id", "floating_ip_address"})
+
+    def central(self, resource_id: str) -> Resource | None:
+        plugin = central_neutron.routers()
+        found = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
+        if not found or not found["router_id"]:
+            return None
+        found = {**found, "port_forwardings": _forwardings(found)}
+        return found if found["port_id"] or found["port_forwardings"] else None
+
+    def depends(self, site: Site, central: Resource) -> list[Key]:
+        router = Key("router", central["router_id"])
+        if self._at_the_server(site, central):
+            here = site.store.wanted("port", _served(central), site.pod.id)
+            return [*(Key("port", port_id) for port_id in sorted(here)), router]
+        return [router, Key("port", self._between(site, central)["id"])]
+
+    def body(self, site: Site, central: Resource) -> Resource:
+        outside = (central["floating_network_id"], central["floating_ip_address"])
+        inside: tuple[str | None, str | None] = (central["port_id"], central["fixed_ip_address"])
+        if self._two_steps(site, central):
+            port = self._between(site, central)
+            network = bridges.network_id(central["router_id"], topology.NORTH_SOUTH)
+            if self._at_the_server(site, central):
+                outside = (network, _address(port))
+            elif inside[0]:
+                inside = (port["id"], _address(port))
+        return {
+            "project_id": central["project_id"],
+            "floating_network_id": site.id("network", outside[0]),
+            "floating_ip_address": outside[1],
+            "port_id": site.id("port", inside[0]) if inside[0] else None,
+            "fixed_ip_address": inside[1],
+        }
+
+    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(site, current, central)
+        if "fixed_ip_address" in changes:
+            # Neutron takes it with its port only.
+            changes["port_id"] = self.body(site, central)["port_id"]
+        return changes
+
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        # A pod does not give an address to a port while it forwards ports.
+        there = port_forwarding.there(site, current)
+        port_forwarding.remove(site, current, there, self._forwarded(site, central))
+        super().update(site, current, central)
+
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
+        if (current := self.show(site, pod_resource_id)) is not None:
+            there = port_forwarding.there(site, current)
+            port_forwarding.remove(site, current, there, {})
+            super().delete(site, resource_id, pod_resource_id)
+
+    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+        if wanted := self._forwarded(site, central):
+            there = port_forwarding.there(site, current)
+            port_forwarding.add(site, current, there, wanted)
+        central_neutron.routers().update_floatingip_status(
+            central_neutron.admin(), central["id"], "ACTIVE"
+        )
+
+    def forget(self, site: Site, resource_id: str) -> None:
+        address_reservations.release(site.pod.id, purpose=_purpose(resource_id))
+        plugin = central_neutron.routers()
+        left = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
+        if left and not left["port_id"]:
+            plugin.update_floatingip_status(central_neutron.admin(), resource_id, "DOWN")
+
+    def _forwarded(self, site: Site, central: Resource) -> port_forwarding.Forwardings:
+        if not central["port_forwardings"]:
+            return {}
+        away = self._two_steps(site, central) and not self._at_the_server(site, central)
+        between = self._between(site, central) if away else None
+        return port_forwarding.wanted(site, central, between)
+
+    def _at_the_server(self, site: Site, central: Resource) -> bool:
+        return _server_pod(site, central) == site.pod.id
+
+    def _two_steps(self, site: Site, central: Resource) -> bool:
+        return _server_pod(site, central) in _reach(site, central).guests
+
+    def _between(self, site: Site, central: Resource) -> Resource:
+        """The central port that keeps the address on the north-south bridge."""
+        reached = _reach(site, central)
+        if not reached.home or _server_pod(site, central) not in reached.guests:
+            raise NotYet(f"The floating IP {central['id']} is not to be in this pod")
+        subnet_id = bridges.subnet_id(central["router_id"], topology.NORTH_SOUTH, 4)
+        subnet = central_neutron.subnets([subnet_id]).get(subnet_id)
+        if subnet is None:
+            raise NotYet(f"The router {central['router_id']} is not ready for floating IPs yet")
+        found = address_reservations.reserved(subnet, reached.home, _purpose(central["id"]))
+        if found is None:
+            raise NotYet(
+                f"Bridge network {subnet['network_id']} has no address left: raise "
+                "[interconnect] bridge_prefix_length"
+            )
+        return found
+
+
+def _reach(site: Site, central: Resource) -> topology.RouterReach:
+    found: topology.RouterReach = site.store.transact(
+        lambda tx: reach.of_router(tx, central["router_id"])
+    )
+    return found
+
+
+def _server_pod(site: Site, central: Resource) -> str | None:
+    pods: list[str] = []
+    for port_id in _served(central):
+        pods += _pods_with(site, port_id)
+    return min(pods) if pods else None
+
+
+def _pods_with(site: Site, port_id: str) -> list[str]:
+    key = Key("port", port_id)
+    found: list[str] = site.store.transact(lambda tx: pods_with(tx, site.store.table, key))
+    return found
+
+
+def _served(central: Resource) -> list[str]:
+    """The ports of servers behind a floating IP."""
+    if central["port_id"]:
+        return [central["port_id"]]
+    return sorted({one["internal_port_id"] for one in central["port_forwardings"]})
+
+
+def _forwardings(floating_ip: Resource) -> list[Resource]:
+    plugin = directory.get_plugin(constants.PORTFORWARDING)
+    if plugin is None or not floating_ip.get("port_forwardings"):
+        return []
+    found: list[Resource] = plugin.get_floatingip_port_forwardings(
+        central_neutron.admin(), floating_ip["id"]
+    )
+    return found
+
+
+def _purpose(floating_ip_id: str) -> str:
+    return f"floating IP {floating_ip_id}"
+
+
+def _address(port: Resource) -> str:
+    return str(port["fixed_ips"][0]["ip_address"])

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks."""
+
+from collections.abc import Collection
+from typing import Any
+
+from tricircle.db.realizations import Key
+from tricircle.network import interconnect
+from tricircle.network.central import central_neutron, segments
+from tricircle.network.central.central_neutron import Resource
+from tricircle.network.pod_api.site import Site, named
+from tricircle.network.reconcile.adapters.base import Adapter
+from tricircle.network.routers import bridges
+from tricircle.pods.errors import PodRefused
+
+# Seconds between looks whether a segment is free.
+_LEAVING = 0.3
+_EXTERNAL = "router:external"
+
+
+class NetworkAdapter(Adapter):
+    """What joins a network with its copies elsewhere is its interconnect's; a ``local`` network is
+    made without provider attributes: the pod takes its own kind.
+
+    An external network that the pod has already, on the same segment, is used as it is: nothing of
+    it is ever changed.
+    """
+
+    resource_type = "network"
+    member = "network"
+    collection = "networks"
+    order = 10
+    fixed = frozenset(
+        {
+            "provider:network_type",
+            "provider:physical_network",
+            "provider:segmentation_id",
+        }
+    )
+
+    def central(self, resource_id: str) -> Resource | None:
+        return central_neutron.found(central_neutron.core().get_network, resource_id)
+
+    def depends(self, site: Site, central: Resource) -> list[Key]:
+        policy = central.get("qos_policy_id")
+        return [Key("qos_policy", policy)] if policy else []
+
+    def adopts(self, central: Resource) -> bool:
+        return bool(central.get(_EXTERNAL))
+
+    def find(
+        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+    ) -> Resource | None:
+        copy = super().find(site, central, resource_id, project_id)
+        if copy is None and central is not None and self.adopts(central):
+            copy = next(iter(self._before_us(site, central)), None)
+        return copy
+
+    def _before_us(self, site: Site, central: Resource) -> list[Resource]:
+        """External networks on the segment that are no copies of ours: one of those is leaving."""
+        provider = self._provider(site, central)
+        if not provider:
+            return []
+        found = site.neutron.list(self.collection, **provider, **{_EXTERNAL: True})
+        return [
+            one
+            for one in found
+            if one.get(_EXTERNAL) and not site.is_ours(self.collection, one, None)
+        ]
+
+    def body(self, site: Site, central: Resource) -> Resource:
+        body = {
+            "name": central["name"],
+            "admin_state_up": central["admin_state_up"],
+            "shared": central["shared"],
+            **self._provider(site, central),
+        }
+        if central["project_id"]:
+            body["project_id"] = central["project_id"]
+        if central.get(_EXTERNAL) or bridges.is_gateway(central):
+            body[_EXTERNAL] = True
+        if site.neutron.has("port-security"):
+            body["port_security_enabled"] = central.get("port_security_enabled", True)
+        if site.neutron.has("qos"):
+            policy = central.get("qos_policy_id")
+            body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
+        if central.get("dns_domain") and site.neutron.has("dns-integration"):
+            body["dns_domain"] = central["dns_domain"]
+        return body
+
+    def create(self, site: Site, central: Resource) -> Resource:
+        """A segment is free centrally as soon as its network is deleted, in the pod when the copy
+        is: that is waited for. Raises PodRefused, DeadlinePassed."""
+        while True:
+            try:
+                return super().create(site, central)
+            except PodRefused as error:
+                if error.status != 409 or "in use" not in error.message:
+                    raise
+                if not self._hurry_leaving(site, central):
+                    raise
+            site.deadline.sleep(_LEAVING, "a deleted network to leave its segment")
+
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        if self._is_ours(current, central):
+            super().update(site, current, central)
+
+    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+        if not self._is_ours(listed, central):
+            return ()
+        return {**super().differs(site, listed, central), **_mtu(listed, central)}
+
+    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+        if not self._is_ours(current, central):
+            return
+        self._check_tunnel(site, current, central)
+        if change := _mtu(current, central):
+            site.neutron.put(f"/networks/{current['id']}", {"network": change})
+        if bridges.is_gateway(central):
+            self._close(site, current["id"], central)
+
+    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
+        current = self.show(site, pod_resource_id)
+        if current is not None and is_ours(current, resource_id):
+            super().delete(site, resource_id, pod_resource_id)
+
+    def _is_ours(self, current: Resource, central: Resource) -> bool:
+        """Whether the copy is one we made, not one the pod had before us."""
+        if self.adopts(central):
+            return named(current) == central["id"]
+        return is_ours(current, central["id"])
+
+    def _hurry_leaving(self, site: Site, central: Resource) -> bool:
+        """Have copies of deleted networks removed now that hold the segment; False when something
+        else holds it. It may be free by now."""
+        provider = self._provider(site, central)
+        holders = site.neutron.list(self.collection, **provider) if provider else []
+        keys = {Key(self.resource_type, str(named(holder))): holder for holder in holders}
+        if not all(self._leaves(site, key, holder) for key, holder in keys.items()):
+            return False
+        for key, holder in keys.items():
+            # One that came to be after it was given up has no row that says so.
+            project_id = holder.get("project_id")
+            site.store.found(key, site.pod.id, project_id, holder["id"], wanted=False)
+        site.store.hurry(site.pod.id, keys)
+        return True
+
+    def _leaves(self, site: Site, key: Key, network: Resource) -> bool:
+        """Whether a network in the pod is a copy of one that is deleted."""
+        if named(network) is None or self.central(key.resource_id) is not None:
+            return False
+        row = site.store.get(key, site.pod.id)
+        is_known = row is not None and row.pod_resource_id == network["id"]
+        return is_known or site.is_ours(self.collection, network, None)
+
+    def _provider(self, site: Site, central: Resource) -> dict[str, Any]:
+        segment = segments.of(central)
+        driver = interconnect.of(segment["network_type"] or "")
+        return driver.provider(site.pod, segment) if driver else {}
+
+    def _check_tunnel(self, site: Site, current: Resource, central: Resource) -> None:
+        """Packets that fit the network must fit the pod's tunnels. Raises PodRefused."""
+        wanted, there = central.get("mtu"), current.get("mtu")
+        driver = interconnect.of(segments.of(central)["network_type"] or "")
+        if driver and driver.tunnelled and wanted and there and there < wanted:
+            raise PodRefused(
+                site.pod.region_name,
+                409,
+                f"its tunnels carry packets of {there} bytes, network {central['id']} has an MTU "
+                f"of {wanted}: set it to {there} or less",
+            )
+
+    def _close(self, site: Site, pod_network_id: str, central: Resource) -> None:
+        """A network can be a router's gateway only when it is external, and then every project
+        may use it. A bridge is one router's: let only its project."""
+        router = central_neutron.router(bridges.router_of(central))
+        if router is None:
+            return
+        shared = {"object_id": pod_network_id, "action": "access_as_external"}
+        rules = site.neutron.list("rbac-policies", **shared)
+        if router["project_id"] not in {rule.get("target_tenant") for rule in rules}:
+            owner = {"object_type": "network", "target_tenant": router["project_id"]}
+            site.neutron.post("/rbac-policies", {"rbac_policy": {**shared, **owner}})
+        for rule in rules:
+            if rule.get("target_tenant") != router["project_id"]:
+                site.neutron.delete(f"/rbac-policies/{rule['id']}")
+
+
+def is_ours(current: Resource, network_id: str) -> bool:
+    """Whether a network in a pod that is known to be one's copy was made by us.
+
+    Only an external one was there before, which nobody but a pod's operators can make; another
+    whose marker is gone must not stay when it is deleted.
+    """
+    return named(current) == network_id or not current.get(_EXTERNAL)
+
+
+def _mtu(current: Resource, central: Resource) -> Resource:
+    # The pod's own kind of network has its own overhead: only a smaller MTU is the user's wish.
+    wanted, there = central.get("mtu"), current.get("mtu")
+    return {"mtu": wanted} if wanted and there and wanted < there else {}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports of servers (and whatever else is bound in a pod)."""
+
+from neutron_lib import constants
+
+from tricircle.db.realizations import Key
+from tricircle.network.central import address_reservations, central_neutron
+from tricircle.network.central.central_neutron import Resource
+from tricircle.network.pod_api.site import Site
+from tricircle.network.reconcile.adapters import shadow_port
+from tricircle.network.reconcile.adapters.base import Adapter, covered
+from tricircle.pods.errors import PodRefused
+
+# A change to any of these reaches the pod; owner, device and host are the pod's Nova's to set.
+ATTRIBUTES = (
+    "name",
+    "admin_state_up",
+    "fixed_ips",
+    "mac_address",
+    "security_groups",
+    "allowed_address_pairs",
+    "port_security_enabled",
+    "dns_name",
+    "extra_dhcp_opts",
+    "qos_policy_id",
+)
+
+
+class PortAdapter(Adapter):
+    """The copy has the central port's MAC and addresses and belongs to its project."""
+
+    resource_type = "port"
+    member = "port"
+    collection = "ports"
+    order = 50
+    bulk = True
+    fixed = frozenset({"network_id", "binding:vnic_type"})
+
+    def central(self, resource_id: str) -> Resource | None:
+        return central_neutron.found(central_neutron.core().get_port, resource_id)
+
+    def depends(self, site: Site, central: Resource) -> list[Key]:
+        subnets = _subnets(site, central)
+        policies = {central.get("qos_policy_id"), central.get("qos_network_policy_id")}
+        return [
+            *(Key("qos_policy", policy) for policy in policies if policy),
+            Key("network", central["network_id"]),
+            *(Key("subnet", subnet_id) for subnet_id in subnets),
+            *(Key("security_group", group) for group in central["security_groups"]),
+        ]
+
+    def body(self, site: Site, central: Resource) -> Resource:
+        groups = central["security_groups"]
+        body: Resource = {
+            "network_id": site.id("network", central["network_id"]),
+            "name": central["name"],
+            "admin_state_up": central["admin_state_up"],
+            "mac_address": central["mac_address"],
+            "fixed_ips": self._addresses(site, central),
+            "security_groups": sorted(site.ids("security_group", groups).values()),
+        }
+        if central["project_id"]:
+            body["project_id"] = central["project_id"]
+        if address_reservations.is_reservation(central):
+            # It stands for an address elsewhere; OVN sends packets nowhere for any other owner.
+            body["device_owner"] = constants.DEVICE_OWNER_FLOATINGIP
+        if (vnic := central.get("binding:vnic_type", "normal")) != "normal":
+            body["binding:vnic_type"] = vnic
+        body.update(self._extras(site, central))
+        if site.neutron.has("qos"):
+            policy = central.get("qos_policy_id")
+            body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
+        return body
+
+    def create(self, site: Site, central: Resource) -> Resource:
+        try:
+            return super().create(site, central)
+        except PodRefused as error:
+            if error.status != 409 or not shadow_port.make_way(site, self.body(site, central)):
+                raise
+        return super().create(site, central)
+
+    def update(self, site: Site, current: Resource, central: Resource) -> None:
+        try:
+            super().update(site, current, central)
+        except PodRefused as error:
+            if error.status != 409 or not shadow_port.make_way(site, self.body(site, central)):
+                raise
+            super().update(site, current, central)
+
+    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(site, current, central)
+        if "fixed_ips" in changes and covered(changes["fixed_ips"], current["fixed_ips"]):
+            del changes["fixed_ips"]
+        if not central.get("dns_name"):
+            changes.pop("dns_name", None)  # The pod's Nova gives the port the server's name.
+        return changes
+
+    def owns(self, listed: Resource) -> bool:
+        return not str(listed.get("device_owner")).startswith("network:")
+
+    def belongs(self, site: Site, central: Resource) -> bool:
+        return bool(central.get("binding:host_id") == site.pod.region_name)
+
+    def spare(self, listed: Resource) -> bool:
+        return not listed.get("device_id")
+
+    def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
+        fixed = central["fixed_ips"]
+        there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
+        derived = _subnets(site, central)
+        addresses = []
+        for ip in fixed:
+            address = {"subnet_id": there[ip["subnet_id"]]}
+            # Neutron refuses a named address there; the same MAC makes the same one.
+            if not derived[ip["subnet_id"]]:
+                address["ip_address"] = ip["ip_address"]
+            addresses.append(address)
+        return addresses
+
+    def _extras(self, site: Site, central: Resource) -> Resource:
+        """Attributes of extensions a pod may lack. Raises PodRefused when that would matter."""
+        extras: Resource = {}
+        for extension, name, harmless in (
+            ("port-security", "port_security_enabled", True),
+            ("allowed-address-pairs", "allowed_address_pairs", []),
+            ("extra_dhcp_opt", "extra_dhcp_opts", []),
+            ("dns-integration", "dns_name", ""),
+        ):
+            value = central.get(name, harmless)
+            if site.neutron.has(extension):
+                extras[name] = value
+            elif value != harmless:
+                raise PodRefused(
+                    site.pod.region_name,
+                    501,
+                    f"its Neutron lacks the extension {extension}, so the port {central['id']} "
+                    f"cannot have {name}",
+                )
+        return extras
+
+
+def _subnets(site: Site, central: Resource) -> dict[str, bool]:
+    """The subnets of a port's network, see ``central.subnets_of``."""
+    network_id = central["network_id"]
+    found: dict[str, bool] = site.store.transact(
+        lambda tx: central_neutron.subnets_of(tx, network_id)
+    )
+    return found

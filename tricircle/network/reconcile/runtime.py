@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a process that realizes things in pods has one of: made at the first use."""
+
+import dataclasses
+import threading
+
+from tricircle.network.central.models import store
+from tricircle.network.pod_api import pod_registry
+from tricircle.network.pod_api.neutron_client import PodNeutrons
+from tricircle.network.reconcile.adapters import ADAPTERS
+from tricircle.network.reconcile.engine import Engine
+from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.registry import Registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    registry: Registry
+    identity: ServiceIdentity
+    neutrons: PodNeutrons
+    engine: Engine
+
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+def get() -> Runtime:
+    global _runtime
+    with _lock:
+        if _runtime is None:
+            identity = ServiceIdentity()
+            neutrons = PodNeutrons(identity)
+            engine = Engine(store(), neutrons, ADAPTERS)
+            _runtime = Runtime(pod_registry.get(), identity, neutrons, engine)
+        return _runtime
+
+
+def use(runtime: Runtime | None) -> None:
+    """Take this one from now on (None: make one at the next use); for tests."""
+    global _runtime
+    with _lock:
+        pod_registry.use(runtime.registry if runtime else Registry())
+        _runtime = runtime

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which pods floating IPs reach: those of their servers, and the ways in."""
+
+import collections
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from neutron.db.models import l3 as l3_models
+from neutron.db.models import port_forwarding as forwarding_models
+from sqlalchemy.orm import Session
+
+from tricircle.network.central.models import Realization
+from tricircle.network.routers import reach
+
+
+def pods_of(tx: Session, ids: Collection[str] | None = None) -> dict[str, set[str]]:
+    """{floating IP: pods it is to be in}: its server's, and the one it comes in by.
+
+    A server's also if it is only ports that are forwarded to it.
+    """
+    fip, row, forwarding = l3_models.FloatingIP, Realization, forwarding_models.PortForwarding
+    query = sa.select(fip.id, fip.router_id, row.pod_id).distinct()
+    query = query.where(
+        row.resource_type == "port", row.absent.is_(False), fip.router_id.is_not(None)
+    )
+    if ids is not None:
+        query = query.where(fip.id.in_(list(ids)))
+    own = query.join(row, row.resource_id == fip.fixed_port_id)
+    forwarded = query.join(forwarding, forwarding.floatingip_id == fip.id).join(
+        row, row.resource_id == forwarding.internal_neutron_port_id
+    )
+    rows = [*tx.execute(own).tuples(), *tx.execute(forwarded).tuples()]
+    reached = reach.routers(tx, {router_id for _, router_id, _ in rows}) if rows else {}
+    found: dict[str, set[str]] = collections.defaultdict(set)
+    for fip_id, router_id, pod_id in rows:
+        router = reached.get(router_id)
+        if router is None or not router.outlets or pod_id not in router.tenants:
+            continue
+        found[fip_id].add(pod_id)
+        if pod_id in router.guests and router.home:
+            found[fip_id].add(router.home)
+    return found

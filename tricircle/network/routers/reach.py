@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which pods networks and routers reach. All follows from where ports are.
+
+Everything is read inside the caller's transaction; pods are named by id.
+"""
+
+import collections
+import json
+from collections.abc import Collection, Iterable, Mapping
+
+import sqlalchemy as sa
+from neutron.db import models_v2
+from neutron.db.models import l3_attrs
+from neutron_lib import constants
+from sqlalchemy.orm import Session
+
+from tricircle.network.central import segments
+from tricircle.network.central.central_neutron import ROUTER_INTERFACES
+from tricircle.network.central.models import Realization
+from tricircle.network.pod_api import pod_registry
+from tricircle.network.routers.topology import Pods, RouterReach
+
+
+def pods_of_hints(hints: Collection[str]) -> Pods:
+    """Ids of the pods that hints (zones or pods) allow, all without any; always in one order."""
+    pods = sorted(pod_registry.get().fresh().all(), key=lambda pod: pod.region_name)
+    allowed = (
+        pod for pod in pods if not hints or {pod.availability_zone, pod.region_name} & set(hints)
+    )
+    return tuple(pod.id for pod in allowed)
+
+
+def populated(tx: Session, network_ids: Collection[str] | None = None) -> dict[str, set[str]]:
+    """{network: pods in which ports of it are wanted}, of some networks or of all."""
+    port, row = models_v2.Port, Realization
+    query = (
+        sa.select(port.network_id, row.pod_id)
+        .join(row, sa.and_(row.resource_type == "port", row.resource_id == port.id))
+        .where(row.absent.is_(False))
+        .distinct()
+    )
+    if network_ids is not None:
+        query = query.where(port.network_id.in_(list(network_ids)))
+    found: dict[str, set[str]] = collections.defaultdict(set)
+    for network_id, pod_id in tx.execute(query).tuples():
+        found[network_id].add(pod_id)
+    return found
+
+
+def routers(tx: Session, router_ids: Iterable[str] | None = None) -> dict[str, RouterReach]:
+    """How far routers reach: some, or all that are joined to a network."""
+    ids = None if router_ids is None else list(router_ids)
+    joined = _joined(tx, ids)
+    gateways = _gateways(tx, ids)
+    hints = _hints(tx, joined)
+    external_hints = _network_hints(tx, set(gateways.values()))
+    among = {network for networks in joined.values() for network in networks}
+    where = populated(tx, among)
+    one_domain = segments.stretched_among(tx, among)
+    found = {}
+    for router_id, networks in joined.items():
+        allowed = pods_of_hints(hints.get(router_id, ()))
+        present = {network: frozenset(where.get(network, ())) for network in networks}
+        reached = _held(present, allowed, one_domain)
+        external = gateways.get(router_id)
+        tenants = set().union(*reached.values())
+        found[router_id] = RouterReach(
+            router_id,
+            reached,
+            tuple(pod for pod in allowed if pod in tenants),
+            external,
+            pods_of_hints(external_hints.get(external, ())) if external else (),
+            frozenset(networks - one_domain),
+        )
+    return found
+
+
+def of_router(tx: Session, router_id: str) -> RouterReach:
+    """How far one router reaches."""
+    empty = RouterReach(router_id, {}, ())
+    return routers(tx, [router_id]).get(router_id, empty)
+
+
+def _held(
+    present: Mapping[str, frozenset[str]], allowed: Pods, one_domain: set[str]
+) -> dict[str, frozenset[str]]:
+    """Where the router meets its networks. A router that is held to pods which have none of its
+    stretched networks meets them in the first: servers reach it there from wherever they are."""
+    reached = {network: pods & set(allowed) for network, pods in present.items()}
+    far = {
+        network for network, pods in present.items() if pods and not reached[network]
+    } & one_domain
+    if far and allowed:
+        reached |= {network: frozenset(allowed[:1]) for network in far}
+    return reached
+
+
+def _joined(tx: Session, ids: list[str] | None) -> dict[str, set[str]]:
+    port = models_v2.Port
+    query = sa.select(port.device_id, port.network_id).where(
+        port.device_owner.in_(ROUTER_INTERFACES)
+    )
+    if ids is not None:
+        query = query.where(port.device_id.in_(ids))
+    found: dict[str, set[str]] = collections.defaultdict(set)
+    for router_id, network_id in tx.execute(query).tuples():
+        found[router_id].add(network_id)
+    return found
+
+
+def _gateways(tx: Session, ids: list[str] | None) -> dict[str, str]:
+    """{router: its external network}."""
+    port = models_v2.Port
+    query = sa.select(port.device_id, port.network_id).where(
+        port.device_owner == constants.DEVICE_OWNER_ROUTER_GW
+    )
+    if ids is not None:
+        query = query.where(port.device_id.in_(ids))
+    return dict(tx.execute(query).tuples().all())
+
+
+def _hints(tx: Session, router_ids: Iterable[str]) -> dict[str, list[str]]:
+    attributes = l3_attrs.RouterExtraAttributes
+    query = sa.select(attributes.router_id, attributes.availability_zone_hints).where(
+        attributes.router_id.in_(list(router_ids))
+    )
+    return {key: json.loads(hints) for key, hints in tx.execute(query).tuples() if hints}
+
+
+def outlets_of(tx: Session, network_id: str) -> Pods:
+    """The pods that have an external network."""
+    return pods_of_hints(_network_hints(tx, {network_id}).get(network_id, ()))
+
+
+def _network_hints(tx: Session, network_ids: set[str]) -> dict[str, list[str]]:
+    network = models_v2.Network
+    query = sa.select(network.id, network.availability_zone_hints).where(
+        network.id.in_(network_ids)
+    )
+    return {key: json.loads(hints) for key, hints in tx.execute(query).tuples() if hints}
