@@ -57,7 +57,7 @@ test-functional-network: setup ## The functional tests of central Neutron and xj
 	$(PYTEST) -q -n 3 --dist worksteal --tb=native tests/functional/network
 
 fuzz: setup ## 20,000 hostile requests to all APIs (2 minutes); FUZZ_COUNT and FUZZ_SEED choose others
-	FUZZ_COUNT=$${FUZZ_COUNT:-20000} $(RUN) pytest -q --tb=line tests/functional/test_fuzz.py
+	FUZZ_COUNT=$${FUZZ_COUNT:-20000} $(RUN) pytest -q --tb=line tests/functional/gateway/test_fuzz.py
 
 test-e2e: test-e2e-pods test-e2e-vxlan ## Everything on real pods; a lab that is up is reused
 

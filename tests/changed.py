@@ -21,7 +21,7 @@ PACKAGES = ("tricircle", "lab", "tests")
 QUICK = ("tests.unit", "tests.functional")
 #: folder -> who loads modules there by their names: handlers of routes, entry points
 LOADERS = {
-    "tricircle.gateway": "tricircle.gateway.ways",
+    "tricircle.gateway": "tricircle.gateway.default_handlers",
     "tricircle.network": "tricircle.network.reconcile.runtime",
     "tricircle.scheduling": "tricircle.scheduling.scheduler",
     "tricircle.conf": "tests.unit.test_samples",

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from tests import database as databases
-from tests.functional import bed, processes
-from tests.functional.bed import Gateway
+from tests.functional import gateway_harness, processes
 from tests.functional.fakes import schemas
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.http import LoopThread
+from tests.functional.gateway_harness import Gateway
 from tests.functional.processes import Process
 from tricircle.conf import CONF
 from tricircle.db import session
@@ -64,11 +64,11 @@ def prepared(cloud: Cloud, tmp_path: Path, database: str) -> Iterator[str]:
     This process works on it, too.
     """
     path = tmp_path / "tests.conf"
-    bed.write_config(path, cloud, database)
+    gateway_harness.write_config(path, cloud, database)
     session.reset()
     CONF(["--config-file", str(path)], project="tricircle")
     databases.make(database, by_migrations=True)
-    bed.add_pods(cloud)
+    gateway_harness.add_pods(cloud)
     yield database
     session.reset()
     CONF.reset()
@@ -93,8 +93,8 @@ async def gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Gateway]:
     """A gateway over the three pods, which waits less long where it has to."""
-    hangs = bed.hangs(request.node)
-    bed.shorten(monkeypatch, hung=bed.LIST_DEADLINE if hangs else None)
-    deadlines = bed.IMPATIENT if hangs else bed.PATIENT
-    async with bed.running(cloud, tmp_path, database, **deadlines) as gateway:
+    hangs = gateway_harness.hangs(request.node)
+    gateway_harness.shorten(monkeypatch, hung=gateway_harness.LIST_DEADLINE if hangs else None)
+    deadlines = gateway_harness.IMPATIENT if hangs else gateway_harness.PATIENT
+    async with gateway_harness.running(cloud, tmp_path, database, **deadlines) as gateway:
         yield gateway

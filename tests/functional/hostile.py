@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.functional import hostile_values as values
-from tricircle.gateway.app import Api
-from tricircle.gateway.routes import Route, Way
+from tricircle.gateway.http.routing import Route, Way
+from tricircle.gateway.pipeline import Api
 
 CALLERS = ("admin", "member", "reader", "other", None, "none of Keystone's")
 _AIMS = ("path", "query", "query", "headers", "version", "body", "body", "body", "caller", "method")

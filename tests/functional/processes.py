@@ -16,9 +16,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.functional import bed, program
-from tests.functional.bed import Gateway
+from tests.functional import gateway_harness, program
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.gateway_harness import Gateway
 from tests.waiting import eventually
 from tricircle.db import pods as pod_rows
 from tricircle.gateway.app import make_services
@@ -65,7 +65,7 @@ class Process:
         self.cloud, self.config, self.log = cloud, folder / "gateway.conf", folder / "gateway.log"
         self.compute_port, self.admin_port, self.volume_port = free_ports(3)
         options = {"request_deadline": 30, **options}
-        bed.write_config(
+        gateway_harness.write_config(
             self.config,
             cloud,
             database,

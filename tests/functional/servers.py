@@ -4,9 +4,9 @@
 import asyncio
 from typing import Any
 
-from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.server_store import Server
+from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.db import creations
 
 Body = dict[str, Any]

@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
+from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.db import storage
 
 Object = dict[str, Any]

@@ -10,10 +10,10 @@ IMPORTS = {
     "tests.unit.test_a": "tricircle.gateway.a",
     "tests.unit.test_b": "tricircle.gateway.b",
     "tests.unit.db.test_c": "tests.tool",
-    "tests.unit.db.conftest": "tricircle.gateway.ways",
+    "tests.unit.db.conftest": "tricircle.gateway.default_handlers",
     "tests.functional.test_d": "tests.far",
     "tests.far": "tests.tool",
-    "tests.e2e.test_e": "tricircle.gateway.ways",
+    "tests.e2e.test_e": "tricircle.gateway.default_handlers",
 }
 
 

@@ -12,7 +12,7 @@ from oslo_log import log as logging
 
 from tricircle import conf
 from tricircle.conf import CONF
-from tricircle.gateway import server
+from tricircle.gateway import process
 from tricircle.pods import markers
 
 LOG = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _work() -> None:
-    asyncio.run(server.serve())
+    asyncio.run(process.serve())
 
 
 def _supervise(count: int) -> int:

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.policies import Forbidden, Policies
 

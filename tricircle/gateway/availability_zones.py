@@ -7,9 +7,9 @@ import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import from_pod_error
-from tricircle.gateway.forward import reply
-from tricircle.gateway.scatter import gather
+from tricircle.gateway.failures import from_pod_error
+from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.scatter import gather
 from tricircle.pods.pod import Pod
 
 # Nova's own services are in a zone of this name; it is no zone for servers.

@@ -11,7 +11,7 @@ import time
 from aiohttp import web
 
 from tricircle.conf import CONF
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import DATABASE, TOKENS
 

@@ -6,11 +6,11 @@ import dataclasses
 
 from tricircle.conf import CONF
 from tricircle.db.models import now
-from tricircle.gateway.authentication import Authenticator
-from tricircle.gateway.client import PodClient
-from tricircle.gateway.memory import CursorCache, RoutingCache
-from tricircle.gateway.names import Names
-from tricircle.gateway.patience import Patience
+from tricircle.gateway.caches import CursorCache, RoutingCache
+from tricircle.gateway.http.authentication import Authenticator
+from tricircle.gateway.transport.client import PodClient
+from tricircle.gateway.transport.id_translation import Names
+from tricircle.gateway.transport.waits import Waits
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import DOWN, MAINTENANCE, Pod
@@ -38,10 +38,10 @@ class Services:
     database_read_at: float | None = None  # time.monotonic() when the pods were read last
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies
-    patience: Patience = dataclasses.field(init=False)
+    waits: Waits = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        self.patience = Patience(self._found_down)
+        self.waits = Waits(self._found_down)
 
     def serving(self) -> list[Pod]:
         """The pods that are in use: enabled or draining, whatever their health."""

@@ -21,7 +21,7 @@ from neutron_lib.db import model_base
 from neutron_lib.plugins import directory
 
 from tests import database as databases
-from tests.functional import bed
+from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.network.crash_injection import Killer
 from tests.functional.network.stage import Stage
@@ -122,14 +122,14 @@ def stage(
 ) -> Iterator[Stage]:
     """Central Neutron with nothing in it, over three fresh pods."""
     path = tmp_path / "neutron.conf"
-    bed.write_config(path, cloud, database)
+    gateway_harness.write_config(path, cloud, database)
     path.write_text(neutron_config_text + path.read_text().replace("[DEFAULT]", ""))
     session.reset()
     CONF(["--config-file", str(path)], project="neutron")
     for name, value in OVERRIDES.items():
         CONF.set_override(name, value, group="reconciler")
     databases.make(database)
-    pod_ids = bed.add_pods(cloud)
+    pod_ids = gateway_harness.add_pods(cloud)
     runtime.use(None)
     plugins.restore()
     yield Stage(cloud, pod_ids)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.functional import bed
+from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.world import daemons
 from tests.functional.world.daemons import MariaDB
@@ -37,7 +37,7 @@ def prepare(server: MariaDB, cloud: Cloud, folder: Path) -> str:
     This process works on it too, by ``server``. It is made once for a server, then emptied.
     """
     path = folder / "tests.conf"
-    bed.write_config(path, cloud, server.url(_NAME))
+    gateway_harness.write_config(path, cloud, server.url(_NAME))
     session.reset()
     CONF(["--config-file", str(path)], project="tricircle")
     server.sql(f"CREATE DATABASE IF NOT EXISTS {_NAME}")
@@ -45,7 +45,7 @@ def prepare(server: MariaDB, cloud: Cloud, folder: Path) -> str:
     with session.write() as tx:
         for table in reversed(models.Base.metadata.sorted_tables):
             tx.execute(sa.delete(table))
-    bed.add_pods(cloud)
+    gateway_harness.add_pods(cloud)
     return _NAME
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.gateway_harness import Answer, Gateway
 from tests.functional.processes import Process, caller
 from tricircle.db import allocations, bindings, creations, models, quotas, session, storage
 

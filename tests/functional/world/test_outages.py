@@ -17,9 +17,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.functional.bed import Answer, Gateway
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
+from tests.functional.gateway_harness import Answer, Gateway
 from tests.functional.processes import Process, caller
 from tests.functional.world import daemons
 from tests.functional.world.daemons import MariaDB

@@ -16,12 +16,12 @@ from tricircle.gateway.admin.common import (
     know_pods,
     list_projects,
     placed,
-    respond,
     visible_project,
     when,
 )
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods.identity import KeystoneFailed
 

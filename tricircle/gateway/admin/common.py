@@ -8,32 +8,23 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import jsonschema
-import orjson
 from aiohttp import web
 from oslo_utils import strutils
 
 from tricircle.conf import CONF
 from tricircle.db import pods
 from tricircle.db.errors import UnknownMarker
-from tricircle.gateway import bounds
 from tricircle.gateway.authorization import allows as allows
 from tricircle.gateway.authorization import authorize as authorize
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http import bounds
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
 
 ROOT = "/tricircle/v1.0"
 _Row = TypeVar("_Row")
 Schema = Mapping[str, Any]
-
-
-def respond(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Any:
-    return web.Response(
-        status=status,
-        body=orjson.dumps(document),
-        content_type="application/json",
-        headers=headers,
-    )
 
 
 def when(time: datetime.datetime | None) -> str | None:

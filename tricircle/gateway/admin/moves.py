@@ -9,12 +9,13 @@ from aiohttp import web
 
 from tricircle.db import models, moves
 from tricircle.db.errors import Duplicate
-from tricircle.gateway import choosing, lookup
-from tricircle.gateway.admin.common import authorize, body, respond, visible_project, when
+from tricircle.gateway.admin.common import authorize, body, visible_project, when
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import forward
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.upstream import lookup, scheduling
+from tricircle.gateway.upstream.forward import forward
 from tricircle.pods.errors import without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.volumes import obstacle
@@ -75,7 +76,7 @@ async def _target(call: Call, source: Pod, project: str, wanted: dict[str, str])
     else:
         zone = wanted["availability_zone"]
         request = Request(project_id=project, zone=Zone(zone), what="volume")
-        choice = await choosing.choose(call, request, f"There is no availability zone {zone}.")
+        choice = await scheduling.choose(call, request, f"There is no availability zone {zone}.")
         others = [pod for pod in choice.pods if pod.id != source.id]
         pod = others[0] if others else source
     if pod.id == source.id:

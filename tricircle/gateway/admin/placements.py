@@ -6,9 +6,10 @@ from typing import Any
 from aiohttp import web
 
 from tricircle.db import allocations, models
-from tricircle.gateway.admin.common import know_pods, placed, respond, visible_project, when
+from tricircle.gateway.admin.common import know_pods, placed, visible_project, when
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
 
 

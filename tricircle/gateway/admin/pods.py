@@ -10,19 +10,10 @@ from tricircle.conf import CONF
 from tricircle.db import models
 from tricircle.db import pods as table
 from tricircle.db.errors import Duplicate, InUse, NotFound
-from tricircle.gateway.admin.common import (
-    ROOT,
-    allows,
-    authorize,
-    body,
-    flag,
-    listed,
-    page,
-    respond,
-    when,
-)
+from tricircle.gateway.admin.common import ROOT, allows, authorize, body, flag, listed, page, when
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods import discovery
 from tricircle.pods.errors import PodUnreachable

@@ -7,16 +7,10 @@ from aiohttp import web
 
 from tricircle.db import models
 from tricircle.db import routings as table
-from tricircle.gateway.admin.common import (
-    know_pods,
-    list_projects,
-    placed,
-    respond,
-    visible_project,
-    when,
-)
+from tricircle.gateway.admin.common import know_pods, list_projects, placed, visible_project, when
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
 
 FILTERS = ("resource_id", "resource_type", "pod_id", "region_name", "project_id")

@@ -5,9 +5,9 @@ import uuid
 
 from aiohttp import web
 
-from tricircle.gateway import mirror
 from tricircle.gateway.call import Call
-from tricircle.gateway.forward import forward
+from tricircle.gateway.upstream import mirror
+from tricircle.gateway.upstream.forward import forward
 
 _KIND = "flavor"
 

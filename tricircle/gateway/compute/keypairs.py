@@ -9,12 +9,13 @@ from aiohttp import web
 from tricircle.conf import CONF
 from tricircle.db import quotas
 from tricircle.db.errors import OverLimit
-from tricircle.gateway import bounds, mirror
 from tricircle.gateway.call import Call
-from tricircle.gateway.compute import quota
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.compute.quota import project_quota
+from tricircle.gateway.http import bounds
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.parameters import KEYPAIR_USER
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.upstream import mirror
 from tricircle.pods.definitions import keypair_key
 
 _KIND = "keypair"
@@ -35,7 +36,7 @@ async def create(call: Call) -> web.Response:
     if user_id != call.context.user_id and not call.context.is_admin:
         # Pods let no such caller do it: another's limit is not used up until they say so.
         return await mirror.change(call, _KIND, key)
-    limits = (await quota.held(call, call.context.project_id, call.context.user_id)).all
+    limits = (await project_quota.held(call, call.context.project_id, call.context.user_id)).all
     believed = 2 * CONF.gateway.request_deadline
     try:
         aside = await in_thread(quotas.set_aside_keypair, user_id, limits["key_pairs"], believed)

@@ -17,13 +17,13 @@ from tricircle.conf import CONF
 from tricircle.db import models
 from tricircle.db import server_groups as table
 from tricircle.db.errors import NotFound, OverLimit
-from tricircle.gateway import bounds
 from tricircle.gateway.call import Call, Version
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute import quota
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import ask_any, forward, reply
+from tricircle.gateway.compute.quota import project_quota
+from tricircle.gateway.http import bounds
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream.forward import ask_any, forward, reply
 
 _OWNERS: Version = (2, 13)
 _SOFT: Version = (2, 15)
@@ -90,7 +90,7 @@ async def create(call: Call) -> web.Response:
     context = call.context
     owner = (context.project_id, context.user_id)
     try:
-        limits = (await quota.held(call, *owner)).groups
+        limits = (await project_quota.held(call, *owner)).groups
         group = await in_thread(table.create, *owner, wanted["name"], policy, rules, limits)
     except OverLimit:
         raise Fault(403, "Quota exceeded, too many server groups.") from None

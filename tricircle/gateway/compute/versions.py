@@ -7,8 +7,8 @@ import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.microversion import COMPUTE, only_minimum
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.microversion import COMPUTE, only_minimum
 from tricircle.gateway.services import Services
 from tricircle.pods.versions import Range, show
 

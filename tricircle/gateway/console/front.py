@@ -22,11 +22,11 @@ from yarl import URL
 
 from tricircle.conf import CONF
 from tricircle.gateway import healthcheck
-from tricircle.gateway.client import proxy_toward
 from tricircle.gateway.console import hosts, places
 from tricircle.gateway.console.places import Place
 from tricircle.gateway.console.relay import relay
 from tricircle.gateway.services import Services
+from tricircle.gateway.transport.client import proxy_toward
 from tricircle.pods.trust import trust
 
 LOG = logging.getLogger(__name__)

@@ -7,12 +7,14 @@ from aiohttp import web
 
 from tricircle.db import storage
 from tricircle.db.errors import OverLimit
-from tricircle.gateway import bounds, lookup, moving
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http import bounds
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.volume import deletion, documents, quota, usage
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.volume import deletion, documents
+from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.pods.errors import PodError, PodTimeout
 
 # Those that end what they are done to, as its pod sees it.
@@ -24,7 +26,7 @@ async def act(call: Call) -> web.Response:
     kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
     name, argument = _named(call)
     if kind == "volume":
-        await moving.refuse(call, resource_id)
+        await lookup.refuse_while_moving(call, resource_id)
     if kind == "volume" and name == "os-extend" and isinstance(argument, dict):
         return documents.shown(call, await _extended(call, resource_id, argument.get("new_size")))
     if kind == "volume" and name == "os-retype" and isinstance(argument, dict):
@@ -44,12 +46,12 @@ async def _extended(call: Call, volume_id: str, size: Any) -> PodResponse:
     if (wanted := bounds.whole(size, bounds.STORED)) is not None:
         row = await in_thread(storage.get, "volume", volume_id)
         if row is not None and wanted > row.gigabytes:
-            await quota.check_size(row.project_id, wanted)
-            limits = await quota.of_project(row.project_id)
+            await project_quota.check_size(row.project_id, wanted)
+            limits = await project_quota.of_project(row.project_id)
             try:
                 was = await in_thread(storage.grow, volume_id, wanted, limits)
             except OverLimit as error:
-                raise quota.too_much(error) from None
+                raise project_quota.too_much(error) from None
     try:
         answer = await lookup.ask(call, "volume", volume_id)
     except (PodError, Fault) as error:
@@ -68,11 +70,11 @@ async def _retyped(call: Call, volume_id: str, wanted: Any) -> PodResponse:
     row = await in_thread(storage.get, "volume", volume_id)
     if row is None or not isinstance(wanted, str) or not wanted:
         return await lookup.ask(call, "volume", volume_id)
-    limits = await quota.of_project(row.project_id)
+    limits = await project_quota.of_project(row.project_id)
     try:
         await in_thread(storage.retype, volume_id, await usage.type_name(call, wanted), limits)
     except OverLimit as error:
-        raise quota.too_much(error) from None
+        raise project_quota.too_much(error) from None
     done = False
     try:
         answer = await lookup.ask(call, "volume", volume_id)

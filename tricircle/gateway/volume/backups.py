@@ -9,14 +9,15 @@ from aiohttp import web
 from tricircle.conf import CONF
 from tricircle.db import backup_copies, storage
 from tricircle.db.storage import Use
-from tricircle.gateway import bounds, lookup, moving
 from tricircle.gateway.authorization import authorize
 from tricircle.gateway.call import Call, Version
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import as_ourselves, ask_any, forward, reply
+from tricircle.gateway.http import bounds
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.volume import quota, usage
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.forward import as_service_user, ask_any, forward, reply
+from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.pods import rights
 from tricircle.pods.pod import Pod
 
@@ -29,7 +30,7 @@ async def restore(call: Call) -> web.Response:
     backup = call.params["id"]
     volume = _wanted(call, "restore").get("volume_id")
     if isinstance(volume, str):
-        await moving.refuse(call, volume)
+        await lookup.refuse_while_moving(call, volume)
         pod = await lookup.find(call, "backup", backup)
         there = await lookup.find(call, "volume", volume)
         if pod.id != there.id:
@@ -37,7 +38,7 @@ async def restore(call: Call) -> web.Response:
         return reply(call, await lookup.ask(call, "backup", backup))
     size = (await usage.document(call, "backup", backup)).get("size")
     use = Use("volume", bounds.whole(size, bounds.STORED) or 0)
-    async with quota.set_aside(call, use) as row_id:
+    async with project_quota.set_aside(call, use) as row_id:
         answer = await lookup.ask(call, "backup", backup)
         if answer.ok:
             project = call.context.project_id
@@ -100,7 +101,7 @@ async def _owner(
     """The project of a thing; "" when its pod does not tell. Raises PodUnreachable, PodTimeout."""
     path = lookup.path(kind, resource_id)
     right = rights.RESTORE_ELSEWHERE
-    answer = await as_ourselves(call, pod, right, "GET", path, version=version)
+    answer = await as_service_user(call, pod, right, "GET", path, version=version)
     shown = answer.json()[kind] if answer.ok else {}
     return str(shown.get(lookup.owner_key(kind)) or "")
 
@@ -138,7 +139,7 @@ async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
 
 
 async def _ask(call: Call, pod: Pod, method: str, path: str, body: Any = None) -> PodResponse:
-    return await as_ourselves(call, pod, rights.RESTORE_ELSEWHERE, method, path, body=body)
+    return await as_service_user(call, pod, rights.RESTORE_ELSEWHERE, method, path, body=body)
 
 
 def _path(backup: str) -> str:

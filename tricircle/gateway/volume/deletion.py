@@ -8,12 +8,12 @@ from aiohttp import web
 from oslo_log import log as logging
 
 from tricircle.db import backup_copies, moves, storage
-from tricircle.gateway import lookup, moving
-from tricircle.gateway.background import start
 from tricircle.gateway.call import Call
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import as_ourselves, forward, reply
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.background import start
+from tricircle.gateway.upstream.forward import as_service_user, forward, reply
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -31,7 +31,7 @@ async def delete(call: Call) -> web.Response:
     """DELETE of one thing."""
     kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
     if kind == "volume":
-        await moving.refuse(call, resource_id)
+        await lookup.refuse_while_moving(call, resource_id)
     with_it = kind == "volume" and "cascade" in call.query
     below = await members(call, kind, resource_id) if with_it else []
     answer = await lookup.ask(call, kind, resource_id)
@@ -96,7 +96,7 @@ async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:
     version = pod.newest("volume", call.version or (3, 0))
     try:
         path = lookup.path(kind, resource_id)
-        answer = await as_ourselves(call, pod, rights.STORED_GONE, "GET", path, version=version)
+        answer = await as_service_user(call, pod, rights.STORED_GONE, "GET", path, version=version)
     except PodError as error:
         LOG.info("Whether %s %s is gone is not known yet: %s", kind, resource_id, error)
         return False

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import lookup, moving
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.forward import reply
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.forward import reply
 from tricircle.pods.pod import Pod
 
 ZONE = "availability_zone"
@@ -26,7 +26,7 @@ async def routed(call: Call) -> web.Response:
     """To the pod that holds it, its document shown as users know it."""
     resource_id = call.params[call.route.id_param]
     if call.route.resource_type == "volume" and call.method != "GET":
-        await moving.refuse(call, resource_id)
+        await lookup.refuse_while_moving(call, resource_id)
     return shown(call, await lookup.ask(call, call.route.resource_type, resource_id))
 
 

@@ -7,15 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from tricircle.db import backup_copies
-from tricircle.gateway import bounds, lookup, nearby, scatter
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import reply
-from tricircle.gateway.merged import MOST_PAGES, Collection, MergedList
-from tricircle.gateway.paging import Item, Page
+from tricircle.gateway.http import bounds
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.lists import start_hints
+from tricircle.gateway.lists.merge import Item, Page
+from tricircle.gateway.lists.merged_list import MOST_PAGES, Collection, MergedList
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import lookup, scatter
+from tricircle.gateway.upstream.forward import reply
 from tricircle.gateway.volume import documents
 from tricircle.pods.document import pages
 from tricircle.pods.pod import Pod
@@ -209,7 +211,7 @@ class _List(MergedList):
 
     async def near(self, item: Item) -> Mapping[str, str]:
         made_at = item.get("created_at")
-        return await nearby.of(self.call, self.collection.item, self.order(), made_at)
+        return await start_hints.of(self.call, self.collection.item, self.order(), made_at)
 
     def is_lost(self, answer: PodResponse, marker: str) -> bool:
         return answer.status in (400, 404) and marker in answer.message()

@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from tricircle.gateway import hosts as names
-from tricircle.gateway import lookup, numbers, scatter, seek
-from tricircle.gateway.answers import accepted, respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.forward import ask_any, forward, reply
+from tricircle.gateway.http.responses import accepted, respond
+from tricircle.gateway.upstream import broadcast, integer_ids, lookup, scatter
+from tricircle.gateway.upstream import host_names as names
+from tricircle.gateway.upstream.forward import ask_any, forward, reply
 from tricircle.gateway.volume import documents
 from tricircle.pods.pod import Pod
 
@@ -90,7 +90,7 @@ async def host(call: Call) -> web.Response:
     if named is None:
         return await change_service(call)
     pod, plain = await _holder(call, named)
-    path = numbers.path(call, "id", quote(plain, safe=""))
+    path = integer_ids.path(call, "id", quote(plain, safe=""))
     if pod is None:
         return reply(call, await ask_any(call, path=path))
     return reply(call, await forward(call, pod, path=path))
@@ -98,12 +98,12 @@ async def host(call: Call) -> web.Response:
 
 async def cluster(call: Call) -> web.Response:
     """GET /clusters/{id}, which is a name."""
-    return reply(call, await seek.ask(call, "cluster", call.params["id"]))
+    return reply(call, await broadcast.ask(call, "cluster", call.params["id"]))
 
 
 async def change_cluster(call: Call) -> web.Response:
     """PUT that names a cluster in its body: the pod that has it does it."""
-    return reply(call, await seek.anywhere(call))
+    return reply(call, await broadcast.anywhere(call))
 
 
 async def cleanup(call: Call) -> web.Response:

@@ -7,7 +7,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from tricircle.gateway.routes import Route, Way
+from tricircle.gateway.http.routing import Route, Way
 
 ANY, LOCAL = Way.ANY, Way.LOCAL
 MIRRORED, ROUTED, SCATTERED, SCHEDULED = Way.MIRRORED, Way.ROUTED, Way.SCATTERED, Way.SCHEDULED
@@ -57,7 +57,7 @@ def _since(first: tuple[int, int], routes: Iterable[Route]) -> tuple[Route, ...]
 
 def _type(method: str, path: str, handler: str = "change") -> Route:
     """A row of volume types, group types and QoS specs, which are the same in every pod."""
-    way = "mirror:read" if handler == "read" else f"volume.types:{handler}"
+    way = "upstream.mirror:read" if handler == "read" else f"volume.types:{handler}"
     return Route(method, path, MIRRORED, way)
 
 
@@ -81,12 +81,12 @@ ROUTES = (
     Route("GET", "/extensions", ANY),
     Route("GET", "/extensions/{id}", ANY),
     Route("GET", "/resource_filters", ANY, first=(3, 33)),
-    Route("GET", "/limits", LOCAL, "volume.quota_sets:show_limits"),
+    Route("GET", "/limits", LOCAL, "volume.quota.quota_sets:show_limits"),
     Route("GET", "/os-availability-zone", LOCAL, "availability_zones:list"),
     # Volumes
     *_lists("/volumes"),
     Route("GET", "/volumes/summary", SCATTERED, "volume.lists:summary", first=(3, 12)),
-    Route("POST", "/volumes", SCHEDULED, "volume.create:volume"),
+    Route("POST", "/volumes", SCHEDULED, "volume.creation:volume"),
     *_one("/volumes/{id}", "volume", "GET", "PUT", "DELETE"),
     *_one("/volumes/{id}/action", "volume", "POST"),
     *_metadata("/volumes", "volume"),
@@ -94,13 +94,13 @@ ROUTES = (
     Route("GET", "/volumes/{volume_id}/encryption/{id}", ROUTED, None, "volume", "volume_id"),
     # Snapshots
     *_lists("/snapshots"),
-    Route("POST", "/snapshots", SCHEDULED, "volume.beside:create"),
+    Route("POST", "/snapshots", SCHEDULED, "volume.creation_from_source:create"),
     *_one("/snapshots/{id}", "snapshot", "GET", "PUT", "DELETE"),
     *_one("/snapshots/{id}/action", "snapshot", "POST"),
     *_metadata("/snapshots", "snapshot"),
     # Backups
     *_lists("/backups"),
-    Route("POST", "/backups", SCHEDULED, "volume.beside:create"),
+    Route("POST", "/backups", SCHEDULED, "volume.creation_from_source:create"),
     *_one("/backups/{id}", "backup", "GET", "DELETE"),
     *_since((3, 9), _one("/backups/{id}", "backup", "PUT")),
     *_one("/backups/{id}/action", "backup", "POST"),
@@ -109,19 +109,19 @@ ROUTES = (
     Route("POST", "/backups/import_record", SCHEDULED, "volume.backups:import_record"),
     # Transfers, by both names
     *_lists("/volume-transfers"),
-    Route("POST", "/volume-transfers", SCHEDULED, "volume.beside:create"),
+    Route("POST", "/volume-transfers", SCHEDULED, "volume.creation_from_source:create"),
     *_one("/volume-transfers/{id}", "transfer", "GET", "DELETE"),
-    Route("POST", "/volume-transfers/{id}/accept", ROUTED, "volume.beside:accept"),
+    Route("POST", "/volume-transfers/{id}/accept", ROUTED, "volume.creation_from_source:accept"),
     *_lists("/os-volume-transfer"),
-    Route("POST", "/os-volume-transfer", SCHEDULED, "volume.beside:create"),
+    Route("POST", "/os-volume-transfer", SCHEDULED, "volume.creation_from_source:create"),
     *_one("/os-volume-transfer/{id}", "transfer", "GET", "DELETE"),
-    Route("POST", "/os-volume-transfer/{id}/accept", ROUTED, "volume.beside:accept"),
+    Route("POST", "/os-volume-transfer/{id}/accept", ROUTED, "volume.creation_from_source:accept"),
     # Attachments
     *_since(
         _ATTACHMENTS,
         (
             *_lists("/attachments"),
-            Route("POST", "/attachments", SCHEDULED, "volume.beside:attach"),
+            Route("POST", "/attachments", SCHEDULED, "volume.creation_from_source:attach"),
             *_one("/attachments/{id}", "attachment", "GET", "PUT", "DELETE"),
         ),
     ),
@@ -131,8 +131,8 @@ ROUTES = (
         _GROUPS,
         (
             *_lists("/groups"),
-            Route("POST", "/groups", SCHEDULED, "volume.create:group"),
-            Route("POST", "/groups/action", SCHEDULED, "volume.beside:create"),
+            Route("POST", "/groups", SCHEDULED, "volume.creation:group"),
+            Route("POST", "/groups/action", SCHEDULED, "volume.creation_from_source:create"),
             *_one("/groups/{id}", "group", "GET", "PUT", "DELETE"),
             *_one("/groups/{id}/action", "group", "POST"),
         ),
@@ -141,19 +141,24 @@ ROUTES = (
         _GROUP_SNAPSHOTS,
         (
             *_lists("/group_snapshots"),
-            Route("POST", "/group_snapshots", SCHEDULED, "volume.beside:create"),
+            Route("POST", "/group_snapshots", SCHEDULED, "volume.creation_from_source:create"),
             *_one("/group_snapshots/{id}", "group_snapshot", "GET", "DELETE"),
         ),
     ),
     *_since((3, 19), _one("/group_snapshots/{id}/action", "group_snapshot", "POST")),
     *_lists("/consistencygroups"),
-    Route("POST", "/consistencygroups", SCHEDULED, "volume.create:consistencygroup"),
-    Route("POST", "/consistencygroups/create_from_src", SCHEDULED, "volume.beside:create"),
+    Route("POST", "/consistencygroups", SCHEDULED, "volume.creation:consistencygroup"),
+    Route(
+        "POST",
+        "/consistencygroups/create_from_src",
+        SCHEDULED,
+        "volume.creation_from_source:create",
+    ),
     *_one("/consistencygroups/{id}", "consistencygroup", "GET", "PUT", "DELETE"),
     *_one("/consistencygroups/{id}/delete", "consistencygroup", "POST"),
     *_one("/consistencygroups/{id}/update", "consistencygroup", "PUT"),
     *_lists("/cgsnapshots"),
-    Route("POST", "/cgsnapshots", SCHEDULED, "volume.beside:create"),
+    Route("POST", "/cgsnapshots", SCHEDULED, "volume.creation_from_source:create"),
     *_one("/cgsnapshots/{id}", "cgsnapshot", "GET", "DELETE"),
     # Messages about what went wrong
     *_since(
@@ -218,12 +223,12 @@ ROUTES = (
     _type("GET", "/qos-specs/{id}/disassociate", "associate"),
     _type("GET", "/qos-specs/{id}/disassociate_all", "disassociate_all"),
     # Quotas, over all pods
-    Route("GET", "/os-quota-sets/{id}", LOCAL, "volume.quota_sets:show"),
-    Route("PUT", "/os-quota-sets/{id}", LOCAL, "volume.quota_sets:update"),
-    Route("DELETE", "/os-quota-sets/{id}", LOCAL, "volume.quota_sets:delete"),
-    Route("GET", "/os-quota-sets/{id}/defaults", LOCAL, "volume.quota_sets:defaults"),
-    Route("GET", "/os-quota-class-sets/{id}", LOCAL, "volume.quota_sets:show_class"),
-    Route("PUT", "/os-quota-class-sets/{id}", LOCAL, "volume.quota_sets:update_class"),
+    Route("GET", "/os-quota-sets/{id}", LOCAL, "volume.quota.quota_sets:show"),
+    Route("PUT", "/os-quota-sets/{id}", LOCAL, "volume.quota.quota_sets:update"),
+    Route("DELETE", "/os-quota-sets/{id}", LOCAL, "volume.quota.quota_sets:delete"),
+    Route("GET", "/os-quota-sets/{id}/defaults", LOCAL, "volume.quota.quota_sets:defaults"),
+    Route("GET", "/os-quota-class-sets/{id}", LOCAL, "volume.quota.quota_sets:show_class"),
+    Route("PUT", "/os-quota-class-sets/{id}", LOCAL, "volume.quota.quota_sets:update_class"),
     # For operators
     _operator("GET", "/os-services", "services"),
     *(

@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tricircle.db import definitions as store
-from tricircle.gateway import mirror, parameters, scatter
+from tricircle.gateway import parameters
 from tricircle.gateway.call import Call, Version
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import mirror, scatter
 
 # The kind of each collection, which is also the key of its documents.
 _KINDS = {"types": "volume_type", "group_types": "group_type", "qos-specs": "qos_specs"}

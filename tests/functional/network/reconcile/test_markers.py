@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.functional.bed import MARKER_KEY
+from tests.functional.gateway_harness import MARKER_KEY
 from tests.functional.network.audits import audit, repaired, settled, writes
 from tests.functional.network.routed_networks import EXTERN, external, open_to, router
 from tests.functional.network.stage import PROJECT, Object, Stage

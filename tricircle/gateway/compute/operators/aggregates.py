@@ -10,11 +10,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import hosts, numbers, scatter
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.compute.operators.aggregate import (
+from tricircle.gateway.compute.operators.aggregate_model import (
     ROOT,
     ZONE,
     Aggregate,
@@ -23,9 +20,12 @@ from tricircle.gateway.compute.operators.aggregate import (
     gathered,
     toward_pod,
 )
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import ask_any, forward, reply
-from tricircle.gateway.scatter import Refused
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import host_names, integer_ids, scatter
+from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.pod import Pod
 
 # Calls
@@ -88,7 +88,7 @@ async def action(call: Call) -> web.Response:
         ((name, argument),) = body.items()
         if name in _ACTIONS and isinstance(argument, dict):
             return await _each(call, _ACTIONS[name], argument)
-    return reply(call, await numbers.ask(call))
+    return reply(call, await integer_ids.ask(call))
 
 
 async def images(call: Call) -> web.Response:
@@ -154,7 +154,7 @@ async def _add_host(call: Call, aggregate: Aggregate, argument: Document) -> web
     host = argument.get("host")
     if not isinstance(host, str):
         return _reply(call, await _on(call, aggregate.first, suffix="/action"), aggregate)
-    pod, plain = await hosts.holder(call, host)
+    pod, plain = await host_names.holder(call, host)
     pod = pod or aggregate.first.pod
     if _is_elsewhere(call, pod, aggregate.zone):
         raise Fault(
@@ -176,14 +176,14 @@ async def _add_host(call: Call, aggregate: Aggregate, argument: Document) -> web
 
 
 async def _remove_host(call: Call, aggregate: Aggregate, argument: Document) -> web.Response:
-    pod, plain = hosts.split(call, str(argument.get("host")))
+    pod, plain = host_names.split(call, str(argument.get("host")))
     having = [
         member
         for member in aggregate.members
         if plain in member.hosts and pod in (None, member.pod)
     ]
     if len(having) > 1:
-        raise hosts.ambiguous(plain, [member.pod for member in having])
+        raise host_names.ambiguous(plain, [member.pod for member in having])
     member = having[0] if having else aggregate.first
     body = {"remove_host": {**argument, "host": plain}} if having else None
     answer = await _on(call, member, suffix="/action", body=body)
@@ -214,7 +214,7 @@ async def _each(call: Call, work: Any, *more: Any) -> web.Response:
         aggregate = await _find(call)
         if aggregate is None:
             # No pod has it: one says so in Nova's words.
-            return reply(call, await numbers.ask(call))
+            return reply(call, await integer_ids.ask(call))
         found: web.Response = await work(call, aggregate, *more)
         return found
     except Refused as refused:
@@ -222,10 +222,10 @@ async def _each(call: Call, work: Any, *more: Any) -> web.Response:
 
 
 async def _find(call: Call) -> Aggregate | None:
-    number = numbers.parse(call.params["id"])
+    number = integer_ids.parse(call.params["id"])
     if number is None:
         return None
-    pod, own = numbers.inward(call, number)
+    pod, own = integer_ids.inward(call, number)
     if pod is None:
         return None
     for aggregate in await _known(call):
@@ -246,8 +246,8 @@ async def _on(
     """The call as one pod is to do it. Raises Refused with the number the user named."""
     answer = await forward(call, member.pod, path=member.path + suffix, body=body, query=query)
     if not answer.ok:
-        number = numbers.parse(call.params["id"]) or numbers.NOBODYS
-        raise Refused(numbers.refused(answer, member.document["id"], number))
+        number = integer_ids.parse(call.params["id"]) or integer_ids.NOBODYS
+        raise Refused(integer_ids.refused(answer, member.document["id"], number))
     return answer
 
 

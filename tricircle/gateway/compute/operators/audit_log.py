@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
-from tricircle.gateway import scatter
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.forward import reply
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.upstream import scatter
+from tricircle.gateway.upstream.forward import reply
 from tricircle.pods.pod import Pod
 
 Log = dict[str, Any]

@@ -7,8 +7,8 @@ Each function changes one item in place and returns it.
 import re
 from typing import Any
 
-from tricircle.gateway import numbers, seek
 from tricircle.gateway.call import Call
+from tricircle.gateway.upstream import broadcast, integer_ids
 from tricircle.pods.pod import Pod
 
 Item = dict[str, Any]
@@ -37,7 +37,7 @@ def host(call: Call, pod: Pod, item: Item) -> Item:
 
 
 def migration(call: Call, pod: Pod, item: Item) -> Item:
-    item["id"] = numbers.outward(pod, item["id"])
+    item["id"] = integer_ids.outward(pod, item["id"])
     for link in item.get("links", ()):
         link["href"] = _MIGRATION_LINK.sub(rf"\g<1>{item['id']}", link["href"])
     return item
@@ -46,9 +46,9 @@ def migration(call: Call, pod: Pod, item: Item) -> Item:
 def _identify(call: Call, kind: str, pod: Pod, item: Item) -> None:
     """A number made unique; where a UUID is is remembered."""
     if isinstance(item.get("id"), int):
-        item["id"] = numbers.outward(pod, item["id"])
+        item["id"] = integer_ids.outward(pod, item["id"])
     elif "id" in item:
-        seek.remember(call, kind, item["id"], pod)
+        broadcast.remember(call, kind, item["id"], pod)
 
 
 def _zoned(pod: Pod, item: Item) -> Item:

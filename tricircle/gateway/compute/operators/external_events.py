@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import lookup
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import ask_any, forward, reply
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.forward import ask_any, forward, reply
 from tricircle.pods.pod import Pod
 
 # The id of a server that no pod has.

@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from tricircle.gateway import hosts, numbers, scatter
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.operators import documents
-from tricircle.gateway.forward import ask_any, forward, reply
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.upstream import host_names, integer_ids, scatter
+from tricircle.gateway.upstream.forward import ask_any, forward, reply
 
 
 async def list_all(call: Call) -> web.Response:
@@ -29,8 +29,8 @@ async def list_all(call: Call) -> web.Response:
 
 async def host(call: Call) -> web.Response:
     """GET and PUT /os-hosts/{id}, and its power actions: in the pod that has the host."""
-    pod, plain = await hosts.holder(call, call.params["id"])
-    path = numbers.path(call, "id", quote(plain, safe=""))
+    pod, plain = await host_names.holder(call, call.params["id"])
+    path = integer_ids.path(call, "id", quote(plain, safe=""))
     if pod is None:
         return reply(call, await ask_any(call, path=path))
     return reply(call, await forward(call, pod, path=path))

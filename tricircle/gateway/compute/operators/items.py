@@ -6,12 +6,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import hosts, numbers, scatter, seek
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.operators import documents, lists
-from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import broadcast, host_names, integer_ids, scatter
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
 
 _FOUND = lists.Collection("hypervisors", documents.hypervisor)
 
@@ -52,12 +52,12 @@ async def delete_service(call: Call) -> web.Response:
 
 async def baremetal_node(call: Call) -> web.Response:
     """GET /os-baremetal-nodes/{id}."""
-    return reply(call, await seek.ask(call, "baremetal node", call.params["id"]))
+    return reply(call, await broadcast.ask(call, "baremetal node", call.params["id"]))
 
 
 async def console(call: Call) -> web.Response:
     """GET /os-console-auth-tokens/{id}: where a console is, for who has its token."""
-    return reply(call, await seek.anywhere(call))
+    return reply(call, await broadcast.anywhere(call))
 
 
 async def _act_on_service(call: Call) -> web.Response:
@@ -65,7 +65,7 @@ async def _act_on_service(call: Call) -> web.Response:
     name = body.get("host") if isinstance(body, dict) else None
     if not isinstance(name, str):
         return reply(call, await ask_any(call))
-    pod, plain = await hosts.holder(call, name)
+    pod, plain = await host_names.holder(call, name)
     body = {**body, "host": plain}
     if pod is None:
         return reply(call, await ask_any(call, body=body))
@@ -78,8 +78,8 @@ def _has_uuids(call: Call) -> bool:
 
 async def _ask(call: Call, kind: str) -> PodResponse:
     if _has_uuids(call):
-        return await seek.ask(call, kind, call.params["id"])
-    return await numbers.ask(call)
+        return await broadcast.ask(call, kind, call.params["id"])
+    return await integer_ids.ask(call)
 
 
 def _shown(call: Call, answer: PodResponse, key: str, show: Any) -> web.Response:

@@ -11,15 +11,16 @@ from typing import Any
 from aiohttp import web
 
 from tricircle.db import hosts as db_hosts
-from tricircle.gateway import chain, hosts, links, numbers, scatter
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call, Version
-from tricircle.gateway.client import PodResponse
 from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.compute.operators.documents import Item
-from tricircle.gateway.compute.server_list import PARTIAL_RECORDS
-from tricircle.gateway.forward import ask_any, reply, rewrite_links
+from tricircle.gateway.compute.servers.lists import PARTIAL_RECORDS
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.lists import links, sequential
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import host_names, integer_ids, scatter
+from tricircle.gateway.upstream.forward import ask_any, reply, rewrite_links
 from tricircle.pods.pod import Pod
 
 _HOSTS = "nova-compute"
@@ -43,7 +44,7 @@ async def _unknown(call: Call, pod: Pod) -> list[Item]:
     if (call.version or (0, 0)) < PARTIAL_RECORDS or call.query.get("binary", _HOSTS) != _HOSTS:
         return []
     named = await in_thread(db_hosts.names, pod.id)
-    plain = wanted and hosts.split(call, wanted)[1]
+    plain = wanted and host_names.split(call, wanted)[1]
     return [
         {"binary": _HOSTS, "host": name, "status": "UNKNOWN"}
         for name in named
@@ -80,7 +81,7 @@ async def whole(call: Call, collection: Collection, query: str | None = None) ->
 
 async def asked(call: Call, query: str | None = None) -> scatter.Gathered:
     """The list as every pod has it, or the one that a filter by host tells."""
-    only, narrowed = hosts.narrowed(call)
+    only, narrowed = host_names.narrowed(call)
     query = narrowed if query is None else query
     if only is None:
         return await scatter.everywhere(call, query=query)
@@ -105,8 +106,8 @@ async def _page(call: Call, collection: Collection) -> web.Response:
     if not limit:
         return reply(call, await ask_any(call))
     marker, holder, number, own = call.query.get("marker"), None, None, 0
-    if marker is not None and (number := numbers.parse(marker)) is not None:
-        holder, own = numbers.inward(call, number)
+    if marker is not None and (number := integer_ids.parse(marker)) is not None:
+        holder, own = integer_ids.inward(call, number)
         marker = str(own)
 
     def read(document: Any) -> list[Item]:
@@ -114,10 +115,10 @@ async def _page(call: Call, collection: Collection) -> web.Response:
         return found
 
     try:
-        found = await chain.page(call, read, limit, marker, holder)
+        found = await sequential.page(call, read, limit, marker, holder)
     except scatter.Refused as refused:
         told = refused.answer
-        return reply(call, told if number is None else numbers.refused(told, own, number))
+        return reply(call, told if number is None else integer_ids.refused(told, own, number))
     shown = [collection.show(call, pod, item) for pod, item in found]
     document: dict[str, Any] = {collection.name: shown}
     if len(shown) == limit:

@@ -9,14 +9,15 @@ import orjson
 from aiohttp import web
 
 from tricircle.conf import CONF
-from tricircle.gateway import hosts, links, lookup, numbers, scatter
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.operators import documents, lists
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import ask_any, reply, rewrite_links
-from tricircle.gateway.paging import Cursor, MarkerLost, Merged, Order, Page, Source, merge
-from tricircle.gateway.scatter import Refused
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.lists import links
+from tricircle.gateway.lists.merge import Cursor, MarkerLost, Merged, Order, Page, Source, merge
+from tricircle.gateway.upstream import host_names, integer_ids, lookup, scatter
+from tricircle.gateway.upstream.forward import ask_any, reply, rewrite_links
+from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -36,7 +37,7 @@ async def list_all(call: Call) -> web.Response:
     limit = links.page_size(call)
     if not limit:
         return reply(call, await ask_any(call))
-    only, query = hosts.narrowed(call)
+    only, query = host_names.narrowed(call)
     pods = {pod.id: pod for pod in ([only] if only else call.services.registry.all())}
     try:
         merged = await _merged(call, pods, query, limit)
@@ -141,16 +142,16 @@ async def list_for_server(call: Call) -> web.Response:
 
 async def one_of_server(call: Call) -> web.Response:
     """GET, DELETE and the actions of /servers/{server_id}/migrations/{id}."""
-    number = numbers.parse(call.params["id"])
+    number = integer_ids.parse(call.params["id"])
     if number is None:
         return reply(call, await lookup.ask(call, "server", call.params["server_id"]))
-    pod, own = numbers.inward(call, number)
+    pod, own = integer_ids.inward(call, number)
     if pod != await lookup.find(call, "server", call.params["server_id"]):
-        own = numbers.NOBODYS
-    path = numbers.path(call, "id", own)
+        own = integer_ids.NOBODYS
+    path = integer_ids.path(call, "id", own)
     answer = await lookup.ask(call, "server", call.params["server_id"], path=path)
     if not answer.ok:
-        return reply(call, numbers.refused(answer, own, number))
+        return reply(call, integer_ids.refused(answer, own, number))
     if not answer.body:
         return reply(call, answer)
     document = answer.json()

@@ -3,10 +3,10 @@
 
 from aiohttp import web
 
-from tricircle.gateway import seek
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.forward import reply
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import broadcast
+from tricircle.gateway.upstream.forward import reply
 
 # What Nova says when none of its servers has the volume.
 _NOT_HERE = "No volume Block Device Mapping"
@@ -14,7 +14,7 @@ _NOT_HERE = "No volume Block Device Mapping"
 
 async def act(call: Call) -> web.Response:
     """POST /os-assisted-volume-snapshots, DELETE /os-assisted-volume-snapshots/{id}."""
-    return reply(call, await seek.anywhere(call, _is_not_here))
+    return reply(call, await broadcast.anywhere(call, _is_not_here))
 
 
 def _is_not_here(answer: PodResponse) -> bool:

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's old proxies to networks, addresses and volumes."""

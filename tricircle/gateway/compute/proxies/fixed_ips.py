@@ -10,13 +10,13 @@ from typing import Any
 from aiohttp import web
 from oslo_log import log as logging
 
-from tricircle.gateway import lookup
-from tricircle.gateway.answers import accepted
 from tricircle.gateway.call import Call
-from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.neutron import central, user
-from tricircle.gateway.compute.proxies import ports
-from tricircle.gateway.forward import reply
+from tricircle.gateway.compute.networking.neutron import central, user
+from tricircle.gateway.compute.proxies import server_ports
+from tricircle.gateway.http.responses import accepted
+from tricircle.gateway.transport.central_neutron import NeutronError
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.forward import reply
 
 LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ async def add(call: Call, server_id: str, argument: Any) -> web.Response:
     network = _only(argument, "networkId")
     if not isinstance(network, str | int) or not 0 < len(str(network)) <= _MOST_CHARACTERS:
         return reply(call, await lookup.ask(call, "server", server_id))
-    held = await ports.of_server(call, server_id, network_id=str(network))
+    held = await server_ports.of_server(call, server_id, network_id=str(network))
     neutron = central(call)
     subnets = await neutron.list("subnets", network_id=str(network), **user(call))
     for port in held:
@@ -51,7 +51,7 @@ async def remove(call: Call, server_id: str, argument: Any) -> web.Response:
         ipaddress.ip_address(address if isinstance(address, str) else "")
     except ValueError:
         return reply(call, await lookup.ask(call, "server", server_id))
-    for port in await ports.of_server(call, server_id):
+    for port in await server_ports.of_server(call, server_id):
         kept = [ip for ip in port["fixed_ips"] if ip["ip_address"] != address]
         if len(kept) < len(port["fixed_ips"]):
             await central(call).update("ports", port["id"], {"fixed_ips": kept}, **user(call))

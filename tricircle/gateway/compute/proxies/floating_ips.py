@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from tricircle.gateway import lookup
-from tricircle.gateway.answers import accepted, respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.neutron import central, user
-from tricircle.gateway.compute.proxies import ports
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import reply
+from tricircle.gateway.compute.networking.neutron import central, user
+from tricircle.gateway.compute.proxies import server_ports
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import accepted, respond
+from tricircle.gateway.transport.central_neutron import NeutronError
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.forward import reply
 
 FloatingIp = dict[str, Any]
 
@@ -72,7 +72,7 @@ async def add(call: Call, server_id: str, argument: Any) -> web.Response:
     """addFloatingIp."""
     if not _names(argument, "address", "fixed_address") or "address" not in argument:
         return reply(call, await lookup.ask(call, "server", server_id))
-    held = await ports.of_server(call, server_id)
+    held = await server_ports.of_server(call, server_id)
     addresses = [
         (ip["ip_address"], port["id"]) for port in held for ip in port.get("fixed_ips", ())
     ]
@@ -107,7 +107,7 @@ async def remove(call: Call, server_id: str, argument: Any) -> web.Response:
     if not _names(argument, "address"):
         return reply(call, await lookup.ask(call, "server", server_id))
     address = argument["address"]
-    held = {port["id"] for port in await ports.of_server(call, server_id)}
+    held = {port["id"] for port in await server_ports.of_server(call, server_id)}
     found = await _by_address(call, address)
     if len(found) != 1:
         none = f"Floating IP not found for address {address}."

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.neutron import central, user
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.compute.networking.neutron import central, user
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.transport.central_neutron import NeutronError
 
 Network = dict[str, Any]
 

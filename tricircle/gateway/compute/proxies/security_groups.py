@@ -7,14 +7,14 @@ from typing import Any
 from aiohttp import web
 
 from tricircle.conf import CONF
-from tricircle.gateway import links
-from tricircle.gateway.answers import accepted, respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.central import NeutronError
-from tricircle.gateway.compute.neutron import central, user
-from tricircle.gateway.compute.proxies import rules
-from tricircle.gateway.compute.security_groups import as_nova, known_to, rule_as_nova
-from tricircle.gateway.errors import Fault
+from tricircle.gateway.compute.networking.neutron import central, user
+from tricircle.gateway.compute.networking.security_groups import as_nova, known_to, rule_as_nova
+from tricircle.gateway.compute.proxies import security_group_rules
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import accepted, respond
+from tricircle.gateway.lists import links
+from tricircle.gateway.transport.central_neutron import NeutronError
 
 Group = dict[str, Any]
 _MOST_CHARACTERS = 255
@@ -83,7 +83,7 @@ async def create_rule(call: Call) -> web.Response:
         raise _invalid("group_id")
     group = await _group(call, wanted["parent_group_id"])
     known = {remote: await _group(call, remote)} if remote is not None else {}
-    rule = rules.parse(wanted)
+    rule = security_group_rules.parse(wanted)
     if any(rule.is_same(there) for there in as_nova(group, known)["rules"]):
         raise Fault(400, f"This rule already exists in group {group['id']}")
     try:

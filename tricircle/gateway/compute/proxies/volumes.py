@@ -7,12 +7,13 @@ from urllib.parse import quote, urlencode
 import orjson
 from aiohttp import web
 
-from tricircle.gateway import choosing, links, placed, scatter, seek
-from tricircle.gateway.answers import respond
 from tricircle.gateway.call import Call
-from tricircle.gateway.client import PodResponse
-from tricircle.gateway.errors import Fault
-from tricircle.gateway.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
+from tricircle.gateway.lists import links
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import broadcast, cross_service_lookup, scatter, scheduling
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Request
 from tricircle.scheduling.zones import Zone
@@ -40,7 +41,7 @@ async def list_all(call: Call) -> web.Response:
 
 async def one(call: Call) -> web.Response:
     """GET and DELETE of /os-volumes/{id} and /os-snapshots/{id}."""
-    return _reply(call, await seek.ask(call, _kind(call), call.params["id"]))
+    return _reply(call, await broadcast.ask(call, _kind(call), call.params["id"]))
 
 
 async def create(call: Call) -> web.Response:
@@ -56,10 +57,10 @@ async def create(call: Call) -> web.Response:
         project_id=call.context.project_id,
         zone=Zone(zone or None),
         needs=needs,
-        held=tuple(await placed.find(call, needs)),
+        held=tuple(await cross_service_lookup.find(call, needs)),
         what="volume",
     )
-    pod = (await choosing.choose(call, request)).pods[0]
+    pod = (await scheduling.choose(call, request)).pods[0]
     inside = {key: value for key, value in wanted.items() if key != "availability_zone"}
     if zone and pod.pod_availability_zone:
         inside["availability_zone"] = pod.pod_availability_zone
@@ -90,7 +91,7 @@ def _reply(call: Call, told: PodResponse) -> web.Response:
     document = told.json(rewrite_links(call, told.pod, told.body))
     item = document[_kind(call)]
     if call.method == "POST":
-        seek.remember(call, _kind(call), item["id"], told.pod)
+        broadcast.remember(call, _kind(call), item["id"], told.pod)
     _shown(told.pod, item)
     return reply(call, told, body=orjson.dumps(document))
 

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compute route table: every row is found and served."""
+
+from tricircle.gateway import default_handlers
+from tricircle.gateway.compute.routes import ROUTES
+from tricircle.gateway.http.routing import RouteTable, Way
+
+
+def test_each_row_matches_itself_with_and_without_a_project() -> None:
+    table = RouteTable(ROUTES)
+    for route in ROUTES:
+        path = route.path.replace("{", "x-").replace("}", "")
+        plain = table.match(route.method, path)
+        assert plain is not None
+        assert plain.route is route
+        assert plain.project_id is None
+        project = table.match(route.method, "/0123456789abcdef" + path)
+        assert project is not None
+        assert project.route is route
+        assert project.project_id == "0123456789abcdef"
+        assert project.path == (path if path != "/" else "")
+
+
+def test_every_row_has_someone_to_serve_it() -> None:
+    for route in ROUTES:
+        assert callable(default_handlers.handler(route))
+
+
+def test_a_row_that_waits_says_so_in_one_way_only() -> None:
+    for route in ROUTES:
+        if route.way is Way.LATER:
+            assert route.handler is None

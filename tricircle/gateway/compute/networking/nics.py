@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The central ports of a server: made, bound in a pod, handed to the server, undone."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway.call import Call
+from tricircle.gateway.compute.networking.networks import NotThere, PlannedNic
+from tricircle.gateway.compute.networking.neutron import Caller, central, service, user
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.transport.central_neutron import CHANGED, NeutronError
+from tricircle.pods import rights
+from tricircle.pods.errors import PodError, PodTimeout
+from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
+
+LOG = logging.getLogger(__name__)
+
+Done = TypeVar("Done")
+
+# Tries to take a port while other things of it change.
+_CLAIMS = 5
+UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+
+
+class AddressTaken(Fault):
+    """The address wanted is another's."""
+
+
+class BindingFailed(PodError):
+    """A central port could not be realized in a pod."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nic:
+    """A central port on its way to a server; ``brought`` by the user or made for it."""
+
+    port_id: str
+    network_id: str
+    brought: bool
+    tag: str | None = None
+
+    def entry(self, bound: "BoundPort") -> dict[str, str]:
+        """How ``networks`` of a server in a pod names it."""
+        entry = {"port": bound.pod_port_id}
+        return {**entry, "tag": self.tag} if self.tag is not None else entry
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BoundPort:
+    """A central port and what stands for it in the pod it is bound to."""
+
+    id: str
+    pod_port_id: str
+    pod_network_id: str
+
+    @classmethod
+    def of(cls, port: dict[str, Any]) -> "BoundPort | None":
+        """From a port as the service user sees it; None when it is not bound to a pod."""
+        details = port.get("binding:vif_details") or {}
+        if "pod_port_id" not in details:
+            return None
+        return cls(port["id"], details["pod_port_id"], details.get("pod_network_id", ""))
+
+
+def _binding(call: Call) -> Caller:
+    return service(call, rights.PORTS_BOUND)
+
+
+def _letting_go(call: Call) -> Caller:
+    return service(call, rights.PORTS_LET_GO)
+
+
+async def make(
+    call: Call,
+    planned: Sequence[PlannedNic],
+    security_groups: Sequence[str],
+    device_id: str,
+    device_owner: str,
+) -> list[Nic]:
+    """Make the ports a server lacks, as the user, in order, and take those they brought.
+
+    Every port made has ``device_id`` from its first moment, so that none can be lost.
+    Raises Fault as Nova words it.
+    """
+    return await _all(
+        [_one(call, nic, security_groups, device_id, device_owner) for nic in planned]
+    )
+
+
+async def _one(
+    call: Call,
+    nic: PlannedNic,
+    security_groups: Sequence[str],
+    device_id: str,
+    device_owner: str,
+) -> Nic:
+    if nic.port is not None:
+        await _claim(call, nic.port, device_id, device_owner)
+        return Nic(nic.port["id"], nic.port["network_id"], True, nic.tag)
+    body: dict[str, Any] = {
+        "network_id": nic.network["id"],
+        "admin_state_up": True,
+        "device_id": device_id,
+        "device_owner": device_owner,
+    }
+    if nic.fixed_ip:
+        body["fixed_ips"] = [{"ip_address": nic.fixed_ip}]
+    if security_groups:
+        body["security_groups"] = list(security_groups)
+    try:
+        port = await central(call).create("ports", body, **user(call))
+    except NeutronError as error:
+        raise _refused(error, nic.network["id"], nic.fixed_ip) from None
+    return Nic(port["id"], nic.network["id"], False, nic.tag)
+
+
+async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner: str) -> None:
+    """Take a port the user brought, as the user, unless another request was faster.
+
+    Raises Fault 409, and what Neutron says to somebody who may see the port and not change it.
+    """
+    neutron = central(call)
+    body = {"device_id": device_id, "device_owner": device_owner}
+    for _ in range(_CLAIMS):
+        try:
+            await neutron.update(
+                "ports",
+                port["id"],
+                body,
+                revision=port["revision_number"],
+                **user(call),
+            )
+        except NeutronError as error:
+            if error.kind != CHANGED:
+                raise
+        else:
+            return
+        # Its status may have changed, no more.
+        port = await neutron.show("ports", port["id"], **user(call))
+        if port["device_id"]:
+            break
+    raise Fault(409, f"Port {port['id']} is still in use.")
+
+
+def _refused(error: NeutronError, network_id: str, fixed_ip: str | None) -> Fault:
+    """Neutron's refusal of a port in Nova's words."""
+    match error.kind:
+        case "OverQuota":
+            return Fault(403, "Maximum number of ports exceeded")
+        case "IpAddressGenerationFailure":
+            return Fault(400, f"No fixed IP addresses available for network: {network_id}")
+        case "IpAddressInUse" | "IpAddressAlreadyAllocated":
+            return AddressTaken(400, f"Fixed IP {fixed_ip} is already in use.")
+        case "InvalidIpForNetwork" | "InvalidIpForSubnet":
+            return Fault(
+                400, f"Fixed IP {fixed_ip} is not a valid ip address for network {network_id}."
+            )
+        case "NetworkNotFound":
+            return NotThere(400, f"Network {network_id} could not be found.")
+    return Fault(400, error.message) if error.status in (404, 409) else error
+
+
+async def bind(call: Call, nics: Sequence[Nic], pod: Pod) -> list[BoundPort]:
+    """Bind the ports to a pod, which realizes them there. Raises BindingFailed."""
+    return await _all([_bind(call, nic, pod) for nic in nics])
+
+
+async def _all(work: Sequence[Coroutine[Any, Any, Done]]) -> list[Done]:
+    """Every result; the first error only when none is still at work, so that an undo sees all."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+async def _bind(call: Call, nic: Nic, pod: Pod) -> BoundPort:
+    try:
+        port = await central(call).update(
+            "ports",
+            nic.port_id,
+            {"binding:host_id": pod.region_name},
+            **_binding(call),
+            deadline=CONF.reconciler.bind_deadline + 5,
+        )
+    except (NeutronError, PodTimeout) as error:
+        raise BindingFailed(
+            pod.region_name, f"port {nic.port_id} could not be bound: {error}"
+        ) from None
+    bound = BoundPort.of(port)
+    if bound is None:
+        reason = (port.get("binding:vif_details") or {}).get("reason")
+        raise BindingFailed(
+            pod.region_name,
+            f"port {nic.port_id} could not be bound: {reason or 'no reason given'}",
+        )
+    return bound
+
+
+async def hand_over(call: Call, nics: Sequence[Nic], server_id: str) -> bool:
+    """Write the server on its ports. Whether all of it could be done; xjob does the rest."""
+    done = await asyncio.gather(*(_hand_over(call, nic.port_id, server_id) for nic in nics))
+    return all(done)
+
+
+async def _hand_over(call: Call, port_id: str, server_id: str) -> bool:
+    try:
+        await central(call).update("ports", port_id, {"device_id": server_id}, **_binding(call))
+    except (NeutronError, PodError) as error:
+        LOG.warning("Port %s could not be given to server %s: %s", port_id, server_id, error)
+        return False
+    return True
+
+
+async def held_by(
+    call: Call, device_id: str, right: Right = rights.PORTS_SEEN
+) -> list[dict[str, Any]]:
+    """The central ports of a server or of a creation, as the service user sees them."""
+    return await central(call).list("ports", device_id=device_id, **service(call, right))
+
+
+async def release(call: Call, device_id: str, was_made: Callable[[str], bool]) -> bool:
+    """Let go of every port of a device; whether all of it could be done.
+
+    A port (by id) that was made for it is deleted; any other was the user's before, and is theirs
+    again.
+    """
+    try:
+        ports = await held_by(call, device_id, rights.PORTS_LET_GO)
+    except (NeutronError, PodError) as error:
+        LOG.warning("The ports of %s could not be listed: %s", device_id, error)
+        return False
+    done = await asyncio.gather(
+        *(release_one(call, port["id"], was_made(port["id"])) for port in ports)
+    )
+    return all(done)
+
+
+async def release_one(call: Call, port_id: str, delete: bool) -> bool:
+    neutron = central(call)
+    try:
+        if delete:
+            await neutron.delete("ports", port_id, **_letting_go(call))
+        else:
+            await neutron.update("ports", port_id, UNBOUND, **_letting_go(call))
+    except NeutronError as error:
+        if error.status == 404:
+            return True
+        LOG.warning("Port %s could not be let go: %s", port_id, error)
+        return False
+    except PodError as error:
+        LOG.warning("Port %s could not be let go: %s", port_id, error)
+        return False
+    return True

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows the end of a server in its pod: its central ports and its routing go too.
+
+A row in ``creations`` is written before the pod is asked to delete, so that xjob can do all this
+when the gateway dies in between. There is one for a server, of whichever request the pod said yes
+to: somebody who may not delete it, and was refused, takes no other's row away.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+
+from tricircle.db import allocations, creations, routings
+from tricircle.gateway.call import Call
+from tricircle.gateway.compute.networking import nics
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.background import start
+from tricircle.gateway.upstream.forward import as_service_user
+from tricircle.pods import rights
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+KIND = "server_deletion"
+#: Nova shows a server as this for a moment when it has let go of its ports; clients wait no longer.
+ENDED = "DELETED"
+_SOFT_AFTER = 5
+_PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
+
+
+def row_id(server_id: str) -> str:
+    """The id of the row for a server's end: a second delete finds the first one's."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tricircle:{KIND}:{server_id}"))
+
+
+async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodResponse]]) -> PodResponse:
+    """Let a pod delete a server by ``ask`` and see to what follows, in the background."""
+    pod = await lookup.find(call, "server", server_id)
+    mine = await _begin(call, server_id, pod)
+    # An answer that does not come may still be a delete: the row stays, and xjob looks.
+    answer = await ask()
+    if answer.ok:
+        while not mine:
+            mine = await _take(call, server_id) or await _begin(call, server_id, pod)
+        start(call.services, _follow(call, server_id))
+    elif answer.status < 500 and not await settle(call, server_id):
+        await in_thread(creations.withdraw, row_id(server_id), call.context.request_id)
+    return answer
+
+
+async def _begin(call: Call, server_id: str, pod: Pod) -> bool:
+    """Whether nobody else is deleting it already."""
+    routing = await in_thread(routings.get, "server", server_id)
+    made = list(routing.detail.get("ports", ())) if routing is not None else []
+    try:
+        await in_thread(
+            creations.begin,
+            KIND,
+            call.context.project_id,
+            pod.id,
+            {"server_id": server_id, "ports": made, "by": call.context.request_id},
+            row_id(server_id),
+        )
+    except db_exc.DBDuplicateEntry:
+        return False
+    return True
+
+
+async def _take(call: Call, server_id: str) -> bool:
+    context = call.context
+    row = row_id(server_id)
+    return await in_thread(creations.take, row, context.project_id, context.request_id)
+
+
+async def settle(call: Call, server_id: str) -> bool:
+    """If a server that was being deleted is gone, finish; whether there is nothing left to do.
+
+    Called before a client is told that it is gone, so that they can delete its network next. A 404
+    to the user proves nothing, for it may be another project's server: the pod is asked as the
+    service user.
+    """
+    row = await in_thread(creations.get, row_id(server_id))
+    if row is None:
+        return True
+    pod = call.services.registry.get(row.pod_id or "")
+    if pod is None or not await _is_gone(call, server_id, pod):
+        return False
+    made = set(row.detail.get("ports", ()))
+    if not await nics.release(call, server_id, lambda port: port in made):
+        return False
+    await lookup.forget(call, "server", server_id)
+    await in_thread(allocations.gone, [server_id])
+    await in_thread(creations.end, row.id)
+    LOG.info("Server %s is gone, with %d ports made for it", server_id, len(made))
+    return True
+
+
+async def vanished(call: Call, resource_type: str, server_id: str, pod: Pod) -> None:
+    """A pod shows a server no more, though no delete came this way: what was made for it goes."""
+    if await _is_gone(call, server_id, pod):
+        await _begin(call, server_id, pod)
+        await settle(call, server_id)
+
+
+async def _follow(call: Call, server_id: str) -> None:
+    """Wait for the server's end in its pod; xjob goes on when this takes too long."""
+    for tried, pause in enumerate(_PAUSES):
+        await asyncio.sleep(pause)
+        if await settle(call, server_id):
+            return
+        if tried == _SOFT_AFTER:
+            # It may be deleted so that it can be restored: then it uses nothing now.
+            await in_thread(allocations.look, server_id, 0)
+
+
+async def _is_gone(call: Call, server_id: str, pod: Pod) -> bool:
+    try:
+        path = f"/servers/{server_id}"
+        answer = await as_service_user(call, pod, rights.SERVER_GONE, "GET", path)
+        return answer.status == 404 or (answer.ok and answer.json()["server"]["status"] == ENDED)
+    except PodError as error:
+        LOG.info("Whether server %s is gone is not known yet: %s", server_id, error)
+        return False

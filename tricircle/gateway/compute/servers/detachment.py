@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What follows a detached interface: its central port goes too, or is its user's again.
+
+As with a server's end (``deletion``), a row in ``creations`` is written first, for xjob.
+"""
+
+import asyncio
+import uuid
+from typing import Any
+
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+
+from tricircle.db import creations, routings
+from tricircle.gateway.call import Call
+from tricircle.gateway.compute.networking import nics
+from tricircle.gateway.compute.networking.nics import BoundPort
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.background import start
+from tricircle.gateway.upstream.forward import as_service_user
+from tricircle.pods import rights
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+KIND = "interface_deletion"
+_PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
+
+
+def row_id(port_id: str) -> str:
+    """The id of the row for a port's detaching."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tricircle:{KIND}:{port_id}"))
+
+
+async def run(call: Call, server_id: str, port: dict[str, Any], path: str) -> PodResponse:
+    """Let the pod detach a port and see to what follows, in the background."""
+    pod = await lookup.find(call, "server", server_id)
+    bound = BoundPort.of(port)
+    mine = await _begin(call, server_id, pod, port["id"], bound)
+    answer = await lookup.ask(call, "server", server_id, path=path)
+    if answer.ok and bound is not None:
+        while not mine:
+            mine = await _take(call, bound.id) or await _begin(
+                call, server_id, pod, bound.id, bound
+            )
+        start(call.services, _follow(call, server_id, pod, bound))
+    elif answer.status < 500:
+        await in_thread(creations.withdraw, row_id(port["id"]), call.context.request_id)
+    return answer
+
+
+async def _begin(
+    call: Call, server_id: str, pod: Pod, port_id: str, bound: BoundPort | None
+) -> bool:
+    """Whether nobody else is detaching it already."""
+    routing = await in_thread(routings.get, "server", server_id)
+    made = routing is not None and port_id in routing.detail.get("ports", ())
+    detail = {
+        "server_id": server_id,
+        "port_id": port_id,
+        "pod_port_id": bound.pod_port_id if bound else None,
+        "made": made,
+        "by": call.context.request_id,
+    }
+    try:
+        await in_thread(
+            creations.begin, KIND, call.context.project_id, pod.id, detail, row_id(port_id)
+        )
+    except db_exc.DBDuplicateEntry:
+        return False
+    return True
+
+
+async def _take(call: Call, port_id: str) -> bool:
+    context = call.context
+    return await in_thread(creations.take, row_id(port_id), context.project_id, context.request_id)
+
+
+async def settle(call: Call, port_id: str) -> None:
+    """The pod's server does not have the port any more: if we were waiting for that, finish."""
+    row = await in_thread(creations.get, row_id(port_id))
+    if row is None:
+        return
+    if await nics.release_one(call, port_id, bool(row.detail["made"])):
+        await in_thread(routings.change_ports, row.detail["server_id"], (), [port_id])
+        await in_thread(creations.end, row.id)
+
+
+async def _follow(call: Call, server_id: str, pod: Pod, bound: BoundPort) -> None:
+    """Wait until the pod's port is free; xjob goes on when this takes too long."""
+    for pause in _PAUSES:
+        await asyncio.sleep(pause)
+        try:
+            path = f"/v2.0/ports/{bound.pod_port_id}"
+            answer = await as_service_user(call, pod, rights.POD_PORT, "GET", path)
+        except PodError as error:
+            LOG.info("Whether port %s is detached is not known yet: %s", bound.id, error)
+            continue
+        if answer.status == 404 or (
+            answer.ok and answer.json()["port"].get("device_id") != server_id
+        ):
+            await settle(call, bound.id)
+            return

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Create, delete and act on servers."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from tricircle.db import server_groups as groups_table
+from tricircle.db.models import ServerGroup
+from tricircle.gateway.call import Call
+from tricircle.gateway.compute import pod_server_groups, server_groups
+from tricircle.gateway.compute.networking import networks, security_group_lookup, security_groups
+from tricircle.gateway.compute.networking.networks import PlannedNic
+from tricircle.gateway.compute.proxies import fixed_ips, floating_ips
+from tricircle.gateway.compute.quota import allocation
+from tricircle.gateway.compute.server_request import CreateRequest, RefusedByNova, parse
+from tricircle.gateway.compute.servers import consoles, creation, deletion, multiple_creation, zones
+from tricircle.gateway.compute.servers.creation import Plan
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import cross_service_lookup, lookup, scheduling
+from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.scheduling.request import Group, Request
+from tricircle.scheduling.scheduler import Choice
+from tricircle.scheduling.zones import BadZone, Zone
+
+# Nova's proxies for addresses end here.
+_ADDRESS_ACTIONS = ("addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp")
+_ADDRESSES_END = (2, 44)
+
+
+async def create(call: Call) -> web.Response:
+    """POST /servers."""
+    try:
+        wanted = parse(call.json(), call.version or (2, 1))
+    except RefusedByNova:
+        return await _let_a_pod_refuse(call)
+    group_ids = await security_group_lookup.find_all(call, wanted.security_groups)
+    group = await server_groups.hinted(call, wanted.group)
+    planned = await networks.plan(call, wanted.networks, group_ids)
+    choice = await candidates(call, wanted, planned, group)
+    begun = await allocation.reserve(call, wanted, planned, group.id if group else None)
+    # As many as the quota has room for.
+    wanted = dataclasses.replace(wanted, max_count=len(begun))
+    plans = [
+        Plan(wanted.one_of_many(index), creation_id, choice, planned, group_ids, group)
+        for index, creation_id in enumerate(begun)
+    ]
+    try:
+        if wanted.max_count > 1 or wanted.wants_reservation:
+
+            async def choose() -> Choice:
+                return await candidates(call, wanted, planned, group)
+
+            return await multiple_creation.create(call, wanted, plans, choose)
+        made = await creation.one(call, plans[0])
+    except creation.Refused as error:
+        return reply(call, error.answer)
+    return reply(call, made.answer, body=answer_body(wanted, made))
+
+
+def answer_body(wanted: CreateRequest, made: creation.Made) -> bytes:
+    """The pod's answer, naming the security groups the client named."""
+    named = wanted.server.get("security_groups")
+    if named is None:
+        return made.answer.body
+    document = made.answer.json()
+    if "security_groups" in document.get("server", {}):
+        document["server"]["security_groups"] = named
+    return orjson.dumps(document)
+
+
+async def candidates(
+    call: Call, wanted: CreateRequest, planned: list[PlannedNic], group: ServerGroup | None = None
+) -> Choice:
+    """The pods to try, best first. Raises Fault 400 and 503."""
+    held = await cross_service_lookup.find(call, wanted.needs)
+    for nic in planned:
+        if nic.port is not None and (host := nic.port.get("binding:host_id")):
+            held.append((f"port {nic.port['id']}", host))
+    request = Request(
+        project_id=call.context.project_id,
+        zone=wanted.zone,
+        needs=wanted.needs,
+        networks=tuple(nic.placement for nic in planned),
+        held=tuple(held),
+    )
+    if group is not None:
+        members = await in_thread(groups_table.spread, group.id)
+        per_host = group.rules.get("max_server_per_host", 1)
+        wish = Group(group.id, group.policy, per_host, members)
+        request = dataclasses.replace(request, group=wish)
+    return await scheduling.choose(call, request)
+
+
+async def _let_a_pod_refuse(call: Call) -> web.Response:
+    answer = await ask_any(call)
+    if answer.ok and (told := answer.json().get("server")):
+        # Nova took what we thought it would not.
+        told_id = told.get("id") if isinstance(told, dict) else None
+        server_id = await lookup.learned("server", told_id, answer.pod)
+        project = call.context.project_id
+        await lookup.remember(call, "server", server_id, answer.pod, project_id=project)
+    return reply(call, answer)
+
+
+async def delete(call: Call) -> web.Response:
+    """DELETE /servers/{id}."""
+    server_id = call.params["id"]
+    answer = await deletion.run(call, server_id, lambda: lookup.ask(call, "server", server_id))
+    return reply(call, answer)
+
+
+async def action(call: Call) -> web.Response:
+    """POST /servers/{id}/action."""
+    server_id = call.params["id"]
+    name, argument = _named(call)
+    if name in _ADDRESS_ACTIONS and (call.version or (0, 0)) >= _ADDRESSES_END:
+        return reply(call, await lookup.ask(call, "server", server_id))
+    if special := _ACTIONS.get(name):
+        return await special(call, server_id, argument)
+    return await _shown(call, await lookup.ask(call, "server", server_id))
+
+
+async def _shown(call: Call, answer: PodResponse) -> web.Response:
+    """A rebuild answers with the server's document."""
+    if answer.status == 202 and b'"server"' in answer.body[:12]:
+        document = answer.json()
+        zones.show(answer.pod, document["server"])
+        await pod_server_groups.show((answer.pod, document["server"]))
+        return reply(call, answer, body=orjson.dumps(document))
+    return reply(call, answer)
+
+
+def _named(call: Call) -> tuple[str, Any]:
+    """The action's name and argument; ("", None) for a body that has not exactly one."""
+    document = call.json()
+    if isinstance(document, dict) and len(document) == 1:
+        return next(iter(document.items()))
+    return "", None
+
+
+async def _force_delete(call: Call, server_id: str, argument: Any) -> web.Response:
+    answer = await deletion.run(call, server_id, lambda: lookup.ask(call, "server", server_id))
+    return reply(call, answer)
+
+
+async def _resize(call: Call, server_id: str, argument: Any) -> web.Response:
+    """What the server will use more is set aside first; xjob sees what it uses in the end."""
+    flavor = argument.get("flavorRef") if isinstance(argument, dict) else None
+    if isinstance(flavor, str):
+        await allocation.grow(call, server_id, flavor)
+    return await _resized(call, server_id, argument)
+
+
+async def _resized(call: Call, server_id: str, argument: Any) -> web.Response:
+    try:
+        return reply(call, await lookup.ask(call, "server", server_id))
+    finally:
+        await allocation.look_soon(server_id)
+
+
+async def _restore(call: Call, server_id: str, argument: Any) -> web.Response:
+    await allocation.restore(call, server_id)
+    return await _resized(call, server_id, argument)
+
+
+async def _unshelve(call: Call, server_id: str, argument: Any) -> web.Response:
+    """A zone or a host named for a server that lives in a pod already is one of that pod."""
+    body: Any = None
+    if isinstance(argument, dict) and isinstance(argument.get("availability_zone"), str):
+        pod = await lookup.find(call, "server", server_id)
+        try:
+            zone = Zone.parse(argument["availability_zone"])
+        except BadZone as error:
+            raise Fault(400, str(error)) from None
+        if zone.name != pod.availability_zone:
+            raise Fault(400, "The requested availability zone is not available")
+        inside = {k: v for k, v in argument.items() if k != "availability_zone"}
+        if (named := zone.toward(pod)) is not None:
+            inside["availability_zone"] = named
+        body = {"unshelve": inside or None}
+    return reply(call, await lookup.ask(call, "server", server_id, body=body))
+
+
+_ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {
+    "addFixedIp": fixed_ips.add,
+    "removeFixedIp": fixed_ips.remove,
+    "addFloatingIp": floating_ips.add,
+    "removeFloatingIp": floating_ips.remove,
+    "addSecurityGroup": security_groups.add,
+    "removeSecurityGroup": security_groups.remove,
+    "forceDelete": _force_delete,
+    "unshelve": _unshelve,
+    "resize": _resize,
+    "confirmResize": _resized,
+    "revertResize": _resized,
+    "restore": _restore,
+    **dict.fromkeys(consoles.ACTIONS, consoles.action),
+}

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists of what lives in pods: every pod's, merged in sort order, a page at a time.
+
+A service says by a subclass what is its own about lists; a collection is a value. Mostly only the
+documents of a detailed list hold what is sorted by, so pods are asked for those and a brief list
+is cut out of them.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+from aiohttp import web
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway.call import Call
+from tricircle.gateway.failures import from_pod_error
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.lists import links
+from tricircle.gateway.lists.merge import (
+    Cursor,
+    Item,
+    MarkerLost,
+    Merged,
+    Order,
+    Page,
+    Source,
+    merge,
+)
+from tricircle.gateway.upstream import lookup, scatter
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.upstream.scatter import Refused
+from tricircle.pods.document import MISREAD, pages
+from tricircle.pods.errors import PodError, PodUnreachable
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+# Of one pod, for one page of the whole list: more are only for one that never ends.
+MOST_PAGES = 1000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Collection:
+    """One list: ``name`` is its key in documents, ``item`` the resource type, which is also the
+    key of one item's document. ``shown`` is {sort key: where a document shows its value}.
+    """
+
+    name: str
+    item: str
+    path: str
+    shown: Mapping[str, str]
+    detail_path: str | None = None  # where items show what they are sorted by; None: everywhere
+    links: str | None = None  # the key of the link to the next page; None: "<name>_links"
+    linked: bool = True  # whether there is such a link at all
+
+    @property
+    def links_key(self) -> str:
+        return self.links or f"{self.name}_links"
+
+
+class MergedList:
+    """One request for a list. A subclass must give ``order``; the rest suits most lists."""
+
+    def __init__(self, call: Call, collection: Collection, *, detailed: bool) -> None:
+        self.call, self.collection, self.detailed = call, collection, detailed
+        self.counts: dict[str, int] = {}  # {pod id: how many it has in all}, where pods tell
+
+    # What a service says of its lists
+
+    def pods(self) -> list[Pod]:
+        """The pods that may have items, those in maintenance too: they are away."""
+        return sorted(self.call.pods, key=lambda pod: pod.region_name)
+
+    def skipped(self) -> int | None:
+        """How many items before the page are left out (None: a pod is to refuse)."""
+        return 0
+
+    def limit(self) -> int | None:
+        """How many items at most (None: a pod is to refuse; 0: there are none)."""
+        return links.page_size(self.call)
+
+    def has_next(self, items: list[Item], limit: int) -> bool:
+        """Whether a link to the next page goes with these."""
+        return len(items) >= min(limit, CONF.gateway.max_limit)
+
+    def dropped(self) -> set[str]:
+        """Parameters of the query that pods are not told."""
+        return {"limit", "marker"}
+
+    def order(self) -> list[tuple[str, bool]]:
+        """(sort key, whether descending) by which pods sort; ends where only they know."""
+        raise NotImplementedError
+
+    def source_path(self) -> str:
+        """The list that pods are asked for."""
+        return self.collection.detail_path or self.collection.path
+
+    def is_paged(self) -> bool:
+        """Whether pods give it in pages; else they give all of it at once."""
+        return True
+
+    def is_lost(self, answer: Any, marker: str) -> bool:
+        """Whether a pod's refusal says that it does not know the marker."""
+        return answer.status == 400 and marker in answer.message()
+
+    def no_marker(self, marker: str) -> Fault:
+        return Fault(400, f"marker [{marker}] not found")
+
+    def show(self, pod: Pod, item: Item) -> Item:
+        """An item as users see it."""
+        return item
+
+    async def finish(self, items: list[tuple[Pod, Item]]) -> None:
+        """Whatever is to be done to the shown items together."""
+
+    def tells_missing(self) -> bool:
+        """Whether ``missing`` stands for the items of pods that are away."""
+        return False
+
+    async def missing(self, away: set[Pod], room: int) -> list[Item]:
+        """What is known of items in pods that do not answer."""
+        return []
+
+    async def near(self, item: Item) -> Mapping[str, str]:
+        """{pod id: an item of it that may be a little before ``item``}, where one is known."""
+        return {}
+
+    # How a list is made
+
+    async def answer(self) -> web.Response:
+        call = self.call
+        limit, skipped = self.limit(), self.skipped()
+        if not limit or skipped is None or not call.serving:
+            return reply(call, await ask_any(call))
+        pods = self.pods()
+        answering = call.answering
+        asked = [pod for pod in pods if pod in answering]
+        away: set[Pod] = set(pods) - set(asked)
+        merged = await self._merge(asked, limit + skipped)
+        by_id = {pod.id: pod for pod in pods}
+        away |= {by_id[source] for source in merged.failed}
+        if asked and len(merged.failed) == len(asked):
+            refusals = [one for one in merged.failed.values() if isinstance(one, Refused)]
+            if refusals:
+                return reply(call, refusals[0].answer)
+        page = [(by_id[source], item) for source, item in merged.items[skipped:]]
+        page = [(pod, shown) for pod, item in page if (shown := self._seen(pod, item, away))]
+        await self.finish(page)
+        items = [item for _, item in page]
+        if away and self.tells_missing():
+            items = await self.missing(away, limit - len(items)) + items
+        elif away and len(away) == len(pods):
+            raise self._nobody(away, merged)
+        scatter.tell_away(call, away)
+        return self._respond(items, limit)
+
+    def _seen(self, pod: Pod, item: Item, away: set[Pod]) -> Item | None:
+        """An item as users see it; None when it makes no sense: its pod then counts as away."""
+        try:
+            return self.show(pod, item)
+        except MISREAD as error:
+            LOG.warning("Pod %s: an item of %s is odd: %r", pod.region_name, self._path(), error)
+            away.add(pod)
+            return None
+
+    def _respond(self, items: list[Item], limit: int) -> web.Response:
+        document: dict[str, Any] = {self.collection.name: items}
+        if self.collection.linked and self.has_next(items, limit):
+            document[self.collection.links_key] = links.to_next(
+                self.call, self._path(), items[-1]["id"]
+            )
+        if self.counts:
+            document["count"] = sum(self.counts.values())
+        return web.Response(body=orjson.dumps(document), content_type="application/json")
+
+    def _nobody(self, away: set[Pod], merged: Merged) -> Fault:
+        for error in merged.failed.values():
+            if isinstance(error, PodError):
+                return from_pod_error(error)
+        names = ", ".join(sorted(pod.region_name for pod in away))
+        return Fault(503, f"No pod answers: {names}. Try again later.", {"Retry-After": "5"})
+
+    # How pods are asked
+
+    def _path(self) -> str:
+        detailed = self.detailed and self.collection.detail_path
+        return detailed or self.collection.path
+
+    def _query(self, marker: str | None, limit: int) -> str:
+        dropped = self.dropped()
+        kept = [(name, value) for name, value in self.call.query.items() if name not in dropped]
+        if not self.is_paged():
+            return urlencode(kept)
+        kept.append(("limit", str(limit)))
+        if marker is not None:
+            kept.append(("marker", marker))
+        return urlencode(kept)
+
+    def _order(self) -> Order:
+        shown = self.collection.shown
+        return Order([(_value(shown[key]), descending) for key, descending in self.order()])
+
+    async def _merge(self, pods: list[Pod], limit: int) -> Merged:
+        order = self._order()
+        marker = self.call.query.get("marker") if self.is_paged() else None
+        cursor = await self._cursor(marker, order) if marker is not None else None
+        sources = [
+            Source(pod.id, pod.region_name, self._fetcher(pod), functools.partial(self._shown, pod))
+            for pod in pods
+        ]
+        merged = await merge(
+            sources, order, limit, CONF.gateway.max_limit, cursor, tolerated=(PodError, Refused)
+        )
+        if merged.end is not None:
+            key = self._cursor_key(merged.items[-1][1]["id"])
+            self.call.services.cursors.put(key, merged.end)
+        return merged
+
+    def _fetcher(self, pod: Pod) -> Callable[[str | None, int], Awaitable[Page]]:
+        name, path = self.collection.name, self.source_path()
+        turns = pages(pod.region_name, name, MOST_PAGES)
+
+        async def fetch(marker: str | None, limit: int) -> Page:
+            next(turns)
+            # No pod is asked for more than a page at once.
+            limit = min(limit, CONF.gateway.max_limit)
+            answer = await scatter.ask(self.call, pod, path=path, query=self._query(marker, limit))
+            if isinstance(answer, PodError):
+                raise answer
+            if not answer.ok:
+                if marker is not None and self.is_lost(answer, marker):
+                    raise MarkerLost(marker)
+                raise Refused(answer)
+            document = answer.json(rewrite_links(self.call, pod, answer.body))
+            if not isinstance(document, dict) or not isinstance(document.get(name), list):
+                raise PodUnreachable(pod.region_name, f"answered something that has no {name}.")
+            if isinstance(document.get("count"), int):
+                self.counts[pod.id] = document["count"]
+            items = document[name]
+            for item in items:
+                if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+                    raise PodUnreachable(pod.region_name, f"answered with {name} without ids.")
+            if not self.is_paged():
+                return Page(items, more=False)
+            full = len(items) >= limit
+            linked = self.collection.linked
+            return Page(items, self.collection.links_key in document if linked else full)
+
+        return fetch
+
+    async def _cursor(self, marker: str, order: Order) -> Cursor:
+        """Where the page after ``marker`` begins: remembered, or found by its sort values."""
+        kept = self.call.services.cursors.get(self._cursor_key(marker))
+        if isinstance(kept, Cursor):
+            return kept
+        kind = self.collection.item
+        try:
+            pod = await lookup.find(self.call, kind, marker)
+        except Fault as fault:
+            raise self.no_marker(marker) if fault.status == 404 else fault from None
+        item: Item = {"id": marker}
+        if order.fields:
+            shown = await self._shown(pod, marker)
+            if shown is None:
+                raise self.no_marker(marker)
+            item = shown
+        return Cursor((order.key(item), pod.region_name), {pod.id: marker}, await self.near(item))
+
+    async def _shown(self, pod: Pod, item_id: str) -> Item | None:
+        """The document of one item of a pod; None when the pod has no such item."""
+        path = f"{self.collection.path}/{quote(item_id, safe='')}"
+        answer = await forward(self.call, pod, path=path, query="")
+        if answer.status == 404:
+            return None
+        if not answer.ok:
+            raise PodUnreachable(pod.region_name, answer.message())
+        item: Item = answer.json()[self.collection.item]
+        return item
+
+    def _cursor_key(self, marker: str) -> tuple[str, ...]:
+        """A place is that of a caller's view: list, project, rights, filters and sort order."""
+        context = self.call.context
+        pairs = self.call.query.items()
+        filters = sorted(
+            (name, value)
+            for name, value in pairs
+            if name not in ("limit", "marker", "offset") and not name.startswith("sort")
+        )
+        order = [pair for pair in pairs if pair[0].startswith("sort")]
+        who = (self.collection.name, context.project_id, str(context.is_admin))
+        return (*who, urlencode(filters), urlencode(order), marker)
+
+
+def _value(name: str) -> Callable[[Item], Any]:
+    def value(item: Item) -> Any:
+        found = item.get(name)
+        if isinstance(found, dict):
+            found = found.get("id")
+        # Documents show an empty text where the database has no value.
+        return None if found == "" else found
+
+    return value

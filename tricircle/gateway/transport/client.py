@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP client toward pods: pooled connections, a deadline on every call, a breaker per pod."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from tricircle.conf import CONF
+from tricircle.gateway.transport.id_translation import Names, Translation
+from tricircle.pods import bodies
+from tricircle.pods.breaker import Breakers
+from tricircle.pods.discovery import why
+from tricircle.pods.document import Document
+from tricircle.pods.errors import PodBroken, PodTimeout, PodUnreachable
+from tricircle.pods.pod import Pod
+from tricircle.pods.trust import trust
+
+# How each service is named in OpenStack-API-Version, and its older header where it has one.
+VERSION_HEADERS = {
+    "compute": ("compute", "X-OpenStack-Nova-API-Version"),
+    "volume": ("volume", None),
+}
+# Below the 5 s after which Apache closes an idle connection: a POST must not meet a closed one.
+_KEEPALIVE_SECONDS = 4.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PodResponse:
+    """What a pod answered; the body is read whole."""
+
+    pod: Pod
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+    def json(self, body: bytes | None = None) -> Document:
+        """The body, or what was made of it. Raises PodUnreachable when it is no JSON object."""
+        told = self.body if body is None else body
+        return Document.read(self.pod.region_name, self.status, told)
+
+    def message(self) -> str:
+        """The text of an error answer, in whatever envelope it came."""
+        try:
+            document = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return self.body[:200].decode("utf-8", "replace")
+        if isinstance(document, dict):
+            for part in document.values():
+                if isinstance(part, dict) and "message" in part:
+                    return str(part["message"])
+        return str(document)[:200]
+
+
+class PodClient:
+    """Calls to pods. Made and closed on the event loop it is used on."""
+
+    def __init__(self, breakers: Breakers, names: Names | None = None) -> None:
+        self._breakers, self._names = breakers, names or Names()
+        self._open: aiohttp.ClientSession | None = None
+        self._usual: aiohttp.ClientTimeout  # of what has no deadline of its own
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._open is None or self._open.closed:
+            connector = aiohttp.TCPConnector(
+                limit=0,
+                limit_per_host=CONF.pods.connections_per_pod,
+                keepalive_timeout=_KEEPALIVE_SECONDS,
+                ssl=trust(),
+            )
+            self._usual = _timeout(CONF.gateway.request_deadline)
+            self._open = aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "tricircle-gateway", **bodies.PLAIN},
+                auto_decompress=False,
+            )
+        return self._open
+
+    async def close(self) -> None:
+        if self._open is not None:
+            await self._open.close()
+
+    async def request(
+        self,
+        pod: Pod,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        token: str,
+        request_id: str,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        query: str | Mapping[str, Any] | None = None,
+        version: tuple[int, int] | None = None,
+        deadline: float | None = None,
+        insist: bool = False,
+    ) -> PodResponse:
+        """Ask ``pod``; any HTTP status but a redirect is an answer.
+
+        A redirect raises PodUnreachable: to follow it could hand the token to another host. Ids are
+        translated: in the request to the pod's own, in the answer back to those users know.
+
+        ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
+        anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
+        With ``insist`` a pod is asked although it is left alone after failures.
+        Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known
+        (PodBroken when it answered what cannot be read, more than [pods] max_answer bytes, say).
+        """
+        names = await self._names.of(service, pod.id)
+        if names is not None:
+            path, query, body = names.request(path, query, body)
+        url = pod.endpoint(service) + path
+        sent = CIMultiDict(headers or {})
+        sent["X-Auth-Token"] = token
+        sent["X-OpenStack-Request-ID"] = request_id
+        if version is not None:
+            _set_version(sent, service, version)
+        data = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        if data is not None:
+            sent.setdefault("Content-Type", "application/json")
+        sent.setdefault("Accept", "application/json")
+
+        breaker = self._breakers[pod.id]
+        if not insist and not breaker.allow():
+            raise PodUnreachable(
+                pod.region_name, "is not answering and is left alone for some seconds."
+            )
+        try:
+            answer = await self._send(pod, method, _with_query(url, query), sent, data, deadline)
+        except PodBroken:
+            # Nobody waits for it, and a user may have made what is too much.
+            breaker.success()
+            raise
+        except PodUnreachable:
+            breaker.failure()
+            raise
+        breaker.success()
+        return answer if names is None else _translated(answer, names)
+
+    async def _send(
+        self,
+        pod: Pod,
+        method: str,
+        url: URL,
+        headers: CIMultiDict[str],
+        data: bytes | None,
+        deadline: float | None,
+    ) -> PodResponse:
+        session = self._session()
+        timeout = _timeout(deadline) if deadline else self._usual
+        proxy, proxy_auth = proxy_toward(url.scheme, url.raw_host or "")
+        try:
+            async with session.request(
+                method,
+                url,
+                headers=headers,
+                data=data,
+                timeout=timeout,
+                allow_redirects=False,
+                proxy=proxy,
+                proxy_auth=proxy_auth,
+                # A PUT without a body has no type; Nova refuses the one aiohttp would name.
+                skip_auto_headers=("Content-Type",),
+            ) as response:
+                if 300 <= response.status < 400:
+                    raise PodUnreachable(
+                        pod.region_name, f"answered with a redirect (HTTP {response.status})."
+                    )
+                if not _means_something(response.status):
+                    raise PodBroken(
+                        pod.region_name,
+                        f"answered with the status {response.status}, which is none.",
+                    )
+                body = await bodies.read(response, CONF.pods.max_answer)
+                return PodResponse(pod, response.status, response.headers, body)
+        except bodies.Unreadable as error:
+            raise PodBroken(pod.region_name, f"answered {error}.") from None
+        except aiohttp.ConnectionTimeoutError:
+            raise PodUnreachable(pod.region_name, "no connection could be made in time.") from None
+        except TimeoutError:
+            raise PodTimeout(pod.region_name, "did not answer in time.") from None
+        except aiohttp.ClientConnectorError as error:
+            raise PodUnreachable(pod.region_name, f"no connection: {why(error)}.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise PodTimeout(
+                pod.region_name, f"the connection broke ({type(error).__name__})."
+            ) from None
+
+
+def _means_something(status: int) -> bool:
+    """Whether a status that is no redirect is one of an answer."""
+    return 200 <= status < 300 or 400 <= status < 600
+
+
+def _translated(answer: PodResponse, names: Translation) -> PodResponse:
+    headers = CIMultiDict(answer.headers)
+    if "Location" in headers:
+        headers["Location"] = names.outward(headers["Location"].encode()).decode()
+    return dataclasses.replace(
+        answer, body=names.outward(answer.body), headers=CIMultiDictProxy(headers)
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def proxy_toward(scheme: str, host: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+    """The proxy the environment names toward a host, and who we are there.
+
+    aiohttp's ``trust_env`` finds the same, but asks two threads about it for every request.
+    """
+    named = getproxies().get(scheme)
+    if not named or proxy_bypass(host):
+        return None, None
+    proxy = URL(named if "://" in named else f"http://{named}")
+    return proxy.with_user(None), aiohttp.BasicAuth.from_url(proxy)
+
+
+def _timeout(total: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total, sock_connect=CONF.pods.connect_deadline)
+
+
+def _set_version(headers: CIMultiDict[str], service: str, version: tuple[int, int]) -> None:
+    name, legacy = VERSION_HEADERS[service]
+    text = f"{version[0]}.{version[1]}"
+    headers["OpenStack-API-Version"] = f"{name} {text}"
+    if legacy:
+        headers[legacy] = text
+
+
+def _with_query(url: str, query: str | Mapping[str, Any] | None) -> URL:
+    if isinstance(query, str):
+        return URL(f"{url}?{query}" if query else url, encoded=True)
+    built = URL(url, encoded=True)
+    return built.update_query(query) if query else built

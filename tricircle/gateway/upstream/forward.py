@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hand a call on to one pod, and its answer back to the client."""
+
+import functools
+import re
+from collections.abc import Coroutine
+from typing import Any
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from tricircle.gateway.call import Call, Version
+from tricircle.gateway.failures import from_pod_error
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.headers import REQUEST_ID, is_request_id
+from tricircle.gateway.transport import service_user
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import service_tokens
+from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
+from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
+
+# What a client's request may tell a pod; all else ends here.
+_REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
+# What a pod's answer may tell a client; versions and request ids are set by the pipeline.
+_ANSWER_HEADERS = ("Content-Type", "Location", "Retry-After", "Warning", "Allow")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
+
+
+async def forward(
+    call: Call,
+    pod: Pod,
+    *,
+    path: str | None = None,
+    method: str | None = None,
+    body: Any = None,
+    query: str | None = None,
+    deadline: float | None = None,
+    insist: bool = False,
+) -> PodResponse:
+    """Ask ``pod`` what the client asked us, with the client's token and microversion.
+
+    Fails at once for a pod that the last probe found down, or that is left alone after failures.
+    With ``insist`` such a pod is asked all the same.
+    ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
+    stand in for the client's own where given. Without a ``deadline`` a slow pod has
+    [gateway] request_deadline; a read is given up sooner once the pod is found down.
+    Raises PodUnreachable, PodTimeout.
+    """
+    if call.services.down(pod) and not insist:
+        raise PodUnreachable(pod.region_name, f"is down ({pod.last_error.rstrip('.')}).")
+    headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
+    if path is None and method is None:
+        headers |= service_tokens.own(call)
+    else:
+        asked = method or call.method, path or call.path
+        headers |= await service_tokens.beside(call, call.service, *asked)
+    answer = call.services.client.request(
+        pod,
+        call.service,
+        method or call.method,
+        call.on_pod(call.path if path is None else path, pod),
+        token=call.context.token,
+        request_id=call.context.upstream_id,
+        headers=headers,
+        body=body if body is not None else (call.body or None),
+        query=call.raw_query if query is None else query,
+        version=call.version,
+        deadline=deadline,
+        insist=insist,
+    )
+    if deadline is None and (method or call.method) in _SAFE:
+        return await _unless_down(call, pod, answer)
+    return await answer
+
+
+async def _unless_down(
+    call: Call, pod: Pod, answer: Coroutine[Any, Any, PodResponse]
+) -> PodResponse:
+    """Wait for ``answer``, but not for a pod that the prober finds down meanwhile."""
+    try:
+        return await call.services.waits.wait(pod.id, answer)
+    except TimeoutError:
+        raise PodTimeout(pod.region_name, "did not answer in time and is down now.") from None
+
+
+async def ask_any(call: Call, **instead: Any) -> PodResponse:
+    """Forward the call to one pod that answers, whichever: the answer is the same everywhere.
+
+    Raises Fault 503 when none answers, PodTimeout when a change may have been made in one.
+    """
+    # A pod thought away is asked last rather than never: the thought may be old.
+    pods = sorted(call.serving, key=call.services.away)
+    failed: PodError | None = None
+    for pod in pods:
+        try:
+            return await forward(call, pod, **instead)
+        except PodTimeout as error:
+            if call.method not in _SAFE:
+                raise
+            failed = error
+        except PodUnreachable as error:
+            failed = error
+    if failed is None:
+        raise Fault(503, "There is no pod in use to answer this.")
+    raise from_pod_error(failed)
+
+
+def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.Response:
+    """The client's response: the pod's, its links turned to our host.
+
+    It has the pod's own request id: the pod's instance actions are known by that.
+    """
+    headers: CIMultiDict[str] = CIMultiDict()
+    if is_request_id(request_id := answer.headers.get(REQUEST_ID, "")):
+        headers[REQUEST_ID] = request_id
+    for name in _ANSWER_HEADERS:
+        for value in answer.headers.getall(name, ()):
+            headers.add(name, value)
+    if "Location" in headers:
+        headers["Location"] = _rewrite_location(call, answer.pod, headers["Location"])
+    if call.context.is_admin:
+        headers["X-Tricircle-Pod"] = answer.pod.region_name
+    content = rewrite_links(call, answer.pod, answer.body if body is None else body)
+    return web.Response(status=answer.status, body=content, headers=headers)
+
+
+async def as_service_user(
+    call: Call,
+    pod: Pod,
+    right: Right,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    version: Version | None = None,
+    insist: bool = False,
+) -> PodResponse:
+    """Ask a pod as the service user, on behalf of a call, what ``right`` stands for.
+
+    Raises PodUnreachable, PodTimeout.
+    """
+    identity, region = call.services.identity, pod.region_name
+    return await call.services.client.request(
+        pod,
+        right.service,
+        method,
+        await service_user.ask(region, identity.below, pod, right.service) + path,
+        token=await service_user.ask(region, identity.token, right, method, path, body),
+        request_id=call.context.upstream_id,
+        body=body,
+        version=version,
+        insist=insist,
+    )
+
+
+def pod_root(pod: Pod, service: str) -> str:
+    """The pod's endpoint without its version: what its links begin with."""
+    return _without_version(pod.endpoint(service))
+
+
+@functools.lru_cache(maxsize=1024)
+def _without_version(endpoint: str) -> str:
+    return _VERSION.sub("", endpoint)
+
+
+def rewrite_links(call: Call, pod: Pod, body: bytes) -> bytes:
+    """``body`` with every link to the pod turned to our host; other text is left alone."""
+    root = pod_root(pod, call.service).encode()
+    if root not in body:
+        return body
+    ours = call.root.encode()
+    return _link(root).sub(lambda found: found[1] + ours, body)
+
+
+@functools.lru_cache(maxsize=1024)
+def _link(root: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb'("href":\s*")' + re.escape(root) + rb'(?=[/"?])')
+
+
+def _rewrite_location(call: Call, pod: Pod, location: str) -> str:
+    root = pod_root(pod, call.service)
+    return call.root + location[len(root) :] if location.startswith(root + "/") else location

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts of pods by name. Two pods may have a host of one name: ``name@Region`` tells which.
+
+Where only one pod has a host its name alone is enough.
+"""
+
+from urllib.parse import urlencode
+
+from tricircle.gateway.call import Call
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.upstream import scatter
+from tricircle.pods.pod import Pod
+
+# Filters of lists that name a host.
+_FILTERS = ("host", "source_compute")
+
+
+def split(call: Call, name: str) -> tuple[Pod | None, str]:
+    """The pod that a name of a host tells, if it does, and the name the pod has for it."""
+    plain, at, region = name.rpartition("@")
+    pod = call.services.registry.by_region(region) if at else None
+    return (pod, plain) if pod is not None else (None, name)
+
+
+def narrowed(call: Call) -> tuple[Pod | None, str]:
+    """The pod that a list's filter by host tells, if it does, and the query for pods."""
+    told: Pod | None = None
+    pairs: list[tuple[str, str]] = []
+    for name, value in call.query.items():
+        pod, plain = split(call, value) if name in _FILTERS else (None, value)
+        told = told or pod
+        pairs.append((name, plain))
+    return told, call.raw_query if told is None else urlencode(pairs)
+
+
+async def holder(call: Call, name: str) -> tuple[Pod | None, str]:
+    """The one pod that has a host, None when no pod has it, and its name there.
+
+    Raises Fault 400 when several have one of that name, 503 when one that may have it is away.
+    """
+    pod, plain = split(call, name)
+    if pod is not None:
+        return pod, plain
+    told = await scatter.everywhere(
+        call, method="GET", path="/os-services", query=urlencode({"host": name}), body=b""
+    )
+    having = [answer.pod for answer in told.good if answer.json()["services"]]
+    if len(having) > 1:
+        raise ambiguous(name, having)
+    if not having and told.good and told.away:
+        raise scatter.maybe_away(told.away)
+    return (having[0] if having else None), plain
+
+
+def ambiguous(name: str, pods: list[Pod]) -> Fault:
+    """Several pods have a host of this name, and which is meant was not said."""
+    regions = ", ".join(pod.region_name for pod in pods)
+    return Fault(
+        400,
+        f"Host {name} is in several pods ({regions}); name it {name}@{pods[0].region_name} to "
+        "say which.",
+    )

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask many pods the same thing at once."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway.call import Call
+from tricircle.gateway.failures import from_pod_error
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream.forward import forward
+from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
+from tricircle.pods.pod import MAINTENANCE, Pod
+
+LOG = logging.getLogger(__name__)
+
+AWAY_HEADER = "X-Tricircle-Unavailable-Pods"
+
+
+class Refused(Exception):
+    """A pod answered that the request itself is wrong: its answer is the client's."""
+
+    def __init__(self, answer: PodResponse) -> None:
+        super().__init__(answer.message())
+        self.answer = answer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the pods said, in the order they were given, and which of them said nothing."""
+
+    answers: list[PodResponse]
+    away: dict[Pod, PodError]
+
+    @property
+    def good(self) -> list[PodResponse]:
+        return [answer for answer in self.answers if answer.ok]
+
+    def refusal(self, absent: Callable[[PodResponse], bool] | None = None) -> PodResponse | None:
+        """What to tell the client when no answer is good; None when there is a good one.
+
+        A refusal of the request itself comes before one that only says (``absent``, by default a
+        404) that a pod has no such thing; and no such thing it is only when every pod says so.
+        Raises Fault 502, 503, 504.
+        """
+        if self.good:
+            return None
+        absent = absent or is_absent
+        for answer in sorted(self.answers, key=absent):
+            if not absent(answer) or not self.away:
+                return answer
+        if self.answers:
+            raise maybe_away(self.away)
+        raise nobody(self.away)
+
+
+def nobody(away: Mapping[Pod, PodError]) -> Fault:
+    """No pod answers; the first error stands for all."""
+    for error in away.values():
+        return from_pod_error(error)
+    return Fault(503, "There is no pod in use to answer this.")
+
+
+def is_absent(answer: PodResponse) -> bool:
+    """Whether a pod says that it has no such thing."""
+    return answer.status == 404
+
+
+def maybe_away(away: Iterable[Pod]) -> Fault:
+    """No pod that answers has what was asked for, but one of these may."""
+    names = ", ".join(sorted(pod.region_name for pod in away))
+    return Fault(
+        503,
+        f"No pod that answers has it, but it may be in one that does not: {names}. "
+        "Try again later.",
+        {"Retry-After": "5"},
+    )
+
+
+async def gather(call: Call, pods: Iterable[Pod], **instead: Any) -> Gathered:
+    """Forward the call to all ``pods`` at once, each with [gateway] list_deadline seconds.
+
+    ``instead`` is what ``forward`` takes. A pod that cannot be reached, answers 5xx or says
+    something that is no JSON document is away; any other answer is one. Never raises for a pod.
+    """
+    asked = list(pods)
+    outcomes = await asyncio.gather(*(_document(call, pod, **instead) for pod in asked))
+    answers = [one for one in outcomes if isinstance(one, PodResponse)]
+    away = {pod: one for pod, one in zip(asked, outcomes, strict=True) if isinstance(one, PodError)}
+    tell_away(call, away)
+    return Gathered(answers, away)
+
+
+async def everywhere(call: Call, **instead: Any) -> Gathered:
+    """``gather`` from all pods, by region."""
+    pods = sorted(call.pods, key=lambda pod: pod.region_name)
+    return await gather(call, pods, **instead)
+
+
+async def _document(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
+    answer = await ask(call, pod, **instead)
+    # What is done, or accepted, may be so without a word.
+    if isinstance(answer, PodResponse) and answer.ok and (answer.body or answer.status == 200):
+        try:
+            answer.json()
+        except PodError as error:
+            return error
+    return answer
+
+
+async def ask(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
+    """Forward the call to one pod; an error of the pod is returned, not raised.
+
+    One in maintenance is left alone.
+    """
+    if pod.state == MAINTENANCE:
+        return PodUnreachable(pod.region_name, "is in maintenance.")
+    try:
+        answer = await forward(call, pod, **{"deadline": CONF.gateway.list_deadline, **instead})
+    except PodError as error:
+        return error
+    # That something is not implemented is an answer, any other 5xx is a failure.
+    if (answer.status >= 500 and answer.status != 501) or 300 <= answer.status < 400:
+        return PodRefused(pod.region_name, answer.status, answer.message(), answer.body)
+    return answer
+
+
+def tell_away(call: Call, away: Iterable[Pod]) -> None:
+    """Say in the answer, to administrators, which pods it is without."""
+    names = sorted(pod.region_name for pod in away)
+    if names:
+        LOG.warning("%s %s is without %s", call.method, call.path, ", ".join(names))
+    if names and call.context.is_admin:
+        call.answer_headers[AWAY_HEADER] = ", ".join(names)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Choose a pod for what has none yet."""
+
+from tricircle.gateway.call import Call
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.threads import PODS
+from tricircle.scheduling.request import Facts, Request
+from tricircle.scheduling.scheduler import Choice, NoPodFits, Scheduler, UnknownZone
+
+
+async def choose(call: Call, request: Request, unknown_zone: str | None = None) -> Choice:
+    """The pods for what has none yet, best first, of those that have the service called.
+
+    ``unknown_zone`` is what the service says of a zone that is none. Raises Fault 400 and 503.
+    """
+    services = call.services
+    if services.scheduler is None:
+        facts = Facts(services.identity, services.breakers)
+        services.scheduler = await PODS.run(Scheduler, facts)
+    try:
+        return await PODS.run(services.scheduler.choose, call.pods, request)
+    except UnknownZone as error:
+        raise Fault(400, unknown_zone or str(error)) from None
+    except NoPodFits as error:
+        raise Fault(503 if error.temporary else 400, str(error)) from None

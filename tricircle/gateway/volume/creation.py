@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a volume, or a group of them, in the first pod that takes it."""
+
+import asyncio
+
+from aiohttp import web
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.db import bindings, storage
+from tricircle.db.storage import Use
+from tricircle.gateway.call import Call
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.threads import in_thread
+from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import cross_service_lookup, lookup, scheduling
+from tricircle.gateway.upstream.background import written
+from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.volume import documents, lost_creation
+from tricircle.gateway.volume.quota import project_quota, usage
+from tricircle.gateway.volume.request import CreateRequest, RefusedByCinder, parse
+from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.pod import Pod
+from tricircle.scheduling.request import Request
+
+LOG = logging.getLogger(__name__)
+
+
+async def volume(call: Call) -> web.Response:
+    """POST /volumes."""
+    return await _create(call, "volume")
+
+
+async def group(call: Call) -> web.Response:
+    """POST /groups."""
+    return await _create(call, "group")
+
+
+async def consistencygroup(call: Call) -> web.Response:
+    """POST /consistencygroups."""
+    return await _create(call, "consistencygroup")
+
+
+async def _create(call: Call, kind: str) -> web.Response:
+    try:
+        wanted = parse(call.json(), kind)
+    except RefusedByCinder:
+        return reply(call, await ask_any(call))
+    pods = await _candidates(call, wanted)
+    # A client that hangs up does not stop it half-way.
+    return await asyncio.shield(asyncio.ensure_future(_made(call, wanted, pods)))
+
+
+async def _made(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Response:
+    use = await usage.of_request(call, wanted)
+    async with project_quota.set_aside(call, use) as row_id:
+        answer = await _tried(call, wanted, pods)
+        if answer.ok:
+            await _write_down(call, wanted, answer, row_id, use)
+    return documents.shown(call, answer)
+
+
+async def _candidates(call: Call, wanted: CreateRequest) -> list[Pod]:
+    """The pods to try, best first. Raises Fault 400, 404 and 503."""
+    held = []
+    for kind, item in wanted.needs:
+        if kind == "server":
+            held += await cross_service_lookup.find(call, [(kind, item)])
+        else:
+            pod = await lookup.find(call, kind, item)
+            held.append((f"{kind} {item}", pod.region_name))
+    request = Request(
+        project_id=call.context.project_id,
+        zone=wanted.zone,
+        needs=tuple(need for need in wanted.needs if need[0] == "server"),
+        held=tuple(held),
+        what=wanted.kind,
+    )
+    unknown_zone = f"Invalid input received: Availability zone '{wanted.zone.name}' is invalid."
+    return (await scheduling.choose(call, request, unknown_zone)).pods
+
+
+async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodResponse:
+    """The answer of the first pod that takes it, or the first refusal. Raises Fault 503, 504."""
+    troubles: list[str] = []
+    refusal: PodResponse | None = None
+    for pod in pods[: CONF.scheduling.max_attempts]:
+        sought = lost_creation.Sought(wanted.kind, wanted.name, {"size": wanted.wanted.get("size")})
+        try:
+            answer = await lost_creation.ask(call, pod, sought, wanted.toward(pod))
+        except PodUnreachable as error:
+            troubles.append(str(error))
+            continue
+        if answer.ok:
+            return answer
+        refusal = refusal or answer
+        troubles.append(f"{pod.region_name}: {answer.message()}")
+        if not _another_may_take_it(answer):
+            break
+        LOG.warning("%s not made: %s", wanted.kind, troubles[-1])
+    if refusal is not None:
+        return refusal
+    raise Fault(503, f"No pod could make the {wanted.kind}: {'; '.join(troubles)}")
+
+
+def _another_may_take_it(answer: PodResponse) -> bool:
+    """Whether a refusal is for lack of room or of a type, or the pod's own failure."""
+    lacks_type = answer.status == 404 and "type" in answer.message().lower()
+    return answer.status >= 500 or answer.status == 413 or lacks_type
+
+
+async def _write_down(
+    call: Call, wanted: CreateRequest, answer: PodResponse, row_id: str, use: Use
+) -> None:
+    """Remember where it is. It exists whatever fails here."""
+    project, kind = call.context.project_id, wanted.kind
+    told, used = answer.json()[kind]["id"], usage.told(kind, answer, use)
+
+    async def work() -> None:
+        new = await lookup.learned(kind, told, answer.pod)
+        await in_thread(storage.confirm, row_id, new, answer.pod.id, used)
+        await lookup.remember(call, kind, new, answer.pod, project_id=project)
+        await in_thread(bindings.ensure, project, answer.pod.id)
+
+    await written(call.services, f"A new {kind}", work)
