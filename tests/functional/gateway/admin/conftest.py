@@ -85,7 +85,11 @@ def policy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     monkeypatch.setattr(authorization, "_POLICIES", Policies())
     # After a test that had a gateway the process cannot do without a URL of Keystone.
     settings = tmp_path / "tricircle.conf"
-    settings.write_text("[tricircle_identity]\nauth_url = http://keystone\n")
+    settings.write_text(
+        "[tricircle_identity]\nauth_url = http://keystone\n"
+        # However busy the machine is, a pod that answers is up.
+        "[pods]\nprobe_deadline = 30\n"
+    )
     CONF(
         [],
         project="tricircle",

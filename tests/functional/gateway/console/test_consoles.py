@@ -468,7 +468,7 @@ async def test_a_gateway_wants_a_secret(cloud: Cloud, tmp_path: Path, secret: st
     process = await asyncio.create_subprocess_exec(
         str(program), "--config-file", str(path), stdout=PIPE, stderr=STDOUT
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 60)
+    said, _ = await asyncio.wait_for(process.communicate(), 300)
     assert process.returncode == 1
     assert b"[console] public_base_url needs a [console] secret of 16 letters" in said
     assert b"short" not in said
