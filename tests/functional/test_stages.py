@@ -76,7 +76,7 @@ def test_a_stage_that_fails_stops_no_other(folder: Path) -> None:
     _, _, end = told.rpartition("5 passed in 0.1s =")
     assert "\nunit: FAILED tests/unit/test_x.py::test_y - assert 1\n" in end
     assert "\nunit: ERROR tests/unit/test_z.py\n" in end
-    assert re.search(r"^unit: make: \*\*\* .*test-unit", end, re.M)
+    assert re.search(r"^unit: make(\[\d+\])?: \*\*\* .*test-unit", end, re.M)
 
 
 def test_all_is_well(folder: Path) -> None:
