@@ -18,6 +18,7 @@ from oslo_log import log as logging
 
 import tricircle.conf  # noqa: F401  (registers our options beside Neutron's)
 from tricircle.conf import CONF
+from tricircle.network.central import character_set
 from tricircle.network.reconcile import runtime
 from tricircle.xjob.service import Service
 
@@ -45,6 +46,7 @@ def load_neutron(args: Sequence[str]) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Work until told to stop by SIGTERM or SIGINT."""
     load_neutron(sys.argv[1:] if argv is None else argv)
+    character_set.check()
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
