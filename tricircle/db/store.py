@@ -20,6 +20,9 @@ from tricircle.db.transaction import retried_if_overtaken
 Transaction = Callable[[], contextlib.AbstractContextManager[Session]]
 Work = Callable[[Session], Any]
 
+#: Where the rows are by which somebody is alone: in no pod.
+_NO_POD = ""
+
 
 class Busy(Exception):
     """Somebody else is at the same work; try again soon."""
@@ -287,9 +290,9 @@ class Store:
 
         For what concerns no pod in particular. Raises Busy when somebody is.
         """
-        table, nowhere = self.table, ""
-        self.transact(lambda tx: ensure(tx, table, key, nowhere, None))
-        row = self.get(key, nowhere)
+        table = self.table
+        self.transact(lambda tx: ensure(tx, table, key, _NO_POD, None))
+        row = self.get(key, _NO_POD)
         mine = self.claim(row.id) if row else None
         if mine is None:
             raise Busy(f"Somebody else is making the {key}")
@@ -333,7 +336,7 @@ class Store:
 
     def pod_ids(self) -> set[str]:
         """Ids of the pods that have rows."""
-        query = sa.select(self.table.pod_id).distinct()
+        query = sa.select(self.table.pod_id).where(self.table.pod_id != _NO_POD).distinct()
         found: set[str] = self.transact(lambda tx: set(tx.scalars(query)))
         return found
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from tricircle.conf import CONF
 from tricircle.db import models, realizations, session
 from tricircle.db.realizations import Key, Row
-from tricircle.db.store import Store
+from tricircle.db.store import Busy, Store
 
 KEY, POD = Key("network", "n1"), "p1"
 
@@ -181,6 +181,16 @@ def test_nothing_is_renewed_after_the_work(store: Store) -> None:
     with store.alone(KEY):
         assert len(store._leases.held()) == 1
     assert store._leases.held() == {}
+
+
+def test_who_is_alone_is_in_no_pod(store: Store) -> None:
+    """Nobody forgets the lock with the rows of pods that are no more, and lets a second one in."""
+    ensure(store)
+    with store.alone(Key("bridge", "a router")):
+        assert store.pod_ids() == {POD}
+        with pytest.raises(Busy), store.alone(Key("bridge", "a router")):
+            pass
+    assert store.pod_ids() == {POD}
 
 
 def test_clean_rows_are_no_work(store: Store) -> None:
