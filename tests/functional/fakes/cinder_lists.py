@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.functional.fakes.http import Exchange, FakeService, Refusal, new_id, reply, utc_now
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.rights import found, visible
+from tricircle.gateway.lists import collation
 
 Object = dict[str, Any]
 Show = Callable[[Object, Exchange], Object]
@@ -260,7 +261,8 @@ def _sorted(items: list[Object], order: list[tuple[str, bool]]) -> list[Object]:
 
         def key(item: Object, field: str = field) -> tuple[bool, Any]:
             # Nothing comes before everything; text as MariaDB compares it.
-            value = item[field].upper() if isinstance(item[field], str) else item[field]
+            value = item[field]
+            value = collation.key(value) if isinstance(value, str) else value
             return value is not None, 0 if value is None else value
 
         items = sorted(items, key=key, reverse=descending)

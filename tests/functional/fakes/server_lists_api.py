@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.functional.fakes.http import Exchange, Refusal, reply, route
 from tests.functional.fakes.server_documents import ServerDocuments
 from tests.functional.fakes.server_store import VM_STATES, Object, Server
+from tricircle.gateway.lists import collation
 
 #: sort keys a user may name -> the attribute of Server
 SORT_KEYS = {
@@ -67,7 +68,7 @@ def sort_value(server: Server, key: str) -> tuple[bool, Any]:
     if isinstance(value, datetime.datetime):
         value = value.replace(microsecond=0)
     elif isinstance(value, str):
-        value = value.upper()  # as MariaDB's utf8mb3_general_ci compares
+        value = collation.key(value)
     return (value is not None, value)
 
 

@@ -2,8 +2,10 @@
 """One sorted list out of many: pages of pods merged lazily, and where the next page begins.
 
 All items have one total order: by the sort values a client can see, then by the rank of the pod,
-then as the pod itself gives them. A pod's own order must agree with the visible values; then a
-page after a marker needs no more than the marker's values and rank to find its place in any pod.
+then as the pod itself gives them. What a pod gives after a greater item counts as that one: so a
+pod whose database sorts text in a way of its own stands in its own order, and pages still hold
+every item once. A page after a marker needs no more than the marker's place to find where it
+begins in any pod.
 """
 
 import asyncio
@@ -15,6 +17,8 @@ import heapq
 import operator
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
+
+from tricircle.gateway.lists import collation
 
 Item = dict[str, Any]
 Position = tuple[tuple[Any, ...], str]
@@ -47,8 +51,7 @@ class _Descending:
 class Order:
     """What items are sorted by: (value of an item, whether descending), most important first.
 
-    None sorts below everything, as in MariaDB and SQLite; text as MariaDB's general collation
-    has it, which compares capitals.
+    None sorts below everything, as in MariaDB and SQLite; text as in the tables of most pods.
     """
 
     fields: Sequence[tuple[Callable[[Item], Any], bool]]
@@ -59,7 +62,7 @@ class Order:
 
 def _comparable(value: Any, descending: bool) -> Any:
     if isinstance(value, str):
-        value = value.upper()
+        value = collation.key(value)
     elif isinstance(value, list | dict):
         value = repr(value)  # a pod's mistake, which must not be everybody's
     # The type's name keeps values of different types comparable.
@@ -89,9 +92,9 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a page begins: after ``position``. ``after`` has, for the pods where that is known,
-    the id of the last item before it (None: it is before all of that pod's items), ``near`` that
-    of an item likely to be a little before it: where to begin to look."""
+    """Where a page begins: after ``position``, the greatest before it. ``after`` has, for the pods
+    where that is known, the id of the last item before it (None: it is before all of that pod's
+    items), ``near`` that of an item likely to be a little before it: where to begin to look."""
 
     position: Position
     after: Mapping[str, str | None]
@@ -216,9 +219,10 @@ async def merge(
     ]
     heapq.heapify(heap)
     taken: list[tuple[str, Item]] = []
-    end: Position | None = None
+    end = None if cursor is None else cursor.position
     while heap and len(taken) < limit:
-        end, index, stream = heap[0]
+        position, index, stream = heap[0]
+        end = position if end is None else max(end, position)
         taken.append((stream.source.id, stream.take()))
         room = limit - len(taken)
         if room and not stream.items and stream.more:
@@ -231,7 +235,30 @@ async def merge(
         else:
             heapq.heappop(heap)
     after = {one.source.id: one.last for one in streams if one.source.id not in failed}
-    return Merged(taken, None if end is None else Cursor(end, after), failed)
+    return Merged(taken, Cursor(end, after) if taken and end is not None else None, failed)
+
+
+async def place(
+    source: Source, order: Order, marker: str, item: Item | None, most: int
+) -> Position:
+    """The place of an item of a source: its own, or that of a greater one the source has before.
+
+    ``marker`` names it; it need not be in the list. Where nobody can show it (``item`` None), its
+    place is that of what the source has before it. Raises MarkerLost.
+    """
+    found = () if item is None else order.key(item)
+    following = await source.fetch(marker, 1)
+    ends = {following.items[0][source.key]} if following.items else set()
+    stream = _Stream(source, order)
+    while stream.more:
+        await stream.fetch(most)
+        while stream.items and stream.items[0][source.key] not in ends:
+            found = max(found, order.key(stream.items[0]))
+            if stream.take()[source.key] == marker:
+                return found, source.rank
+        if stream.items:
+            break
+    return found, source.rank
 
 
 async def _each(

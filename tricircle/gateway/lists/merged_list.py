@@ -28,8 +28,10 @@ from tricircle.gateway.lists.merge import (
     Merged,
     Order,
     Page,
+    Position,
     Source,
     merge,
+    place,
 )
 from tricircle.gateway.upstream import lookup, scatter
 from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
@@ -42,6 +44,15 @@ LOG = logging.getLogger(__name__)
 
 # Of one pod, for one page of the whole list: more are only for one that never ends.
 MOST_PAGES = 1000
+# By these every database sorts alike; text and missing values each has in an order of its own.
+_ALIKE = {"created_at", "id", "uuid"}
+# {field: {what Nova shows: what its database has, and sorts by}}
+_STORED: dict[str, dict[str, bool | None]] = {
+    "OS-DCF:diskConfig": {"MANUAL": False, "AUTO": True},
+    "accessIPv4": {"": None},
+    "accessIPv6": {"": None},
+    "image": {"": None},
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,8 +122,11 @@ class MergedList:
     def no_marker(self, marker: str) -> Fault:
         return Fault(400, f"marker [{marker}] not found")
 
+    def translate(self, pod: Pod, item: Item) -> None:
+        """Let an item say what users know instead of what its pod does."""
+
     def show(self, pod: Pod, item: Item) -> Item:
-        """An item as users see it."""
+        """What of a translated item users see."""
         return item
 
     async def finish(self, items: list[tuple[Pod, Item]]) -> None:
@@ -209,10 +223,7 @@ class MergedList:
         order = self._order()
         marker = self.call.query.get("marker") if self.is_paged() else None
         cursor = await self._cursor(marker, order) if marker is not None else None
-        sources = [
-            Source(pod.id, pod.region_name, self._fetcher(pod), functools.partial(self._shown, pod))
-            for pod in pods
-        ]
+        sources = [self._source(pod) for pod in pods]
         merged = await merge(
             sources, order, limit, CONF.gateway.max_limit, cursor, tolerated=(PodError, Refused)
         )
@@ -220,6 +231,10 @@ class MergedList:
             key = self._cursor_key(merged.items[-1][1]["id"])
             self.call.services.cursors.put(key, merged.end)
         return merged
+
+    def _source(self, pod: Pod) -> Source:
+        shown = functools.partial(self._shown, pod)
+        return Source(pod.id, pod.region_name, self._fetcher(pod), shown)
 
     def _fetcher(self, pod: Pod) -> Callable[[str | None, int], Awaitable[Page]]:
         name, path = self.collection.name, self.source_path()
@@ -245,6 +260,7 @@ class MergedList:
             for item in items:
                 if not isinstance(item, dict) or not isinstance(item.get("id"), str):
                     raise PodUnreachable(pod.region_name, f"answered with {name} without ids.")
+                self.translate(pod, item)
             if not self.is_paged():
                 return Page(items, more=False)
             full = len(items) >= limit
@@ -269,7 +285,22 @@ class MergedList:
             if shown is None:
                 raise self.no_marker(marker)
             item = shown
-        return Cursor((order.key(item), pod.region_name), {pod.id: marker}, await self.near(item))
+        position = (order.key(item), pod.region_name)
+        if not _ALIKE.issuperset(key for key, _ in self.order()):
+            position = await self._place(pod, order, item)
+        return Cursor(position, {pod.id: marker}, await self.near(item))
+
+    async def _place(self, pod: Pod, order: Order, item: Item) -> Position:
+        most = CONF.gateway.max_limit
+        try:
+            return await place(self._source(pod), order, item["id"], item, most)
+        except MarkerLost:
+            raise self.no_marker(item["id"]) from None
+        except PodError as error:
+            raise from_pod_error(error) from None
+        except Refused:
+            # So will be the page itself.
+            return order.key(item), pod.region_name
 
     async def _shown(self, pod: Pod, item_id: str) -> Item | None:
         """The document of one item of a pod; None when the pod has no such item."""
@@ -280,6 +311,7 @@ class MergedList:
         if not answer.ok:
             raise PodUnreachable(pod.region_name, answer.message())
         item: Item = answer.json()[self.collection.item]
+        self.translate(pod, item)
         return item
 
     def _cursor_key(self, marker: str) -> tuple[str, ...]:
@@ -297,11 +329,12 @@ class MergedList:
 
 
 def _value(name: str) -> Callable[[Item], Any]:
+    stored = _STORED.get(name, {})
+
     def value(item: Item) -> Any:
         found = item.get(name)
         if isinstance(found, dict):
             found = found.get("id")
-        # Documents show an empty text where the database has no value.
-        return None if found == "" else found
+        return stored.get(found, found) if isinstance(found, str) else found
 
     return value

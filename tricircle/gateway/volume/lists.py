@@ -219,9 +219,12 @@ class _List(MergedList):
     def no_marker(self, marker: str) -> Fault:
         return lookup.missing(self.collection.item, marker)
 
+    def translate(self, pod: Pod, item: Item) -> None:
+        documents.show(pod, item)
+
     def show(self, pod: Pod, item: Item) -> Item:
         if self.detailed or not self._brief:
-            return documents.show(pod, item)
+            return item
         return {name: item[name] for name in self._brief if name in item}
 
 

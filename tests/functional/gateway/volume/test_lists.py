@@ -17,7 +17,21 @@ from tricircle.conf import CONF
 from tricircle.db import models, session
 
 START = datetime.datetime(2026, 11, 1, 12, 0, 0)
-NAMES = ["web", "db", "Web", "cache", "a_b", "ab", "a-b", None]
+NAMES = [
+    "web",
+    "db",
+    "Web",
+    "cache",
+    "a_b",
+    "ab",
+    "a-b",
+    None,
+    "",
+    "Wéb",
+    "straße",
+    "strasse",
+    "ab ",
+]
 NEWEST = "3.71"
 Query = list[tuple[str, str]]
 #: Lists have no pages before these minor versions.
@@ -221,6 +235,7 @@ async def test_filters_of_volumes(
 ORDERS: list[Query] = [
     [],
     [("sort", "name:asc")],
+    [("sort", "name")],
     [("sort", "status:desc,updated_at:asc")],
     [("status", "error")],
 ]

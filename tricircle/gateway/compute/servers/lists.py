@@ -116,9 +116,12 @@ class _Servers(MergedList):
         brief = not self.detailed and _BRIEF.issuperset(self._keys())
         return "/servers" if brief else "/servers/detail"
 
+    def translate(self, pod: Pod, item: Item) -> None:
+        zones.show(pod, item)
+
     def show(self, pod: Pod, item: Item) -> Item:
         if self.detailed:
-            return zones.show(pod, item)
+            return item
         # Nova's own partial records have a status and no name.
         second = "name" if "name" in item else "status"
         return {name: item[name] for name in ("id", second, "links")}

@@ -19,7 +19,20 @@ from tricircle.conf import CONF
 from tricircle.db import models, session
 
 START = datetime.datetime(2026, 11, 1, 12, 0, 0)
-NAMES = ["web", "db", "Web", "cache", "a_b", "ab", "a-b", "WEB_1"]
+NAMES = [
+    "web",
+    "db",
+    "Web",
+    "cache",
+    "a_b",
+    "ab",
+    "a-b",
+    "WEB_1",
+    "Wéb",
+    "straße",
+    "strasse",
+    "ab ",
+]
 
 
 def fill(cloud: Cloud, count: int = 23, seed: int = 1) -> list[Server]:
