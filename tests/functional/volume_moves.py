@@ -8,7 +8,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.gateway_harness import Gateway
 from tricircle.db import models, moves, session
 from tricircle.db.models import VolumeMove
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.xjob.moves import Moves
 
 Object = dict[str, Any]
@@ -52,7 +52,7 @@ async def step(gateway: Gateway, volume_id: str) -> VolumeMove:
     assert pod is not None
 
     def work() -> VolumeMove:
-        _rows().hurry(pod_id)
+        _rows().requeue_now(pod_id)
         Moves(services.identity, services.registry).run(pod)
         found = moves.get(volume_id)
         assert found is not None
@@ -73,8 +73,8 @@ async def go_on(gateway: Gateway, volume_id: str, *until: str) -> VolumeMove:
     raise AssertionError(f"not ended: {found.state}, {found.reason}, {row.last_error}")
 
 
-def _rows() -> Store:
-    return Store(models.Realization, session.write)
+def _rows() -> WorkQueue:
+    return WorkQueue(models.Realization, session.write)
 
 
 def idle(gateway: Gateway) -> bool:

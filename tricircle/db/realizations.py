@@ -4,7 +4,7 @@
 The same table stands in two databases (see ``models.RealizationColumns``), so all here works on a
 table class and sessions that are handed in. The functions work inside the caller's transaction:
 they are the outbox, written together with the change that makes a row dirty. What has transactions
-of its own is ``store.Store``.
+of its own is ``work_queue.WorkQueue``.
 
 A row is dirty exactly while ``next_try_at`` is set, which keeps the search for work cheap; it is
 due once that moment has come. All moments are the database's time (``db/clock.py``).

@@ -18,7 +18,7 @@ from tricircle.conf import CONF
 from tricircle.db import repairs as repairs_table
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import NotYet, Site, named, owner_of
 from tricircle.network.reconcile import repairs
@@ -98,8 +98,8 @@ class _Compared:
 class Audit:
     """Audits one pod, again and again; remembers since when it has seen an orphan."""
 
-    def __init__(self, store: Store, adapters: Mapping[str, Adapter]) -> None:
-        self._store = store
+    def __init__(self, queue: WorkQueue, adapters: Mapping[str, Adapter]) -> None:
+        self._queue = queue
         self._adapters = adapters
         self._seen: dict[str, datetime.datetime] = {}
 
@@ -107,7 +107,7 @@ class Audit:
         """One audit. Raises PodError and DeadlinePassed; then nothing is taken as gone."""
         # First the rows: what comes into being meanwhile is in the lists and found wanted by no
         # row, which matters only once it has been so for a while.
-        rows = self._store.in_pod(site.pod.id, tuple(self._adapters))
+        rows = self._queue.in_pod(site.pod.id, tuple(self._adapters))
         listed = self._lists(site)
         findings = Findings()
         strangers = self._compare(site, rows, listed, findings)
@@ -142,7 +142,7 @@ class Audit:
     ) -> list[Stranger]:
         """Have what differs looked at. What has a row and is another project's is told of."""
         known = {_key(row): row.pod_resource_id for row in rows if row.pod_resource_id}
-        snapshot = _Snapshot(site.neutron, site.store, known=known)
+        snapshot = _Snapshot(site.neutron, site.queue, known=known)
         hidden, unsigned, strangers = [], [], []
         for row in rows:
             adapter = self._adapters[row.resource_type]
@@ -154,7 +154,7 @@ class Audit:
                 told = f"{item['id']} is in use, though it is project {owner_of(item)}'s"
                 strangers.append((_key(row), told))
             if found.differing:
-                if self._store.look([row]):
+                if self._queue.mark_for_check([row]):
                     (findings.gone if item is None else findings.changed).append(_key(row))
                     LOG.info(
                         "Pod %s: the %s differs: %s",
@@ -174,7 +174,7 @@ class Audit:
         """Have copies looked at until half the time to the next audit is over; how many."""
         step = CONF.reconciler.audit_interval / 2 / _SLICES
         slices = ((number, rows[number::_SLICES]) for number in range(min(_SLICES, len(rows))))
-        return sum(self._store.look(some, number * step) for number, some in slices)
+        return sum(self._queue.mark_for_check(some, number * step) for number, some in slices)
 
     # What is not wanted
 
@@ -239,7 +239,7 @@ class Audit:
         central = adapter.central(key.resource_id)
         wanted = central is not None and adapter.belongs(site, central)
         project_id = item.get("project_id")
-        if self._store.found(key, site.pod.id, project_id, item["id"], wanted):
+        if self._queue.found(key, site.pod.id, project_id, item["id"], wanted):
             findings.orphans += not wanted
             findings.adopted += wanted
             if wanted:
@@ -261,7 +261,7 @@ class Audit:
     def _remove_double(self, site: Site, adapter: Adapter, key: Key, item: Resource) -> bool:
         """Remove the copy that the row does not name, as long as that is clear."""
         region = site.pod.region_name
-        row = self._store.get(key, site.pod.id)
+        row = self._queue.get(key, site.pod.id)
         if row is None or not _is_double(row, item):
             return False
         if not adapter.spare(item):

@@ -6,7 +6,7 @@ from oslo_log import log as logging
 from tricircle.db import backup_copies as table
 from tricircle.db import models, session
 from tricircle.db.realizations import Row
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
@@ -26,7 +26,7 @@ class BackupCopies:
 
     def __init__(self, identity: ServiceIdentity) -> None:
         self._identity = identity
-        self._rows = Store(models.Realization, session.write)
+        self._rows = WorkQueue(models.Realization, session.write)
 
     def run(self, pod: Pod) -> int:
         """Work on what is due in a pod; how many rows are right now."""

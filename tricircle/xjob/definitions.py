@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bring definitions (flavors, keypairs, volume types, …) to the pods that lack them.
 
-The rows are in the Tricircle database's ``realizations``; ``Store`` there says what is due and
+The rows are in the Tricircle database's ``realizations``; ``WorkQueue`` there says what is due and
 who works on it.
 """
 
 from oslo_log import log as logging
 
-from tricircle.db import definitions as store
+from tricircle.db import definitions as table
 from tricircle.db import models, session
 from tricircle.db.realizations import Row
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.pods import definitions, rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
@@ -27,7 +27,7 @@ class Definitions:
 
     def __init__(self, identity: ServiceIdentity) -> None:
         self._identity = identity
-        self._rows = Store(models.Realization, session.write)
+        self._rows = WorkQueue(models.Realization, session.write)
 
     def run(self, pod: Pod) -> int:
         """Work on what is due in a pod; how many rows are right now."""
@@ -36,7 +36,7 @@ class Definitions:
 
     def hurry(self, pod: Pod) -> None:
         """The pod is back: what failed there is due now."""
-        self._rows.hurry(pod.id)
+        self._rows.requeue_now(pod.id)
 
     def _one(self, pod: Pod, due: Row) -> bool:
         row = self._rows.claim(due.id)
@@ -44,7 +44,7 @@ class Definitions:
             return False
         kind, key = row.resource_type, row.resource_id
         try:
-            wanted = store.get_any(kind, key)
+            wanted = table.get_any(kind, key)
             there = row.pod_resource_id
             if row.absent or wanted is None:
                 if pod.has(definitions.KINDS[kind].service):
@@ -63,7 +63,7 @@ class Definitions:
 
     def _target(self, pod: Pod, kind: str, right: Right | None = None) -> definitions.Target:
         how = definitions.KINDS[kind]
-        names = store.names(definitions.NAMED, pod.id).get(pod.id)
+        names = table.names(definitions.NAMED, pod.id).get(pod.id)
         adapter = self._identity.adapter(pod, right or how.right)
         return definitions.Target(pod, adapter, how.service, names)
 
@@ -74,12 +74,12 @@ class Definitions:
         """
         kinds = [kind for kind in definitions.NAMED if pod.has(definitions.KINDS[kind].service)]
         if kinds:
-            store.look_again(kinds, pod.id)
+            table.look_again(kinds, pod.id)
         for kind in kinds:
             target = self._target(pod, kind, rights.ADOPTION)
             collection = definitions.KINDS[kind].collection
             for item in collection.list(target) if collection is not None else ():
-                known = store.get_any(kind, target.outside(item["id"]))
+                known = table.get_any(kind, target.outside(item["id"]))
                 if known is None:
                     self._adopt(pod, target, kind, item["id"])
 
@@ -88,11 +88,11 @@ class Definitions:
         body = definitions.read(kind, there, target)
         if body is not None:
             body = {**body, definitions.ADOPTED: True}
-            if store.adopt(kind, there, body, pod.id):
+            if table.adopt(kind, there, body, pod.id):
                 what = (kind.replace("_", " "), body["name"], pod.region_name)
                 LOG.info("The %s %s of pod %s is one of all pods now", *what)
 
     @staticmethod
     def _purge() -> None:
         with session.write() as tx:
-            store.purge(tx)
+            table.purge(tx)

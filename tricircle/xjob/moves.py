@@ -13,12 +13,12 @@ from urllib.parse import urlencode
 
 from oslo_log import log as logging
 
-from tricircle.db import definitions as store
+from tricircle.db import definitions as table
 from tricircle.db import models, moves, session
 from tricircle.db.models import VolumeMove
 from tricircle.db.realizations import Row
 from tricircle.db.storage import Use
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.pods import definitions, rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.errors import PodError
@@ -58,7 +58,7 @@ class Moves:
 
     def __init__(self, identity: ServiceIdentity, registry: Registry) -> None:
         self._identity, self._registry = identity, registry
-        self._rows = Store(models.Realization, session.write)
+        self._rows = WorkQueue(models.Realization, session.write)
         self._steps: dict[str, Callable[[_Move], str]] = {
             "preparing": _prepare,
             "uploading": _upload,
@@ -127,7 +127,7 @@ class Moves:
         moves.save(found.volume_id, state, move.detail)
 
     def _target(self, pod: Pod) -> Target:
-        names = store.names(_KINDS, pod.id).get(pod.id)
+        names = table.names(_KINDS, pod.id).get(pod.id)
         return Target(pod, self._identity.adapter(pod, rights.MOVE), "volume", names)
 
 

@@ -50,9 +50,9 @@ class PodWork:
         self._usage = Usage(runtime.identity)
         self._storage = Storage(runtime.identity)
         self._hosts = Hosts(runtime.identity)
-        self._audit = Audit(runtime.engine.store, ADAPTERS)
+        self._audit = Audit(runtime.engine.queue, ADAPTERS)
         self._endpoints = EndpointWatch()
-        self._needs = needs.Sweeper(runtime.engine.store, pod_id, changes)
+        self._needs = needs.Sweeper(runtime.engine.queue, pod_id, changes)
         self._was_away = self._mirror_waits = False
         self._at_work: set[str] = set()
         self._room = CONF.reconciler.threads_per_pod * 4
@@ -137,11 +137,11 @@ class PodWork:
         engine = self._runtime.engine
         if self._was_away:
             self._was_away = False
-            engine.store.hurry(pod.id)
+            engine.queue.requeue_now(pod.id)
             self._audits.wake()
             # What it made and could not tell anybody of is counted at once.
             self._usage_audits.wake()
-        rows = engine.store.due(pod.id, self._room, tuple(ADAPTERS))
+        rows = engine.queue.due(pod.id, self._room, tuple(ADAPTERS))
         self._more = len(rows) == self._room
         for row in sorted(rows, key=engine.order):
             with self._lock:

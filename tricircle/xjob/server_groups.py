@@ -13,7 +13,7 @@ from tricircle.conf import CONF
 from tricircle.db import models, session
 from tricircle.db import server_groups as table
 from tricircle.db.realizations import Row
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.pods import rights, server_groups
 from tricircle.pods.definitions import Target
 from tricircle.pods.document import pages
@@ -34,7 +34,7 @@ class ServerGroups:
 
     def __init__(self, identity: ServiceIdentity) -> None:
         self._identity = identity
-        self._rows = Store(models.Realization, session.write)
+        self._rows = WorkQueue(models.Realization, session.write)
 
     def run(self, pod: Pod) -> int:
         """Work on what is due in a pod; how many rows are right now."""

@@ -37,7 +37,7 @@ class Service:
 
     def __init__(self, runtime: Runtime, member: str | None = None) -> None:
         self._runtime = runtime
-        self._changes = needs.Changes(runtime.engine.store)
+        self._changes = needs.Changes(runtime.engine.queue)
         self._pods: dict[str, PodWork] = {}
         self._prober = _Prober(Prober(runtime.identity))
         creations = Creations(runtime.registry, runtime.identity)
@@ -90,20 +90,20 @@ class Service:
 
     def _forget_pods(self) -> None:
         """Forget what was wanted in pods that are registered no more."""
-        store = self._runtime.engine.store
+        queue = self._runtime.engine.queue
         # In this order: a row is written only where there is a pod.
-        known = store.pod_ids()
+        known = queue.pod_ids()
         self._runtime.registry.refresh()
         registered = {pod.id for pod in self._runtime.registry.all()}
         # With no pod at all it is likelier that this is the wrong database.
         for pod_id in known - registered if registered else ():
             LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
-            store.forget_pod(pod_id)
-            tunnel_endpoints.forget_pod(store, pod_id)
-            group_members.look_again(store)
+            queue.forget_pod(pod_id)
+            tunnel_endpoints.forget_pod(queue, pod_id)
+            group_members.look_again(queue)
 
     def _sweep_bridges(self) -> None:
-        bridges.sweep(self._runtime.engine.store)
+        bridges.sweep(self._runtime.engine.queue)
 
     def _report(self) -> None:
         pods = self._runtime.registry.fresh().all()

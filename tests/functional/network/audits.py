@@ -13,7 +13,7 @@ def audit(stage: Stage, region: str, by: Audit | None = None) -> Findings:
     running = runtime.get()
     pod = running.registry.fresh().by_region(region)
     assert pod is not None
-    by = by or Audit(running.engine.store, ADAPTERS)
+    by = by or Audit(running.engine.queue, ADAPTERS)
     return by.run(running.engine.site(pod, Deadline(40)))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.network.pod_api.neutron_client import PodNeutron
 
 
@@ -21,11 +21,11 @@ class Killer:
         self.left: int | None = None
         for cls, name in (
             (PodNeutron, "_call"),
-            (Store, "claim_all"),
-            (Store, "created"),
-            (Store, "realized"),
-            (Store, "gone"),
-            (Store, "release"),
+            (WorkQueue, "claim_all"),
+            (WorkQueue, "created"),
+            (WorkQueue, "realized"),
+            (WorkQueue, "gone"),
+            (WorkQueue, "release"),
         ):
             monkeypatch.setattr(cls, name, self._wrapped(getattr(cls, name)))
 

@@ -86,7 +86,7 @@ def joined(stage: Stage, region: str, router: Object) -> set[str]:
 def clean(stage: Stage) -> None:
     """Nothing of ours is left anywhere."""
     stage.reconcile()
-    bridges.sweep(runtime.get().engine.store)
+    bridges.sweep(runtime.get().engine.queue)
     for region in stage.pod_ids:
         assert stage.empty(region), region
     assert stage.rows() == []

@@ -106,12 +106,12 @@ class Stage:
             for region in regions or self.pod_ids:
                 if sweep:
                     # As xjob does it: once, and then when there was a change.
-                    state = needs.Changes(running.engine.store).state()
+                    state = needs.Changes(running.engine.queue).state()
                     if swept.get(region) != state:
                         swept[region] = state
                         pod = running.registry.fresh().by_region(region)
                         assert pod is not None
-                        done += needs.sweep(running.engine.store, pod.id)
+                        done += needs.sweep(running.engine.queue, pod.id)
                 done += self.work(region)
             if not done and not self.pending(*regions):
                 return
@@ -122,14 +122,14 @@ class Stage:
         running = runtime.get()
         pod = running.registry.fresh().by_region(region)
         assert pod is not None
-        due = running.engine.store.due(pod.id, 100)
+        due = running.engine.queue.due(pod.id, 100)
         return sum(
             running.engine.reconcile(pod, row.id) for row in sorted(due, key=running.engine.order)
         )
 
     def want(self, port: Object, region: str) -> None:
         """What is written when a port is to be bound in a pod; nothing is made there yet."""
-        runtime.get().engine.store.transact(
+        runtime.get().engine.queue.transact(
             lambda tx: outbox.wanted_for_port(outbox.SessionOnly(tx), port, self.pod_ids[region])
         )
 
@@ -145,26 +145,26 @@ class Stage:
     def withdraw(self, port: Object, region: str) -> None:
         """What unbinding a port does."""
         key, pod_ids = Key("port", port["id"]), [self.pod_ids[region]]
-        runtime.get().engine.store.transact(
+        runtime.get().engine.queue.transact(
             lambda tx: realizations.retire(tx, models.Realization, key, pod_ids)
         )
 
     def touch(self, kind: str, resource_id: str) -> None:
         """Mark a resource as changed."""
-        runtime.get().engine.store.transact(
+        runtime.get().engine.queue.transact(
             lambda tx: realizations.touch(tx, models.Realization, Key(kind, resource_id))
         )
 
     def pending(self, *regions: str) -> list[Row]:
         """Rows with work to do at once."""
-        store = runtime.get().engine.store
+        queue = runtime.get().engine.queue
         ids = [self.pod_ids[region] for region in regions or self.pod_ids]
-        return [row for pod_id in ids for row in store.due(pod_id, 100)]
+        return [row for pod_id in ids for row in queue.due(pod_id, 100)]
 
     def forget_claims(self) -> None:
         """Let time pass: claims of the dead run out, waits are over."""
         table = models.Realization
-        runtime.get().engine.store.transact(
+        runtime.get().engine.queue.transact(
             lambda tx: tx.execute(
                 sa.update(table)
                 .where(sa.or_(table.next_try_at.is_not(None), table.claimed_by.is_not(None)))
@@ -173,11 +173,11 @@ class Stage:
         )
 
     def row(self, kind: str, resource_id: str, region: str) -> Row | None:
-        return runtime.get().engine.store.get(Key(kind, resource_id), self.pod_ids[region])
+        return runtime.get().engine.queue.get(Key(kind, resource_id), self.pod_ids[region])
 
     def rows(self) -> list[Row]:
         query = sa.select(models.Realization)
-        found: list[Row] = runtime.get().engine.store.transact(lambda tx: list(tx.scalars(query)))
+        found: list[Row] = runtime.get().engine.queue.transact(lambda tx: list(tx.scalars(query)))
         return found
 
     # -- the pods ----------------------------------------------------------------------------

@@ -10,14 +10,14 @@ import sys
 from tricircle.conf import CONF
 from tricircle.db import clock, creations, jobs, pods, session
 from tricircle.db.models import Realization
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 
 
 def main(url: str, claimed: str, free: str, pod_id: str) -> None:
     CONF([], project="tricircle", default_config_files=[])
     CONF.set_override("connection", url, group="tricircle_database")
     CONF.set_override("lease_seconds", 20, group="reconciler")
-    store = Store(Realization, session.write)
+    queue = WorkQueue(Realization, session.write)
     pods.list_all()
     own, moment = datetime.datetime.now(datetime.UTC).replace(tzinfo=None), clock.now()
     minute_ago = moment - datetime.timedelta(seconds=30)
@@ -25,12 +25,12 @@ def main(url: str, claimed: str, free: str, pod_id: str) -> None:
     assert working is not None
     found = {
         "ahead": (own - moment).total_seconds(),
-        "stolen": store.claim(claimed) is not None,
-        "due": [row.id for row in store.due(pod_id, 9)],
+        "stolen": queue.claim(claimed) is not None,
+        "due": [row.id for row in queue.due(pod_id, 9)],
         "state": jobs.state(working),
         "stale": len(creations.stale(30)),
         "probes": pods.claim_probe(pod_id, moment, minute_ago),
-        "got": store.claim(free) is not None,
+        "got": queue.claim(free) is not None,
     }
     print(json.dumps(found))
 

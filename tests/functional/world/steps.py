@@ -22,7 +22,7 @@ from tricircle.db.allocations import Limits, Wish
 from tricircle.db.errors import Duplicate, NotFound, OverLimit
 from tricircle.db.models import Realization
 from tricircle.db.storage import Use
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 
 PROJECT, USER = "project", "user"
 
@@ -77,19 +77,19 @@ def keypair(limit: int, number: int) -> str:
 
 
 def claim(row_ids: list[str], number: int) -> str:
-    store = Store(Realization, session.write)
-    row = store.claim(row_ids[number])
+    queue = WorkQueue(Realization, session.write)
+    row = queue.claim(row_ids[number])
     if row is None:
         return "another's"
-    assert store.created(row, f"{uuid.uuid4()}")
+    assert queue.created(row, f"{uuid.uuid4()}")
     return "mine"
 
 
 def claim_many(row_ids: list[str], number: int) -> str:
-    store = Store(Realization, session.write)
-    mine = store.claim_all(row_ids)
+    queue = WorkQueue(Realization, session.write)
+    mine = queue.claim_all(row_ids)
     for row in mine:
-        if row.attempts > 1 or not store.realized(row, "inside"):
+        if row.attempts > 1 or not queue.realized(row, "inside"):
             return "lost"
     return "done"
 

@@ -17,7 +17,7 @@ from tricircle.conf import CONF
 from tricircle.db import clock, creations, jobs, pods, realizations, session
 from tricircle.db.models import Realization
 from tricircle.db.realizations import Key
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 
 LEASE = 20
 
@@ -41,14 +41,14 @@ def look(offset: str, *arguments: str) -> Any:
 def test_claims_go_by_the_databases_clock(database: str, offset: str) -> None:
     pod_id = pods.list_all()[0].id
     CONF.set_override("lease_seconds", LEASE, group="reconciler")
-    store = Store(Realization, session.write)
+    queue = WorkQueue(Realization, session.write)
     with session.write() as tx:
         for name in ("claimed", "free"):
             realizations.ensure(tx, Realization, Key("thing", name), pod_id, None)
-    row, free = (store.get(Key("thing", name), pod_id) for name in ("claimed", "free"))
+    row, free = (queue.get(Key("thing", name), pod_id) for name in ("claimed", "free"))
     assert row is not None
     assert free is not None
-    mine = store.claim(row.id)
+    mine = queue.claim(row.id)
     assert mine is not None
     creations.begin("server", "project")
     assert pods.claim_probe(pod_id, clock.now(), clock.now())
@@ -69,7 +69,7 @@ def test_claims_go_by_the_databases_clock(database: str, offset: str) -> None:
     assert until is not None
     left = until - clock.now()
     assert datetime.timedelta() < left <= datetime.timedelta(seconds=LEASE)
-    assert store.realized(mine, "inside")
+    assert queue.realized(mine, "inside")
 
 
 def test_a_clock_is_asked_anew(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

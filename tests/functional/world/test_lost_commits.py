@@ -33,7 +33,7 @@ from tricircle.db.errors import Duplicate, NotFound
 from tricircle.db.models import Realization
 from tricircle.db.realizations import Key
 from tricircle.db.storage import Use
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 
 PROJECT, USER = "project", "user"
 
@@ -117,14 +117,14 @@ def test_what_is_made(between: Between) -> None:
 
 
 def test_a_claim(between: Between) -> None:
-    store = Store(Realization, session.write)
+    queue = WorkQueue(Realization, session.write)
     (pod_id, *_) = pod_ids()
     with session.write() as tx:
         realizations.ensure(tx, Realization, Key("thing", "one"), pod_id, None)
-    row = store.get(Key("thing", "one"), pod_id)
+    row = queue.get(Key("thing", "one"), pod_id)
     assert row is not None
     between.commits_to_lose = 1
-    mine = store.claim(row.id)
+    mine = queue.claim(row.id)
     assert mine is not None
     assert mine.attempts == 1
-    assert store.claim(row.id) is None
+    assert queue.claim(row.id) is None

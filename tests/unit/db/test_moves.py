@@ -6,7 +6,7 @@ import pytest
 from tricircle.db import definitions, models, moves, pods, routings, session, storage
 from tricircle.db.errors import Duplicate
 from tricircle.db.storage import Use
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 
 pytestmark = pytest.mark.usefixtures("db")
 USE = Use("volume", 1, "t")
@@ -19,15 +19,15 @@ def two() -> tuple[str, str]:
 
 
 @pytest.fixture
-def rows() -> Store:
-    return Store(models.Realization, session.write)
+def rows() -> WorkQueue:
+    return WorkQueue(models.Realization, session.write)
 
 
-def due(rows: Store, pod_id: str) -> list[str]:
+def due(rows: WorkQueue, pod_id: str) -> list[str]:
     return [row.resource_id for row in rows.due(pod_id, 10, (moves.KIND,))]
 
 
-def test_a_move_is_a_job_of_the_new_pod(two: tuple[str, str], rows: Store) -> None:
+def test_a_move_is_a_job_of_the_new_pod(two: tuple[str, str], rows: WorkQueue) -> None:
     moves.begin("v", "p", *two)
     assert due(rows, two[1]) == ["v"]
     assert due(rows, two[0]) == []
@@ -51,7 +51,7 @@ def test_what_the_steps_found_is_kept_together(two: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("reached", ["copying", "handing over"])
 def test_what_was_called_off_in_the_middle_of_a_step_stays_so(
-    two: tuple[str, str], rows: Store, reached: str
+    two: tuple[str, str], rows: WorkQueue, reached: str
 ) -> None:
     moves.begin("v", "p", *two)
     moves.save("v", "verifying", {})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store of realizations: who works on what, and what is dirty."""
+"""The work queue: who works on what, and what is dirty."""
 
 import datetime
 import threading
@@ -12,120 +12,120 @@ import sqlalchemy as sa
 from tricircle.conf import CONF
 from tricircle.db import models, realizations, session
 from tricircle.db.realizations import Key, Row
-from tricircle.db.store import Busy, Store
+from tricircle.db.work_queue import Busy, WorkQueue
 
 KEY, POD = Key("network", "n1"), "p1"
 
 
 @pytest.fixture
-def store(db: None) -> Iterator[Store]:
-    made = Store(models.Realization, session.write)
+def queue(db: None) -> Iterator[WorkQueue]:
+    made = WorkQueue(models.Realization, session.write)
     yield made
     for token in made._leases.held():  # there is no database to renew them in
         made._leases.drop(token)
 
 
-def ensure(store: Store, key: Key = KEY, pod: str = POD) -> bool:
-    made: bool = store.transact(
+def ensure(queue: WorkQueue, key: Key = KEY, pod: str = POD) -> bool:
+    made: bool = queue.transact(
         lambda tx: realizations.ensure(tx, models.Realization, key, pod, "project")
     )
     return made
 
 
-def change(store: Store, function: object, key: Key = KEY) -> int:
-    number: int = store.transact(lambda tx: function(tx, models.Realization, key))  # type: ignore[operator]
+def change(queue: WorkQueue, function: object, key: Key = KEY) -> int:
+    number: int = queue.transact(lambda tx: function(tx, models.Realization, key))  # type: ignore[operator]
     return number
 
 
-def row(store: Store) -> Row:
-    found = store.get(KEY, POD)
+def row(queue: WorkQueue) -> Row:
+    found = queue.get(KEY, POD)
     assert found is not None
     return found
 
 
-def claimed(store: Store) -> Row:
-    found = store.claim(row(store).id)
+def claimed(queue: WorkQueue) -> Row:
+    found = queue.claim(row(queue).id)
     assert found is not None
     return found
 
 
-def later(store: Store, seconds: float) -> None:
+def later(queue: WorkQueue, seconds: float) -> None:
     """As if so much time had passed since the one row was written."""
     past, moved = datetime.timedelta(seconds=seconds), {}
     for name in ("claimed_until", "next_try_at"):
-        if (moment := getattr(row(store), name)) is not None:
+        if (moment := getattr(row(queue), name)) is not None:
             moved[name] = moment - past
-    store.transact(lambda tx: tx.execute(sa.update(models.Realization).values(moved)))
+    queue.transact(lambda tx: tx.execute(sa.update(models.Realization).values(moved)))
 
 
-def test_a_row_is_made_once(store: Store) -> None:
-    assert ensure(store) is True
-    assert ensure(store) is False
-    assert [found.id for found in store.due(POD, 10)] == [row(store).id]
-    assert store.due("another", 10) == []
+def test_a_row_is_made_once(queue: WorkQueue) -> None:
+    assert ensure(queue) is True
+    assert ensure(queue) is False
+    assert [found.id for found in queue.due(POD, 10)] == [row(queue).id]
+    assert queue.due("another", 10) == []
 
 
-def test_a_claim_is_one_workers(store: Store) -> None:
-    ensure(store)
-    wanted = row(store).id
+def test_a_claim_is_one_workers(queue: WorkQueue) -> None:
+    ensure(queue)
+    wanted = row(queue).id
     found = []
-    threads = [threading.Thread(target=lambda: found.append(store.claim(wanted))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(queue.claim(wanted))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len([one for one in found if one is not None]) == 1
-    assert store.due(POD, 10) == []
+    assert queue.due(POD, 10) == []
 
 
-def test_a_claim_runs_out(store: Store) -> None:
-    ensure(store)
-    first = claimed(store)
-    later(store, CONF.reconciler.lease_seconds + 1)
-    second = claimed(store)
+def test_a_claim_runs_out(queue: WorkQueue) -> None:
+    ensure(queue)
+    first = claimed(queue)
+    later(queue, CONF.reconciler.lease_seconds + 1)
+    second = claimed(queue)
     assert second.attempts == 2
     # The one whose claim ran out can do no harm.
-    assert store.realized(first, "x") is False
-    assert store.failed(first, "late") is False
-    assert store.realized(second, "there") is True
-    assert row(store).pod_resource_id == "there"
+    assert queue.realized(first, "x") is False
+    assert queue.failed(first, "late") is False
+    assert queue.realized(second, "there") is True
+    assert row(queue).pod_resource_id == "there"
 
 
-def test_many_are_claimed_at_once(store: Store) -> None:
+def test_many_are_claimed_at_once(queue: WorkQueue) -> None:
     keys = [Key("port", f"p{number}") for number in range(4)]
     for key in keys:
-        ensure(store, key)
-    ids = [found.id for key in keys if (found := store.get(key, POD))]
-    taken, later = store.claim(ids[0]), store.claim(ids[1])
+        ensure(queue, key)
+    ids = [found.id for key in keys if (found := queue.get(key, POD))]
+    taken, later = queue.claim(ids[0]), queue.claim(ids[1])
     assert taken is not None
     assert later is not None
-    store.failed(later, "not now", 60)
+    queue.failed(later, "not now", 60)
     # Neither another's nor what is to wait, unless it is asked for by name.
-    assert {one.id for one in store.claim_all(ids, due=True)} == {*ids[2:]}
-    assert store.claim(ids[1], due=True) is None
-    mine = store.claim(ids[1])
+    assert {one.id for one in queue.claim_all(ids, due=True)} == {*ids[2:]}
+    assert queue.claim(ids[1], due=True) is None
+    mine = queue.claim(ids[1])
     assert mine is not None
-    tokens = {one.claimed_by for key in keys if (one := store.get(key, POD))}
+    tokens = {one.claimed_by for key in keys if (one := queue.get(key, POD))}
     assert len(tokens) == 4
-    assert store.claim_all([]) == []
+    assert queue.claim_all([]) == []
 
 
-def test_what_is_new_in_a_pod(store: Store) -> None:
+def test_what_is_new_in_a_pod(queue: WorkQueue) -> None:
     keys = [Key("port", name) for name in ("new", "there", "unwanted")]
     for key in keys:
-        ensure(store, key)
+        ensure(queue, key)
     for key, work in zip(keys[1:], ("created", "failed"), strict=True):
-        found = store.get(key, POD)
+        found = queue.get(key, POD)
         assert found is not None
-        mine = store.claim(found.id)
+        mine = queue.claim(found.id)
         assert mine is not None
-        getattr(store, work)(mine, "some word")
-        store.release(mine)
-    change(store, realizations.retire, keys[2])
-    store.hurry(POD)
-    assert {one.resource_id for one in store.due(POD, 10)} == {"new", "there", "unwanted"}
-    assert [one.resource_id for one in store.due(POD, 10, new=True)] == ["new"]
-    assert store.due(POD, 10, ("network",), new=True) == []
+        getattr(queue, work)(mine, "some word")
+        queue.release(mine)
+    change(queue, realizations.retire, keys[2])
+    queue.requeue_now(POD)
+    assert {one.resource_id for one in queue.due(POD, 10)} == {"new", "there", "unwanted"}
+    assert [one.resource_id for one in queue.due(POD, 10, new=True)] == ["new"]
+    assert queue.due(POD, 10, ("network",), new=True) == []
 
 
 @pytest.fixture
@@ -135,105 +135,105 @@ def short_leases() -> Iterator[None]:
     CONF.clear_override("lease_seconds", group="reconciler")
 
 
-def test_a_claim_lasts_while_its_worker_lives(store: Store, short_leases: None) -> None:
-    ensure(store)
-    first = claimed(store)
+def test_a_claim_lasts_while_its_worker_lives(queue: WorkQueue, short_leases: None) -> None:
+    ensure(queue)
+    first = claimed(queue)
     # As a worker that died would leave it: nobody renews what another process has claimed.
-    another = Store(models.Realization, session.write)
+    another = WorkQueue(models.Realization, session.write)
     for _ in range(2):
-        until, deadline = row(store).claimed_until, time.monotonic() + 10
-        while row(store).claimed_until == until:
+        until, deadline = row(queue).claimed_until, time.monotonic() + 10
+        while row(queue).claimed_until == until:
             assert time.monotonic() < deadline, "a claim is not renewed"
             time.sleep(0.05)
         assert another.claim(first.id) is None
-    store._leases.drop(first.claimed_by)
+    queue._leases.drop(first.claimed_by)
     deadline = time.monotonic() + 10
     while another.claim(first.id) is None:
         assert time.monotonic() < deadline, "a dead worker's row is not free"
         time.sleep(0.1)
-    assert store.realized(first, "x") is False
+    assert queue.realized(first, "x") is False
 
 
-def test_no_claim_lasts_for_ever(store: Store, short_leases: None) -> None:
+def test_no_claim_lasts_for_ever(queue: WorkQueue, short_leases: None) -> None:
     CONF.set_override("claim_seconds", 1, group="reconciler")
     try:
-        ensure(store)
-        forgotten = claimed(store)
+        ensure(queue)
+        forgotten = claimed(queue)
         deadline = time.monotonic() + 10
-        while store.claim(forgotten.id) is None:
+        while queue.claim(forgotten.id) is None:
             assert time.monotonic() < deadline, "forgotten work keeps its claim"
             time.sleep(0.1)
     finally:
         CONF.clear_override("claim_seconds", group="reconciler")
 
 
-def test_nothing_is_renewed_after_the_work(store: Store) -> None:
-    ensure(store)
-    store.created(claimed(store), "there")
-    assert len(store._leases.held()) == 1
-    store.realized(row(store), "there")
-    assert store._leases.held() == {}
-    change(store, realizations.touch)
-    store.failed(claimed(store), "no")
-    store.hurry(POD)
-    change(store, realizations.retire)
-    store.gone(claimed(store))
-    with store.alone(KEY):
-        assert len(store._leases.held()) == 1
-    assert store._leases.held() == {}
+def test_nothing_is_renewed_after_the_work(queue: WorkQueue) -> None:
+    ensure(queue)
+    queue.created(claimed(queue), "there")
+    assert len(queue._leases.held()) == 1
+    queue.realized(row(queue), "there")
+    assert queue._leases.held() == {}
+    change(queue, realizations.touch)
+    queue.failed(claimed(queue), "no")
+    queue.requeue_now(POD)
+    change(queue, realizations.retire)
+    queue.gone(claimed(queue))
+    with queue.exclusive(KEY):
+        assert len(queue._leases.held()) == 1
+    assert queue._leases.held() == {}
 
 
-def test_who_is_alone_is_in_no_pod(store: Store) -> None:
+def test_who_is_alone_is_in_no_pod(queue: WorkQueue) -> None:
     """Nobody forgets the lock with the rows of pods that are no more, and lets a second one in."""
-    ensure(store)
-    with store.alone(Key("bridge", "a router")):
-        assert store.pod_ids() == {POD}
-        with pytest.raises(Busy), store.alone(Key("bridge", "a router")):
+    ensure(queue)
+    with queue.exclusive(Key("bridge", "a router")):
+        assert queue.pod_ids() == {POD}
+        with pytest.raises(Busy), queue.exclusive(Key("bridge", "a router")):
             pass
-    assert store.pod_ids() == {POD}
+    assert queue.pod_ids() == {POD}
 
 
-def test_clean_rows_are_no_work(store: Store) -> None:
-    ensure(store)
-    store.realized(claimed(store), "there")
-    assert row(store).next_try_at is None
-    assert row(store).attempts == 0
-    assert store.claim(row(store).id) is None
-    assert change(store, realizations.touch) == 1
-    assert len(store.due(POD, 10)) == 1
+def test_clean_rows_are_no_work(queue: WorkQueue) -> None:
+    ensure(queue)
+    queue.realized(claimed(queue), "there")
+    assert row(queue).next_try_at is None
+    assert row(queue).attempts == 0
+    assert queue.claim(row(queue).id) is None
+    assert change(queue, realizations.touch) == 1
+    assert len(queue.due(POD, 10)) == 1
 
 
-def test_a_change_during_the_work_stays(store: Store) -> None:
-    ensure(store)
-    working = claimed(store)
-    change(store, realizations.touch)
-    store.realized(working, "there")
-    assert row(store).realized_revision == 1
-    assert row(store).wanted_revision == 2
-    assert len(store.due(POD, 10)) == 1
+def test_a_change_during_the_work_stays(queue: WorkQueue) -> None:
+    ensure(queue)
+    working = claimed(queue)
+    change(queue, realizations.touch)
+    queue.realized(working, "there")
+    assert row(queue).realized_revision == 1
+    assert row(queue).wanted_revision == 2
+    assert len(queue.due(POD, 10)) == 1
 
 
-def test_what_is_changed_during_a_rest_is_kept_for_after_it(store: Store) -> None:
-    ensure(store)
-    store.realized(claimed(store), "there", 60)
-    change(store, realizations.touch)
-    assert store.due(POD, 10) == []
+def test_what_is_changed_during_a_rest_is_kept_for_after_it(queue: WorkQueue) -> None:
+    ensure(queue)
+    queue.realized(claimed(queue), "there", 60)
+    change(queue, realizations.touch)
+    assert queue.due(POD, 10) == []
     # Nor is it anybody else's, of whatever process.
-    assert Store(models.Realization, session.write).claim(row(store).id) is None
-    later(store, 60)
-    assert store.due(POD, 10) != [], "what was changed is lost"
-    after = claimed(store)
+    assert WorkQueue(models.Realization, session.write).claim(row(queue).id) is None
+    later(queue, 60)
+    assert queue.due(POD, 10) != [], "what was changed is lost"
+    after = claimed(queue)
     assert after.attempts == 1
     assert after.wanted_revision == 2
 
 
-def test_a_rest_is_over_when_nothing_was_changed(store: Store) -> None:
-    ensure(store)
-    store.realized(claimed(store), "there", 60)
-    later(store, 60)
-    assert store.due(POD, 10) == []
-    change(store, realizations.touch)
-    assert len(store.due(POD, 10)) == 1
+def test_a_rest_is_over_when_nothing_was_changed(queue: WorkQueue) -> None:
+    ensure(queue)
+    queue.realized(claimed(queue), "there", 60)
+    later(queue, 60)
+    assert queue.due(POD, 10) == []
+    change(queue, realizations.touch)
+    assert len(queue.due(POD, 10)) == 1
 
 
 @pytest.fixture
@@ -246,101 +246,101 @@ def slowly() -> Iterator[None]:
     CONF.clear_override("backoff_most", group="reconciler")
 
 
-def fail_after(store: Store, seconds: float) -> float:
+def fail_after(queue: WorkQueue, seconds: float) -> float:
     """The work fails once more, ``seconds`` after it did first; how long the next try waits."""
     since = models.now() - datetime.timedelta(seconds=seconds)
     table = models.Realization
-    if row(store).failing_since:
-        store.transact(lambda tx: tx.execute(sa.update(table).values(failing_since=since)))
-    store.failed(claimed(store), "Pod p1: no")
-    return float((row(store).next_try_at - models.now()).total_seconds())  # type: ignore[operator]
+    if row(queue).failing_since:
+        queue.transact(lambda tx: tx.execute(sa.update(table).values(failing_since=since)))
+    queue.failed(claimed(queue), "Pod p1: no")
+    return float((row(queue).next_try_at - models.now()).total_seconds())  # type: ignore[operator]
 
 
-def test_failures_wait_longer_and_longer(store: Store, slowly: None) -> None:
-    ensure(store)
-    assert 7 < fail_after(store, 0) <= 10
-    assert row(store).last_error == "Pod p1: no"
-    assert 22 < fail_after(store, 30) <= 31
-    assert 70 < fail_after(store, 500) <= 100
-    assert store.due(POD, 10) == []
-    since = row(store).failing_since
-    store.hurry(POD)
-    assert len(store.due(POD, 10)) == 1
-    store.failed(claimed(store), "again")
-    assert row(store).failing_since == since
-    store.realized(claimed(store), "there")
-    assert row(store).failing_since is row(store).last_error is None
+def test_failures_wait_longer_and_longer(queue: WorkQueue, slowly: None) -> None:
+    ensure(queue)
+    assert 7 < fail_after(queue, 0) <= 10
+    assert row(queue).last_error == "Pod p1: no"
+    assert 22 < fail_after(queue, 30) <= 31
+    assert 70 < fail_after(queue, 500) <= 100
+    assert queue.due(POD, 10) == []
+    since = row(queue).failing_since
+    queue.requeue_now(POD)
+    assert len(queue.due(POD, 10)) == 1
+    queue.failed(claimed(queue), "again")
+    assert row(queue).failing_since == since
+    queue.realized(claimed(queue), "there")
+    assert row(queue).failing_since is row(queue).last_error is None
 
 
 def test_what_was_tried_often_at_first_does_not_wait_the_longest(
-    store: Store, slowly: None
+    queue: WorkQueue, slowly: None
 ) -> None:
-    ensure(store)
+    ensure(queue)
     for _ in range(20):
-        store.failed(claimed(store), "Pod p1: in use", delay=0)
-    assert row(store).attempts == 20
-    assert fail_after(store, 12) < 13
+        queue.failed(claimed(queue), "Pod p1: in use", delay=0)
+    assert row(queue).attempts == 20
+    assert fail_after(queue, 12) < 13
 
 
-def test_what_is_not_wanted_any_more_begins_anew(store: Store, slowly: None) -> None:
-    ensure(store)
-    fail_after(store, 0)
-    fail_after(store, 500)
-    change(store, realizations.retire)
-    assert fail_after(store, 0) <= 10
+def test_what_is_not_wanted_any_more_begins_anew(queue: WorkQueue, slowly: None) -> None:
+    ensure(queue)
+    fail_after(queue, 0)
+    fail_after(queue, 500)
+    change(queue, realizations.retire)
+    assert fail_after(queue, 0) <= 10
 
 
-def test_only_some_are_hurried(store: Store, slowly: None) -> None:
-    ensure(store)
-    store.failed(claimed(store), "Pod p1: no")
-    store.hurry(POD, [Key("network", "another")])
-    store.hurry(POD, [])
-    assert store.due(POD, 10) == []
-    store.hurry(POD, [KEY])
-    assert len(store.due(POD, 10)) == 1
+def test_only_some_are_hurried(queue: WorkQueue, slowly: None) -> None:
+    ensure(queue)
+    queue.failed(claimed(queue), "Pod p1: no")
+    queue.requeue_now(POD, [Key("network", "another")])
+    queue.requeue_now(POD, [])
+    assert queue.due(POD, 10) == []
+    queue.requeue_now(POD, [KEY])
+    assert len(queue.due(POD, 10)) == 1
 
 
-def test_gone(store: Store) -> None:
-    ensure(store)
-    store.realized(claimed(store), "there")
-    assert change(store, realizations.retire) == 1
-    assert change(store, realizations.touch) == 0
-    assert store.gone(claimed(store)) is True
-    assert store.get(KEY, POD) is None
+def test_gone(queue: WorkQueue) -> None:
+    ensure(queue)
+    queue.realized(claimed(queue), "there")
+    assert change(queue, realizations.retire) == 1
+    assert change(queue, realizations.touch) == 0
+    assert queue.gone(claimed(queue)) is True
+    assert queue.get(KEY, POD) is None
 
 
-def test_wanted_again_during_the_removal(store: Store) -> None:
-    ensure(store)
-    store.realized(claimed(store), "there")
-    change(store, realizations.retire)
-    working = claimed(store)
-    assert ensure(store) is True
-    assert store.gone(working) is False
-    after = row(store)
+def test_wanted_again_during_the_removal(queue: WorkQueue) -> None:
+    ensure(queue)
+    queue.realized(claimed(queue), "there")
+    change(queue, realizations.retire)
+    working = claimed(queue)
+    assert ensure(queue) is True
+    assert queue.gone(working) is False
+    after = row(queue)
     assert (after.absent, after.pod_resource_id, after.realized_revision) == (False, None, None)
-    assert len(store.due(POD, 10)) == 1
+    assert len(queue.due(POD, 10)) == 1
 
 
-def test_lookups(store: Store) -> None:
-    ensure(store)
-    ensure(store, Key("network", "n2"))
-    store.realized(claimed(store), "there")
-    assert store.mapped("network", ["n1", "n2"], POD) == {"n1": "there"}
-    assert store.wanted("network", ["n1", "n2", "n3"], POD) == {"n1", "n2"}
-    assert store.mapped("network", [], POD) == {}
-    store.forget_pod(POD)
-    assert store.wanted("network", ["n1", "n2"], POD) == set()
+def test_lookups(queue: WorkQueue) -> None:
+    ensure(queue)
+    ensure(queue, Key("network", "n2"))
+    queue.realized(claimed(queue), "there")
+    assert queue.mapped("network", ["n1", "n2"], POD) == {"n1": "there"}
+    assert queue.wanted("network", ["n1", "n2", "n3"], POD) == {"n1", "n2"}
+    assert queue.mapped("network", [], POD) == {}
+    queue.forget_pod(POD)
+    assert queue.wanted("network", ["n1", "n2"], POD) == set()
 
 
-def test_what_is_right(store: Store) -> None:
+def test_what_is_right(queue: WorkQueue) -> None:
     other = Key("subnet", "n1")
-    ensure(store)
-    assert store.right([KEY, other], POD) == set()
-    store.realized(claimed(store), "there")
-    ensure(store, other)
-    assert store.right([KEY, other], POD) == {KEY}
-    assert store.right([KEY], "another") == store.right([], POD) == set()
-    change(store, realizations.touch)
-    assert store.right([KEY], POD) == set()
-    change(store, realizations.retire)
-    assert store.right([KEY], POD) == set()
+    ensure(queue)
+    assert queue.in_sync([KEY, other], POD) == set()
+    queue.realized(claimed(queue), "there")
+    ensure(queue, other)
+    assert queue.in_sync([KEY, other], POD) == {KEY}
+    assert queue.in_sync([KEY], "another") == queue.in_sync([], POD) == set()
+    change(queue, realizations.touch)
+    assert queue.in_sync([KEY], POD) == set()
+    change(queue, realizations.retire)
+    assert queue.in_sync([KEY], POD) == set()

@@ -16,7 +16,7 @@ from tricircle.db import models, session
 from tricircle.db import server_groups as table
 from tricircle.db.errors import NotFound
 from tricircle.db.models import ServerGroup
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -51,7 +51,7 @@ async def ensure(call: Call, group: ServerGroup, pod: Pod) -> str:
             raise Fault(400, f"Instance group {group.id} could not be found.") from None
         if row.pod_resource_id is not None:
             return row.pod_resource_id
-        rows = Store(models.Realization, session.write)
+        rows = WorkQueue(models.Realization, session.write)
         mine = await in_thread(rows.claim, row.id)
         if mine is not None:
             return await _made(call, group, pod, rows, mine)
@@ -60,7 +60,7 @@ async def ensure(call: Call, group: ServerGroup, pod: Pod) -> str:
         await asyncio.sleep(_PAUSE)  # somebody else is making it
 
 
-async def _made(call: Call, group: ServerGroup, pod: Pod, rows: Store, row: Any) -> str:
+async def _made(call: Call, group: ServerGroup, pod: Pod, rows: WorkQueue, row: Any) -> str:
     """Make the pod's group, or find the one an earlier attempt made."""
     try:
         inside = await _find(call, group, pod) if row.attempts > 1 else None

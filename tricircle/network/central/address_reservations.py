@@ -20,7 +20,7 @@ from neutron_lib.api.definitions import port as port_def
 from oslo_log import log
 
 from tricircle.db.realizations import Key
-from tricircle.db.store import Busy
+from tricircle.db.work_queue import Busy
 from tricircle.network.central import central_neutron, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import NotYet
@@ -46,7 +46,7 @@ def reserved(subnet: Resource, pod_id: str, purpose: str = "") -> Resource | Non
     while (port := central_neutron.found(core.get_port, reserving)) is None:
         try:
             # Neutron would try in vain for minutes when two make the same port at once.
-            with models.store().alone(Key("reservation", reserving)):
+            with models.work_queue().exclusive(Key("reservation", reserving)):
                 port = central_neutron.found(core.get_port, reserving)
                 return port or _reserve(core, subnet, pod_id, purpose)
         except n_exc.IpAddressGenerationFailure:

@@ -2,6 +2,7 @@
 """Our tables in central Neutron's database, and how they are reached."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from neutron_lib.db import model_base
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tricircle.db.models import RealizationColumns
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 
 
 class Realization(RealizationColumns, model_base.BASEV2):  # type: ignore[misc]
@@ -45,5 +46,7 @@ def transaction() -> Iterator[Session]:
         yield session
 
 
-def store() -> Store:
-    return Store(Realization, transaction)
+@functools.cache
+def work_queue() -> WorkQueue:
+    """The realizations of Neutron's resources as work; one in each process."""
+    return WorkQueue(Realization, transaction)

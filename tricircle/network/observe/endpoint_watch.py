@@ -40,8 +40,8 @@ class EndpointWatch:
 
     def look(self, site: Site) -> int:
         """Look at the pod's ports on tunnelled networks; how many have changed. Raises PodError."""
-        pod_id, store = site.pod.id, site.store
-        networks, subnets, known = store.transact(lambda tx: tunnel_endpoints.known(tx, pod_id))
+        pod_id, queue = site.pod.id, site.queue
+        networks, subnets, known = queue.transact(lambda tx: tunnel_endpoints.known(tx, pod_id))
         if not networks and not known:
             return 0
         found = {}
@@ -68,7 +68,7 @@ class EndpointWatch:
             }
         if found == known:
             return 0
-        changed: int = store.transact(lambda tx: tunnel_endpoints.write(tx, pod_id, found))
+        changed: int = queue.transact(lambda tx: tunnel_endpoints.write(tx, pod_id, found))
         return changed
 
     def _ports(self, site: Site, networks: dict[str, str]) -> Iterator[Object]:

@@ -26,21 +26,21 @@ def bring_back(site: Site) -> int:
 
 def _ports(site: Site) -> int:
     """One list for all ports."""
-    table = site.store.table
+    table = site.queue.table
     query = sa.select(table.resource_id, table.pod_resource_id).where(
         table.resource_type == "port",
         table.pod_id == site.pod.id,
         table.absent.is_(False),
         table.pod_resource_id.is_not(None),
     )
-    ours = dict(site.store.transact(lambda tx: tx.execute(query).tuples().all()))
+    ours = dict(site.queue.transact(lambda tx: tx.execute(query).tuples().all()))
     if not ours:
         return 0
     there = {
         port.get("id"): port.get("status")
         for port in site.neutron.list("ports", fields=["id", "status"])
     }
-    known = site.store.transact(lambda tx: _statuses(tx, site.pod.id))
+    known = site.queue.transact(lambda tx: _statuses(tx, site.pod.id))
     changed = {
         port_id: there[pod_port_id]
         for port_id, pod_port_id in ours.items()
@@ -65,12 +65,12 @@ def _trunks(site: Site) -> int:
 
     One that the pod has as it should be is as the pod says; one that fails there is degraded.
     """
-    row, store = Realization, site.store
+    row, queue = Realization, site.queue
     query = sa.select(row.resource_id, row.pod_resource_id, row.next_try_at, row.failing_since)
     query = query.where(
         row.resource_type == "trunk", row.pod_id == site.pod.id, row.absent.is_(False)
     )
-    rows = store.transact(lambda tx: tx.execute(query).all())
+    rows = queue.transact(lambda tx: tx.execute(query).all())
     if not rows:
         return 0
     there = {

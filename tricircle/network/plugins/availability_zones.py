@@ -28,13 +28,13 @@ def install(core: Any) -> None:
 
 def of(resource_type: str, resource: Any) -> list[str]:
     """The zones of the pods a resource (Neutron's database object of it) is in."""
-    store, key = models.store(), Key(resource_type, resource["id"])
+    queue, key = models.work_queue(), Key(resource_type, resource["id"])
     state = sa.inspect(resource, raiseerr=False)
     if state is not None and state.session is not None:
         # Neutron may be inside a transaction: another beside it could wait for it for ever.
-        found = pods_with(state.session, store.table, key)
+        found = pods_with(state.session, queue.table, key)
     else:
-        found = store.transact(lambda tx: pods_with(tx, store.table, key))
+        found = queue.transact(lambda tx: pods_with(tx, queue.table, key))
     pods = (runtime.get().registry.fresh().get(pod_id) for pod_id in found)
     return sorted({pod.availability_zone for pod in pods if pod is not None})
 

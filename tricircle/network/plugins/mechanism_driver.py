@@ -162,8 +162,8 @@ def _unfit(pod: Pod, context: Any) -> str:
 def _regions_with(network_id: str) -> set[str]:
     """Region names of the pods that a network is in."""
     running, key = runtime.get(), Key("network", network_id)
-    store = running.engine.store
-    found: list[str] = store.transact(lambda tx: pods_with(tx, store.table, key))
+    queue = running.engine.queue
+    found: list[str] = queue.transact(lambda tx: pods_with(tx, queue.table, key))
     pods = (running.registry.get(pod_id) for pod_id in found)
     return {pod.region_name for pod in pods if pod is not None}
 
@@ -173,7 +173,7 @@ def _bind(pod: Pod, context: Any) -> str:
     port = context.current
     engine = runtime.get().engine
     try:
-        beside = engine.store.transact(lambda tx: _want(outbox.SessionOnly(tx), port, pod))
+        beside = engine.queue.transact(lambda tx: _want(outbox.SessionOnly(tx), port, pod))
         site = engine.site(pod, Deadline(CONF.reconciler.bind_deadline))
         pod_port_id, *_ = engine.ensure_all_realized(site, [Key("port", port["id"]), *beside])
         if not pod_port_id:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from tricircle.db.realizations import Key
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.neutron_client import PodNeutron
 from tricircle.pods import markers
@@ -25,7 +25,7 @@ class Site:
     """``notes`` are what an adapter's ``depends`` leaves for its ``settle``, by resource."""
 
     neutron: PodNeutron
-    store: Store
+    queue: WorkQueue
     notes: dict[Key, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -47,7 +47,7 @@ class Site:
 
     def mapped(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
         """{central id: id in this pod} of those that are known to be there."""
-        return self.store.mapped(resource_type, ids, self.pod.id)
+        return self.queue.mapped(resource_type, ids, self.pod.id)
 
     def id(self, resource_type: str, resource_id: str) -> str:
         return self.ids(resource_type, [resource_id])[resource_id]

@@ -3,7 +3,7 @@
 
 Every row goes through the same phases, in this order:
 
-1. claim: the row is this worker's, by a fencing token (``Store.claim``);
+1. claim: the row is this worker's, by a fencing token (``WorkQueue.claim``);
 2. begin: what the copy depends on is brought to the pod first (``Adapter.depends``);
 3. present: the copy is found, by its id or its marker, and updated; or it is created;
 4. finish: what belongs to the copy is settled (``Adapter.settle``), and the row is realized.
@@ -22,7 +22,7 @@ from oslo_log import log
 from tricircle.conf import CONF
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Row
-from tricircle.db.store import Store, backoff, failing_for
+from tricircle.db.work_queue import WorkQueue, backoff, failing_for
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.deadline import Deadline, DeadlinePassed
 from tricircle.network.pod_api.neutron_client import PodNeutrons
@@ -55,16 +55,16 @@ class Engine:
     """
 
     def __init__(
-        self, store: Store, neutrons: PodNeutrons, adapters: Mapping[str, Adapter]
+        self, queue: WorkQueue, neutrons: PodNeutrons, adapters: Mapping[str, Adapter]
     ) -> None:
-        self.store = store
+        self.queue = queue
         self._neutrons = neutrons
         self._adapters = adapters
         self._written = LastWritten()
         self._sizes = BatchSizes()
 
     def site(self, pod: Pod, deadline: Deadline) -> Site:
-        return Site(self._neutrons.of(pod, deadline), self.store)
+        return Site(self._neutrons.of(pod, deadline), self.queue)
 
     def order(self, row: Row) -> int:
         """The place of a row's work among others, lowest first: what others depend on is made first
@@ -79,7 +79,7 @@ class Engine:
         resource does wrong: the reason is kept in the row.
         """
         # Since it was found, another worker may have tried it along with its own, in vain.
-        row = self.store.claim(row_id, due=True)
+        row = self.queue.claim(row_id, due=True)
         if row is None:
             return False
         site = self.site(pod, Deadline(CONF.reconciler.claim_seconds * 0.75))
@@ -113,7 +113,7 @@ class Engine:
             row = self._row(site, key)
             if row.next_try_at is None and row.pod_resource_id is not None:
                 return row.pod_resource_id
-            claimed = self.store.claim(row.id)
+            claimed = self.queue.claim(row.id)
             if claimed is not None:
                 try:
                     return self._claimed(site, claimed)
@@ -132,7 +132,7 @@ class Engine:
         for kind in {row.resource_type for row in rows if self._adapters[row.resource_type].bulk}:
             new = [row.id for row in rows if row.resource_type == kind and _is_new(row)]
             for start in range(0, len(new), most):
-                self._together(site, self.store.claim_all(new[start : start + most]))
+                self._together(site, self.queue.claim_all(new[start : start + most]))
         return [self.ensure_realized(site, key) for key in keys]
 
     def ensure_exists(self, site: Site, key: Key) -> None:
@@ -144,17 +144,17 @@ class Engine:
             row = self._row(site, key)
             if row.pod_resource_id is not None and not _only_looked_at(row):
                 return
-            claimed = self.store.claim(row.id)
+            claimed = self.queue.claim(row.id)
             if claimed is not None:
                 adapter = self._adapters[key.resource_type]
-                with _Reasons(self.store, claimed, site.pod):
+                with _Reasons(self.queue, claimed, site.pod):
                     central = self._central(adapter, claimed)
                     if central is None:
                         raise NotYet(f"The {key} is being deleted")
                     before = len(site.neutron.writes)
                     self._present(site, adapter, claimed, central)
                 self._report(site, claimed, site.neutron.writes[before:])
-                self.store.release(claimed)
+                self.queue.release(claimed)
                 return
             if row.pod_resource_id is not None:
                 # Whoever has it may wait for us in turn.
@@ -163,11 +163,11 @@ class Engine:
 
     def _row(self, site: Site, key: Key) -> Row:
         """The row of a resource that is wanted in the pod; made if there is none."""
-        row = self.store.get(key, site.pod.id)
+        row = self.queue.get(key, site.pod.id)
         if row is None or row.absent:
-            table, pod_id = self.store.table, site.pod.id
-            self.store.transact(lambda tx: realizations.ensure(tx, table, key, pod_id, None))
-            row = self.store.get(key, pod_id)
+            table, pod_id = self.queue.table, site.pod.id
+            self.queue.transact(lambda tx: realizations.ensure(tx, table, key, pod_id, None))
+            row = self.queue.get(key, pod_id)
         if row is None:
             raise NotYet(f"The {key} is being deleted")
         return row
@@ -175,7 +175,7 @@ class Engine:
     def _claimed(self, site: Site, row: Row) -> str:
         """Reconcile a claimed row. The copy's id in the pod; empty when it was removed."""
         adapter = self._adapters[row.resource_type]
-        with _Reasons(self.store, row, site.pod):
+        with _Reasons(self.queue, row, site.pod):
             central = self._begin(site, adapter, row, {})
             if central is None:
                 return ""
@@ -189,8 +189,8 @@ class Engine:
         if not self._adapters[row.resource_type].bulk or not _is_new(row):
             return []
         more = self._sizes.most(row.pod_id) - 1
-        due = self.store.due(row.pod_id, more, (row.resource_type,), new=True) if more else []
-        return self.store.claim_all((one.id for one in due), due=True)
+        due = self.queue.due(row.pod_id, more, (row.resource_type,), new=True) if more else []
+        return self.queue.claim_all((one.id for one in due), due=True)
 
     def _together(self, site: Site, rows: list[Row]) -> bool:
         """Reconcile claimed rows of one type; whether any succeeded. One's failure is its own."""
@@ -205,7 +205,7 @@ class Engine:
                 # Others have worked on it since it was found.
                 self._claimed(site, row)
                 return
-            with _Reasons(self.store, row, site.pod):
+            with _Reasons(self.queue, row, site.pod):
                 central = self._begin(site, adapter, row, known)
                 if central is not None:
                     wanted.append((row, central))
@@ -215,7 +215,7 @@ class Engine:
         batch.look(site, adapter, wanted, self._sizes)
 
         def finish(row: Row, central: Resource) -> None:
-            with _Reasons(self.store, row, site.pod):
+            with _Reasons(self.queue, row, site.pod):
                 if row.resource_id in batch.wrong:
                     raise batch.wrong[row.resource_id]
                 current = batch.made.get(row.resource_id)
@@ -245,7 +245,7 @@ class Engine:
         depends = adapter.depends(site, central)
         # Most have long been there: one look for all of them.
         new = [key for key in depends if key not in known]
-        known |= dict.fromkeys(self.store.right(new, site.pod.id))
+        known |= dict.fromkeys(self.queue.in_sync(new, site.pod.id))
         for key in depends:
             if key not in known:
                 try:
@@ -272,7 +272,7 @@ class Engine:
         settled = adapter.settle(site, current, central)
         done = done + site.neutron.writes[before:]
         rest = CONF.reconciler.pace if adapter.paced and done else 0
-        if not self.store.realized(row, current["id"], rest):
+        if not self.queue.realized(row, current["id"], rest):
             raise ClaimLost(f"The work on the {_name(row)} took too long")
         self._written.keep(row, settled)
         self._report(site, row, done)
@@ -283,8 +283,8 @@ class Engine:
         central = adapter.central(row.resource_id)
         if central is None and not row.absent:
             key = Key(row.resource_type, row.resource_id)
-            self.store.transact(
-                lambda tx: realizations.retire(tx, self.store.table, key, [row.pod_id])
+            self.queue.transact(
+                lambda tx: realizations.retire(tx, self.queue.table, key, [row.pod_id])
             )
         return central
 
@@ -310,7 +310,7 @@ class Engine:
         return current
 
     def _created(self, row: Row, current: Resource) -> None:
-        if current["id"] != row.pod_resource_id and not self.store.created(row, current["id"]):
+        if current["id"] != row.pod_resource_id and not self.queue.created(row, current["id"]):
             raise ClaimLost(f"The work on the {_name(row)} took too long")
 
     def _remove(self, site: Site, adapter: Adapter, row: Row) -> None:
@@ -321,7 +321,7 @@ class Engine:
         if pod_resource_id is not None:
             adapter.delete(site, row.resource_id, pod_resource_id)
         adapter.forget(site, row.resource_id)
-        self.store.gone(row)
+        self.queue.gone(row)
         if not row.wanted_revision:
             told = f"removed {pod_resource_id}, which nobody wants there"
             repairs.report(site.pod, _name(row), row.project_id, told)
@@ -335,8 +335,8 @@ class Engine:
 class _Reasons:
     """If the work inside fails, keeps the reason in the row and frees it."""
 
-    def __init__(self, store: Store, row: Row, pod: Pod) -> None:
-        self._store, self._row, self._pod = store, row, pod
+    def __init__(self, queue: WorkQueue, row: Row, pod: Pod) -> None:
+        self._queue, self._row, self._pod = queue, row, pod
 
     def __enter__(self) -> None:
         pass
@@ -345,7 +345,7 @@ class _Reasons:
         if isinstance(error, Exception) and not isinstance(error, ClaimLost):
             text = str(error) if isinstance(error, PodError | NotYet | DeadlinePassed) else ""
             text = text or f"Pod {self._pod.region_name}: {type(error).__name__}: {error}"
-            self._store.failed(self._row, text, _delay(self._row, error))
+            self._queue.failed(self._row, text, _delay(self._row, error))
 
 
 def _delay(row: Row, error: Exception) -> float | None:

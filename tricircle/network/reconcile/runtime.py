@@ -4,7 +4,7 @@
 import dataclasses
 import threading
 
-from tricircle.network.central.models import store
+from tricircle.network.central.models import work_queue
 from tricircle.network.pod_api import pod_registry
 from tricircle.network.pod_api.neutron_client import PodNeutrons
 from tricircle.network.reconcile.adapters import ADAPTERS
@@ -31,7 +31,7 @@ def get() -> Runtime:
         if _runtime is None:
             identity = ServiceIdentity()
             neutrons = PodNeutrons(identity)
-            engine = Engine(store(), neutrons, ADAPTERS)
+            engine = Engine(work_queue(), neutrons, ADAPTERS)
             _runtime = Runtime(pod_registry.get(), identity, neutrons, engine)
         return _runtime
 

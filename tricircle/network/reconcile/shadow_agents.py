@@ -16,7 +16,7 @@ def keep(site: Site) -> int:
     those that nothing is on any more; how many were removed. Raises PodError, DeadlinePassed."""
     if not message_bus.has(site.pod):
         return 0
-    for host, tunnel_ip in sorted(tunnel_endpoints.hosts(site.store, site.pod.id).items()):
+    for host, tunnel_ip in sorted(tunnel_endpoints.hosts(site.queue, site.pod.id).items()):
         message_bus.of(site.pod).report(site.deadline, host, tunnel_ip)
     agents = site.neutron.list("agents", agent_type=constants.AGENT_TYPE_OVS)
     ours = {
@@ -25,7 +25,7 @@ def keep(site: Site) -> int:
         if message_bus.MARK in (one["configurations"] or {})
     }
     # What has come since is needed, too.
-    surplus = ours.keys() - tunnel_endpoints.hosts(site.store, site.pod.id).keys()
+    surplus = ours.keys() - tunnel_endpoints.hosts(site.queue, site.pod.id).keys()
     free = [host for host in sorted(surplus) if not _ports_on(site, host)]
     for host in free:
         message_bus.of(site.pod).forget(host)

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
 from tricircle.db.realizations import Key, pods_with
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.network import interconnect
 from tricircle.network.central import address_reservations, central_neutron, segments
 from tricircle.network.central.central_neutron import Resource
@@ -77,7 +77,7 @@ class Bridge:
 
 
 def ensure(
-    store: Store, router_id: str, kind: str, used: list[str], holders: Collection[Holder]
+    queue: WorkQueue, router_id: str, kind: str, used: list[str], holders: Collection[Holder]
 ) -> Bridge:
     """Have the bridge network of a router, with an address for each of the holders.
 
@@ -90,7 +90,7 @@ def ensure(
     if found is None:
         # Neutron would try in vain for long when two make the same at once, and two of different
         # kinds would take one range.
-        with store.alone(Key("bridge", router_id)):
+        with queue.exclusive(Key("bridge", router_id)):
             _make(router_id, kind, versions, holders, used)
         found = _read(router_id, kind, versions, holders)
     if found is None:
@@ -137,7 +137,7 @@ def _make(
             address_reservations.reserved(subnet, pod, what)
 
 
-def sweep(store: Store) -> int:
+def sweep(queue: WorkQueue) -> int:
     """Delete the bridge networks that no router needs and no pod has any more; how many."""
     core = central_neutron.core()
     found = core.get_networks(central_neutron.admin(), filters={"project_id": [""]})
@@ -148,11 +148,11 @@ def sweep(store: Store) -> int:
         return [
             network
             for network, router_id in candidates.items()
-            if not pods_with(tx, store.table, Key("network", network), gone_too=True)
+            if not pods_with(tx, queue.table, Key("network", network), gone_too=True)
             and not _needed(network, reached.get(router_id))
         ]
 
-    ids: list[str] = store.transact(surplus) if candidates else []
+    ids: list[str] = queue.transact(surplus) if candidates else []
     for one in ids:
         with contextlib.suppress(n_exc.NetworkNotFound):
             core.delete_network(central_neutron.admin(), one)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from neutron.db import models_v2
 from sqlalchemy.orm import Session
 
-from tricircle.db.store import Busy
+from tricircle.db.work_queue import Busy
 from tricircle.network.central import address_reservations, central_neutron, segments
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.central.models import Realization
@@ -127,13 +127,13 @@ class _Bridges:
         if kind not in self._made:
             holders = topology.holders(self._reach, kind, self._site.pod.id)
             self._made[kind] = bridges.ensure(
-                self._site.store, self._reach.router_id, kind, self._used, holders
+                self._site.queue, self._reach.router_id, kind, self._used, holders
             )
         return self._made[kind]
 
 
 def _reach(site: Site, router_id: str) -> RouterReach:
-    found: RouterReach = site.store.transact(lambda tx: reach.of_router(tx, router_id))
+    found: RouterReach = site.queue.transact(lambda tx: reach.of_router(tx, router_id))
     return found
 
 
@@ -188,7 +188,7 @@ def _servers(site: Site, subnet_id: str) -> dict[str, str]:
     def read(tx: Session) -> dict[str, str]:
         return dict(tx.execute(query).tuples().all())
 
-    found: dict[str, str] = site.store.transact(read)
+    found: dict[str, str] = site.queue.transact(read)
     return found
 
 

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.network.central.models import Realization
 
 KIND = "group_members"
@@ -86,12 +86,12 @@ def changed(tx: Session, group_ids: Collection[str], but_in: str | None = None) 
     realizations.mark(tx, row, query)
 
 
-def look_again(store: Store) -> None:
+def look_again(queue: WorkQueue) -> None:
     """Mark them all: a pod with members in it is no pod any more."""
     rows = sa.update(Realization).where(
         Realization.resource_type == KIND, Realization.absent.is_(False)
     )
-    store.transact(lambda tx: realizations.mark(tx, Realization, rows))
+    queue.transact(lambda tx: realizations.mark(tx, Realization, rows))
 
 
 def begin(tx: Session, group_id: str, pod_id: str) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
-from tricircle.db.store import Store, Work
+from tricircle.db.work_queue import Work, WorkQueue
 from tricircle.network.central.models import Realization
 from tricircle.network.routers import bridges, east_west, floating_ip_reach, reach, topology
 from tricircle.network.wanted import group_members, outbox, tunnel_endpoints
@@ -52,21 +52,21 @@ class Changes:
     longer wanted or gone.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, queue: WorkQueue) -> None:
+        self._queue = queue
         self._lock = threading.Lock()
         self._read_at, self._told = float("-inf"), ""
 
     def state(self) -> str:
         """Another word than before when there was a change, not later than a moment ago."""
-        table = self._store.table
+        table = self._queue.table
         query = sa.select(
             sa.func.count(), sa.func.sum(table.wanted_revision), sa.func.max(table.created_at)
         ).select_from(table)
         with self._lock:
             if time.monotonic() - self._read_at > _BELIEVED:
                 began = time.monotonic()
-                self._told = str(self._store.transact(lambda tx: tx.execute(query).one()))
+                self._told = str(self._queue.transact(lambda tx: tx.execute(query).one()))
                 self._read_at = began
             return self._told
 
@@ -74,8 +74,8 @@ class Changes:
 class Sweeper:
     """Sweeps one pod when there was a change, and now and then: pods come, go and change zones."""
 
-    def __init__(self, store: Store, pod_id: str, changes: Changes) -> None:
-        self._store, self._pod_id, self._changes = store, pod_id, changes
+    def __init__(self, queue: WorkQueue, pod_id: str, changes: Changes) -> None:
+        self._queue, self._pod_id, self._changes = queue, pod_id, changes
         self._swept: str | None = None
         self._swept_at = float("-inf")
 
@@ -84,19 +84,19 @@ class Sweeper:
         state, began = self._changes.state(), time.monotonic()
         if state == self._swept and began - self._swept_at < _RARELY:
             return 0
-        marks = sweep(self._store, self._pod_id)
+        marks = sweep(self._queue, self._pod_id)
         self._swept, self._swept_at = state, began
         return marks
 
 
-def sweep(store: Store, pod_id: str) -> int:
+def sweep(queue: WorkQueue, pod_id: str) -> int:
     """Mark as unwanted what nothing in the pod needs any more; how many marks.
 
     And as wanted what is in other pods, members of groups and ports of tunnelled networks, where
     that has been missed: a group may come to a pod in the same moment as another's first member
     to another pod.
     """
-    table = store.table
+    table = queue.table
     present = sa.select(table.resource_type, table.resource_id).where(
         table.pod_id == pod_id, table.absent.is_(False), table.resource_type.in_(KINDS)
     )
@@ -107,10 +107,10 @@ def sweep(store: Store, pod_id: str) -> int:
         surplus = sorted(found - needed, key=lambda key: KINDS.index(key.resource_type))
         return surplus, sorted(key for key in needed - found if key.resource_type in _BEGUN)
 
-    surplus, missed = store.transact(look)
+    surplus, missed = queue.transact(look)
     works = [_beginning(key, pod_id) for key in missed]
-    works += [_retiring(store, key, pod_id) for key in surplus]
-    return sum(store.transact(work) for work in works)
+    works += [_retiring(queue, key, pod_id) for key in surplus]
+    return sum(queue.transact(work) for work in works)
 
 
 def of(tx: Session, pod_id: str) -> set[Key]:
@@ -177,13 +177,13 @@ def _beginning(key: Key, pod_id: str) -> Work:
     return lambda tx: group_members.begin(tx, key.resource_id, pod_id)
 
 
-def _retiring(store: Store, key: Key, pod_id: str) -> Work:
+def _retiring(queue: WorkQueue, key: Key, pod_id: str) -> Work:
     """A transaction that retires a row, if even now that it is locked nothing needs it.
 
     Whoever binds a port locks the rows of what it needs before it commits the port's own: either
     it has committed when the lock is ours and the port is seen, or it finds the row retired.
     """
-    table = store.table
+    table = queue.table
 
     def retire(tx: Session) -> int:
         lock = (

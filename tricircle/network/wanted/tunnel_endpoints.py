@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.network import interconnect
 from tricircle.network.central.models import Endpoint, Realization
 from tricircle.network.pod_api.site import Site, named
@@ -46,11 +46,11 @@ def is_shadow(site: Site, port: Object) -> bool:
     return named_shadow(port) and site.is_ours("ports", port, ())
 
 
-def get(store: Store, resource_id: str) -> Object | None:
+def get(queue: WorkQueue, resource_id: str) -> Object | None:
     """What a shadow port is of, by the realization's resource id; None when it is gone."""
     wanted = resource_id.removeprefix(_PREFIX)
     query = sa.select(Endpoint).where(Endpoint.id == wanted)
-    row = store.transact(lambda tx: tx.scalar(query))
+    row = queue.transact(lambda tx: tx.scalar(query))
     return None if row is None else {**_values(row), "id": resource_id}
 
 
@@ -68,20 +68,20 @@ def begin(tx: Session, network_id: str, pod_id: str) -> None:
         realizations.ensure(tx, Realization, shadow, pod_id, None)
 
 
-def hosts(store: Store, pod_id: str) -> dict[str, str]:
+def hosts(queue: WorkQueue, pod_id: str) -> dict[str, str]:
     """{host: where its tunnels end} of the hosts that shadow ports in a pod are to be on."""
     row = Realization
     told = sa.select(sa.func.substr(row.resource_id, len(_PREFIX) + 1)).where(
         row.resource_type == KIND, row.pod_id == pod_id, row.absent.is_(False)
     )
     query = sa.select(Endpoint.host, Endpoint.tunnel_ip).where(Endpoint.id.in_(told)).distinct()
-    found: dict[str, str] = store.transact(lambda tx: dict(tx.execute(query).tuples().all()))
+    found: dict[str, str] = queue.transact(lambda tx: dict(tx.execute(query).tuples().all()))
     return found
 
 
-def forget_pod(store: Store, pod_id: str) -> None:
+def forget_pod(queue: WorkQueue, pod_id: str) -> None:
     """A pod is no pod any more: the others forget its ports."""
-    store.transact(lambda tx: write(tx, pod_id, {}))
+    queue.transact(lambda tx: write(tx, pod_id, {}))
 
 
 def known(tx: Session, pod_id: str) -> tuple[dict[str, str], dict[str, str], dict[str, Object]]:

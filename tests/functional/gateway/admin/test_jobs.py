@@ -14,12 +14,12 @@ from tricircle.conf import CONF
 from tricircle.db import jobs as table
 from tricircle.db import models, realizations, repairs, session
 from tricircle.db.realizations import Key
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 
 OTHER = "e" * 32
 JOBS = f"{ROOT}/jobs"
-DEFINITIONS = Store(models.Realization, session.write)
-NETWORK = Store(table.NeutronRealization, lambda: session.write(session.NEUTRON))
+DEFINITIONS = WorkQueue(models.Realization, session.write)
+NETWORK = WorkQueue(table.NeutronRealization, lambda: session.write(session.NEUTRON))
 
 
 @pytest.fixture
@@ -32,24 +32,24 @@ def neutron(db: None, tmp_path: Path) -> Iterator[None]:
     CONF.clear_override("neutron_connection", group="tricircle_database")
 
 
-def want(store: Store, key: Key, pod_id: str, project_id: str | None = PROJECT) -> str:
+def want(queue: WorkQueue, key: Key, pod_id: str, project_id: str | None = PROJECT) -> str:
     """The id of the row that wants a resource in a pod."""
-    store.transact(lambda tx: realizations.ensure(tx, store.table, key, pod_id, project_id))
-    row = store.get(key, pod_id)
+    queue.transact(lambda tx: realizations.ensure(tx, queue.table, key, pod_id, project_id))
+    row = queue.get(key, pod_id)
     assert row is not None
     return row.id
 
 
-def fail(store: Store, row_id: str, why: str, delay: float = 300) -> None:
-    row = store.claim(row_id)
+def fail(queue: WorkQueue, row_id: str, why: str, delay: float = 300) -> None:
+    row = queue.claim(row_id)
     assert row is not None
-    assert store.failed(row, why, delay)
+    assert queue.failed(row, why, delay)
 
 
-def finish(store: Store, row_id: str) -> None:
-    row = store.claim(row_id)
+def finish(queue: WorkQueue, row_id: str) -> None:
+    row = queue.claim(row_id)
     assert row is not None
-    assert store.realized(row, "there")
+    assert queue.realized(row, "there")
 
 
 async def names(api: Any, query: str = "", **more: Any) -> set[str]:
@@ -166,19 +166,19 @@ async def test_pages_over_both_tables(api, neutron) -> None:
 
 async def test_retrying(api, neutron) -> None:
     pod = await api.pod()
-    for store, key in ((NETWORK, Key("port", "p1")), (DEFINITIONS, Key("flavor", "f1"))):
-        row = want(store, key, pod["id"])
-        fail(store, row, "no")
-        assert store.due(pod["id"], 10) == []
+    for queue, key in ((NETWORK, Key("port", "p1")), (DEFINITIONS, Key("flavor", "f1"))):
+        row = want(queue, key, pod["id"])
+        fail(queue, row, "no")
+        assert queue.due(pod["id"], 10) == []
         for body in ({"job": {"state": "done"}}, {"other": {}}, []):
             assert (await api("PUT", f"{JOBS}/{row}", body))[0] == 400, body
         assert (await api("PUT", f"{JOBS}/{row}", as_="member"))[0] == 403
-        assert store.due(pod["id"], 10) == []
+        assert queue.due(pod["id"], 10) == []
         status, document = await api("PUT", f"{JOBS}/{row}")
         assert status == 202
         # It fails until it is known to be right; its history stays.
         assert (document["job"]["state"], document["job"]["attempts"]) == ("failing", 1)
-        assert [due.id for due in store.due(pod["id"], 10)] == [row]
+        assert [due.id for due in queue.due(pod["id"], 10)] == [row]
         assert (await api("PUT", f"{JOBS}/{row}", {"job": {}}))[0] == 202
 
 

@@ -12,7 +12,7 @@ from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.db import allocations, creations, jobs, models, repairs, session
 from tricircle.db import server_groups as table
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.pods import markers
 from tricircle.pods import server_groups as pod_groups
 from tricircle.xjob.definitions import Definitions
@@ -402,8 +402,8 @@ async def test_a_group_that_somebody_else_named_so_is_not_ours(
     ours.members.append(member.id)
     nova.server_groups[ours.id] = ours
     table.want(kept, pod.id)
-    rows = Store(models.Realization, session.write)
-    rows.hurry(pod.id)
+    rows = WorkQueue(models.Realization, session.write)
+    rows.requeue_now(pod.id)
     await tidy(gateway)
     await asyncio.to_thread(usage.audit, pod)
     assert table.want(kept, pod.id).pod_resource_id == ours.id

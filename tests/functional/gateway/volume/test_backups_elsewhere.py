@@ -97,7 +97,7 @@ async def test_a_record_of_anothers_stays(gateway: Gateway, cloud: Cloud) -> Non
 
 
 def _hurry(gateway: Gateway, region: str) -> None:
-    BackupCopies(gateway.services.identity)._rows.hurry(gateway.pod_ids[region])
+    BackupCopies(gateway.services.identity)._rows.requeue_now(gateway.pod_ids[region])
 
 
 async def test_it_counts_once(gateway: Gateway, cloud: Cloud) -> None:

@@ -69,7 +69,7 @@ def waiting(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def sleep(self: Deadline, seconds: float, waiting_for: str) -> None:
         waited.append(waiting_for)
-        due = running.engine.store.due(pod.id, 100)
+        due = running.engine.queue.due(pod.id, 100)
         for row in sorted(due, key=running.engine.order):
             if row.absent:
                 running.engine.reconcile(pod, row.id)
@@ -92,7 +92,7 @@ def test_a_segment_is_used_again_at_once(
     if state == "stuck":
         table = Realization
         later = now() + datetime.timedelta(hours=1)
-        runtime.get().engine.store.transact(
+        runtime.get().engine.queue.transact(
             lambda tx: tx.execute(
                 sa.update(table).where(table.resource_id == old["id"]).values(next_try_at=later)
             )

@@ -59,9 +59,9 @@ def test_a_pod_that_is_no_pod_any_more(tunnels: Tunnels) -> None:
     tunnels.boot(network, "pod1")
     tunnels.boot(network, "pod2")
     tunnels.settle()
-    store = runtime.get().engine.store
-    store.forget_pod(stage.pod_ids["pod1"])
-    tunnel_endpoints.forget_pod(store, stage.pod_ids["pod1"])
+    queue = runtime.get().engine.queue
+    queue.forget_pod(stage.pod_ids["pod1"])
+    tunnel_endpoints.forget_pod(queue, stage.pod_ids["pod1"])
     stage.reconcile("pod2")
     assert tunnels.shadows("pod2") == []
     shadow_agents.keep(tunnels.site("pod2"))

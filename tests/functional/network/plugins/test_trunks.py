@@ -291,8 +291,8 @@ def _bind(stage: Stage, port: Object, region: str) -> Any:
     running = runtime.get()
     pod = running.registry.fresh().by_region(region)
     assert pod is not None
-    store = running.engine.store
-    beside = store.transact(lambda tx: mechanism_driver._want(SessionOnly(tx), port, pod))
+    queue = running.engine.queue
+    beside = queue.transact(lambda tx: mechanism_driver._want(SessionOnly(tx), port, pod))
     for key in (Key("port", port["id"]), *beside):
         running.engine.ensure_realized(running.engine.site(pod, Deadline(40)), key)
 
@@ -300,8 +300,8 @@ def _bind(stage: Stage, port: Object, region: str) -> Any:
 def _leave(stage: Stage, port: Object) -> None:
     """The port is unbound; it was never bound for ML2."""
     stage.withdraw(port, "pod1")
-    store = runtime.get().engine.store
-    store.transact(lambda tx: trunk_driver.leave(SessionOnly(tx), port["id"], None))
+    queue = runtime.get().engine.queue
+    queue.transact(lambda tx: trunk_driver.leave(SessionOnly(tx), port["id"], None))
 
 
 def test_coming_and_going_die_at_each_step(stage: Stage, made: Made, killer: Killer) -> None:

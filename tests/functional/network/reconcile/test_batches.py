@@ -15,7 +15,7 @@ from tests.functional.network.plugins.test_trunks import trunk, whole
 from tests.functional.network.stage import Object, Stage
 from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.conf import CONF
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.network.central import models
 from tricircle.network.pod_api.neutron_client import PodNeutron
 from tricircle.network.reconcile import batch, runtime
@@ -220,7 +220,7 @@ def test_one_was_deleted_before(stage: Stage) -> None:
     table = models.Realization
     stage.delete("port", ports[0]["id"])
     # As if nobody had told of it.
-    runtime.get().engine.store.transact(
+    runtime.get().engine.queue.transact(
         lambda tx: tx.execute(sa.update(table).values(absent=False, wanted_revision=1))
     )
     stage.reconcile("pod1")
@@ -233,7 +233,7 @@ def test_a_claim_is_lost_meanwhile(stage: Stage, monkeypatch: pytest.MonkeyPatch
     ports, table = _wanted(stage, 3), models.Realization
 
     def steal() -> None:
-        runtime.get().engine.store.transact(
+        runtime.get().engine.queue.transact(
             lambda tx: tx.execute(
                 sa.update(table)
                 .where(table.resource_id == ports[0]["id"])
@@ -299,17 +299,17 @@ def test_a_trunk_whose_port_is_refused(stage: Stage) -> None:
 
 
 def test_one_was_made_by_another_meanwhile(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    ports, due = _wanted(stage, 3), Store.due
+    ports, due = _wanted(stage, 3), WorkQueue.due
 
-    def found(self: Store, *args: Any, **more: Any) -> Any:
+    def found(self: WorkQueue, *args: Any, **more: Any) -> Any:
         rows = due(self, *args, **more)
         if more.get("new"):
-            monkeypatch.setattr(Store, "due", due)
+            monkeypatch.setattr(WorkQueue, "due", due)
             stage.realize(ports[-1], "pod1")
             stage.touch("port", ports[-1]["id"])
         return rows
 
-    monkeypatch.setattr(Store, "due", found)
+    monkeypatch.setattr(WorkQueue, "due", found)
     stage.reconcile("pod1")
     _right(stage, ports)
     assert _calls(stage, "ports") == [1, 2]

@@ -54,7 +54,7 @@ def _rename(router: Object, port: Object, name: str) -> None:
             tx.execute(sa.update(table).where(table.id == item["id"]).values(name=name))
             realizations.touch(tx, models.Realization, Key(kind, item["id"]))
 
-    runtime.get().engine.store.transact(once)
+    runtime.get().engine.queue.transact(once)
 
 
 def _writes(stage: Stage, region: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from tests.functional.fakes.faults import Kind
 from tests.functional.network.crash_injection import Killer
 from tests.functional.network.stage import Object, Stage
-from tricircle.db.store import Store
+from tricircle.db.work_queue import WorkQueue
 from tricircle.pods.errors import PodUnreachable
 
 
@@ -122,14 +122,14 @@ def test_a_change_during_the_work_is_not_lost(
     network, _ = stage.network()
     stage.bound(network, "pod1")
     stage.change("network", network["id"], name="first")
-    realized = Store.realized
+    realized = WorkQueue.realized
 
-    def slowly(self: Store, *args: Any) -> bool:
-        monkeypatch.setattr(Store, "realized", realized)
+    def slowly(self: WorkQueue, *args: Any) -> bool:
+        monkeypatch.setattr(WorkQueue, "realized", realized)
         stage.change("network", network["id"], name="second")
         return realized(self, *args)
 
-    monkeypatch.setattr(Store, "realized", slowly)
+    monkeypatch.setattr(WorkQueue, "realized", slowly)
     stage.reconcile("pod1")
     assert stage.copy("pod1", "networks", network["id"])["name"] == "second"
 

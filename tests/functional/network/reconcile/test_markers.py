@@ -124,7 +124,7 @@ def test_a_victim_who_comes_to_the_pod_gets_what_is_theirs(world: World, forge: 
     # As if somebody had died on the way: each is looked for before it is made.
     for row in stage.rows():
         if row.pod_id == stage.pod_ids["pod2"]:
-            claimed = runtime.get().engine.store.claim(row.id)
+            claimed = runtime.get().engine.queue.claim(row.id)
             assert claimed is not None
     stage.forget_claims()
     stage.reconcile()
@@ -349,7 +349,7 @@ def test_a_new_key_comes_and_the_old_one_goes(world: World, no_grace: None) -> N
         assert len(second) == len(first)
         assert not first & second
         # Not even those that are not known from before are made twice.
-        runtime.get().engine.store.forget_pod(stage.pod_ids["pod1"])
+        runtime.get().engine.queue.forget_pod(stage.pod_ids["pod1"])
         _look_again(stage)
     with secrets(OLDER):
         settled(stage, "pod1")
@@ -369,7 +369,7 @@ def test_what_was_made_before_there_was_a_key_stays_ours(stage: Stage, no_grace:
         before.check()
     there = _ids(stage, "pod1")
     # Somebody's work of before is gone on with: what has no row is known by its owner.
-    runtime.get().engine.store.forget_pod(stage.pod_ids["pod1"])
+    runtime.get().engine.queue.forget_pod(stage.pod_ids["pod1"])
     found = audit(stage, "pod1")
     assert (found.orphans, found.strangers) == (0, 0)
     assert found.adopted > len(KINDS) // 2

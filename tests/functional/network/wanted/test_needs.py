@@ -23,8 +23,8 @@ class Looks:
 
 
 def _sweeper(stage: Stage, region: str) -> needs.Sweeper:
-    store = runtime.get().engine.store
-    return needs.Sweeper(store, stage.pod_ids[region], needs.Changes(store))
+    queue = runtime.get().engine.queue
+    return needs.Sweeper(queue, stage.pod_ids[region], needs.Changes(queue))
 
 
 @pytest.fixture(autouse=True)

@@ -329,7 +329,7 @@ def test_what_was_changed_behind_our_back_is_looked_at(scene: Scene, stage: Stag
     there["addresses"].append("192.0.2.1/32")
     row = stage.row(group_members.KIND, scene.clients["id"], "pod1")
     assert row is not None
-    assert runtime.get().engine.store.look([row]) == 1  # as the audit has it
+    assert runtime.get().engine.queue.mark_for_check([row]) == 1  # as the audit has it
     stage.reconcile("pod1")
     assert away(stage, "pod1", scene.clients) == sorted(map(cidr, ports[1:]))
 
@@ -446,9 +446,9 @@ def test_a_pod_is_registered_no_more(scene: Scene, stage: Stage) -> None:
     client = scene.bound("pod2", scene.clients)
     scene.bound("pod3", scene.clients)
     stage.reconcile()
-    store = runtime.get().engine.store
-    store.forget_pod(stage.pod_ids["pod3"])
-    group_members.look_again(store)
+    queue = runtime.get().engine.queue
+    queue.forget_pod(stage.pod_ids["pod3"])
+    group_members.look_again(queue)
     stage.reconcile("pod1", "pod2")
     assert away(stage, "pod1", scene.clients) == [cidr(client)]
 

@@ -252,7 +252,7 @@ def test_without_a_date_the_grace_counts_from_the_first_sight(stage: Stage) -> N
         del item["created_at"]
     CONF.set_override("orphan_grace", 0.5, group="reconciler")
     try:
-        auditor = Audit(runtime.get().engine.store, ADAPTERS)
+        auditor = Audit(runtime.get().engine.queue, ADAPTERS)
         assert audit(stage, "pod1", auditor).orphans == 0
         auditor._seen = {one: models.now().replace(year=2020) for one in auditor._seen}
         assert audit(stage, "pod1", auditor).orphans == 5
@@ -319,7 +319,7 @@ def test_a_second_port_that_a_server_uses_stays(stage: Stage, world: dict[str, O
 def test_rows_that_were_lost_are_made_again(stage: Stage, world: dict[str, Object]) -> None:
     """As when a pod was forgotten and registered anew: its servers' ports must live on."""
     before = {name: dict(table) for name, table in stage.neutron("pod1").tables.items()}
-    runtime.get().engine.store.forget_pod(stage.pod_ids["pod1"])
+    runtime.get().engine.queue.forget_pod(stage.pod_ids["pod1"])
     found = audit(stage, "pod1")
     assert found.orphans == 0
     assert found.adopted == 6
@@ -351,12 +351,12 @@ def test_a_copy_of_what_is_elsewhere_now_goes(stage: Stage, world: dict[str, Obj
 def test_an_orphan_that_is_wanted_before_it_is_removed(stage: Stage) -> None:
     network, _ = stage.network()
     port = stage.port(network)
-    store = runtime.get().engine.store
+    queue = runtime.get().engine.queue
     mark = stage.mark("pod1", "networks", network["id"])
     there = stage.neutron("pod1").make("networks", PROJECT, name="late", description=mark)
     key = Key("network", network["id"])
-    assert store.found(key, stage.pod_ids["pod1"], PROJECT, there["id"], wanted=False)
-    assert not store.found(key, stage.pod_ids["pod1"], PROJECT, "another", wanted=False)
+    assert queue.found(key, stage.pod_ids["pod1"], PROJECT, there["id"], wanted=False)
+    assert not queue.found(key, stage.pod_ids["pod1"], PROJECT, "another", wanted=False)
     stage.realize(port, "pod1")
     assert stage.copy("pod1", "networks", network["id"])["id"] == there["id"]
     stage.reconcile("pod1")
@@ -431,10 +431,10 @@ def test_repairs_are_told_even_if_they_cannot_be_written_down(
     with session.write() as tx:
         tx.execute(sa.text("DROP TABLE repairs"))
     stage.copy("pod1", "networks", world["network"]["id"])["name"] = "theirs"
-    store = runtime.get().engine.store
+    queue = runtime.get().engine.queue
     query = sa.select(network_models.Realization).filter_by(resource_type="network")
-    row = store.transact(lambda tx: tx.scalar(query))
-    assert store.look([row]) == 1
+    row = queue.transact(lambda tx: tx.scalar(query))
+    assert queue.mark_for_check([row]) == 1
     stage.work("pod1")
     assert stage.copy("pod1", "networks", world["network"]["id"])["name"] == "net"
     assert any("Repaired the network" in record.getMessage() for record in caplog.records)

@@ -35,7 +35,7 @@ class FloatingIpAdapter(Adapter):
     def depends(self, site: Site, central: Resource) -> list[Key]:
         router = Key("router", central["router_id"])
         if self._at_the_server(site, central):
-            here = site.store.wanted("port", _served(central), site.pod.id)
+            here = site.queue.wanted("port", _served(central), site.pod.id)
             return [*(Key("port", port_id) for port_id in sorted(here)), router]
         return [router, Key("port", self._between(site, central)["id"])]
 
@@ -123,7 +123,7 @@ class FloatingIpAdapter(Adapter):
 
 
 def _reach(site: Site, central: Resource) -> topology.RouterReach:
-    found: topology.RouterReach = site.store.transact(
+    found: topology.RouterReach = site.queue.transact(
         lambda tx: reach.of_router(tx, central["router_id"])
     )
     return found
@@ -138,7 +138,7 @@ def _server_pod(site: Site, central: Resource) -> str | None:
 
 def _pods_with(site: Site, port_id: str) -> list[str]:
     key = Key("port", port_id)
-    found: list[str] = site.store.transact(lambda tx: pods_with(tx, site.store.table, key))
+    found: list[str] = site.queue.transact(lambda tx: pods_with(tx, site.queue.table, key))
     return found
 
 

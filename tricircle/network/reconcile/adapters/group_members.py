@@ -23,7 +23,7 @@ class GroupMembersAdapter(AddressGroupAdapter):
 
     def addresses(self, site: Site, central: Resource) -> list[str]:
         group_id, pod_id = central["id"], site.pod.id
-        found: list[str] = site.store.transact(
+        found: list[str] = site.queue.transact(
             lambda tx: group_members.addresses(tx, group_id, pod_id)
         )
         return found
@@ -32,7 +32,7 @@ class GroupMembersAdapter(AddressGroupAdapter):
         made = super().create(site, central)
         # In a pod that could not have it until now, the rules have gone without.
         group_id, pod_id = central["id"], site.pod.id
-        site.store.transact(lambda tx: group_members.look_at_rules(tx, group_id, [pod_id]))
+        site.queue.transact(lambda tx: group_members.look_at_rules(tx, group_id, [pod_id]))
         return made
 
     def useless(self, site: Site, central: Resource, extension: str) -> str:

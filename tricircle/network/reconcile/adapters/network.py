@@ -141,15 +141,15 @@ class NetworkAdapter(Adapter):
         for key, holder in keys.items():
             # One that came to be after it was given up has no row that says so.
             project_id = holder.get("project_id")
-            site.store.found(key, site.pod.id, project_id, holder["id"], wanted=False)
-        site.store.hurry(site.pod.id, keys)
+            site.queue.found(key, site.pod.id, project_id, holder["id"], wanted=False)
+        site.queue.requeue_now(site.pod.id, keys)
         return True
 
     def _leaves(self, site: Site, key: Key, network: Resource) -> bool:
         """Whether a network in the pod is a copy of one that is deleted."""
         if named(network) is None or self.central(key.resource_id) is not None:
             return False
-        row = site.store.get(key, site.pod.id)
+        row = site.queue.get(key, site.pod.id)
         is_known = row is not None and row.pod_resource_id == network["id"]
         return is_known or site.is_ours(self.collection, network, None)
 

@@ -143,7 +143,7 @@ class PortAdapter(Adapter):
 def _subnets(site: Site, central: Resource) -> dict[str, bool]:
     """The subnets of a port's network, see ``central.subnets_of``."""
     network_id = central["network_id"]
-    found: dict[str, bool] = site.store.transact(
+    found: dict[str, bool] = site.queue.transact(
         lambda tx: central_neutron.subnets_of(tx, network_id)
     )
     return found

@@ -22,7 +22,7 @@ def wanted(site: Site, central: Resource, between: Resource | None) -> Forwardin
     """
     found = []
     ports = {one["internal_port_id"] for one in central["port_forwardings"]}
-    here = site.store.wanted("port", ports, site.pod.id)
+    here = site.queue.wanted("port", ports, site.pod.id)
     for one in central["port_forwardings"]:
         if between is None and one["internal_port_id"] not in here:
             continue

@@ -99,9 +99,9 @@ class SecurityGroupAdapter(Adapter):
 
         def look_again(tx: Session) -> None:
             for port_id in ports:
-                realizations.touch(tx, site.store.table, Key("port", port_id), [site.pod.id])
+                realizations.touch(tx, site.queue.table, Key("port", port_id), [site.pod.id])
 
-        site.store.transact(look_again)
+        site.queue.transact(look_again)
         for port in ports.values():
             left = [one for one in port["security_groups"] if one != group_id]
             site.neutron.put(f"/ports/{port['id']}", {"port": {"security_groups": left}})
@@ -133,7 +133,7 @@ class SecurityGroupAdapter(Adapter):
         lists = set() if lacking(site) else _named(central, "remote_address_group_id")
         sets = site.ids("address_group", lists)
         known = (
-            set() if lacking(site) else site.store.wanted(group_members.KIND, remote, site.pod.id)
+            set() if lacking(site) else site.queue.wanted(group_members.KIND, remote, site.pod.id)
         )
         away = site.ids(group_members.KIND, known)
         rules, more = [], []
@@ -151,7 +151,7 @@ class SecurityGroupAdapter(Adapter):
 
     def _away(self, site: Site, groups: set[str]) -> set[str]:
         """Those of the groups that have members in other pods."""
-        found: set[str] = site.store.transact(
+        found: set[str] = site.queue.transact(
             lambda tx: group_members.elsewhere(tx, groups, site.pod.id)
         )
         return found

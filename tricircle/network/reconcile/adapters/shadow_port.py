@@ -36,7 +36,7 @@ class ShadowPortAdapter(Adapter):
     fixed = frozenset({"network_id"})
 
     def central(self, resource_id: str) -> Resource | None:
-        return tunnel_endpoints.get(models.store(), resource_id)
+        return tunnel_endpoints.get(models.work_queue(), resource_id)
 
     def body(self, site: Site, central: Resource) -> Resource:
         body: Resource = {

@@ -49,7 +49,7 @@ def _leased_until() -> datetime.datetime:
     return now() + datetime.timedelta(seconds=min(section.lease_seconds, section.claim_seconds))
 
 
-class Store:
+class WorkQueue:
     """The realizations of one database. Blocks; thread-safe as far as ``transaction`` is.
 
     ``claimed_by`` is a fencing token, new with each claim: every write of a worker is conditional
@@ -93,7 +93,7 @@ class Store:
         found: dict[str, str] = self.transact(lambda tx: dict(tx.execute(query).tuples().all()))
         return found
 
-    def right(self, keys: Collection[Key], pod_id: str) -> set[Key]:
+    def in_sync(self, keys: Collection[Key], pod_id: str) -> set[Key]:
         """Those of the resources that are in a pod as they should be."""
         table = self.table
         query = sa.select(table.resource_type, table.resource_id).where(
@@ -144,8 +144,8 @@ class Store:
         found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
         return found
 
-    def look(self, rows: Collection[Row], delay: float = 0) -> int:
-        """Have rows that are clean looked at in ``delay`` seconds; how many.
+    def mark_for_check(self, rows: Collection[Row], delay: float = 0) -> int:
+        """Have clean rows compared with their pod in ``delay`` seconds; how many.
 
         One that was changed since it was read is passed over: it is worked on anyway.
         """
@@ -285,7 +285,7 @@ class Store:
         )
 
     @contextlib.contextmanager
-    def alone(self, key: Key) -> Iterator[None]:
+    def exclusive(self, key: Key) -> Iterator[None]:
         """Nobody else is in here for the same key, in no process, for [reconciler] claim_seconds.
 
         For what concerns no pod in particular. Raises Busy when somebody is.
@@ -323,7 +323,7 @@ class Store:
         """Free a row whose work is not finished; it stays dirty, its attempts are forgiven."""
         return self._write(row, {"attempts": 0, "claimed_by": None, "claimed_until": None})
 
-    def hurry(self, pod_id: str, keys: Collection[Key] | None = None) -> None:
+    def requeue_now(self, pod_id: str, keys: Collection[Key] | None = None) -> None:
         """Try what was failing in a pod (of these resources, or all) again now."""
         table = self.table
         query = sa.update(table).where(table.pod_id == pod_id, table.next_try_at > now())
