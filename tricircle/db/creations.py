@@ -114,6 +114,13 @@ def stale(older_than: float, limit: int | None = None) -> list[models.Creation]:
         return list(tx.scalars(query.order_by(models.Creation.created_at).limit(limit)))
 
 
+def of_project(resource_type: str, project_id: str, limit: int) -> list[models.Creation]:
+    """A project's creations of a type, the latest first."""
+    query = sa.select(models.Creation).filter_by(resource_type=resource_type, project_id=project_id)
+    with session.read() as tx:
+        return list(tx.scalars(query.order_by(models.Creation.created_at.desc()).limit(limit)))
+
+
 def _locked(tx: Any, creation_id: str) -> models.Creation:
     row: models.Creation | None = tx.get(models.Creation, creation_id, with_for_update=True)
     if row is None:

@@ -129,10 +129,10 @@ class Creations:
     def _server_deletion(self, row: models.Creation) -> None:
         server_id = row.detail["server_id"]
         server = self._server_in(self._pod(row), server_id)
-        if server is not None:
+        # Nova shows one for a moment when all it had is gone already.
+        if server is not None and server["status"] != "DELETED":
             state = (server["status"], server.get("OS-EXT-STS:task_state"))
-            leaving = state[0] in ("DELETED", "SOFT_DELETED")
-            leaving = leaving or state[1] in ("deleting", "soft-deleting")
+            leaving = state[0] == "SOFT_DELETED" or state[1] in ("deleting", "soft-deleting")
             if leaving or models.now() - row.created_at < _STAYS_AFTER:
                 raise NotNow(f"server {server_id} is on its way out: {state}")
             LOG.info("Server %s stays: its pod did not delete it", server_id)

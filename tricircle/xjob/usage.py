@@ -143,8 +143,12 @@ def _is_settled(server: dict[str, Any], now: datetime.datetime) -> bool:
 
 
 def _show(target: Target, server_id: str) -> dict[str, Any] | None:
+    """A server; None when it is gone, which Nova may show for a moment as DELETED."""
     document = target.ask("GET", f"/servers/{server_id}", _VERSION, missing=True)
-    return document and document["server"]
+    if document is None or document["server"]["status"] == "DELETED":
+        return None
+    server: dict[str, Any] = document["server"]
+    return server
 
 
 def _servers(target: Target) -> Iterator[dict[str, Any]]:

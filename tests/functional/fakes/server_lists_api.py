@@ -115,11 +115,11 @@ class ServerLists(ServerDocuments):
             return 0
 
         found.sort(key=functools.cmp_to_key(compare))
-        marker = exchange.query.get("marker")
+        marker = exchange.query.getall("marker", [""])[-1]
         if marker:
-            # The marker's place is known by its values even if the filter leaves it out.
+            # Its place is known by its values even if the filter, or its end, leaves it out.
             at = self.servers.get(marker)
-            if at is None or not self._mine(at, exchange):
+            if at is None:
                 raise Refusal(400, f"marker [{marker}] not found")
             found = [server for server in found if compare(server, at) > 0]
         return found[: self._limit(exchange)]

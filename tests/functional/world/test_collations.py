@@ -121,7 +121,7 @@ async def paged(pods: list[Pod], order: Order, limit: int, warm: list[bool]) -> 
         cursor = page.end
         if not next(kept):
             pod, item = whose[found[-1]]
-            position = await place(pod.source, order, item["id"], item, LIMIT)
+            position, _ = await place(pod.source, order, item["id"], item, LIMIT)
             cursor = Cursor(position, {pod.id: item["id"]})
     return found
 

@@ -244,7 +244,6 @@ def test_a_gone_servers_ports_go_and_the_users_stay(world: World, pod_id: str) -
     [
         {"status": "ACTIVE", "OS-EXT-STS:task_state": "deleting"},
         {"status": "SOFT_DELETED", "OS-EXT-STS:task_state": None},
-        {"status": "DELETED", "OS-EXT-STS:task_state": None},
     ],
 )
 def test_a_server_on_its_way_out_is_waited_for_however_long(
@@ -259,6 +258,15 @@ def test_a_server_on_its_way_out_is_waited_for_however_long(
     del world.servers[SERVER]
     assert look(world) == 1
     assert world.central == {}
+
+
+def test_a_server_told_to_be_deleted_is_gone(world: World, pod_id: str) -> None:
+    deleted(pod_id)
+    world.port("made", SERVER)
+    world.servers[SERVER] = {"status": "DELETED", "OS-EXT-STS:task_state": None}
+    assert look(world) == 1
+    assert world.central == {}
+    assert routings.get("server", SERVER) is None
 
 
 def test_a_server_that_looks_at_rest_may_still_go(world: World, pod_id: str) -> None:

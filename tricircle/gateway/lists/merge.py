@@ -240,8 +240,9 @@ async def merge(
 
 async def place(
     source: Source, order: Order, marker: str, item: Item | None, most: int
-) -> Position:
-    """The place of an item of a source: its own, or that of a greater one the source has before.
+) -> tuple[Position, str | None]:
+    """The place of an item of a source: its own, or that of a greater one the source has before;
+    and what the source has just before it, or the item itself where it is in the list.
 
     ``marker`` names it; it need not be in the list. Where nobody can show it (``item`` None), its
     place is that of what the source has before it. Raises MarkerLost.
@@ -254,11 +255,12 @@ async def place(
         await stream.fetch(most)
         while stream.items and stream.items[0][source.key] not in ends:
             found = max(found, order.key(stream.items[0]))
-            if stream.take()[source.key] == marker:
-                return found, source.rank
+            stream.take()
+            if stream.last == marker:
+                return (found, source.rank), marker
         if stream.items:
             break
-    return found, source.rank
+    return (found, source.rank), stream.last
 
 
 async def _each(

@@ -6,6 +6,7 @@ documents of a detailed list hold what is sorted by, so pods are asked for those
 is cut out of them.
 """
 
+import asyncio
 import dataclasses
 import functools
 from collections.abc import Awaitable, Callable, Mapping
@@ -54,6 +55,9 @@ _STORED: dict[str, dict[str, bool | None]] = {
     "image": {"": None},
 }
 
+# For a page that pods will refuse, whatever it begins with.
+_BEGINNING = Cursor(((), ""), {})
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Collection:
@@ -75,7 +79,12 @@ class Collection:
 
 
 class MergedList:
-    """One request for a list. A subclass must give ``order``; the rest suits most lists."""
+    """One request for a list. A subclass must give ``order``; the rest suits most lists.
+
+    ``keeps_gone`` says whether pods still know a marker that is deleted.
+    """
+
+    keeps_gone = False
 
     def __init__(self, call: Call, collection: Collection, *, detailed: bool) -> None:
         self.call, self.collection, self.detailed = call, collection, detailed
@@ -119,6 +128,10 @@ class MergedList:
         """Whether a pod's refusal says that it does not know the marker."""
         return answer.status == 400 and marker in answer.message()
 
+    def marker(self) -> str | None:
+        """The last item of the page before; None for the first page."""
+        return self.call.query.get("marker")
+
     def no_marker(self, marker: str) -> Fault:
         return Fault(400, f"marker [{marker}] not found")
 
@@ -139,6 +152,10 @@ class MergedList:
     async def missing(self, away: set[Pod], room: int) -> list[Item]:
         """What is known of items in pods that do not answer."""
         return []
+
+    async def gone(self, pod: Pod, marker: str, before: str | None) -> Item | None:
+        """What a pod knows of a marker that it shows no more; ``before`` comes just before it."""
+        return None
 
     async def near(self, item: Item) -> Mapping[str, str]:
         """{pod id: an item of it that may be a little before ``item``}, where one is known."""
@@ -221,7 +238,7 @@ class MergedList:
 
     async def _merge(self, pods: list[Pod], limit: int) -> Merged:
         order = self._order()
-        marker = self.call.query.get("marker") if self.is_paged() else None
+        marker = self.marker() if self.is_paged() else None
         cursor = await self._cursor(marker, order) if marker is not None else None
         sources = [self._source(pod) for pod in pods]
         merged = await merge(
@@ -274,33 +291,53 @@ class MergedList:
         kept = self.call.services.cursors.get(self._cursor_key(marker))
         if isinstance(kept, Cursor):
             return kept
-        kind = self.collection.item
+        if not lookup.is_uuid(marker):
+            raise self.no_marker(marker)
         try:
-            pod = await lookup.find(self.call, kind, marker)
+            pod = await lookup.find(self.call, self.collection.item, marker)
+            item = await self._shown(pod, marker)
         except Fault as fault:
-            raise self.no_marker(marker) if fault.status == 404 else fault from None
-        item: Item = {"id": marker}
-        if order.fields:
-            shown = await self._shown(pod, marker)
-            if shown is None:
-                raise self.no_marker(marker)
-            item = shown
+            if fault.status != 404:
+                raise
+            item = None
+        if item is None:
+            return await self._after_gone(marker, order)
         position = (order.key(item), pod.region_name)
         if not _ALIKE.issuperset(key for key, _ in self.order()):
-            position = await self._place(pod, order, item)
+            position, _ = await self._place(pod, order, marker, item)
         return Cursor(position, {pod.id: marker}, await self.near(item))
 
-    async def _place(self, pod: Pod, order: Order, item: Item) -> Position:
-        most = CONF.gateway.max_limit
+    async def _after_gone(self, marker: str, order: Order) -> Cursor:
+        """Where the page after an item begins that no pod shows. Raises Fault 400, 503."""
+        if not self.keeps_gone:
+            raise self.no_marker(marker)
+        asked = {pod: self._source(pod).fetch(marker, 1) for pod in self.call.answering}
+        answers = await asyncio.gather(*asked.values(), return_exceptions=True)
+        told = dict(zip(asked, answers, strict=True))
+        for pod, answer in told.items():
+            if isinstance(answer, Page):
+                position, before = await self._place(pod, order, marker, None)
+                if before != marker and (item := await self.gone(pod, marker, before)):
+                    position = max(position, (order.key(item), pod.region_name))
+                return Cursor(position, {pod.id: marker})
+            if not isinstance(answer, MarkerLost | PodError | Refused):
+                raise answer
+        if any(isinstance(answer, Refused) for answer in told.values()):
+            return _BEGINNING
+        away = [pod for pod in self.call.pods if not isinstance(told.get(pod), MarkerLost)]
+        raise scatter.maybe_away(away) if away else self.no_marker(marker)
+
+    async def _place(
+        self, pod: Pod, order: Order, marker: str, item: Item | None
+    ) -> tuple[Position, str | None]:
         try:
-            return await place(self._source(pod), order, item["id"], item, most)
+            return await place(self._source(pod), order, marker, item, CONF.gateway.max_limit)
         except MarkerLost:
-            raise self.no_marker(item["id"]) from None
+            raise self.no_marker(marker) from None
         except PodError as error:
             raise from_pod_error(error) from None
         except Refused:
-            # So will be the page itself.
-            return order.key(item), pod.region_name
+            return _BEGINNING.position, marker
 
     async def _shown(self, pod: Pod, item_id: str) -> Item | None:
         """The document of one item of a pod; None when the pod has no such item."""

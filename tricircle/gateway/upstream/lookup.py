@@ -82,7 +82,7 @@ async def ask(call: Call, resource_type: str, resource_id: str, **instead: Any) 
 
     ``instead`` is what ``forward`` takes. Raises Fault 404 and 503, PodUnreachable, PodTimeout.
     """
-    if not _is_uuid(resource_id):
+    if not is_uuid(resource_id):
         # No pod has it; any of them says so in its own words.
         return await ask_any(call, **instead)
     try:
@@ -184,7 +184,7 @@ async def learned(resource_type: str, told: Any, pod: Pod) -> str:
     Raises PodBroken for what is no UUID, and for the id of something known to be in another pod:
     else a pod could draw other pods' resources to itself.
     """
-    if not isinstance(told, str) or not _is_uuid(told):
+    if not isinstance(told, str) or not is_uuid(told):
         what = f"answered with {told!r:.80} as the id of a {resource_type}"
         raise PodBroken(pod.region_name, f"{what}, which is none.")
     try:
@@ -343,5 +343,6 @@ async def _is_gone(call: Call, pod: Pod, resource_type: str, resource_id: str) -
     return looked.status == 404
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """Whether a text may be the id of something in a pod."""
     return _UUID.fullmatch(text) is not None

@@ -147,6 +147,8 @@ BAD: list[Query] = [
     [("offset", "-1")],
     [("offset", "x")],
     [("marker", "00000000-0000-0000-0000-000000000000")],
+    [("marker", "")],
+    [("marker", "detail")],
     [("sort", "nothing:asc")],
     [("sort", "name:up")],
     [("sort", "name"), ("sort_key", "id")],

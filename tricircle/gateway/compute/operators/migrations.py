@@ -54,7 +54,7 @@ async def list_all(call: Call) -> web.Response:
 
 async def _merged(call: Call, pods: dict[str, Pod], query: str, limit: int) -> Merged:
     """A page of all pods' migrations. Raises Refused; Fault when no pod answers."""
-    marker = call.query.get("marker")
+    marker = call.query.get("marker") or None
     cursor = None if marker is None else await _cursor(call, list(pods.values()), marker)
     merged = await merge(
         [

@@ -7,12 +7,14 @@ to: somebody who may not delete it, and was refused, takes no other's row away.
 """
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
+from tricircle.conf import CONF
 from tricircle.db import allocations, creations, routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.networking import nics
@@ -31,6 +33,8 @@ KIND = "server_deletion"
 #: Nova shows a server as this for a moment when it has let go of its ports; clients wait no longer.
 ENDED = "DELETED"
 _SOFT_AFTER = 5
+# Of so many servers that are on their way out a list looks whether they are gone.
+_UNSEEN = 50
 _PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
 
 
@@ -99,6 +103,23 @@ async def settle(call: Call, server_id: str) -> bool:
     await in_thread(creations.end, row.id)
     LOG.info("Server %s is gone, with %d ports made for it", server_id, len(made))
     return True
+
+
+async def settle_unseen(call: Call, there: Collection[str]) -> None:
+    """``settle`` the project's servers that a list is without, before a client takes that for their
+    end. ``there`` are the ids of those it shows.
+    """
+    project = call.context.project_id
+    rows = await in_thread(creations.of_project, KIND, project, _UNSEEN)
+    unseen = {row.detail["server_id"] for row in rows}.difference(there)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CONF.gateway.list_deadline):
+            told = await asyncio.gather(
+                *(settle(call, server_id) for server_id in unseen), return_exceptions=True
+            )
+            for error in told:
+                if isinstance(error, Exception):
+                    LOG.warning("What is left of a server is not removed yet: %r", error)
 
 
 async def vanished(call: Call, resource_type: str, server_id: str, pod: Pod) -> None:

@@ -4,19 +4,23 @@
 import itertools
 import re
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 from aiohttp import web
 
+from tricircle.conf import CONF
 from tricircle.db import routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_server_groups
-from tricircle.gateway.compute.servers import reservation_ids, zones
+from tricircle.gateway.compute.servers import deletion, reservation_ids, zones
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.lists import start_hints
 from tricircle.gateway.lists.merge import Item
-from tricircle.gateway.lists.merged_list import Collection, MergedList
+from tricircle.gateway.lists.merged_list import MOST_PAGES, Collection, MergedList
 from tricircle.gateway.threads import in_thread
+from tricircle.gateway.upstream.forward import forward
+from tricircle.pods.document import pages
 from tricircle.pods.pod import Pod
 
 # Nova's rules begin at these microversions.
@@ -56,6 +60,9 @@ _SHOWN = {
     "vm_state": "OS-EXT-STS:vm_state",
 }
 _BRIEF = {"uuid", "display_name"}
+# What says where a server stands in a list; with the second such a list has those that are gone.
+_PLACING = {"sort_key", "sort_dir", "all_tenants"}
+_EVER = "1970-01-01T00:00:00Z"
 _SERVERS = Collection("servers", "server", "/servers", _SHOWN, "/servers/detail")
 
 
@@ -75,6 +82,8 @@ async def detail(call: Call) -> web.Response:
 
 class _Servers(MergedList):
     """One list of servers."""
+
+    keeps_gone = True
 
     def pods(self) -> list[Pod]:
         """The pods whose zone the filter lets through."""
@@ -127,7 +136,29 @@ class _Servers(MergedList):
         return {name: item[name] for name in ("id", second, "links")}
 
     async def finish(self, items: list[tuple[Pod, Item]]) -> None:
+        there = {item["id"] for _, item in items if item.get("status") != deletion.ENDED}
+        await deletion.settle_unseen(self.call, there)
         await pod_server_groups.show(*items)
+
+    def marker(self) -> str | None:
+        """Of several Nova takes the last; an empty one is none."""
+        return self.call.query.getall("marker", [""])[-1] or None
+
+    async def gone(self, pod: Pod, marker: str, before: str | None) -> Item | None:
+        kept = [pair for pair in self.call.query.items() if pair[0] in _PLACING]
+        kept += [("changes-since", _EVER), ("limit", str(CONF.gateway.max_limit))]
+        for _ in pages(pod.region_name, "servers", MOST_PAGES):
+            query = urlencode([*kept, *([("marker", before)] if before else [])])
+            answer = await forward(self.call, pod, path="/servers/detail", query=query)
+            servers = answer.json()["servers"] if answer.ok else []
+            for server in servers:
+                if server["id"] == marker:
+                    self.translate(pod, server)
+                    return dict(server)
+            if not servers:
+                break
+            before = servers[-1]["id"]
+        return None
 
     async def near(self, item: Item) -> Mapping[str, str]:
         return await start_hints.of(self.call, "server", self.order(), item["created"])

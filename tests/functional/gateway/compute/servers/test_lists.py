@@ -119,6 +119,8 @@ QUERIES: list[list[tuple[str, str]]] = [
     [("key_name", "k1")],
     [("image", "nothing")],
     [("all_tenants", "0")],
+    [("marker", "")],
+    [("marker", "nonsense"), ("marker", ""), ("limit", "3")],
 ]
 ORDERS: list[list[tuple[str, str]]] = [
     [],
@@ -196,6 +198,39 @@ async def test_pages_make_the_whole(
     found = await pages(gateway, "/servers", query)
     assert [one for page in found for one in page] == [one["id"] for one in whole["servers"]]
     assert all(len(page) == limit for page in found[:-1])
+
+
+GONE: list[list[tuple[str, str]]] = [
+    [],
+    [("sort_dir", "asc")],
+    [("sort_key", "display_name"), ("sort_dir", "asc")],
+    [("sort_key", "vm_state"), ("status", "ACTIVE")],
+    [("changes-since", "2026-11-01T12:00:02Z")],
+]
+
+
+@pytest.mark.parametrize("query", GONE, ids=str)
+async def test_a_marker_that_is_deleted_or_filtered_out(
+    gateway: Gateway, cloud: Cloud, one_nova: Nova, query: list[tuple[str, str]]
+) -> None:
+    """The next page is asked of a gateway that does not remember the last one."""
+    for index, server in enumerate(fill(cloud, 30)):
+        if index % 3 == 0:
+            server.deleted, server.status = True, "DELETED"
+    for pod in cloud.pods.values():
+        for marker in list(pod.nova.servers):
+            asked = [*query, ("limit", "6"), ("marker", marker)]
+            ours = await gateway.get("/servers", query=asked, version="2.90")
+            theirs = await from_one(gateway, one_nova, "/servers", query=asked, version="2.90")
+            assert plain(ours.ok(200)) == plain(theirs.ok(200))
+
+
+async def test_a_marker_that_may_be_in_a_pod_that_is_away(gateway: Gateway, cloud: Cloud) -> None:
+    server = cloud.pods["pod2"].nova.add_server("gone", deleted=True, status="DELETED")
+    await asyncio.to_thread(cloud.pods["pod2"].stop)
+    answer = await gateway.get("/servers", query={"marker": server.id})
+    assert answer.status == 503
+    assert "pod2" in answer.message
 
 
 async def test_a_page_costs_each_pod_about_a_page(gateway: Gateway, cloud: Cloud) -> None:

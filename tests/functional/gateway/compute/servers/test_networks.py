@@ -87,6 +87,20 @@ async def test_ports_are_free_once_their_server_is_told_to_be_deleted(
     assert cloud.central.ports() == []
 
 
+@pytest.mark.parametrize("query", ["", "?changes-since=2020-01-01T00:00:00Z"])
+async def test_ports_are_free_once_a_list_is_without_their_server(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    network = cloud.central.network(cloud.project_id)
+    made = (await make(gateway, networks=[{"uuid": network["id"]}])).ok(202)["server"]
+    monkeypatch.setattr(deletion, "_PAUSES", ())  # nobody else sees to it
+    (await gateway.delete(f"/servers/{made['id']}")).ok(204)
+    assert cloud.central.ports() != []
+    listed = (await gateway.get(f"/servers/detail{query}")).ok()["servers"]
+    assert [server["status"] for server in listed] == (["DELETED"] if query else [])
+    assert cloud.central.ports() == []
+
+
 async def test_a_port_of_another_project(gateway: Gateway, cloud: Cloud) -> None:
     other = cloud.keystone.projects["other"].id
     network = cloud.central.network(other)
