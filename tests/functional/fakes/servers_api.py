@@ -24,6 +24,11 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
     hinted_group: Callable[[Exchange, Object], Any]
     host_for: Callable[[Any], str | None]
 
+    def _check_volume_type(self, named: str | None) -> None:
+        known = self.cinder.types.values()
+        if named and not any(named in (one["id"], one["name"]) for one in known):
+            raise Refusal(400, f"Volume type {named} could not be found.")
+
     @route("POST", "/servers")
     @route("POST", "/os-volumes_boot")
     def create_server(self, exchange: Exchange) -> web.Response:
@@ -38,6 +43,8 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
             raise Refusal(400, f"Flavor {flavor_id} could not be found.")
         if wanted.get("key_name") and (token.user.id, wanted["key_name"]) not in self.keypairs:
             raise Refusal(400, "Invalid key_name provided.")
+        for device in wanted.get("block_device_mapping_v2", ()):
+            self._check_volume_type(device.get("volume_type"))
         zone = wanted.get("availability_zone")
         if zone is not None and zone.split(":")[0] not in (self.zone, ""):
             raise Refusal(400, "The requested availability zone is not available")

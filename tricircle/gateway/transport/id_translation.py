@@ -24,8 +24,11 @@ from tricircle.pods import definitions
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # What is called otherwise in a pod, by the service in whose calls it occurs. A volume that was
-# moved keeps the id its users know.
-_KINDS = {"volume": (*definitions.NAMED, moves.KIND), "compute": (moves.KIND,)}
+# moved keeps the id its users know; a server's block devices and Nova's volumes name their type.
+_KINDS = {
+    "volume": (*definitions.NAMED, moves.KIND),
+    "compute": ("volume_type", moves.KIND),
+}
 # Seconds that ids are believed; changes of this process are seen at once.
 _BELIEVED = 1.0
 # Seconds that reading them anew is waited for, where older ones are known.

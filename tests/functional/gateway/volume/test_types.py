@@ -60,6 +60,25 @@ async def qos(gateway: Gateway, name: str = "limited", **specs: str) -> str:
     return str(answer.ok(200)["qos_specs"]["id"])
 
 
+@pytest.mark.parametrize("region", ["pod1", "pod2", "pod3"])
+async def test_a_servers_volumes_may_name_a_type_by_id(
+    gateway: Gateway, cloud: Cloud, region: str
+) -> None:
+    type_id = await make(gateway)
+    for other in cloud.pods.keys() - {region}:
+        await gateway.set_pod(other, state="disabled")
+    device = {
+        "boot_index": 0, "uuid": cloud.image_id, "source_type": "image", "volume_size": 1,
+        "destination_type": "volume", "volume_type": type_id,
+    }  # fmt: skip
+    body = {"server": {"name": "one", "flavorRef": "1", "networks": "none",
+                       "block_device_mapping_v2": [device]}}  # fmt: skip
+    (await gateway.post("/servers", body, version="2.67")).ok(202)
+    (made,) = cloud.pods[region].nova.servers.values()
+    (inside,) = made.request["server"]["block_device_mapping_v2"]
+    assert inside["volume_type"] == types(cloud, "fast")[region]["id"]
+
+
 async def test_a_type_is_in_every_pod(gateway: Gateway, cloud: Cloud) -> None:
     type_id = await make(gateway, description="d", extra_specs={"a": "1"})
     found = types(cloud, "fast")
