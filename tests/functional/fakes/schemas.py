@@ -79,10 +79,18 @@ def _schemas(module: str) -> Any:
 
 
 @functools.cache
-def _validator(module: str, name: str) -> Any:
-    # The formats (uuid, base64 ...) are Nova's own; the shape is what matters here.
+def _formats() -> Any:
+    """Nova's own formats (uuid, name, base64 ...)."""
+    with warnings.catch_warnings(), _hollow_packages():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("nova.api.validation.validators")._FORMAT_CHECKER
+
+
+@functools.cache
+def validator(module: str, name: str) -> Any:
+    """Of a schema of ``module`` in nova.api.openstack.compute.schemas, as Nova applies it."""
     kind = jsonschema.Draft4Validator if module == "servers" else jsonschema.Draft202012Validator
-    return kind(getattr(_schemas(module), name))
+    return kind(getattr(_schemas(module), name), format_checker=_formats())
 
 
 def preload() -> None:
@@ -99,6 +107,6 @@ def check_create(body: Any, version: tuple[int, int]) -> None:
 
 def check(module: str, name: str, document: Any) -> None:
     """Raise what Nova answers to what does not fit a schema of ``module``."""
-    for error in _validator(module, name).iter_errors(document):
+    for error in validator(module, name).iter_errors(document):
         where = "/".join(str(part) for part in error.path)
         raise Refusal(400, f"Invalid input for field/attribute {where}. {error.message}")

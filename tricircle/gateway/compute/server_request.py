@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tricircle.gateway.call import Version
+from tricircle.gateway.compute import schemas
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.scheduling.zones import BadZone, Zone
@@ -76,6 +77,8 @@ class CreateRequest:
 def parse(body: Any, version: Version) -> CreateRequest:
     """Raises RefusedByNova, and Fault 400 for an availability zone that cannot be read."""
     server = _dict(_dict(body).get("server"))
+    if not schemas.fits_server(server):
+        raise RefusedByNova
     name = _text(server.get("name"))
     low, high = _counts(server)
     networks = _networks(server.get("networks"), version)
@@ -181,9 +184,7 @@ def _security_groups(value: Any) -> tuple[str, ...]:
     """Names or ids, each once; only ``default`` is the same as none, Neutron gives it anyway."""
     if value is None:
         return ()
-    if not isinstance(value, list):
-        raise RefusedByNova
-    names = tuple(dict.fromkeys(_text(_dict(entry).get("name", "")) for entry in value))
+    names = tuple(dict.fromkeys(entry.get("name", "") for entry in value))
     return () if names == ("default",) else tuple(name for name in names if name)
 
 

@@ -18,6 +18,7 @@ _SOURCES = {
     "group_id": "group",
     "consistencygroup_id": "group",
 }
+_LONGEST_ZONE = 255
 _HINTED = {"local_to_instance": "server", "same_host": "volume"}
 
 
@@ -68,10 +69,17 @@ def parse(body: Any, kind: str) -> CreateRequest:
     if not isinstance(wanted, dict):
         raise RefusedByCinder
     zone = wanted.get(ZONE)
-    if not isinstance(zone, str | None):
+    if not isinstance(zone, str | None) or not _may_be_zone(zone, kind):
         raise RefusedByCinder
     needs = tuple(dict.fromkeys(_needs(body, wanted)))
     return CreateRequest(body, kind, Zone(zone) if zone else Zone.parse(None), needs)
+
+
+def _may_be_zone(zone: str | None, kind: str) -> bool:
+    """Whether Cinder's schema takes it: a pod does not see it. Only groups' is without blanks."""
+    if zone is None or kind == "consistencygroup":
+        return True
+    return 0 < len(zone.strip() if kind == "group" else zone) <= _LONGEST_ZONE
 
 
 def _needs(body: dict[str, Any], wanted: dict[str, Any]) -> Iterable[tuple[str, str]]:

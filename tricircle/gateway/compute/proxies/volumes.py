@@ -48,8 +48,8 @@ async def create(call: Call) -> web.Response:
     """POST /os-volumes: in a pod of the zone, or where the snapshot is that it is made from."""
     body = call.json()
     wanted = body.get("volume") if isinstance(body, dict) else None
-    zone = wanted.get("availability_zone") if isinstance(wanted, dict) else None
-    if not isinstance(wanted, dict) or not isinstance(zone, str | None):
+    zone = wanted.get("availability_zone", "") if isinstance(wanted, dict) else None
+    if not isinstance(wanted, dict) or not isinstance(zone, str):
         return reply(call, await ask_any(call))
     snapshot = wanted.get("snapshot_id")
     needs = (("snapshot", snapshot),) if isinstance(snapshot, str) else ()

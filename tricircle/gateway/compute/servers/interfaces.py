@@ -12,6 +12,7 @@ from oslo_utils import uuidutils
 
 from tricircle.db import creations, routings
 from tricircle.gateway.call import Call
+from tricircle.gateway.compute import schemas
 from tricircle.gateway.compute.networking import networks, nics
 from tricircle.gateway.compute.networking.networks import PlannedNic
 from tricircle.gateway.compute.networking.neutron import central, service
@@ -117,16 +118,10 @@ def _wish(call: Call) -> NetworkWish | None:
     """What is asked for; None for a body that Nova refuses by itself."""
     document = call.json() if call.body else {}
     wanted = document.get("interfaceAttachment", {}) if isinstance(document, dict) else None
-    if not isinstance(wanted, dict) or wanted.keys() - {"net_id", "port_id", "fixed_ips", "tag"}:
+    if not isinstance(wanted, dict) or not schemas.fits_interface(wanted):
         return None
     network, port, tag = wanted.get("net_id"), wanted.get("port_id"), wanted.get("tag")
-    try:
-        address = wanted["fixed_ips"][0]["ip_address"] if "fixed_ips" in wanted else None
-        for given in (network, port):
-            if given is not None:
-                uuid.UUID(given)
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError):
-        return None
+    address = wanted["fixed_ips"][0]["ip_address"] if "fixed_ips" in wanted else None
     if (network and port) or (address and not network):
         return None
     return NetworkWish(network, port, address, tag)
