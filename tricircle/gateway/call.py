@@ -78,16 +78,9 @@ class Call:
     def raw_query(self) -> str:
         return self.http.rel_url.raw_query_string
 
-    def on_pod(self, path: str, pod: Pod | None = None) -> str:
-        """``path`` as sent to a pod: with the project in it when the client's URL had it.
-
-        Pods then write links of the same form as the client's own URL. A ``pod`` that knows no
-        other URLs has it always.
-        """
-        project = self.match.project_id
-        if not project and pod is not None and pod.wants_project(self.service):
-            project = self.context.project_id
-        return f"/{project}{path}" if project else path
+    def with_project(self, path: str) -> str:
+        """``path`` as in the client's own URL: with the project in it where that had it."""
+        return f"/{self.match.project_id}{path}" if self.match.project_id else path
 
     def json(self) -> Any:
         """The request's body. Raises Fault 400 when it is not JSON."""

@@ -22,7 +22,7 @@ TABLE = ROOT / "pods" / "rights"
 IDENTITY = ROOT / "pods" / "identity.py"
 
 #: {what gives the service user's authority: where among its arguments the right is}
-_GIVES = {"adapter": 1, "within": 2, "central_network": 0, "as_service_user": 2, "ask_keystone": 0,
+_GIVES = {"adapter": 1, "within": 2, "central_network": 0, "as_service_user": 0, "ask_keystone": 0,
           "service": 1}  # fmt: skip
 
 
@@ -92,8 +92,10 @@ def test_whoever_uses_the_service_user_names_a_row() -> None:
 def _place(call: ast.Call) -> int | None:
     function = call.func
     if isinstance(function, ast.Name):
-        return _GIVES.get(function.id) if function.id in ("as_service_user", "service") else None
-    if not isinstance(function, ast.Attribute) or "identity" not in ast.dump(function.value):
+        return _GIVES.get(function.id) if function.id == "service" else None
+    if not isinstance(function, ast.Attribute):
+        return None
+    if function.attr != "as_service_user" and "identity" not in ast.dump(function.value):
         return None
     return {**_GIVES, "token": 0}.get(function.attr)
 

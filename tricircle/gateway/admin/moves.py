@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moves of volumes to other pods. xjob makes them; here they are asked for and told of."""
 
-import dataclasses
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +15,7 @@ from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream import lookup, scheduling
 from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.volumes import obstacle
@@ -30,6 +30,8 @@ CREATE = {
     "maxProperties": 1,
     "additionalProperties": False,
 }
+# The first at which a volume shows its group.
+_VERSION = (3, 13)
 # Percent done when a state is reached.
 _PROGRESS = {"preparing": 0, "uploading": 5, "copying": 35, "verifying": 60, "handing over": 85,
              "removing": 90, "done": 100}  # fmt: skip
@@ -39,11 +41,10 @@ async def create(call: Call) -> web.Response:
     """POST /volumes/{id}/move: begin to move a volume to a pod, or to a zone."""
     await authorize(call, "moves:create")
     wanted, volume_id = body(call, "move", CREATE), call.params["id"]
-    asking = dataclasses.replace(call, service="volume", version=(3, 13), body=b"")
-    source = await lookup.find(asking, "volume", volume_id)
-    volume = await _movable(asking, source, volume_id)
+    source = await lookup.find(call, "volume", volume_id)
+    volume = await _movable(call, source, volume_id)
     project = volume.get("os-vol-tenant-attr:tenant_id") or call.context.project_id
-    target = await _target(asking, source, project, wanted)
+    target = await _target(call, source, project, wanted)
     try:
         row = await in_thread(moves.begin, volume_id, project, source.id, target.id)
     except Duplicate:
@@ -53,12 +54,13 @@ async def create(call: Call) -> web.Response:
 
 async def _movable(call: Call, source: Pod, volume_id: str) -> dict[str, Any]:
     """The volume's document. Raises Fault 404, and 409 when it cannot be moved."""
-    answer = await forward(call, source, method="GET", path=f"/volumes/{volume_id}", query="")
+    asking = PodRequest("GET", lookup.path("volume", volume_id), "volume", version=_VERSION)
+    answer = await forward(call, source, asking)
     if not answer.ok:
         raise Fault(answer.status, answer.message())
     volume: dict[str, Any] = answer.json()["volume"]
     query = urlencode({"volume_id": volume_id, "all_tenants": 1})
-    told = await forward(call, source, method="GET", path="/snapshots", query=query)
+    told = await forward(call, source, asking.get("/snapshots", query))
     why = obstacle(volume, told.json()["snapshots"] if told.ok else [])
     if why is not None:
         raise Fault(409, f"Volume {volume_id} cannot be moved. {why}")
@@ -76,7 +78,8 @@ async def _target(call: Call, source: Pod, project: str, wanted: dict[str, str])
     else:
         zone = wanted["availability_zone"]
         request = Request(project_id=project, zone=Zone(zone), what="volume")
-        choice = await scheduling.choose(call, request, f"There is no availability zone {zone}.")
+        unknown = f"There is no availability zone {zone}."
+        choice = await scheduling.choose(call, request, unknown, service="volume")
         others = [pod for pod in choice.pods if pod.id != source.id]
         pod = others[0] if others else source
     if pod.id == source.id:

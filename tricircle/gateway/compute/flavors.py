@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.upstream import mirror
-from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 
 _KIND = "flavor"
 
@@ -21,7 +21,7 @@ async def create(call: Call) -> web.Response:
     if flavor.get("id") in (None, "auto"):
         flavor["id"] = str(uuid.uuid4())
     key = str(flavor["id"])
-    return await mirror.change(call, _KIND, key, lambda pod: forward(call, pod, body=body))
+    return await mirror.change(call, _KIND, key, PodRequest.of(call).with_body(body))
 
 
 async def update(call: Call) -> web.Response:

@@ -21,13 +21,15 @@ from tricircle.gateway.call import Call, Version
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import service_tokens
+from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import server_groups
 from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError, PodRefused, PodTimeout
 from tricircle.pods.pod import Pod
 
 AFFINITY = "affinity"
+_PATH = "/os-server-groups"
 # Where documents name groups: from 2.71 and 2.100 on.
 _SHOWN, _HINTS = "server_groups", "scheduler_hints"
 _RULES: Version = (2, 64)
@@ -78,7 +80,7 @@ async def _find(call: Call, group: ServerGroup, pod: Pod) -> str | None:
     region, offset = pod.region_name, 0
     for _ in pages(pod.region_name, "server groups", _MOST_PAGES):
         query = f"limit={_PAGE}&offset={offset}"
-        answer = await _ask(call, pod, "GET", "/os-server-groups", query=query, version=_OWNED)
+        answer = await _ask(call, pod, PodRequest.of(call).get(_PATH, query).at(_OWNED))
         listed = answer.json()["server_groups"]
         for one in listed:
             if server_groups.is_for(region, one, group.id, group.project_id):
@@ -103,22 +105,13 @@ async def _make(call: Call, group: ServerGroup, pod: Pod) -> str:
     else:
         version = _SOFT
         wanted |= {"policies": [group.policy]}
-    body = {"server_group": wanted}
-    answer = await _ask(call, pod, "POST", "/os-server-groups", body=body, version=version)
+    request = PodRequest.of(call).post(_PATH, {"server_group": wanted}).at(version)
+    answer = await _ask(call, pod, request)
     return str(answer.json()["server_group"]["id"])
 
 
-async def _ask(call: Call, pod: Pod, method: str, path: str, **more: Any) -> PodResponse:
-    answer = await call.services.client.request(
-        pod,
-        "compute",
-        method,
-        path,
-        token=call.context.token,
-        headers=await service_tokens.beside(call, "compute", method, path),
-        request_id=call.context.upstream_id,
-        **more,
-    )
+async def _ask(call: Call, pod: Pod, request: PodRequest) -> PodResponse:
+    answer = await forward(call, pod, request)
     if not answer.ok:
         raise PodRefused(pod.region_name, answer.status, answer.message(), answer.body)
     return answer

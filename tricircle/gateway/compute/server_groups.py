@@ -5,7 +5,6 @@ What a caller may do, and what a request may say, is a pod's to judge: it is ask
 leaves nothing behind in it.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +23,9 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 
+_PATH = "/os-server-groups"
 _OWNERS: Version = (2, 13)
 _SOFT: Version = (2, 15)
 # From here on a group has one policy, with rules.
@@ -68,7 +69,7 @@ async def show(call: Call) -> web.Response:
         if judged.status == 400:
             return reply(call, judged)
     group = await find(call, call.params["id"])
-    judged = await ask_any(call, path="/os-server-groups", query="limit=1")
+    judged = await ask_any(call, PodRequest.of(call).get(_PATH, "limit=1"))
     if not judged.ok:
         return reply(call, judged)
     return _respond({"server_group": (await _shown(call, [group]))[0]})
@@ -138,8 +139,7 @@ def _unknown(group_id: str) -> Fault:
 
 async def _refused(call: Call) -> PodResponse | None:
     """A pod's answer when the caller may not make groups, or remove them."""
-    probe = dataclasses.replace(call, version=_RULES)
-    told = await ask_any(probe, method="POST", path="/os-server-groups", body=_PROBE, query="")
+    told = await ask_any(call, PodRequest.of(call).post(_PATH, _PROBE).at(_RULES))
     if told.status == 406:  # a pod too old for the question
         allowed = not {"admin", "member"}.isdisjoint(call.context.roles)
     else:
@@ -155,9 +155,8 @@ async def _let_a_pod_refuse(call: Call) -> web.Response:
     answer = await ask_any(call)
     if answer.ok:
         # It took what is not known here: no group of that kind can be kept for all pods.
-        made = answer.json()["server_group"]["id"]
-        path = f"/os-server-groups/{made}"
-        await forward(call, answer.pod, method="DELETE", path=path, body=b"", query="")
+        path = f"{_PATH}/{answer.json()['server_group']['id']}"
+        await forward(call, answer.pod, PodRequest.of(call).delete(path))
         raise Fault(400, "This kind of server group is not known here.")
     return reply(call, answer)
 

@@ -31,4 +31,4 @@ def to_next(call: Call, path: str, marker: object) -> list[dict[str, str]]:
     params = MultiDict(sorted(call.query.items(), key=lambda pair: pair[0]))
     params["marker"] = str(marker)
     query = urlencode(list(params.items()))
-    return [{"rel": "next", "href": f"{call.root}{call.base}{call.on_pod(path)}?{query}"}]
+    return [{"rel": "next", "href": f"{call.root}{call.base}{call.with_project(path)}?{query}"}]

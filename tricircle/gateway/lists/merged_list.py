@@ -36,6 +36,7 @@ from tricircle.gateway.lists.merge import (
 )
 from tricircle.gateway.upstream import lookup, scatter
 from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.document import MISREAD, pages
 from tricircle.pods.errors import PodError, PodUnreachable
@@ -261,7 +262,8 @@ class MergedList:
             next(turns)
             # No pod is asked for more than a page at once.
             limit = min(limit, CONF.gateway.max_limit)
-            answer = await scatter.ask(self.call, pod, path=path, query=self._query(marker, limit))
+            request = PodRequest.of(self.call).get(path, self._query(marker, limit))
+            answer = await scatter.ask(self.call, pod, request)
             if isinstance(answer, PodError):
                 raise answer
             if not answer.ok:
@@ -342,7 +344,7 @@ class MergedList:
     async def _shown(self, pod: Pod, item_id: str) -> Item | None:
         """The document of one item of a pod; None when the pod has no such item."""
         path = f"{self.collection.path}/{quote(item_id, safe='')}"
-        answer = await forward(self.call, pod, path=path, query="")
+        answer = await forward(self.call, pod, PodRequest.of(self.call).get(path))
         if answer.status == 404:
             return None
         if not answer.ok:

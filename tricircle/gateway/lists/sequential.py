@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.upstream import scatter
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -36,7 +37,8 @@ async def page(
     away: dict[Pod, PodError] = {}
 
     async def ask(asked: Sequence[Pod], limit: int, marker: str | None) -> scatter.Gathered:
-        told = await scatter.gather(call, asked, query=_query(call, limit, marker, more or {}))
+        request = PodRequest.of(call).with_query(_query(call, limit, marker, more or {}))
+        told = await scatter.gather(call, asked, request)
         away.update(told.away)
         scatter.tell_away(call, away)
         return told

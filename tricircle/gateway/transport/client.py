@@ -105,7 +105,7 @@ class PodClient:
         query: str | Mapping[str, Any] | None = None,
         version: tuple[int, int] | None = None,
         deadline: float | None = None,
-        insist: bool = False,
+        ignore_breaker: bool = False,
     ) -> PodResponse:
         """Ask ``pod``; any HTTP status but a redirect is an answer.
 
@@ -114,7 +114,7 @@ class PodClient:
 
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
-        With ``insist`` a pod is asked although it is left alone after failures.
+        With ``ignore_breaker`` a pod is asked although it is left alone after failures.
         Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known
         (PodBroken when it answered what cannot be read, more than [pods] max_answer bytes, say).
         """
@@ -133,7 +133,7 @@ class PodClient:
         sent.setdefault("Accept", "application/json")
 
         breaker = self._breakers[pod.id]
-        if not insist and not breaker.allow():
+        if not ignore_breaker and not breaker.allow():
             raise PodUnreachable(
                 pod.region_name, "is not answering and is left alone for some seconds."
             )

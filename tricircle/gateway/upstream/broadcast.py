@@ -12,6 +12,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import MAINTENANCE, Pod
 
 
@@ -40,7 +41,7 @@ async def anywhere(
     """
     # A change takes the time it takes; nobody waits for a slow pod to say that it has nothing.
     deadline = CONF.gateway.list_deadline if call.method == "GET" else CONF.gateway.request_deadline
-    told = await scatter.everywhere(call, deadline=deadline)
+    told = await scatter.everywhere(call, PodRequest.of(call).within(deadline))
     refusal = told.refusal(absent)
     return told.good[0] if refusal is None else refusal
 

@@ -2,8 +2,6 @@
 """In which pod the things are that a new one is to be beside, whatever service they are of."""
 
 import asyncio
-import dataclasses
-import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -14,7 +12,8 @@ from tricircle.db import backup_copies, routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.upstream import service_tokens
+from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -27,8 +26,6 @@ _PLACES = {
     "backup": ("volume", "backups"),
     "server": ("compute", "servers"),
 }
-# The catalogue may have a project in the endpoint: ours, where the user's is needed.
-_VERSION = re.compile(r"^(.*/v3)(/.*)?$")
 
 
 async def find(call: Call, needs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -68,19 +65,9 @@ async def _asked(call: Call, kind: str, item: str) -> Pod | None:
 
 async def _has(call: Call, pod: Pod, kind: str, item: str) -> bool:
     service, collection = _PLACES[kind]
+    request = PodRequest("GET", f"/{collection}/{quote(item, safe='')}", service)
     try:
-        base = _VERSION.sub(r"\1", pod.endpoint(service))
-        path = f"/{collection}/{quote(item, safe='')}"
-        answer = await call.services.client.request(
-            dataclasses.replace(pod, endpoints={service: base}),
-            service,
-            "GET",
-            f"/{call.context.project_id}{path}",
-            token=call.context.token,
-            headers=await service_tokens.beside(call, service, "GET", path),
-            request_id=call.context.upstream_id,
-            deadline=CONF.gateway.list_deadline,
-        )
+        answer = await forward(call, pod, request.within(CONF.gateway.list_deadline))
     except PodError as error:
         LOG.info("Whether %s %s is there is not known: %s", kind, item, error)
         return False

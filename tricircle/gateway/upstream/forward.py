@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hand a call on to one pod, and its answer back to the client."""
+"""Ask one pod on behalf of a call, and hand its answer back to the client."""
 
 import functools
 import re
@@ -9,16 +9,16 @@ from typing import Any
 from aiohttp import web
 from multidict import CIMultiDict
 
-from tricircle.gateway.call import Call, Version
+from tricircle.gateway.call import Call
 from tricircle.gateway.failures import from_pod_error
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.headers import REQUEST_ID, is_request_id
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import service_tokens
+from tricircle.gateway.upstream import tokens
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
-from tricircle.pods.rights import Right
 
 # What a client's request may tell a pod; all else ends here.
 _REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
@@ -28,51 +28,52 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
 
 
-async def forward(
-    call: Call,
-    pod: Pod,
-    *,
-    path: str | None = None,
-    method: str | None = None,
-    body: Any = None,
-    query: str | None = None,
-    deadline: float | None = None,
-    insist: bool = False,
-) -> PodResponse:
-    """Ask ``pod`` what the client asked us, with the client's token and microversion.
+async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> PodResponse:
+    """Ask ``pod`` for what the client asked us, or for another ``request``, on behalf of a call.
 
-    Fails at once for a pod that the last probe found down, or that is left alone after failures.
-    With ``insist`` such a pod is asked all the same.
-    ``path`` (percent-encoded, below version and project), ``method``, ``body`` and ``query``
-    stand in for the client's own where given. Without a ``deadline`` a slow pod has
-    [gateway] request_deadline; a read is given up sooner once the pod is found down.
+    Fails at once for a pod that the last probe found down, or that is left alone after failures,
+    unless the request ignores that. Without a deadline of its own a read is given up sooner once
+    the pod is found down.
     Raises PodUnreachable, PodTimeout.
     """
-    if call.services.down(pod) and not insist:
+    request = request or PodRequest.of(call)
+    if call.services.down(pod) and not request.ignore_breaker:
         raise PodUnreachable(pod.region_name, f"is down ({pod.last_error.rstrip('.')}).")
-    headers = {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
-    if path is None and method is None:
-        headers |= service_tokens.own(call)
-    else:
-        asked = method or call.method, path or call.path
-        headers |= await service_tokens.beside(call, call.service, *asked)
+    token, headers = await tokens.for_request(call, pod, request)
+    if request.right is None:
+        headers |= {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
     answer = call.services.client.request(
         pod,
-        call.service,
-        method or call.method,
-        call.on_pod(call.path if path is None else path, pod),
-        token=call.context.token,
+        request.service,
+        request.method,
+        await _project(call, pod, request) + request.path,
+        token=token,
         request_id=call.context.upstream_id,
         headers=headers,
-        body=body if body is not None else (call.body or None),
-        query=call.raw_query if query is None else query,
-        version=call.version,
-        deadline=deadline,
-        insist=insist,
+        body=request.body,
+        query=request.query,
+        version=request.version,
+        deadline=request.deadline,
+        ignore_breaker=request.ignore_breaker,
     )
-    if deadline is None and (method or call.method) in _SAFE:
+    if request.deadline is None and request.method in _SAFE:
         return await _unless_down(call, pod, answer)
     return await answer
+
+
+async def _project(call: Call, pod: Pod, request: PodRequest) -> str:
+    """What comes between a pod's endpoint and a path: ``/<project>``, or nothing.
+
+    The client's own URL decides for the service called, so that pods write links of the same form
+    as that. A pod that knows no other URLs has it always, and so has another service, of any age.
+    """
+    if request.right is not None:
+        below = call.services.identity.below
+        return await service_user.ask(pod.region_name, below, pod, request.service)
+    project = call.match.project_id
+    if not project and (request.service != call.service or pod.wants_project(request.service)):
+        project = call.context.project_id
+    return f"/{project}" if project else ""
 
 
 async def _unless_down(
@@ -85,19 +86,20 @@ async def _unless_down(
         raise PodTimeout(pod.region_name, "did not answer in time and is down now.") from None
 
 
-async def ask_any(call: Call, **instead: Any) -> PodResponse:
-    """Forward the call to one pod that answers, whichever: the answer is the same everywhere.
+async def ask_any(call: Call, request: PodRequest | None = None) -> PodResponse:
+    """Ask one pod that answers, whichever: the answer is the same everywhere.
 
     Raises Fault 503 when none answers, PodTimeout when a change may have been made in one.
     """
+    request = request or PodRequest.of(call)
     # A pod thought away is asked last rather than never: the thought may be old.
     pods = sorted(call.serving, key=call.services.away)
     failed: PodError | None = None
     for pod in pods:
         try:
-            return await forward(call, pod, **instead)
+            return await forward(call, pod, request)
         except PodTimeout as error:
-            if call.method not in _SAFE:
+            if request.method not in _SAFE:
                 raise
             failed = error
         except PodUnreachable as error:
@@ -124,35 +126,6 @@ def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.
         headers["X-Tricircle-Pod"] = answer.pod.region_name
     content = rewrite_links(call, answer.pod, answer.body if body is None else body)
     return web.Response(status=answer.status, body=content, headers=headers)
-
-
-async def as_service_user(
-    call: Call,
-    pod: Pod,
-    right: Right,
-    method: str,
-    path: str,
-    *,
-    body: Any = None,
-    version: Version | None = None,
-    insist: bool = False,
-) -> PodResponse:
-    """Ask a pod as the service user, on behalf of a call, what ``right`` stands for.
-
-    Raises PodUnreachable, PodTimeout.
-    """
-    identity, region = call.services.identity, pod.region_name
-    return await call.services.client.request(
-        pod,
-        right.service,
-        method,
-        await service_user.ask(region, identity.below, pod, right.service) + path,
-        token=await service_user.ask(region, identity.token, right, method, path, body),
-        request_id=call.context.upstream_id,
-        body=body,
-        version=version,
-        insist=insist,
-    )
 
 
 def pod_root(pod: Pod, service: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.upstream import scatter
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 
 # Filters of lists that name a host.
@@ -41,9 +42,8 @@ async def holder(call: Call, name: str) -> tuple[Pod | None, str]:
     pod, plain = split(call, name)
     if pod is not None:
         return pod, plain
-    told = await scatter.everywhere(
-        call, method="GET", path="/os-services", query=urlencode({"host": name}), body=b""
-    )
+    request = PodRequest.of(call).get("/os-services", urlencode({"host": name}))
+    told = await scatter.everywhere(call, request)
     having = [answer.pod for answer in told.good if answer.json()["services"]]
     if len(having) > 1:
         raise ambiguous(name, having)

@@ -17,6 +17,7 @@ from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import MAINTENANCE, Pod
 
 _BASE = MOST_NUMBERS + 1
@@ -43,23 +44,23 @@ def parse(text: str) -> int | None:
     return bounds.whole(text)
 
 
-async def ask(call: Call, param: str = "id", **instead: Any) -> PodResponse:
+async def ask(call: Call) -> PodResponse:
     """Forward the call to the pod whose number its path names, in the pod's own number.
 
-    What is no number, or no pod's, any pod refuses in its words. ``instead`` is what ``forward``
-    takes. Raises Fault 503, PodUnreachable, PodTimeout.
+    What is no number, or no pod's, any pod refuses in its words. Raises Fault 503, PodUnreachable,
+    PodTimeout.
     """
-    number = parse(call.params[param])
+    number = parse(call.params["id"])
     if number is None:
-        return await ask_any(call, **instead)
+        return await ask_any(call)
     pod, own = inward(call, number)
-    instead.setdefault("path", path(call, param, own))
+    request = PodRequest.of(call).with_path(path(call, "id", own))
     if pod is None:
-        answer = await ask_any(call, **instead)
+        answer = await ask_any(call, request)
     elif pod.state == MAINTENANCE:
         raise Fault(503, f"Pod {pod.region_name}, which holds {number}, is in maintenance.")
     else:
-        answer = await forward(call, pod, **instead)
+        answer = await forward(call, pod, request)
     return answer if answer.ok else refused(answer, own, number)
 
 

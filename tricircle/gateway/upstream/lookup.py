@@ -22,8 +22,8 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import service_tokens
 from tricircle.gateway.upstream.forward import ask_any, forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodBroken, PodError
 from tricircle.pods.pod import MAINTENANCE, Pod
 
@@ -41,29 +41,39 @@ class _Resource:
     path: str
     missing: str
     vanished: str | None = None
+    service: str = "volume"
     owner: str = "tenant_id"
 
 
 _STORED = "volume.deletion:vanished"
 _RESOURCES = {
     "server": _Resource(
-        "/servers/{}", "Instance {} could not be found.", "compute.servers.deletion:vanished"
+        "/servers/{}",
+        "Instance {} could not be found.",
+        "compute.servers.deletion:vanished",
+        "compute",
     ),
     "volume": _Resource(
-        "/volumes/{}", "Volume {} could not be found.", _STORED, "os-vol-tenant-attr:tenant_id"
+        "/volumes/{}",
+        "Volume {} could not be found.",
+        _STORED,
+        owner="os-vol-tenant-attr:tenant_id",
     ),
     "snapshot": _Resource(
         "/snapshots/{}",
         "Snapshot {} could not be found.",
         _STORED,
-        "os-extended-snapshot-attributes:project_id",
+        owner="os-extended-snapshot-attributes:project_id",
     ),
     "backup": _Resource(
-        "/backups/{}", "Backup {} could not be found.", _STORED, "os-backup-project-attr:project_id"
+        "/backups/{}",
+        "Backup {} could not be found.",
+        _STORED,
+        owner="os-backup-project-attr:project_id",
     ),
-    "group": _Resource("/groups/{}", "Group {} could not be found.", _STORED, "project_id"),
+    "group": _Resource("/groups/{}", "Group {} could not be found.", _STORED, owner="project_id"),
     "group_snapshot": _Resource(
-        "/group_snapshots/{}", "GroupSnapshot {} could not be found.", _STORED, "project_id"
+        "/group_snapshots/{}", "GroupSnapshot {} could not be found.", _STORED, owner="project_id"
     ),
     "consistencygroup": _Resource("/consistencygroups/{}", "Group {} could not be found.", _STORED),
     "cgsnapshot": _Resource("/cgsnapshots/{}", "CgSnapshot {} could not be found.", _STORED),
@@ -77,32 +87,36 @@ _RESOURCES = {
 }
 
 
-async def ask(call: Call, resource_type: str, resource_id: str, **instead: Any) -> PodResponse:
-    """Forward the call to the pod that holds a resource, wherever it turns out to be.
+async def ask(
+    call: Call, resource_type: str, resource_id: str, request: PodRequest | None = None
+) -> PodResponse:
+    """Ask the pod that holds a resource, wherever it turns out to be.
 
-    ``instead`` is what ``forward`` takes. Raises Fault 404 and 503, PodUnreachable, PodTimeout.
+    It is asked for what the client asked, or for another ``request``. Raises Fault 404 and 503,
+    PodUnreachable, PodTimeout.
     """
+    request = request or PodRequest.of(call)
     if not is_uuid(resource_id):
         # No pod has it; any of them says so in its own words.
-        return await ask_any(call, **instead)
+        return await ask_any(call, request)
     try:
         pod, remembered = await _find(call, resource_type, resource_id)
     except Fault as fault:
         if fault.status != 404:
             raise
-        return await ask_any(call, **instead)
-    answer = await forward(call, pod, **instead)
+        return await ask_any(call, request)
+    answer = await forward(call, pod, request)
     if answer.status == 404 and remembered and await _has_moved(call, resource_type, resource_id):
         pod, remembered = await _find(call, resource_type, resource_id)
-        answer = await forward(call, pod, **instead)
+        answer = await forward(call, pod, request)
     if answer.status != 404 or not remembered:
         return answer
-    if not await _is_gone(call, pod, resource_type, resource_id):
+    if not await _is_gone(call, pod, request, resource_type, resource_id):
         return answer
     found, away = await _search(call, resource_type, resource_id, but=pod)
     if found is not None:
         LOG.info("%s %s is in pod %s now", resource_type, resource_id, found.region_name)
-        return await forward(call, found, **instead)
+        return await forward(call, found, request)
     if not away:
         await _vanished(call, pod, resource_type, resource_id)
     return answer
@@ -264,8 +278,10 @@ async def _search(
     if resource_type == "backup":
         # A record there of another pod's backup is not the backup.
         passed |= await in_thread(backup_copies.pods_with, resource_id)
-    pods = [pod for pod in call.pods if pod.id not in passed]
-    answering = set(call.answering)
+    service = _RESOURCES[resource_type].service
+    every = call.services.registry.all()
+    pods = [pod for pod in every if pod.has(service) and pod.id not in passed]
+    answering = set(call.services.answering())
     asked = [pod for pod in pods if pod in answering]
     away = [pod for pod in pods if pod not in answering]
     tasks = {
@@ -318,23 +334,18 @@ async def _said(
 
 
 async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> PodResponse:
-    there = path(resource_type, resource_id)
-    return await call.services.client.request(
-        pod,
-        call.service,
-        "GET",
-        call.on_pod(there, pod),
-        token=call.context.token,
-        headers=await service_tokens.beside(call, call.service, "GET", there),
-        request_id=call.context.upstream_id,
-        version=call.version,
-        deadline=CONF.gateway.list_deadline,
-    )
+    service, shown_at = _RESOURCES[resource_type].service, path(resource_type, resource_id)
+    # The client's microversion is one of the service they called.
+    version = call.version if service == call.service else None
+    request = PodRequest("GET", shown_at, service, version=version)
+    return await forward(call, pod, request.within(CONF.gateway.list_deadline))
 
 
-async def _is_gone(call: Call, pod: Pod, resource_type: str, resource_id: str) -> bool:
-    """Whether a 404 means the resource itself, not a part of it."""
-    if call.method == "GET" and call.path == path(resource_type, resource_id):
+async def _is_gone(
+    call: Call, pod: Pod, request: PodRequest, resource_type: str, resource_id: str
+) -> bool:
+    """Whether a 404 to a request means the resource itself, not a part of it."""
+    if request.method == "GET" and request.path == path(resource_type, resource_id):
         return True
     try:
         looked = await _look(call, pod, resource_type, resource_id)

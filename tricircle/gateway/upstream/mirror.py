@@ -25,6 +25,7 @@ from tricircle.gateway.threads import KEYSTONE, PODS, in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.forward import forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import definitions
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -44,29 +45,29 @@ _KINDS = {
 async def read(call: Call) -> web.Response:
     """GET of what is mirrored: from a pod that has all of it."""
     kind = _KINDS[call.path.split("/")[1]]
-    return reply(call, await _ask_first(call, lambda pod: forward(call, pod), kind))
+    return reply(call, await _ask_first(call, PodRequest.of(call), kind))
 
 
 async def change(
     call: Call,
     kind: str,
     key: str | Callable[[PodResponse], str] | None,
-    ask: Callable[[Pod], Awaitable[PodResponse]] | None = None,
+    request: PodRequest | None = None,
 ) -> web.Response:
     """Let the first pod make or change a definition, and all have what it has then.
 
     ``key`` names the definition, or tells its name from the answer to its create; None when the
     request is too malformed to say.
     """
-    forwarded = ask or (lambda pod: forward(call, pod))
-    answer = await _ask_first(call, forwarded, kind)
+    request = request or PodRequest.of(call)
+    answer = await _ask_first(call, request, kind)
     if key is None or (callable(key) and not answer.ok):
         return reply(call, answer)
     key = key(answer) if callable(key) else key
     # What the pod has already and we have not written down (we died before, or it was there
     # before us) is brought to all pods by the client's second try.
     unknown = answer.status == 409 and await in_thread(store.get, kind, key) is None
-    if answer.ok or (unknown and (await _proof(call, answer, forwarded, kind)).ok):
+    if answer.ok or (unknown and (await _proof(call, answer, request, kind)).ok):
         await spread(call, kind, key, answer.pod)
     return reply(call, answer)
 
@@ -92,17 +93,14 @@ async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
 
 async def remove(call: Call, kind: str, key: str) -> web.Response:
     """Let the first pod remove a definition, then all."""
-
-    async def forwarded(pod: Pod) -> PodResponse:
-        return await forward(call, pod)
-
-    answer = await _ask_first(call, forwarded, kind)
+    request = PodRequest.of(call)
+    answer = await _ask_first(call, request, kind)
     known = await in_thread(store.get, kind, key)
     if answer.status == 404 and known is not None:
         # This pod has lost it: one that still has it is to say who may remove it.
-        answer = await _proof(call, answer, forwarded, kind, insist=True)
+        answer = await _proof(call, answer, request, kind, by_all=True)
         if answer.status == 404 and await _brought_back(call, known, answer.pod):
-            answer = await forwarded(answer.pod)
+            answer = await forward(call, answer.pod, request)
     if not answer.ok:
         return reply(call, answer)
     if known is None and definitions.KINDS[kind].collection is not None:
@@ -125,9 +123,7 @@ async def remove(call: Call, kind: str, key: str) -> web.Response:
     return reply(call, answer)
 
 
-async def _ask_first(
-    call: Call, ask: Callable[[Pod], Awaitable[PodResponse]], kind: str
-) -> PodResponse:
+async def _ask_first(call: Call, request: PodRequest, kind: str) -> PodResponse:
     """Ask the pods in turn, those that have everything first, until one answers.
 
     A pod that fell silent may have made the change. That is no harm: all are to have it.
@@ -135,7 +131,7 @@ async def _ask_first(
     failed: PodError | None = None
     for pod in await _in_turn(call, kind):
         try:
-            return await ask(pod)
+            return await forward(call, pod, request)
         except PodError as error:
             LOG.warning("%s %s: %s", call.method, call.path, error)
             failed = error
@@ -155,29 +151,29 @@ async def _in_turn(call: Call, kind: str) -> list[Pod]:
 async def _proof(
     call: Call,
     answer: PodResponse,
-    ask: Callable[[Pod], Awaitable[PodResponse]],
+    request: PodRequest,
     kind: str,
     *,
-    insist: bool = False,
+    by_all: bool = False,
 ) -> PodResponse:
     """The answer of the first other pod that says neither 404 nor 409: these prove no right.
 
     The others are asked in turn; ``answer`` itself, one of the two, is returned when none says
-    more. With ``insist`` that is Fault 503 if a pod was away: it might have said more.
+    more. With ``by_all`` that is Fault 503 if a pod was away: it might have said more.
     """
     away: list[Pod] = []
     for pod in await _in_turn(call, kind):
         if pod.id == answer.pod.id:
             continue
         try:
-            told = await ask(pod)
+            told = await forward(call, pod, request)
         except PodError as error:
             LOG.warning("%s %s: %s", call.method, call.path, error)
             away.append(pod)
             continue
         if told.status not in (404, 409):
             return told
-    if away and insist:
+    if away and by_all:
         raise scatter.maybe_away(away)
     return answer
 

@@ -4,7 +4,6 @@
 import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from oslo_log import log as logging
 
@@ -14,6 +13,7 @@ from tricircle.gateway.failures import from_pod_error
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
 from tricircle.pods.pod import MAINTENANCE, Pod
 
@@ -82,28 +82,28 @@ def maybe_away(away: Iterable[Pod]) -> Fault:
     )
 
 
-async def gather(call: Call, pods: Iterable[Pod], **instead: Any) -> Gathered:
-    """Forward the call to all ``pods`` at once, each with [gateway] list_deadline seconds.
+async def gather(call: Call, pods: Iterable[Pod], request: PodRequest | None = None) -> Gathered:
+    """Ask all ``pods`` at once for what the client asked, or for another ``request``.
 
-    ``instead`` is what ``forward`` takes. A pod that cannot be reached, answers 5xx or says
-    something that is no JSON document is away; any other answer is one. Never raises for a pod.
+    A pod that cannot be reached, answers 5xx or says something that is no JSON document is away;
+    any other answer is one. Never raises for a pod.
     """
     asked = list(pods)
-    outcomes = await asyncio.gather(*(_document(call, pod, **instead) for pod in asked))
+    outcomes = await asyncio.gather(*(_document(call, pod, request) for pod in asked))
     answers = [one for one in outcomes if isinstance(one, PodResponse)]
     away = {pod: one for pod, one in zip(asked, outcomes, strict=True) if isinstance(one, PodError)}
     tell_away(call, away)
     return Gathered(answers, away)
 
 
-async def everywhere(call: Call, **instead: Any) -> Gathered:
+async def everywhere(call: Call, request: PodRequest | None = None) -> Gathered:
     """``gather`` from all pods, by region."""
     pods = sorted(call.pods, key=lambda pod: pod.region_name)
-    return await gather(call, pods, **instead)
+    return await gather(call, pods, request)
 
 
-async def _document(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
-    answer = await ask(call, pod, **instead)
+async def _document(call: Call, pod: Pod, request: PodRequest | None) -> PodResponse | PodError:
+    answer = await ask(call, pod, request)
     # What is done, or accepted, may be so without a word.
     if isinstance(answer, PodResponse) and answer.ok and (answer.body or answer.status == 200):
         try:
@@ -113,15 +113,19 @@ async def _document(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodEr
     return answer
 
 
-async def ask(call: Call, pod: Pod, **instead: Any) -> PodResponse | PodError:
-    """Forward the call to one pod; an error of the pod is returned, not raised.
+async def ask(call: Call, pod: Pod, request: PodRequest | None = None) -> PodResponse | PodError:
+    """Ask one pod; an error of the pod is returned, not raised.
 
-    One in maintenance is left alone.
+    Without a deadline of the request's own it has [gateway] list_deadline seconds. A pod in
+    maintenance is left alone.
     """
     if pod.state == MAINTENANCE:
         return PodUnreachable(pod.region_name, "is in maintenance.")
+    request = request or PodRequest.of(call)
+    if request.deadline is None:
+        request = request.within(CONF.gateway.list_deadline)
     try:
-        answer = await forward(call, pod, **{"deadline": CONF.gateway.list_deadline, **instead})
+        answer = await forward(call, pod, request)
     except PodError as error:
         return error
     # That something is not implemented is an answer, any other 5xx is a failure.

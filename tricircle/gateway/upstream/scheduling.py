@@ -8,9 +8,12 @@ from tricircle.scheduling.request import Facts, Request
 from tricircle.scheduling.scheduler import Choice, NoPodFits, Scheduler, UnknownZone
 
 
-async def choose(call: Call, request: Request, unknown_zone: str | None = None) -> Choice:
-    """The pods for what has none yet, best first, of those that have the service called.
+async def choose(
+    call: Call, request: Request, unknown_zone: str | None = None, *, service: str | None = None
+) -> Choice:
+    """The pods for what has none yet, best first, of those that have the service it is of.
 
+    That is the service called if no other is given.
     ``unknown_zone`` is what the service says of a zone that is none. Raises Fault 400 and 503.
     """
     services = call.services
@@ -18,7 +21,8 @@ async def choose(call: Call, request: Request, unknown_zone: str | None = None) 
         facts = Facts(services.identity, services.breakers)
         services.scheduler = await PODS.run(Scheduler, facts)
     try:
-        return await PODS.run(services.scheduler.choose, call.pods, request)
+        pods = [pod for pod in services.registry.all() if pod.has(service or call.service)]
+        return await PODS.run(services.scheduler.choose, pods, request)
     except UnknownZone as error:
         raise Fault(400, unknown_zone or str(error)) from None
     except NoPodFits as error:

@@ -16,7 +16,8 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
-from tricircle.gateway.upstream.forward import as_service_user, ask_any, forward, reply
+from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.pods import rights
 from tricircle.pods.pod import Pod
@@ -90,8 +91,7 @@ async def _refused(
     await authorize(call, "backups:restore_elsewhere", target)
     # A change that changes nothing is judged as any other.
     path = f"{lookup.path('volume', volume)}/metadata"
-    nothing: dict[str, Any] = {"metadata": {}}
-    answer = await forward(call, there, method="POST", path=path, body=nothing, query="")
+    answer = await forward(call, there, PodRequest.of(call).post(path, {"metadata": {}}))
     return None if answer.ok else answer
 
 
@@ -100,8 +100,8 @@ async def _owner(
 ) -> str:
     """The project of a thing; "" when its pod does not tell. Raises PodUnreachable, PodTimeout."""
     path = lookup.path(kind, resource_id)
-    right = rights.RESTORE_ELSEWHERE
-    answer = await as_service_user(call, pod, right, "GET", path, version=version)
+    request = PodRequest.as_service_user(rights.RESTORE_ELSEWHERE, "GET", path)
+    answer = await forward(call, pod, request if version is None else request.at(version))
     shown = answer.json()[kind] if answer.ok else {}
     return str(shown.get(lookup.owner_key(kind)) or "")
 
@@ -139,7 +139,8 @@ async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
 
 
 async def _ask(call: Call, pod: Pod, method: str, path: str, body: Any = None) -> PodResponse:
-    return await as_service_user(call, pod, rights.RESTORE_ELSEWHERE, method, path, body=body)
+    request = PodRequest.as_service_user(rights.RESTORE_ELSEWHERE, method, path, body)
+    return await forward(call, pod, request)
 
 
 def _path(backup: str) -> str:

@@ -16,6 +16,7 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import cross_service_lookup, lookup, scheduling
 from tricircle.gateway.upstream.background import written
 from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import documents, lost_creation
 from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.gateway.volume.request import CreateRequest, RefusedByCinder, parse
@@ -87,7 +88,8 @@ async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodRespo
     for pod in pods[: CONF.scheduling.max_attempts]:
         sought = lost_creation.Sought(wanted.kind, wanted.name, {"size": wanted.wanted.get("size")})
         try:
-            answer = await lost_creation.ask(call, pod, sought, wanted.toward(pod))
+            request = PodRequest.of(call).with_body(wanted.toward(pod))
+            answer = await lost_creation.ask(call, pod, sought, request)
         except PodUnreachable as error:
             troubles.append(str(error))
             continue

@@ -18,6 +18,7 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import broadcast, cross_service_lookup, lookup
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import documents, lost_creation
 from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.gateway.volume.request import name_of
@@ -148,11 +149,9 @@ async def _has(call: Call, volume: str) -> bool:
 async def _snapshots_too(call: Call, pod: Pod, volume: str) -> None:
     """What of a taken volume's snapshots has come along is the taker's; later xjob sees it."""
     project = call.context.project_id
-    query = urlencode({"volume_id": volume})
+    request = PodRequest.of(call).get("/snapshots/detail", urlencode({"volume_id": volume}))
     try:
-        answer = await forward(
-            call, pod, method="GET", path="/snapshots/detail", query=query, body=b""
-        )
+        answer = await forward(call, pod, request)
         listed = answer.json()["snapshots"] if answer.ok else []
         snapshots = [await lookup.learned("snapshot", one["id"], pod) for one in listed]
     except PodError as error:

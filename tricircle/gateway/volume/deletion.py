@@ -13,7 +13,8 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import start
-from tricircle.gateway.upstream.forward import as_service_user, forward, reply
+from tricircle.gateway.upstream.forward import forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -49,10 +50,10 @@ async def members(call: Call, kind: str, resource_id: str) -> list[tuple[str, st
     What cannot be seen now xjob sees when it is gone.
     """
     of, field = _MEMBERS[kind]
-    query = urlencode({field: resource_id})
+    request = PodRequest.of(call).get(f"/{of}s", urlencode({field: resource_id}))
     try:
         pod = await lookup.find(call, kind, resource_id)
-        answer = await forward(call, pod, method="GET", path=f"/{of}s", query=query, body=b"")
+        answer = await forward(call, pod, request)
         return [(of, item["id"]) for item in answer.json()[f"{of}s"]] if answer.ok else []
     except (PodError, Fault) as error:
         LOG.info("What goes with %s %s is not known: %s", kind, resource_id, error)
@@ -94,9 +95,10 @@ async def _forget(call: Call, kind: str, resource_id: str) -> None:
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:
     # Below the microversion it comes with, a thing that is there is a 404 as well.
     version = pod.newest("volume", call.version or (3, 0))
+    path = lookup.path(kind, resource_id)
+    request = PodRequest.as_service_user(rights.STORED_GONE, "GET", path)
     try:
-        path = lookup.path(kind, resource_id)
-        answer = await as_service_user(call, pod, rights.STORED_GONE, "GET", path, version=version)
+        answer = await forward(call, pod, request.at(version))
     except PodError as error:
         LOG.info("Whether %s %s is gone is not known yet: %s", kind, resource_id, error)
         return False

@@ -16,6 +16,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -38,13 +39,15 @@ class Sought:
     since: datetime.datetime = dataclasses.field(default_factory=clock.now)
 
 
-async def ask(call: Call, pod: Pod, sought: Sought, body: Any = None) -> PodResponse:
-    """Ask one pod to make it, by the client's own body if no other is given.
+async def ask(
+    call: Call, pod: Pod, sought: Sought, request: PodRequest | None = None
+) -> PodResponse:
+    """Ask one pod to make it, by the client's own request if no other is given.
 
     Raises PodUnreachable, and Fault 504 when whether it made one is not known.
     """
     try:
-        answer = await forward(call, pod, body=body)
+        answer = await forward(call, pod, request)
     except PodTimeout as error:
         return await _found(call, pod, sought, str(error))
     if answer.ok and not _tells(answer, sought.kind):
@@ -104,9 +107,9 @@ async def look(call: Call, pod: Pod, sought: Sought, patience: float) -> PodResp
 
 async def _once(call: Call, pod: Pod, sought: Sought) -> PodResponse | None:
     kind = sought.kind
-    path = f"/{kind}s/detail"
     # Its creates may hang and its lists answer; nobody else can tell what became of one.
-    answer = await forward(call, pod, method="GET", path=path, query=_LATEST, body=b"", insist=True)
+    request = PodRequest.of(call).get(f"/{kind}s/detail", _LATEST).ignoring_breaker()
+    answer = await forward(call, pod, request)
     if not answer.ok:
         raise PodUnreachable(pod.region_name, f"its {kind}s cannot be listed: {answer.message()}")
     candidates = [

@@ -12,6 +12,7 @@ from tricircle.gateway.http.responses import accepted, respond
 from tricircle.gateway.upstream import broadcast, integer_ids, lookup, scatter
 from tricircle.gateway.upstream import host_names as names
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import documents
 from tricircle.pods.pod import Pod
 
@@ -43,10 +44,11 @@ async def _merged(
 ) -> web.Response:
     """All items of all pods, by region, or of the one that a filter by host tells."""
     only, query = names.narrowed(call)
+    request = PodRequest.of(call).with_query(query)
     if only is None:
-        told = await scatter.everywhere(call, query=query)
+        told = await scatter.everywhere(call, request)
     else:
-        told = await scatter.gather(call, [only], query=query)
+        told = await scatter.gather(call, [only], request)
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
     return respond({key: [show(one.pod, item) for one in told.good for item in one.json()[key]]})
@@ -66,10 +68,10 @@ async def change_service(call: Call) -> web.Response:
         # A cluster, or nothing that is anybody's.
         return await change_cluster(call)
     pod, plain = await _holder(call, host)
-    body = {**body, "host": plain}
+    request = PodRequest.of(call).with_body({**body, "host": plain})
     if pod is None:
-        return reply(call, await ask_any(call, body=body))
-    return reply(call, await forward(call, pod, body=body))
+        return reply(call, await ask_any(call, request))
+    return reply(call, await forward(call, pod, request))
 
 
 async def logs(call: Call) -> web.Response:
@@ -91,9 +93,10 @@ async def host(call: Call) -> web.Response:
         return await change_service(call)
     pod, plain = await _holder(call, named)
     path = integer_ids.path(call, "id", quote(plain, safe=""))
+    request = PodRequest.of(call).with_path(path)
     if pod is None:
-        return reply(call, await ask_any(call, path=path))
-    return reply(call, await forward(call, pod, path=path))
+        return reply(call, await ask_any(call, request))
+    return reply(call, await forward(call, pod, request))
 
 
 async def cluster(call: Call) -> web.Response:
@@ -127,7 +130,7 @@ async def manageable(call: Call) -> web.Response:
     if pod is None:
         return reply(call, await ask_any(call))
     _, query = names.narrowed(call)
-    return reply(call, await forward(call, pod, query=query))
+    return reply(call, await forward(call, pod, PodRequest.of(call).with_query(query)))
 
 
 async def manage_volume(call: Call) -> web.Response:
@@ -140,7 +143,8 @@ async def manage_volume(call: Call) -> web.Response:
     pod, plain = await _holder(call, host)
     inside: Item = {**wanted, "host": plain}
     if pod is None:
-        return reply(call, await ask_any(call, body={**body, "volume": inside}))
+        request = PodRequest.of(call).with_body({**body, "volume": inside})
+        return reply(call, await ask_any(call, request))
     if inside.get(documents.ZONE):
         inside[documents.ZONE] = pod.pod_availability_zone or None
     return await _managed(call, "volume", pod, {**body, "volume": inside})
@@ -157,7 +161,7 @@ async def manage_snapshot(call: Call) -> web.Response:
 
 
 async def _managed(call: Call, kind: str, pod: Pod, body: Item) -> web.Response:
-    answer = await forward(call, pod, body=body)
+    answer = await forward(call, pod, PodRequest.of(call).with_body(body))
     if answer.ok:
         new = await lookup.learned(kind, answer.json()[kind]["id"], pod)
         await lookup.remember(call, kind, new, pod, project_id=call.context.project_id)

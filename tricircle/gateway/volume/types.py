@@ -13,6 +13,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import mirror, scatter
+from tricircle.gateway.upstream.pod_request import PodRequest
 
 # The kind of each collection, which is also the key of its documents.
 _KINDS = {"types": "volume_type", "group_types": "group_type", "qos-specs": "qos_specs"}
@@ -80,14 +81,8 @@ async def _refuse_used(call: Call, use: _Use, key: str) -> None:
     """A pod refuses to delete what it uses itself; the first one asked is to refuse for all."""
     version = max(call.version or use.version, use.version)
     query = urlencode({"all_tenants": 1, "limit": 1, use.filter: key})
-    told = await scatter.gather(
-        dataclasses.replace(call, version=version),
-        call.answering,
-        method="GET",
-        path=use.path,
-        query=query,
-        body=b"",
-    )
+    request = PodRequest.of(call).get(use.path, query).at(version)
+    told = await scatter.gather(call, call.answering, request)
     # Who may not see is not told either: the pod will refuse it anyway.
     for answer in told.good if call.context.is_admin else ():
         if answer.json()[use.key]:

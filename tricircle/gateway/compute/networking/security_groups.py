@@ -15,6 +15,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError
 
 # Seconds a pod is given to show a change, and before the first look is repeated.
@@ -164,9 +165,8 @@ async def _until_shown(call: Call, server_id: str, names: set[str]) -> None:
 
 
 async def _look(call: Call, server_id: str) -> PodResponse:
-    return await lookup.ask(
-        call, "server", server_id, method="GET", path=f"/servers/{server_id}", body=b""
-    )
+    request = PodRequest.of(call).get(lookup.path("server", server_id))
+    return await lookup.ask(call, "server", server_id, request)
 
 
 def as_nova(group: dict[str, Any], known: dict[str, dict[str, Any]]) -> dict[str, Any]:

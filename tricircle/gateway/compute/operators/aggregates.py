@@ -25,6 +25,7 @@ from tricircle.gateway.http.responses import respond
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import host_names, integer_ids, scatter
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.pod import Pod
 
@@ -59,7 +60,8 @@ async def create(call: Call) -> web.Response:
     # A pod that has one of this name says so itself.
     taken = [one.first.pod for one in known if one.first.document["name"] == name]
     pod = (taken or fitting)[0]
-    answer = await forward(call, pod, body=toward_pod(pod, "aggregate", wanted))
+    request = PodRequest.of(call).with_body(toward_pod(pod, "aggregate", wanted))
+    answer = await forward(call, pod, request)
     if not answer.ok:
         return reply(call, answer)
     made = Aggregate([Member(pod, answer.json()["aggregate"])])
@@ -170,7 +172,7 @@ async def _add_host(call: Call, aggregate: Aggregate, argument: Document) -> web
         answer = await _on(call, member, suffix="/action", body=body)
     except Refused:
         if new:
-            await forward(call, pod, method="DELETE", path=member.path, body=b"", query="")
+            await forward(call, pod, PodRequest.of(call).delete(member.path))
         raise
     return _reply(call, answer, aggregate.replaced([Member(pod, answer.json()["aggregate"])]))
 
@@ -236,15 +238,15 @@ async def _find(call: Call) -> Aggregate | None:
 
 
 async def _known(call: Call) -> list[Aggregate]:
-    told = await scatter.everywhere(call, method="GET", path=ROOT, body=b"", query="")
-    return gathered(told)
+    return gathered(await scatter.everywhere(call, PodRequest.of(call).get(ROOT)))
 
 
 async def _on(
     call: Call, member: Member, suffix: str = "", body: Any = None, query: str = ""
 ) -> PodResponse:
     """The call as one pod is to do it. Raises Refused with the number the user named."""
-    answer = await forward(call, member.pod, path=member.path + suffix, body=body, query=query)
+    request = PodRequest.of(call).with_path(member.path + suffix).with_query(query)
+    answer = await forward(call, member.pod, request if body is None else request.with_body(body))
     if not answer.ok:
         number = integer_ids.parse(call.params["id"]) or integer_ids.NOBODYS
         raise Refused(integer_ids.refused(answer, member.document["id"], number))
@@ -256,16 +258,14 @@ async def _made(call: Call, aggregate: Aggregate, pod: Pod) -> Member:
     first = aggregate.first.document
     body = {"name": first["name"], ZONE: aggregate.zone}
     wanted = toward_pod(pod, "aggregate", body)
-    answer = await forward(call, pod, method="POST", path=ROOT, body=wanted, query="")
+    answer = await forward(call, pod, PodRequest.of(call).post(ROOT, wanted))
     if not answer.ok:
         raise Refused(answer)
     member = Member(pod, answer.json()["aggregate"])
     metadata = {k: v for k, v in first.get("metadata", {}).items() if k != ZONE}
     if metadata:
         body = {"set_metadata": {"metadata": metadata}}
-        answer = await forward(
-            call, pod, method="POST", path=f"{member.path}/action", body=body, query=""
-        )
+        answer = await forward(call, pod, PodRequest.of(call).post(f"{member.path}/action", body))
         if not answer.ok:
             raise Refused(answer)
     return member

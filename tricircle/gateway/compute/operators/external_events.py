@@ -12,6 +12,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 
 # The id of a server that no pod has.
@@ -75,6 +76,6 @@ async def _place(call: Call, server: str) -> Pod | None:
 
 
 async def _tell(call: Call, pod: Pod | None, events: list[Any]) -> PodResponse:
-    body = {"events": events}
+    request = PodRequest.of(call).with_body({"events": events})
     # Any pod says of a server that it does not know it.
-    return await (ask_any(call, body=body) if pod is None else forward(call, pod, body=body))
+    return await (ask_any(call, request) if pod is None else forward(call, pod, request))

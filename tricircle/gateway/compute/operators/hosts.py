@@ -10,12 +10,13 @@ from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.upstream import host_names, integer_ids, scatter
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 
 
 async def list_all(call: Call) -> web.Response:
     """GET /os-hosts. The zone asked for is one users know, so it is looked at here."""
     wanted = call.query.get("zone")
-    told = await scatter.everywhere(call, query="")
+    told = await scatter.everywhere(call, PodRequest.of(call).with_query(""))
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
     found = [
@@ -31,6 +32,7 @@ async def host(call: Call) -> web.Response:
     """GET and PUT /os-hosts/{id}, and its power actions: in the pod that has the host."""
     pod, plain = await host_names.holder(call, call.params["id"])
     path = integer_ids.path(call, "id", quote(plain, safe=""))
+    request = PodRequest.of(call).with_path(path)
     if pod is None:
-        return reply(call, await ask_any(call, path=path))
-    return reply(call, await forward(call, pod, path=path))
+        return reply(call, await ask_any(call, request))
+    return reply(call, await forward(call, pod, request))

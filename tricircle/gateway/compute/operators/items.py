@@ -12,6 +12,7 @@ from tricircle.gateway.http.responses import respond
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import broadcast, host_names, integer_ids, scatter
 from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.upstream.pod_request import PodRequest
 
 _FOUND = lists.Collection("hypervisors", documents.hypervisor)
 
@@ -66,10 +67,10 @@ async def _act_on_service(call: Call) -> web.Response:
     if not isinstance(name, str):
         return reply(call, await ask_any(call))
     pod, plain = await host_names.holder(call, name)
-    body = {**body, "host": plain}
+    request = PodRequest.of(call).with_body({**body, "host": plain})
     if pod is None:
-        return reply(call, await ask_any(call, body=body))
-    return reply(call, await forward(call, pod, body=body))
+        return reply(call, await ask_any(call, request))
+    return reply(call, await forward(call, pod, request))
 
 
 def _has_uuids(call: Call) -> bool:

@@ -21,6 +21,7 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import host_names, integer_ids, scatter
 from tricircle.gateway.upstream.forward import ask_any, reply, rewrite_links
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 
 _HOSTS = "nova-compute"
@@ -82,10 +83,10 @@ async def whole(call: Call, collection: Collection, query: str | None = None) ->
 async def asked(call: Call, query: str | None = None) -> scatter.Gathered:
     """The list as every pod has it, or the one that a filter by host tells."""
     only, narrowed = host_names.narrowed(call)
-    query = narrowed if query is None else query
+    request = PodRequest.of(call).with_query(narrowed if query is None else query)
     if only is None:
-        return await scatter.everywhere(call, query=query)
-    return await scatter.gather(call, [only], query=query)
+        return await scatter.everywhere(call, request)
+    return await scatter.gather(call, [only], request)
 
 
 def items(call: Call, collection: Collection, told: PodResponse) -> list[Item]:

@@ -17,6 +17,7 @@ from tricircle.gateway.lists import links
 from tricircle.gateway.lists.merge import Cursor, MarkerLost, Merged, Order, Page, Source, merge
 from tricircle.gateway.upstream import host_names, integer_ids, lookup, scatter
 from tricircle.gateway.upstream.forward import ask_any, reply, rewrite_links
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
@@ -80,7 +81,7 @@ def _fetcher(call: Call, pod: Pod, query: str) -> Callable[[str | None, int], An
 
     async def fetch(marker: str | None, limit: int) -> Page:
         wanted = [*kept, ("limit", str(limit))] + ([("marker", marker)] if marker else [])
-        answer = await scatter.ask(call, pod, query=urlencode(wanted))
+        answer = await scatter.ask(call, pod, PodRequest.of(call).with_query(urlencode(wanted)))
         if isinstance(answer, PodError):
             raise answer
         if not answer.ok:
@@ -104,7 +105,7 @@ async def _cursor(call: Call, pods: list[Pod], marker: str) -> Cursor:
     # Who may see only a project's migrations must say so.
     project = [pair for pair in call.query.items() if pair[0] == "project_id"]
     query = urlencode([*project, ("limit", "1"), ("marker", marker)])
-    told = await scatter.gather(call, pods, query=query)
+    told = await scatter.gather(call, pods, PodRequest.of(call).with_query(query))
     refusal = told.refusal(absent=lambda answer: answer.status == 400)
     if refusal is not None:
         raise Refused(refusal)
@@ -148,8 +149,8 @@ async def one_of_server(call: Call) -> web.Response:
     pod, own = integer_ids.inward(call, number)
     if pod != await lookup.find(call, "server", call.params["server_id"]):
         own = integer_ids.NOBODYS
-    path = integer_ids.path(call, "id", own)
-    answer = await lookup.ask(call, "server", call.params["server_id"], path=path)
+    request = PodRequest.of(call).with_path(integer_ids.path(call, "id", own))
+    answer = await lookup.ask(call, "server", call.params["server_id"], request)
     if not answer.ok:
         return reply(call, integer_ids.refused(answer, own, number))
     if not answer.body:

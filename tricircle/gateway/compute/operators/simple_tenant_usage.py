@@ -16,6 +16,7 @@ from tricircle.gateway.http.responses import respond
 from tricircle.gateway.lists import links, sequential
 from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.upstream.scatter import Refused
 
 _PAGED = (2, 40)
@@ -89,7 +90,8 @@ async def _whole(
     call: Call, read: Callable[[Document], list[Usage]], more: dict[str, str]
 ) -> list[Usage]:
     kept = [pair for pair in call.query.items() if pair[0] not in more]
-    told = await scatter.everywhere(call, query=urlencode([*kept, *more.items()]))
+    request = PodRequest.of(call).with_query(urlencode([*kept, *more.items()]))
+    told = await scatter.everywhere(call, request)
     if (refusal := told.refusal()) is not None:
         raise Refused(refusal)
     return [usage for answer in told.good for usage in read(answer.json())]

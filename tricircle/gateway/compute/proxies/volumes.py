@@ -14,6 +14,7 @@ from tricircle.gateway.lists import links
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import broadcast, cross_service_lookup, scatter, scheduling
 from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Request
 from tricircle.scheduling.zones import Zone
@@ -30,7 +31,7 @@ async def list_all(call: Call) -> web.Response:
     if limit is None or offset is None:
         return reply(call, await ask_any(call))
     kept = [pair for pair in call.query.items() if pair[0] not in ("limit", "offset")]
-    told = await scatter.everywhere(call, query=urlencode(kept))
+    told = await scatter.everywhere(call, PodRequest.of(call).with_query(urlencode(kept)))
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
     name = f"{_kind(call)}s"
@@ -64,7 +65,7 @@ async def create(call: Call) -> web.Response:
     inside = {key: value for key, value in wanted.items() if key != "availability_zone"}
     if zone and pod.pod_availability_zone:
         inside["availability_zone"] = pod.pod_availability_zone
-    return _reply(call, await forward(call, pod, body={"volume": inside}))
+    return _reply(call, await forward(call, pod, PodRequest.of(call).with_body({"volume": inside})))
 
 
 async def create_snapshot(call: Call) -> web.Response:
@@ -74,8 +75,8 @@ async def create_snapshot(call: Call) -> web.Response:
     volume = wanted.get("volume_id") if isinstance(wanted, dict) else None
     if not isinstance(volume, str):
         return reply(call, await ask_any(call))
-    path = f"/os-volumes/{quote(volume, safe='')}"
-    told = await scatter.everywhere(call, method="GET", path=path, query="", body=b"")
+    request = PodRequest.of(call).get(f"/os-volumes/{quote(volume, safe='')}")
+    told = await scatter.everywhere(call, request)
     if (refusal := told.refusal()) is not None:
         raise Fault(refusal.status, refusal.message())
     return _reply(call, await forward(call, told.good[0].pod))

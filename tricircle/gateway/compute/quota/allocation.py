@@ -17,6 +17,7 @@ from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream.forward import ask_any
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.unified_limits import NAMES
 
 # Seconds after which it is looked at what a server uses that was resized, restored and the like.
@@ -117,8 +118,8 @@ async def size(call: Call, reference: str) -> tuple[int, int]:
     row = await in_thread(definitions.get, "flavor", flavor_id)
     if row is not None and row.body:
         return _amount(row.body["vcpus"]), _amount(row.body["ram"])
-    path = f"/flavors/{quote(flavor_id, safe='')}"
-    answer = await ask_any(call, method="GET", path=path, body=b"", query="")
+    request = PodRequest.of(call).get(f"/flavors/{quote(flavor_id, safe='')}")
+    answer = await ask_any(call, request)
     if not answer.ok:
         return 0, 0
     flavor = answer.json()["flavor"]

@@ -23,6 +23,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 
 _SET, _CLASS = "quota_set", "quota_class_set"
 _NUMBER = {
@@ -65,7 +66,7 @@ async def update(call: Call) -> web.Response:
     wanted = _wanted(call, _SET)
     if wanted is None:
         return await _let_a_pod_refuse(call)
-    judged = await ask_any(call, body={_SET: {}})
+    judged = await ask_any(call, PodRequest.of(call).with_body({_SET: {}}))
     if not judged.ok:
         return reply(call, judged)
     project, user = call.params["id"], _user(call)
@@ -79,7 +80,8 @@ async def update(call: Call) -> web.Response:
 
 async def delete(call: Call) -> web.Response:
     """DELETE /os-quota-sets/{id}: back to the defaults."""
-    judged = await ask_any(call, method="PUT", body={_SET: {}})
+    request = PodRequest.of(call).put(call.path, {_SET: {}}, call.raw_query)
+    judged = await ask_any(call, request)
     if not judged.ok:
         return reply(call, judged)
     if not project_quota.unified():
@@ -103,7 +105,7 @@ async def update_class(call: Call) -> web.Response:
     wanted = _wanted(call, _CLASS)
     if wanted is None:
         return await _let_a_pod_refuse(call)
-    judged = await ask_any(call, body={_CLASS: {}})
+    judged = await ask_any(call, PodRequest.of(call).with_body({_CLASS: {}}))
     if not judged.ok:
         return reply(call, judged)
     name = call.params["id"]

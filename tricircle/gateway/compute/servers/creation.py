@@ -39,6 +39,7 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import at_work, written
 from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.scheduler import Choice
@@ -262,7 +263,7 @@ async def _asked(
     body, version = toward_pod(request, request.zone.toward(pod), entries, version, group)
     sought = lost_creation.Sought(request, tuple(there.pod_port_id for there in bound))
     try:
-        answer = await forward(dataclasses.replace(call, version=version), pod, body=body)
+        answer = await forward(call, pod, PodRequest.of(call).with_body(body).at(version))
     except PodTimeout as error:
         return await _found(call, pod, sought, f"{error}")
     if answer.status >= 500:
@@ -321,7 +322,7 @@ def _missing(request: CreateRequest, answer: PodResponse) -> str | None:
 
 
 async def _has(call: Call, pod: Pod, path: str) -> bool:
-    return (await forward(call, pod, method="GET", path=path, body=b"", query="")).ok
+    return (await forward(call, pod, PodRequest.of(call).get(path))).ok
 
 
 async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id: str) -> None:

@@ -22,7 +22,8 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import start
-from tricircle.gateway.upstream.forward import as_service_user
+from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -142,8 +143,9 @@ async def _follow(call: Call, server_id: str) -> None:
 
 async def _is_gone(call: Call, server_id: str, pod: Pod) -> bool:
     try:
-        path = f"/servers/{server_id}"
-        answer = await as_service_user(call, pod, rights.SERVER_GONE, "GET", path)
+        path = lookup.path("server", server_id)
+        request = PodRequest.as_service_user(rights.SERVER_GONE, "GET", path)
+        answer = await forward(call, pod, request)
         return answer.status == 404 or (answer.ok and answer.json()["server"]["status"] == ENDED)
     except PodError as error:
         LOG.info("Whether server %s is gone is not known yet: %s", server_id, error)

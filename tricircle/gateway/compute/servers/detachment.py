@@ -19,7 +19,8 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import start
-from tricircle.gateway.upstream.forward import as_service_user
+from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -35,12 +36,12 @@ def row_id(port_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tricircle:{KIND}:{port_id}"))
 
 
-async def run(call: Call, server_id: str, port: dict[str, Any], path: str) -> PodResponse:
-    """Let the pod detach a port and see to what follows, in the background."""
+async def run(call: Call, server_id: str, port: dict[str, Any], request: PodRequest) -> PodResponse:
+    """Let the pod detach a port by ``request`` and see to what follows, in the background."""
     pod = await lookup.find(call, "server", server_id)
     bound = BoundPort.of(port)
     mine = await _begin(call, server_id, pod, port["id"], bound)
-    answer = await lookup.ask(call, "server", server_id, path=path)
+    answer = await lookup.ask(call, "server", server_id, request)
     if answer.ok and bound is not None:
         while not mine:
             mine = await _take(call, bound.id) or await _begin(
@@ -91,11 +92,12 @@ async def settle(call: Call, port_id: str) -> None:
 
 async def _follow(call: Call, server_id: str, pod: Pod, bound: BoundPort) -> None:
     """Wait until the pod's port is free; xjob goes on when this takes too long."""
+    path = f"/v2.0/ports/{bound.pod_port_id}"
+    request = PodRequest.as_service_user(rights.POD_PORT, "GET", path)
     for pause in _PAUSES:
         await asyncio.sleep(pause)
         try:
-            path = f"/v2.0/ports/{bound.pod_port_id}"
-            answer = await as_service_user(call, pod, rights.POD_PORT, "GET", path)
+            answer = await forward(call, pod, request)
         except PodError as error:
             LOG.info("Whether port %s is detached is not known yet: %s", bound.id, error)
             continue

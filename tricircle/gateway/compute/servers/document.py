@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One server's document."""
 
-from typing import Any
-from urllib.parse import quote
-
 import orjson
 from aiohttp import web
 
@@ -13,12 +10,13 @@ from tricircle.gateway.compute.servers import deletion, zones
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.upstream import lookup, scatter
 from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 
 
 async def show(call: Call) -> web.Response:
     """GET and PUT /servers/{id}: the pod's document, in the zone users know."""
-    body = await _toward_pod(call) if call.method == "PUT" else None
-    answer = await lookup.ask(call, "server", call.params["id"], body=body)
+    request = await _toward_pod(call) if call.method == "PUT" else PodRequest.of(call)
+    answer = await lookup.ask(call, "server", call.params["id"], request)
     if answer.status == 404:
         await deletion.settle(call, call.params["id"])
     if not answer.ok or not answer.body:
@@ -43,24 +41,24 @@ async def actions(call: Call) -> web.Response:
     return reply(call, answer)
 
 
-async def _toward_pod(call: Call) -> Any:
-    """An update that pins a server to its zone, in the pod's name of it; None to leave it.
+async def _toward_pod(call: Call) -> PodRequest:
+    """An update; one that pins a server to its zone has the pod's name of that.
 
     Raises Fault 409 as Nova words it for another zone.
     """
+    update = PodRequest.of(call)
     if zones.PINNED.encode() not in call.body:
-        return None
+        return update
     body = call.json()
     server = body.get("server") if isinstance(body, dict) else None
     wanted = server.get(zones.PINNED) if isinstance(server, dict) else None
     if not isinstance(server, dict) or not isinstance(wanted, str):
-        return None
-    path = f"/servers/{quote(call.params['id'], safe='')}"
-    current = await lookup.ask(
-        call, "server", call.params["id"], method="GET", path=path, body=b"", query=""
-    )
+        return update
+    server_id = call.params["id"]
+    showing = update.get(lookup.path("server", server_id))
+    current = await lookup.ask(call, "server", server_id, showing)
     if not current.ok:
-        return None
+        return update
     shown = current.json()["server"]
     if wanted != current.pod.availability_zone and shown.get(zones.PINNED):
         raise Fault(
@@ -74,4 +72,4 @@ async def _toward_pod(call: Call) -> Any:
             "Server can only be pinned to its current availability zone "
             f"'{current.pod.availability_zone}', but '{wanted}' was requested.",
         )
-    return {**body, "server": {**server, zones.PINNED: shown[zones.FIELD]}}
+    return update.with_body({**body, "server": {**server, zones.PINNED: shown[zones.FIELD]}})

@@ -24,6 +24,7 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import cross_service_lookup, lookup, scheduling
 from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.scheduling.request import Group, Request
 from tricircle.scheduling.scheduler import Choice
 from tricircle.scheduling.zones import BadZone, Zone
@@ -171,7 +172,7 @@ async def _restore(call: Call, server_id: str, argument: Any) -> web.Response:
 
 async def _unshelve(call: Call, server_id: str, argument: Any) -> web.Response:
     """A zone or a host named for a server that lives in a pod already is one of that pod."""
-    body: Any = None
+    request = PodRequest.of(call)
     if isinstance(argument, dict) and isinstance(argument.get("availability_zone"), str):
         pod = await lookup.find(call, "server", server_id)
         try:
@@ -183,8 +184,8 @@ async def _unshelve(call: Call, server_id: str, argument: Any) -> web.Response:
         inside = {k: v for k, v in argument.items() if k != "availability_zone"}
         if (named := zone.toward(pod)) is not None:
             inside["availability_zone"] = named
-        body = {"unshelve": inside or None}
-    return reply(call, await lookup.ask(call, "server", server_id, body=body))
+        request = request.with_body({"unshelve": inside or None})
+    return reply(call, await lookup.ask(call, "server", server_id, request))
 
 
 _ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {

@@ -4,7 +4,6 @@
 import asyncio
 import uuid
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -27,6 +26,7 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import at_work
 from tricircle.gateway.upstream.forward import forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodTimeout
 from tricircle.pods.pod import Pod
@@ -61,9 +61,8 @@ async def show(call: Call) -> web.Response:
     port = await _port(call, server_id, call.params["id"])
     if port is None:
         return reply(call, await lookup.ask(call, "server", server_id))
-    return _told(
-        call, await lookup.ask(call, "server", server_id, path=_path(server_id, port)), port
-    )
+    request = PodRequest.of(call).with_path(_path(server_id, port))
+    return _told(call, await lookup.ask(call, "server", server_id, request), port)
 
 
 async def create(call: Call) -> web.Response:
@@ -83,13 +82,14 @@ async def delete(call: Call) -> web.Response:
     port = await _port(call, server_id, call.params["id"])
     if port is None:
         return reply(call, await lookup.ask(call, "server", server_id))
-    return reply(call, await detachment.run(call, server_id, port, _path(server_id, port)))
+    request = PodRequest.of(call).with_path(_path(server_id, port))
+    return reply(call, await detachment.run(call, server_id, port, request))
 
 
 def _path(server_id: str, port: Port) -> str:
     bound = BoundPort.of(port)
     inside = bound.pod_port_id if bound else port["id"]
-    return f"/servers/{quote(server_id, safe='')}/os-interface/{inside}"
+    return f"{lookup.path('server', server_id)}/os-interface/{inside}"
 
 
 async def _port(call: Call, server_id: str, port_id: str) -> Port | None:
@@ -107,8 +107,8 @@ async def _port(call: Call, server_id: str, port_id: str) -> Port | None:
 
 async def _pod(call: Call, server_id: str) -> Pod:
     """Where the server is. Raises Fault when the caller has no such server."""
-    path = f"/servers/{quote(server_id, safe='')}"
-    answer = await lookup.ask(call, "server", server_id, method="GET", path=path, body=b"")
+    request = PodRequest.of(call).get(lookup.path("server", server_id))
+    answer = await lookup.ask(call, "server", server_id, request)
     if not answer.ok:
         raise Fault(answer.status, answer.message())
     return answer.pod
@@ -190,7 +190,8 @@ async def _plug(call: Call, pod: Pod, nic: Nic, bound: BoundPort) -> PodResponse
     wanted = {"port_id": bound.pod_port_id}
     if nic.tag is not None:
         wanted["tag"] = nic.tag
-    return await forward(call, pod, body={"interfaceAttachment": wanted})
+    request = PodRequest.of(call).with_body({"interfaceAttachment": wanted})
+    return await forward(call, pod, request)
 
 
 async def _undo(call: Call, creation_id: str, brought: bool) -> None:

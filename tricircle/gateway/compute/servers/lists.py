@@ -20,6 +20,7 @@ from tricircle.gateway.lists.merge import Item
 from tricircle.gateway.lists.merged_list import MOST_PAGES, Collection, MergedList
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.document import pages
 from tricircle.pods.pod import Pod
 
@@ -149,7 +150,9 @@ class _Servers(MergedList):
         kept += [("changes-since", _EVER), ("limit", str(CONF.gateway.max_limit))]
         for _ in pages(pod.region_name, "servers", MOST_PAGES):
             query = urlencode([*kept, *([("marker", before)] if before else [])])
-            answer = await forward(self.call, pod, path="/servers/detail", query=query)
+            answer = await forward(
+                self.call, pod, PodRequest.of(self.call).get("/servers/detail", query)
+            )
             servers = answer.json()["servers"] if answer.ok else []
             for server in servers:
                 if server["id"] == marker:
@@ -187,7 +190,7 @@ class _Servers(MergedList):
         return records
 
     def _links(self, server: str) -> list[dict[str, str]]:
-        path = self.call.on_pod(f"/servers/{server}")
+        path = self.call.with_project(f"/servers/{server}")
         return [
             {"rel": "self", "href": f"{self.call.root}{self.call.base}{path}"},
             {"rel": "bookmark", "href": f"{self.call.root}{path}"},

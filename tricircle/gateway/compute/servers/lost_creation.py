@@ -17,8 +17,9 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.compute.server_request import CreateRequest
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import service_tokens
-from tricircle.gateway.upstream.forward import as_service_user
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.document import MISREAD
 from tricircle.pods.errors import PodUnreachable
@@ -74,14 +75,15 @@ async def _once(call: Call, pod: Pod, sought: Sought) -> dict[str, Any] | None:
 async def _holder(call: Call, pod: Pod, pod_port_id: str) -> str:
     """The server that holds a port in the pod; "" while none does."""
     path = f"/v2.0/ports/{pod_port_id}"
-    answer = await as_service_user(call, pod, rights.POD_PORT, "GET", path, insist=True)
+    request = PodRequest.as_service_user(rights.POD_PORT, "GET", path)
+    answer = await forward(call, pod, request.ignoring_breaker())
     if _is_missing(answer, f"port {pod_port_id}"):
         return ""
     return str(answer.json()["port"].get("device_id") or "")
 
 
 async def _server(call: Call, pod: Pod, server_id: str) -> dict[str, Any] | None:
-    answer = await _ask(call, pod, f"/servers/{server_id}")
+    answer = await _ask(call, pod, lookup.path("server", server_id))
     if _is_missing(answer, f"server {server_id}"):
         return None
     server: dict[str, Any] = answer.json()["server"]
@@ -114,19 +116,8 @@ async def _named(call: Call, pod: Pod, sought: Sought) -> list[dict[str, Any]]:
 
 
 async def _ask(call: Call, pod: Pod, path: str, query: str = "") -> PodResponse:
-    return await call.services.client.request(
-        pod,
-        "compute",
-        "GET",
-        call.on_pod(path),
-        token=call.context.token,
-        headers=await service_tokens.beside(call, "compute", "GET", path),
-        request_id=call.context.upstream_id,
-        version=call.version,
-        query=query,
-        # Its creates may hang and its lists answer; nobody else can tell what became of one.
-        insist=True,
-    )
+    # Its creates may hang and its lists answer; nobody else can tell what became of one.
+    return await forward(call, pod, PodRequest.of(call).get(path, query).ignoring_breaker())
 
 
 def _answer(pod: Pod, sought: Sought, server: dict[str, Any]) -> PodResponse:

@@ -2,7 +2,6 @@
 """A server's metadata: not more items than its project may give it, in whichever pod it is."""
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -12,6 +11,7 @@ from tricircle.gateway.compute.quota import allocation, project_quota
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 
 
 async def add(call: Call) -> web.Response:
@@ -19,10 +19,8 @@ async def add(call: Call) -> web.Response:
     new = _items(call, "metadata") or _items(call, "meta")
     if new:
         server_id = call.params["server_id"]
-        path = f"/servers/{quote(server_id, safe='')}/metadata"
-        current = await lookup.ask(
-            call, "server", server_id, method="GET", path=path, body=b"", query=""
-        )
+        request = PodRequest.of(call).get(f"{lookup.path('server', server_id)}/metadata")
+        current = await lookup.ask(call, "server", server_id, request)
         if not current.ok:
             return reply(call, current)
         await _check(call, {**current.json()["metadata"], **new})

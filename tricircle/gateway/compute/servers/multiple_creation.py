@@ -19,8 +19,10 @@ from tricircle.gateway.compute.server_request import CreateRequest
 from tricircle.gateway.compute.servers import creation, deletion, reservation_ids
 from tricircle.gateway.compute.servers.creation import Plan
 from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import at_work
-from tricircle.gateway.upstream.forward import as_service_user, forward, reply
+from tricircle.gateway.upstream.forward import forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError, PodUnreachable
 from tricircle.scheduling.scheduler import Choice
@@ -100,15 +102,11 @@ async def _answer(
 
 
 async def _undo(call: Call, made: creation.Made) -> None:
-    path = f"/servers/{made.server_id}"
+    request = PodRequest.of(call).delete(lookup.path("server", made.server_id))
     try:
-        await deletion.run(
-            call,
-            made.server_id,
-            lambda: forward(call, made.pod, method="DELETE", path=path, body=b"", query=""),
-        )
+        await deletion.run(call, made.server_id, lambda: forward(call, made.pod, request))
     except (Fault, PodError) as error:
-        LOG.warning("Server %s is one too few and could not be undone: %s", path, error)
+        LOG.warning("Server %s is one too few and could not be undone: %s", made.server_id, error)
 
 
 async def _reservation(call: Call, made: Sequence[creation.Made]) -> web.Response:
@@ -122,8 +120,9 @@ async def _reservation(call: Call, made: Sequence[creation.Made]) -> web.Respons
 
 async def _reservation_id(call: Call, made: creation.Made) -> str:
     """Told to administrators from 2.3 on."""
-    path = f"/servers/{made.server_id}"
-    answer = await as_service_user(call, made.pod, rights.RESERVATION, "GET", path, version=(2, 3))
+    path = lookup.path("server", made.server_id)
+    request = PodRequest.as_service_user(rights.RESERVATION, "GET", path).at((2, 3))
+    answer = await forward(call, made.pod, request)
     if not answer.ok:
         raise PodUnreachable(made.pod.region_name, f"server {made.server_id} cannot be shown.")
     return str(answer.json()["server"]["OS-EXT-SRV-ATTR:reservation_id"])

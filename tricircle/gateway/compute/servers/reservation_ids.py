@@ -8,7 +8,6 @@ stands for all.
 import asyncio
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -21,6 +20,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import forward, rewrite_links
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 
 KIND = "reservation"
@@ -61,7 +61,7 @@ async def _show(call: Call, server_id: str) -> dict[str, Any] | None:
         if fault.status == 404:
             return None
         raise
-    answer = await forward(call, pod, path=f"/servers/{quote(server_id, safe='')}", query="")
+    answer = await forward(call, pod, PodRequest.of(call).get(lookup.path("server", server_id)))
     if not answer.ok:
         return None
     document = answer.json(rewrite_links(call, pod, answer.body))

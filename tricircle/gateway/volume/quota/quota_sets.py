@@ -20,6 +20,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume.quota import project_quota
 
 _SET, _CLASS = "quota_set", "quota_class_set"
@@ -127,7 +128,7 @@ async def _judged(call: Call, key: str) -> tuple[PodResponse, dict[str, int]]:
     """A pod's word on a change, told in its own numbers so that nothing changes; the limits."""
     body = call.json()
     wanted = body.get(key) if isinstance(body, dict) else None
-    now = await ask_any(call, method="GET", body=b"", query="")
+    now = await ask_any(call, PodRequest.of(call).get(call.path))
     if not now.ok or not isinstance(wanted, dict):
         return (now if not now.ok else await forward(call, now.pod)), {}
     current = now.json()[key]
@@ -138,7 +139,8 @@ async def _judged(call: Call, key: str) -> tuple[PodResponse, dict[str, int]]:
         return await _refused(call, now), {}
     inside = {name: current.get(name, value) for name, value in named.items()}
     others = {name: value for name, value in wanted.items() if name in _OTHER}
-    judged = await forward(call, now.pod, body={**body, key: inside | others})
+    request = PodRequest.of(call).with_body({**body, key: inside | others})
+    judged = await forward(call, now.pod, request)
     return judged, known
 
 

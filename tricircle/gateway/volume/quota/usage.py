@@ -11,6 +11,7 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import ask_any
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume.quota import project_quota
 from tricircle.gateway.volume.request import CreateRequest
 
@@ -45,8 +46,8 @@ async def of_volume(call: Call, kind: str, volume_id: str) -> Use:
 
 async def document(call: Call, kind: str, resource_id: str) -> dict[str, Any]:
     """A resource as its pod shows it to the caller; empty when it does not."""
-    path = lookup.path(kind, resource_id)
-    answer = await lookup.ask(call, kind, resource_id, method="GET", path=path, body=b"", query="")
+    request = PodRequest.of(call).get(lookup.path(kind, resource_id))
+    answer = await lookup.ask(call, kind, resource_id, request)
     shown: dict[str, Any] = answer.json()[kind] if answer.ok else {}
     return shown
 
@@ -75,7 +76,7 @@ async def _default_type(call: Call) -> str | None:
     limits = await project_quota.of_project(call.context.project_id)
     if not any(name.startswith(_TYPED) for name in limits):
         return None
-    answer = await ask_any(call, method="GET", path="/types/default", query="", body=b"")
+    answer = await ask_any(call, PodRequest.of(call).get("/types/default"))
     return str(answer.json()["volume_type"]["name"]) if answer.ok else None
 
 
