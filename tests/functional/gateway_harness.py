@@ -29,7 +29,7 @@ from tricircle.gateway.http import server as http_server
 from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
 from tricircle.gateway.volume import lost_creation as volume_lost_creation
-from tricircle.scheduling import weighers
+from tricircle.scheduling import capacity, weighers
 
 #: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
 PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0}
@@ -330,8 +330,8 @@ def shorten(monkeypatch: pytest.MonkeyPatch, hung: float | None = None) -> None:
     ``hung`` seconds at most for what pods say of their room, where something hangs.
     """
     if hung is not None:
-        for weigher in (weighers.CapacityWeigher, weighers.ServerGroupWeigher):
-            monkeypatch.setattr(weigher, "deadline", hung)
+        for asking in (capacity.Free, weighers.ServerGroupWeigher):
+            monkeypatch.setattr(asking, "deadline", hung)
     for module in (lost_creation, volume_lost_creation):
         look = module.look
 

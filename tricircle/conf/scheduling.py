@@ -27,5 +27,13 @@ OPTS = [
         default=["server_group", "bound", "capacity"],
         help="Weighers (entry points tricircle.scheduling.weighers), most important first.",
     ),
+    cfg.FloatOpt(
+        "full_share",
+        default=0.02,
+        min=0,
+        max=1,
+        help="A pod is full when less than this share of its memory, of its processors or, for "
+        "volumes, of its storage is free. What a project makes goes to its own pod until then.",
+    ),
     cfg.IntOpt("max_attempts", default=3, min=1, help="Pods tried for one request at the most."),
 ]

@@ -78,13 +78,14 @@ class Host(Base):
 
 
 class Binding(Base):
-    """A project uses a pod: made by the scheduler at the first use, or by an operator."""
+    """A project uses a pod: made by the scheduler at the first use, or ``by_operator``."""
 
     __tablename__ = "bindings"
     __table_args__ = (sa.UniqueConstraint("project_id", "pod_id"), Base.__table_args__)
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
     project_id: Mapped[str] = mapped_column(sa.String(64), index=True)
     pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), index=True)
+    by_operator: Mapped[bool] = mapped_column(sa.Boolean, default=False, server_default="0")
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 
 

@@ -72,6 +72,38 @@ class Remembered:
             self._known[pod.id] = (time.monotonic(), number)
 
 
+class Free:
+    """Which share (0 to 1) of each pod is free: of memory and processors, or of storage.
+
+    A pod is asked at most every ``believed`` seconds and in the time of a request for no longer
+    than ``deadline``. One that has not answered yet is left out, one that failed is in the middle.
+    """
+
+    believed = 10.0
+    deadline = 1.5
+    _unknown = 0.5
+
+    def __init__(self, identity: ServiceIdentity) -> None:
+        def remembered(
+            what: str, share: Callable[[ServiceIdentity, Pod, float], float]
+        ) -> Remembered:
+            deadline = self.deadline
+            return Remembered(
+                what,
+                lambda pod: share(identity, pod, deadline),
+                self.believed,
+                deadline,
+                self._unknown,
+            )
+
+        self._servers = remembered("free capacity", free_share)
+        self._storage = remembered("free storage", free_storage)
+
+    def of(self, pods: Sequence[Pod], what: str) -> dict[str, float]:
+        """{pod id: the share}, for ``what`` is to be made there."""
+        return (self._servers if what == "server" else self._storage).of(pods)
+
+
 def hosts(identity: ServiceIdentity, pod: Pod, deadline: float) -> int:
     """How many compute hosts the pod has. Raises keystoneauth's and pod errors."""
     return int(_statistics(identity, pod, deadline)["count"])

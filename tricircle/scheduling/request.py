@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tricircle.scheduling.capacity import Free
 from tricircle.scheduling.zones import Zone
 
 if TYPE_CHECKING:
@@ -57,3 +58,7 @@ class Facts:
 
     identity: "ServiceIdentity"
     breakers: "Breakers"
+    free: Free = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "free", Free(self.identity))

@@ -104,6 +104,8 @@ class Scheduler:
             key=lambda pod: [weight.get(pod.id, NEUTRAL) for _, weight in weights],
             reverse=True,
         )
+        for (_, weigher), (_, weight) in zip(self.weighers, weights, strict=True):
+            ordered = list(weigher.settle(ordered, request, weight))
         told = {
             pod.region_name: {name: weight.get(pod.id, NEUTRAL) for name, weight in weights}
             for pod in ordered

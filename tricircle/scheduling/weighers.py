@@ -7,9 +7,10 @@ A weigher of your own is a subclass of Weigher under the entry point
 
 from collections.abc import Mapping, Sequence
 
+from tricircle.conf import CONF
 from tricircle.db import bindings
 from tricircle.pods.pod import Pod
-from tricircle.scheduling.capacity import Remembered, free_share, free_storage, hosts
+from tricircle.scheduling.capacity import Remembered, hosts
 from tricircle.scheduling.request import Facts, Request
 
 NEUTRAL = 0.5
@@ -22,6 +23,15 @@ class Weigher:
     def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
         """A weight from 0 to 1 by pod id; a pod left out is taken as NEUTRAL."""
         raise NotImplementedError
+
+    def settle(
+        self, ordered: Sequence[Pod], request: Request, weights: Mapping[str, float]
+    ) -> Sequence[Pod]:
+        """The order that stands, of the one all weighers came to: requests at once may agree.
+
+        ``weights`` are those that this one gave.
+        """
+        return ordered
 
 
 class ServerGroupWeigher(Weigher):
@@ -64,43 +74,49 @@ class ServerGroupWeigher(Weigher):
 
 
 class BoundWeigher(Weigher):
-    """Pods the project already uses come first."""
+    """The pod where what a project makes belongs comes first, then others that it uses.
+
+    One that is full, by [scheduling] full_share, is no better than one that it does not use. The
+    first pod of a project is written down before it is asked, so that what is asked for at the
+    same time goes there too: a volume can be attached in its own pod only.
+    """
 
     def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
-        bound = bindings.pods_of(request.project_id)
-        return {pod.id: 1.0 if pod.id in bound else 0.0 for pod in pods}
+        known = {pod.id for pod in pods}
+        bound = [pod_id for pod_id in bindings.in_order(request.project_id) if pod_id in known]
+        if not bound:
+            return {}
+        full = self._full(pods, request)
+        weights = {pod_id: 1.0 - rank / len(bound) for rank, pod_id in enumerate(bound)}
+        return {
+            pod.id: 0.0 if pod.id in full else round(weights.get(pod.id, 0.0), 2) for pod in pods
+        }
+
+    def _full(self, pods: Sequence[Pod], request: Request) -> set[str]:
+        if len(pods) < 2:
+            return set()
+        shares = self.facts.free.of(pods, request.what)
+        return {pod_id for pod_id, share in shares.items() if share < CONF.scheduling.full_share}
+
+    def settle(
+        self, ordered: Sequence[Pod], request: Request, weights: Mapping[str, float]
+    ) -> Sequence[Pod]:
+        if weights or len(ordered) < 2 or not request.project_id:
+            return ordered
+        known = {pod.id: pod for pod in ordered}
+        first = known[bindings.settle(request.project_id, known.keys(), ordered[0].id)]
+        return [first, *(pod for pod in ordered if pod.id != first.id)]
 
 
 class CapacityWeigher(Weigher):
     """Pods with a larger share free come first: of memory and processors, or of storage.
 
-    A pod is asked at most every ``believed`` seconds and in the time of a request for no longer
-    than ``deadline``; until it has answered its weight is NEUTRAL.
+    Until a pod has answered its weight is NEUTRAL.
     """
-
-    believed = 10.0
-    deadline = 1.5
-
-    def __init__(self, facts: Facts) -> None:
-        super().__init__(facts)
-        self._shares = Remembered(
-            "free capacity",
-            lambda pod: free_share(facts.identity, pod, self.deadline),
-            self.believed,
-            self.deadline,
-            NEUTRAL,
-        )
-        self._storage = Remembered(
-            "free storage",
-            lambda pod: free_storage(facts.identity, pod, self.deadline),
-            self.believed,
-            self.deadline,
-            NEUTRAL,
-        )
 
     def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
         if len(pods) < 2:
             return {}
-        shares = self._shares if request.what == "server" else self._storage
+        shares = self.facts.free.of(pods, request.what)
         # Coarse steps, so that a hair of free memory does not decide against chance.
-        return {pod_id: round(share, 1) for pod_id, share in shares.of(pods).items()}
+        return {pod_id: round(share, 1) for pod_id, share in shares.items()}

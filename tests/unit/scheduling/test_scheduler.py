@@ -138,6 +138,67 @@ def test_the_pod_a_project_uses_comes_first() -> None:
         assert names(scheduler().candidates(all_pods, Request("p")))[0] == "Pod3"
 
 
+def test_of_the_pods_a_project_uses_one_is_its_own() -> None:
+    """The one it used first, of those that have something of it; an operator's word stands."""
+    all_pods = [stored(f"Pod{number}", "az1") for number in range(1, 5)]
+    for number in (2, 1, 0):
+        bindings.ensure("p", all_pods[number].id)
+    chosen = scheduler()
+    assert names(chosen.candidates(all_pods, Request("p")))[:3] == ["Pod3", "Pod2", "Pod1"]
+    routings.put("volume", "v1", all_pods[0].id, "p")
+    routings.put("server", "s1", all_pods[1].id, "p")
+    routings.put("message", "m1", all_pods[2].id, "p")
+    routings.put("server", "s2", all_pods[2].id, "another")
+    assert names(chosen.candidates(all_pods, Request("p")))[:3] == ["Pod2", "Pod1", "Pod3"]
+    bindings.create("p", all_pods[3].id)
+    bindings.create("p", all_pods[0].id)
+    assert names(chosen.candidates(all_pods, Request("p")))[:2] == ["Pod1", "Pod4"]
+
+
+def test_its_own_pod_takes_all_until_it_is_full() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1"), stored("Pod3", "az2")]
+    bindings.ensure("p", all_pods[0].id)
+    bindings.ensure("p", all_pods[1].id)
+    shares = {"Pod1": 97, "Pod2": 50, "Pod3": 0}
+    rooms = {(name, "placement"): placement(100, used) for name, used in shares.items()}
+    found = scheduler(Identity(rooms)).candidates(all_pods, Request("p"))
+    assert names(found) == ["Pod1", "Pod2", "Pod3"]
+    rooms["Pod1", "placement"] = placement(100, 99)
+    found = scheduler(Identity(rooms)).candidates(all_pods, Request("p"))
+    assert names(found) == ["Pod2", "Pod3", "Pod1"]
+    # Its storage is not full: that is another matter.
+    rooms["Pod1", "volume"] = pools((100, 10))
+    found = scheduler(Identity(rooms)).candidates(all_pods, Request("p", what="volume"))
+    assert names(found)[0] == "Pod1"
+
+
+def test_what_is_asked_for_at_once_goes_to_one_pod() -> None:
+    """Nothing is made yet: the choice itself is what the next request sees."""
+    all_pods = [stored(f"Pod{number}", "az1") for number in range(1, 9)]
+    chosen = scheduler()
+    asked = [Request("p", what=what) for what in ("server", "volume", "group") * 3]
+    assert len({names(chosen.candidates(all_pods, request))[0] for request in asked}) == 1
+    assert len(bindings.pods_of("p")) == 1
+    # In another zone it has another of its own.
+    elsewhere = [stored(f"Pod{number}", "az2") for number in range(11, 15)]
+    asked = [Request("p", Zone("az2"), what=request.what) for request in asked]
+    found = {names(chosen.candidates([*all_pods, *elsewhere], one))[0] for one in asked}
+    assert len(found) == 1
+    assert len(bindings.pods_of("p")) == 2
+    # Where there is no choice nothing is chosen.
+    chosen.candidates(all_pods[:1], Request("q"))
+    assert bindings.pods_of("q") == set()
+
+
+def test_of_two_choices_at_one_moment_one_stands() -> None:
+    first, second = (stored(name, "az1").id for name in ("Pod1", "Pod2"))
+    assert bindings.settle("p", {first, second}, second) == second
+    assert bindings.settle("p", {first, second}, first) == second
+    assert bindings.settle("p", {first}, first) == first
+    assert bindings.settle("p", {"gone"}, "gone") == "gone"
+    assert bindings.in_order("p") == [second, first]
+
+
 def pools(*pairs: tuple[Any, Any]) -> dict[str, Any]:
     return {
         "pools": [

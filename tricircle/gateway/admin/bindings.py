@@ -48,12 +48,13 @@ def _view(call: Call, binding: models.Binding) -> dict[str, Any]:
         "id": binding.id,
         "project_id": binding.project_id,
         **placed(call, binding.pod_id),
+        "by_operator": binding.by_operator,
         "created_at": when(binding.created_at),
     }
 
 
 async def create(call: Call) -> web.Response:
-    """POST /bindings: prefer a pod for a project."""
+    """POST /bindings: what a project makes belongs in a pod."""
     await authorize(call, "bindings:create")
     values = body(call, "binding", CREATE)
     project_id, pod_id = values["project_id"], values["pod_id"]

@@ -21,9 +21,21 @@ async def test_the_life_of_a_binding(api) -> None:
     status, document = await api("POST", BINDINGS, wanted)
     assert status == 409
     assert "already" in document["error"]["message"]
+    assert binding["by_operator"]
     assert await api("DELETE", f"{BINDINGS}/{binding['id']}") == (204, None)
     assert (await api("GET", f"{BINDINGS}/{binding['id']}"))[0] == 404
     assert (await api("DELETE", f"{BINDINGS}/{binding['id']}"))[0] == 404
+
+
+async def test_a_binding_by_use_becomes_the_operators(api) -> None:
+    pod = await api.pod()
+    bindings.ensure(PROJECT, pod["id"])
+    (by_use,) = (await api("GET", BINDINGS))[1]["bindings"]
+    assert not by_use["by_operator"]
+    wanted = {"binding": {"project_id": PROJECT, "pod_id": pod["id"]}}
+    status, document = await api("POST", BINDINGS, wanted)
+    assert (status, document["binding"]) == (201, {**by_use, "by_operator": True})
+    assert (await api("POST", BINDINGS, wanted))[0] == 409
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,72 @@ async def test_a_project_stays_where_it_is(gateway: Gateway, cloud: Cloud) -> No
     assert counts(cloud)[first] == 4
 
 
+async def used_both(gateway: Gateway, cloud: Cloud) -> None:
+    """The project has a server and a volume in each zone."""
+    for zone in ("az2", "az1"):
+        (await make(gateway, zone=zone)).ok(202)
+        volume = {"name": zone, "size": 1, "availability_zone": zone}
+        (await gateway.volumes.post("/volumes", {"volume": volume})).ok(202)
+
+
+async def test_without_a_zone_all_of_a_project_goes_to_one_pod(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    """It has used all of them, and their room changes with all that is made."""
+    await used_both(gateway, cloud)
+    places = []
+    for number in range(6):
+        fuller = cloud.pods["pod2"] if number % 2 else cloud.pods["pod1"]
+        fuller.placement.used["MEMORY_MB"] += 4000 - 300 * number
+        gateway.services.scheduler = None  # how full a pod is is believed for some seconds
+        server = {"name": "n", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
+        answer = await gateway.post("/servers", {"server": server}, version="2.60")
+        made = answer.ok(202)["server"]["id"]
+        answer = await gateway.volumes.post("/volumes", {"volume": {"size": 1}})
+        volume = answer.ok(202)["volume"]["id"]
+        (region,) = [name for name, pod in cloud.pods.items() if made in pod.nova.servers]
+        places.append(region)
+        attachment = {"volumeAttachment": {"volumeId": volume}}
+        path = f"/servers/{made}/os-volume_attachments"
+        (await gateway.post(path, attachment)).ok(200)
+    assert set(places) == {"pod2"}
+
+
+async def test_a_new_project_that_makes_many_things_at_once(gateway: Gateway, cloud: Cloud) -> None:
+    """What is free for servers and what is free for volumes point to different pods."""
+    cloud.pods["pod1"].placement.used["MEMORY_MB"] = 5000
+    cloud.pods["pod2"].placement.used["MEMORY_MB"] = 8000
+    server = {"name": "n", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
+    made = await asyncio.gather(
+        *(gateway.post("/servers", {"server": server}, version="2.60") for _ in range(5)),
+        *(gateway.volumes.post("/volumes", {"volume": {"size": 1}}) for _ in range(5)),
+    )
+    assert [answer.status for answer in made] == [202] * 10
+    used = [region for region, pod in cloud.pods.items() if pod.nova.live()]
+    used += [region for region, pod in cloud.pods.items() if pod.cinder.items["volume"]]
+    assert len(used) == 2
+    assert len(set(used)) == 1
+
+
+async def test_a_full_pod_is_left_for_the_next(gateway: Gateway, cloud: Cloud) -> None:
+    await used_both(gateway, cloud)
+    cloud.pods["pod2"].placement.used["MEMORY_MB"] = 9900
+    gateway.services.scheduler = None
+    server = {"name": "n", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
+    (await gateway.post("/servers", {"server": server}, version="2.60")).ok(202)
+    assert counts(cloud)["pod2"] == 1
+
+
+async def test_a_pod_that_is_away_is_left_for_the_next(gateway: Gateway, cloud: Cloud) -> None:
+    await used_both(gateway, cloud)
+    await gateway.set_pod("pod2", health="down")
+    server = {"name": "n", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
+    (await gateway.post("/servers", {"server": server}, version="2.60")).ok(202)
+    await gateway.set_pod("pod2", health="up")
+    (await gateway.post("/servers", {"server": server}, version="2.60")).ok(202)
+    assert counts(cloud)["pod2"] == 2
+
+
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.CUT, Kind.GARBAGE, Kind.ERROR])
 async def test_placement_is_no_must(gateway: Gateway, cloud: Cloud, kind: Kind) -> None:
     for pod in cloud.pods.values():
