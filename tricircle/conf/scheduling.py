@@ -35,5 +35,12 @@ OPTS = [
         help="A pod is full when less than this share of its memory, of its processors or, for "
         "volumes, of its storage is free. What a project makes goes to its own pod until then.",
     ),
+    cfg.IntOpt(
+        "forget_unused_after",
+        default=3600,
+        min=60,
+        help="Seconds for which a project is bound to a pod that holds nothing of it. A binding "
+        "that an operator made stays.",
+    ),
     cfg.IntOpt("max_attempts", default=3, min=1, help="Pods tried for one request at the most."),
 ]

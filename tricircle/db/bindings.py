@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries on bindings: which project uses which pod. All block; each is its own transaction."""
 
+import datetime
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
@@ -14,6 +15,12 @@ from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 # What a project has in a pod, by the types of routings. Others are of passing things.
 _HELD = ("server", "volume", "snapshot", "backup", "group", "consistencygroup")
+# Whether the pod of a binding holds something of its project.
+_HOLDS = sa.exists().where(
+    Routing.project_id == Binding.project_id,
+    Routing.pod_id == Binding.pod_id,
+    Routing.resource_type.in_(_HELD),
+)
 
 
 def page(
@@ -50,12 +57,7 @@ def in_order(project_id: str) -> list[str]:
 
 
 def _in_order(tx: Session, project_id: str) -> list[str]:
-    holds = sa.exists().where(
-        Routing.project_id == Binding.project_id,
-        Routing.pod_id == Binding.pod_id,
-        Routing.resource_type.in_(_HELD),
-    )
-    query = sa.select(Binding.pod_id, Binding.by_operator, holds, Binding.created_at)
+    query = sa.select(Binding.pod_id, Binding.by_operator, _HOLDS, Binding.created_at)
     found = tx.execute(query.where(Binding.project_id == project_id)).tuples().all()
     ranked = sorted(found, key=lambda row: (not row[1], not row[2], row[3], row[0]))
     return [row[0] for row in ranked]
@@ -153,3 +155,24 @@ def delete(binding_id: str) -> None:
                 return
             raise NotFound(binding_id)
         tx.delete(binding)
+
+
+@retried
+def fade(older_than: float, after: str, number: int) -> str:
+    """Of the next ``number`` bindings with an id ``after`` this, forget those by use that are
+    older than so many seconds and whose pods hold nothing of their projects any more.
+
+    Gives the last id looked at, "" at the end.
+    """
+    before = models.now() - datetime.timedelta(seconds=older_than)
+    with session.write() as tx:
+        query = sa.select(Binding.id).where(Binding.id > after).order_by(Binding.id).limit(number)
+        seen = list(tx.scalars(query))
+        unused = sa.delete(Binding).where(
+            Binding.id.in_(seen),
+            Binding.by_operator.is_(False),
+            Binding.created_at < before,
+            ~_HOLDS,
+        )
+        tx.execute(unused.execution_options(synchronize_session=False))
+    return seen[-1] if len(seen) == number else ""

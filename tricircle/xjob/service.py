@@ -9,7 +9,7 @@ from collections.abc import Callable
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import definitions
+from tricircle.db import bindings, definitions
 from tricircle.network.observe import pod_agents
 from tricircle.network.reconcile.runtime import Runtime
 from tricircle.network.routers import bridges
@@ -25,6 +25,9 @@ LOG = logging.getLogger(__name__)
 _AGENT_INTERVAL = 5.0
 _HEAL_INTERVAL = 30.0
 _BRIDGE_INTERVAL = 10.0
+_BINDINGS_INTERVAL = 30.0
+# So many bindings are looked at each time.
+_BINDINGS = 500
 _PROBER_PATIENCE = 5.0
 _RING_PATIENCE = 5.0
 
@@ -42,6 +45,7 @@ class Service:
         self._prober = _Prober(Prober(runtime.identity))
         creations = Creations(runtime.registry, runtime.identity)
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
+        self._bindings_seen = ""
         self.ring = Ring(follow.wake, member)
         self._loops = [
             follow,
@@ -50,6 +54,7 @@ class Service:
             self._one_workers("definitions", definitions.heal, _HEAL_INTERVAL),
             self._one_workers("forgetting", self._forget_pods, _HEAL_INTERVAL),
             self._one_workers("bridges", self._sweep_bridges, _BRIDGE_INTERVAL),
+            self._one_workers("bindings", self._fade_bindings, _BINDINGS_INTERVAL),
         ]
 
     @property
@@ -104,6 +109,10 @@ class Service:
 
     def _sweep_bridges(self) -> None:
         bridges.sweep(self._runtime.engine.queue)
+
+    def _fade_bindings(self) -> None:
+        older_than = CONF.scheduling.forget_unused_after
+        self._bindings_seen = bindings.fade(older_than, self._bindings_seen, _BINDINGS)
 
     def _report(self) -> None:
         pods = self._runtime.registry.fresh().all()

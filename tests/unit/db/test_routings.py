@@ -109,6 +109,27 @@ def test_bindings() -> None:
         bindings.delete(bound.id)
 
 
+def test_a_project_that_has_nothing_left_in_a_pod_is_not_bound_to_it_for_long() -> None:
+    one, two, three = make("Pod1"), make("Pod2"), make("Pod3")
+    for pod in (one, two):
+        bindings.ensure("p", pod.id)
+    bindings.create("p", three.id)
+    routings.put("server", "s", one.id, "p")
+    routings.put("volume", "v", two.id, "another")
+    routings.put("message", "m", two.id, "p")
+    assert bindings.fade(60, "", 9) == ""
+    assert bindings.in_order("p") == [three.id, one.id, two.id]
+    # A few at a time.
+    seen, after = 0, bindings.fade(-1, "", 1)
+    while after:
+        seen, after = seen + 1, bindings.fade(-1, after, 1)
+    assert seen == 2
+    assert bindings.in_order("p") == [three.id, one.id]
+    routings.delete("server", "s")
+    bindings.fade(-1, "", 9)
+    assert bindings.in_order("p") == [three.id]
+
+
 def test_what_was_written_near_a_moment() -> None:
     ids = [
         pods.create({"region_name": name, "availability_zone": "az1"}).id for name in ("n1", "n2")
