@@ -123,7 +123,7 @@ def test_a_project_that_has_nothing_left_in_a_pod_is_not_bound_to_it_for_long() 
     seen, after = 0, bindings.fade(-1, "", 1)
     while after:
         seen, after = seen + 1, bindings.fade(-1, after, 1)
-    assert seen == 2
+    assert seen == 3
     assert bindings.in_order("p") == [three.id, one.id]
     routings.delete("server", "s")
     bindings.fade(-1, "", 9)
