@@ -52,9 +52,11 @@ class _Versions(Protocol):
 
     ID: str
     SCHEME: microversion.Scheme
+    FORMATS: bool
 
     def offered(self, services: Services, /) -> Range: ...
     def discover(self, services: Services, root: str, path: str, /) -> web.Response | None: ...
+    def welcome(self, services: Services, root: str, path: str, /) -> web.Response | None: ...
 
 
 def compute_api() -> Api:
@@ -91,6 +93,8 @@ def _versioned(
         scheme=versions.SCHEME,
         offered=versions.offered,
         discovery=versions.discover,
+        welcome=versions.welcome,
+        formats=versions.FORMATS,
         public_endpoint=public_endpoint,
         link_prefix=link_prefix.rstrip("/"),
     )

@@ -17,7 +17,7 @@ from tricircle.conf import CONF
 from tricircle.gateway import healthcheck
 from tricircle.gateway.call import Call, Handler
 from tricircle.gateway.failures import from_overload, from_pod_error, is_overload
-from tricircle.gateway.http import bodies, bounds, cors, headers, microversion
+from tricircle.gateway.http import bodies, bounds, cors, headers, microversion, paths
 from tricircle.gateway.http.authentication import challenge
 from tricircle.gateway.http.context import Context
 from tricircle.gateway.http.errors import Fault, render
@@ -36,9 +36,10 @@ class Api:
 
     ``base`` is the path of its version, "" for a service without versions. ``offered`` gives the
     microversions that all pods have. ``discovery(services, root, path)`` answers paths outside the
-    version, and the version itself, without a token; None for every other path. ``root`` is our
-    scheme, host and prefix as the client sees them, ``path`` the request's, percent-encoded.
-    ``link_prefix`` goes between host and path in the links we write.
+    version, and the version itself, without a token; None for every other path. ``welcome`` does
+    the same for those who have one. ``root`` is our scheme, host and prefix as the client sees
+    them, ``path`` the request's, percent-encoded. ``link_prefix`` goes between host and path in
+    the links we write. ``formats``: whether a path may end with the format that is wanted.
     """
 
     service: str
@@ -49,6 +50,8 @@ class Api:
     scheme: microversion.Scheme | None = None
     offered: Callable[[Services], Range] | None = None
     discovery: Callable[[Services, str, str], web.Response | None] | None = None
+    welcome: Callable[[Services, str, str], web.Response | None] | None = None
+    formats: bool = False
     public_endpoint: str | None = None
     link_prefix: str = ""
 
@@ -104,6 +107,9 @@ class Pipeline:
                 response = self._failed(request, request_id, error)
             else:
                 response = self._misread(request, request_id, heard)
+        if request.method == "OPTIONS" and self.api.scheme is not None and _is_no(response.status):
+            # oslo's middleware, which is in front of all else, has no other answer.
+            response = web.Response(status=200)
         self._finish(request, response, request_id, version)
         return response
 
@@ -146,15 +152,19 @@ class Pipeline:
         headers.refuse_unreadable(request)
         headers.refuse_smuggling(request)
         _refuse_query(request.rel_url.raw_query_string)
-        root = self._root(request)
+        root, path = self._root(request), self._path(request)
         if self.api.discovery is not None:
-            found = self.api.discovery(self.services, root, request.rel_url.raw_path)
+            found = self.api.discovery(self.services, root, path)
             if found is not None:
                 return found
-        context = await self._authenticate(request, cleaned, request_id)
+        context = await self._authenticate(request, path, cleaned, request_id)
         if isinstance(negotiated, Fault):
             raise negotiated
-        match = self._match(request, context)
+        if self.api.welcome is not None:
+            found = self.api.welcome(self.services, root, path)
+            if found is not None:
+                return found
+        match = self._match(request.method, path, context)
         call = Call(
             services=self.services,
             http=request,
@@ -172,7 +182,7 @@ class Pipeline:
         return response
 
     async def _authenticate(
-        self, request: web.BaseRequest, cleaned: CIMultiDict[str], request_id: str
+        self, request: web.BaseRequest, path: str, cleaned: CIMultiDict[str], request_id: str
     ) -> Context:
         caller = await self.services.authenticator.authenticate(
             cleaned.get("X-Auth-Token", "").strip(),
@@ -180,7 +190,7 @@ class Pipeline:
             ",".join(request.headers.getall("X-Service-Token", ())).strip(),
             self.api.service_type,
             request.method,
-            request.rel_url.raw_path,
+            path,
         )
         global_id = headers.global_request_id(request)
         return caller.of_request(request_id, global_id)
@@ -194,13 +204,17 @@ class Pipeline:
         except Fault as fault:
             return fault
 
-    def _match(self, request: web.BaseRequest, context: Context) -> Match:
-        path = request.rel_url.raw_path.removeprefix(self.api.base)
-        match = self.api.table.match(request.method, path)
+    def _path(self, request: web.BaseRequest) -> str:
+        raw = request.rel_url.raw_path
+        return paths.canonical(raw, self.api.base, formats=self.api.formats)
+
+    def _match(self, method: str, path: str, context: Context) -> Match:
+        path = path.removeprefix(self.api.base)
+        match = self.api.table.match(method, path)
         if match is None:
             if self.api.scheme is None and (known := self.api.table.methods(path)):
                 allow = {"Allow": ", ".join(sorted(known))}
-                raise Fault(405, f"{request.method} is not known here.", allow)
+                raise Fault(405, f"{method} is not known here.", allow)
             # Nova's router knows no 405 either.
             raise Fault(404, "The resource could not be found.")
         if not all(map(bounds.is_name, match.params.values())):
@@ -241,7 +255,7 @@ class Pipeline:
         if response.status == 401:
             response.headers["WWW-Authenticate"] = challenge()
         if self.api.scheme is not None:
-            in_version = request.path.startswith(self.api.base)
+            in_version = self._path(request).startswith(self.api.base)
             if version is not None and in_version:
                 microversion.tell(self.api.scheme, version, response.headers)
         cors.mark(request, response)
@@ -253,6 +267,11 @@ class Pipeline:
         if self.api.scheme is not None:
             # Cinder's header has this name, too.
             response.headers["X-Compute-Request-ID"] = told
+
+
+def _is_no(status: int) -> bool:
+    """Whether something is elsewhere, for others or not there; what is malformed stays so."""
+    return status in (300, 302, 401, 404)
 
 
 def _refuse_query(query: str) -> None:

@@ -44,6 +44,8 @@ class Cinder(Specs, Quotas, Operators, Backups, Beside):
         super().__init__(thread, name, journal)
         self.keystone, self.images, self.zone = keystone, images, zone
         self.min_version, self.max_version = (3, 0), (3, 71)
+        #: what [keystone_authtoken] service_type says
+        self.service_type = "block-storage"
         #: those of the same cloud's Nova, by id
         self.servers: Mapping[str, Any] = {}
         self.prepare_store()
@@ -82,7 +84,7 @@ class Cinder(Specs, Quotas, Operators, Backups, Beside):
     async def _answer_versioned(self, exchange: Exchange) -> web.Response:
         if exchange.path in ("/", ""):
             return await self.dispatch(exchange)
-        exchange.token = self.keystone.admit(exchange.http, "block-storage")
+        exchange.token = self.keystone.admit(exchange.http, self.service_type)
         exchange.version = self._version(exchange)
         found = re.match(r"/v3(/.*)?$", exchange.path)
         if found is None:

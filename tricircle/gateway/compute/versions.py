@@ -14,6 +14,7 @@ from tricircle.pods.versions import Range, show
 
 SCHEME = COMPUTE
 ID = "v2.1"
+FORMATS = False
 _UPDATED = "2013-07-23T11:33:21Z"
 _MEDIA_TYPES = [
     {"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}
@@ -33,6 +34,10 @@ def discover(services: Services, root: str, path: str) -> web.Response | None:
     if path in (f"/{ID}", f"/{ID}/"):
         return _version(services, root)
     return None if path.startswith(f"/{ID}/") else _choices(root, path)
+
+
+def welcome(services: Services, root: str, path: str) -> None:
+    """Nothing: Nova shows its version without a token."""
 
 
 def _versions(services: Services, root: str) -> web.Response:
@@ -62,7 +67,11 @@ def _choices(root: str, path: str) -> web.Response:
 
 async def show_version(call: Call) -> web.Response:
     """The same document inside the API, where Nova has it too."""
-    if call.params.get("id", ID) != ID:
+    # Nova's router has the root of a project with a slash only.
+    rootless = (
+        call.match.project_id and not call.path and not call.http.rel_url.raw_path.endswith("/")
+    )
+    if rootless or call.params.get("id", ID) != ID:
         raise Fault(404, "The requested resource could not be found.")
     return _version(call.services, call.root)
 

@@ -17,6 +17,7 @@ from wsgiref.util import setup_testing_defaults
 
 from keystoneauth1.exceptions import ClientException
 from keystonemiddleware import auth_token
+from os_service_types import ServiceTypes
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
@@ -27,6 +28,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import TOKENS, Busy
 from tricircle.pods.transport import bound
 
+_SERVICES = ServiceTypes()
 _MOST_TOKENS = 10_000
 _CACHE = "tricircle.token_cache"
 LOG = logging.getLogger(__name__)
@@ -160,11 +162,34 @@ class _Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
         # Two tries have the whole time between them.
         return bound(super()._create_session(timeout=CONF.gateway.keystone_deadline / 2, **kwargs))
 
+    def validate_allowed_request(self, request: Any, token: dict[str, Any]) -> None:
+        super().validate_allowed_request(request, _under_one_name(token, self._conf))
+
     def fetch_token(self, token: str, **kwargs: Any) -> Any:
         try:
             return super().fetch_token(token, **kwargs)
         except auth_token.InvalidToken:
             raise _Unknown from None
+
+
+def _under_one_name(token: dict[str, Any], conf: Any) -> dict[str, Any]:
+    """A token whose catalogue and access rules call the middleware's service as it does: catalogues
+    have some services under several names, and rules name any of these.
+    """
+    name = conf.get("service_type")
+    names = {name, *_SERVICES.get_all_types(name)}
+    application = token.get("application_credential")
+    if not application or application.get("access_rules") is None:
+        return token
+    rules = [
+        {**rule, "service": name} if rule["service"] in names else rule
+        for rule in application["access_rules"]
+    ]
+    catalog = [
+        {**entry, "type": name} if entry["type"] in names else entry for entry in token["catalog"]
+    ]
+    renamed = {**application, "access_rules": rules}
+    return {**token, "application_credential": renamed, "catalog": catalog}
 
 
 def _accept(environ: dict[str, Any], start_response: Any) -> list[bytes]:

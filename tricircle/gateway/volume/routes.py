@@ -77,7 +77,7 @@ def _manageable(path: str, kind: str) -> tuple[Route, ...]:
 
 ROUTES = (
     # The API itself
-    Route("GET", "/", LOCAL, "volume.versions:show_version"),
+    Route("GET", "/", LOCAL, "volume.versions:no_version"),
     Route("GET", "/extensions", ANY),
     Route("GET", "/extensions/{id}", ANY),
     Route("GET", "/resource_filters", ANY, first=(3, 33)),

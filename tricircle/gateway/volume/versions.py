@@ -14,6 +14,8 @@ from tricircle.pods.versions import Range, show
 
 SCHEME = VOLUME
 ID = "v3"
+# Cinder's router takes ".json" after any name.
+FORMATS = True
 _UPDATED = "2023-08-31T00:00:00Z"
 _MEDIA_TYPE = {
     "base": "application/json",
@@ -31,11 +33,16 @@ def discover(services: Services, root: str, path: str) -> web.Response | None:
     """The answer to whoever looks for versions; None for a path inside one. Raises Fault 404."""
     if path == "/":
         return _versions(services, root, status=300)
-    if path in (f"/{ID}", f"/{ID}/"):
-        return _versions(services, root)
-    if not path.startswith(f"/{ID}/"):
+    if path != f"/{ID}" and not path.startswith(f"/{ID}/"):
         raise Fault(404, "The resource could not be found.")
     return None
+
+
+def welcome(services: Services, root: str, path: str) -> web.Response | None:
+    """The version itself, which Cinder shows to nobody without a token; None for paths inside."""
+    if path == f"/{ID}":
+        return web.Response(status=302, headers={"Location": f"{root}/{ID}/"})
+    return _versions(services, root) if path == f"/{ID}/" else None
 
 
 def _versions(services: Services, root: str, status: int = 200) -> web.Response:
@@ -47,9 +54,9 @@ def _versions(services: Services, root: str, status: int = 200) -> web.Response:
     )
 
 
-async def show_version(call: Call) -> web.Response:
-    """The same document inside the API."""
-    return _versions(call.services, call.root)
+async def no_version(call: Call) -> web.Response:
+    """A project's root, which is nothing to Cinder."""
+    raise Fault(404, "The resource could not be found.")
 
 
 def _about(services: Services, root: str) -> dict[str, Any]:

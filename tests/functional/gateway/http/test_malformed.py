@@ -57,10 +57,6 @@ MALFORMED: dict[str, tuple[bytes, int]] = {
         b"POST /@root@ HTTP/1.1\r\nHost: h\r\n@token@Content-Encoding: gzip\r\n"
         b"Content-Length: 4\r\n\r\nabcd", 415,
     ),
-    "an unknown expectation": (
-        b"POST /@root@ HTTP/1.1\r\nHost: h\r\n@token@Expect: Zq7Secret\r\n"
-        b"Content-Length: 4\r\n\r\n{}  ", 417,
-    ),
     "a newline in a path": (b"GET /@below@a%0d%0aX:%20y HTTP/1.1\r\nHost: h\r\n@token@\r\n", 404),
     "CR and LF in a path": (b"GET /@below@%0a HTTP/1.1\r\nHost: h\r\n@token@\r\n", 404),
     "a token that is no text": (GET + b"X-Auth-Token: \xff\r\n\r\n", 400),

@@ -36,6 +36,21 @@ async def test_only_what_the_rules_name(gateway: Gateway, cloud: Cloud) -> None:
     assert not server.deleted
 
 
+@pytest.mark.parametrize("name", ["block-storage", "volumev3", "compute"])
+async def test_a_service_has_several_names(gateway: Gateway, cloud: Cloud, name: str) -> None:
+    """A pod's Cinder takes its own name of them, which may be another than a rule's."""
+    volume = cloud.pods["pod1"].cinder.add_volume("one")
+    cloud.keystone.endpoint("RegionOne", "volumev3", f"{gateway.volume}/v3")
+    for pod in cloud.pods.values():
+        pod.cinder.service_type = name
+    token = cloud.keystone.issue("member")
+    token.access_rules = [{"service": name, "method": "GET", "path": "/v3/volumes/**"}]
+    headers = {"X-Auth-Token": token.id}
+    status = 401 if name == "compute" else 200
+    for path in ("/volumes/detail", f"/volumes/{volume['id']}"):
+        assert (await gateway.volumes.get(path, headers=headers)).status == status
+
+
 async def test_a_call_that_is_refused_takes_no_other_with_it(
     gateway: Gateway, cloud: Cloud
 ) -> None:
