@@ -591,6 +591,12 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
                 subnet = fits[0]
             else:
                 subnet = self._get("subnets", subnet_id, None)
+                cidr = ipaddress.ip_network(subnet["cidr"])
+                if address is not None and ipaddress.ip_address(address) not in cidr:
+                    raise Refusal(
+                        400, f"IP address {address} is not a valid IP for the specified subnet.",
+                        "InvalidIpForSubnet",
+                    )  # fmt: skip
             if address is None:
                 pool = subnet["allocation_pools"][0]
                 low = ipaddress.ip_address(pool["start"])

@@ -10,24 +10,33 @@ belong to no project, so only an administrator sees them and they cost no quota.
 
 import contextlib
 import time
+import types
 import uuid
+from collections.abc import Collection, Mapping
 from typing import Any
 
+import sqlalchemy as sa
+from neutron.db import models_v2
 from neutron_lib import constants
 from neutron_lib import exceptions as n_exc
 from neutron_lib.api import attributes
 from neutron_lib.api.definitions import port as port_def
 from oslo_log import log
+from sqlalchemy.orm import Session
 
 from tricircle.db.realizations import Key
 from tricircle.db.work_queue import Busy
-from tricircle.network.central import central_neutron, models
+from tricircle.network.central import central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import NotYet
 
 LOG = log.getLogger(__name__)
 _NAMESPACE = uuid.UUID("9d9d3c9c-6f0d-5a53-8b0b-0d6f4c1f7d57")
 _DEVICE = "tricircle-"
+#: {(subnet, reserving port): address} of what is reserved for a pod. Where ports make addresses
+#: of their own, a reserving port has one on every such subnet besides the one it keeps.
+Reserved = Mapping[tuple[str, str], str]
+NOTHING: Reserved = types.MappingProxyType({})
 # Seconds to wait for somebody else who makes the same reservation.
 _PATIENCE = 10.0
 _POLL = 0.1
@@ -41,14 +50,14 @@ def port_id(subnet_id: str, pod_id: str, purpose: str = "") -> str:
 def reserved(subnet: Resource, pod_id: str, purpose: str = "") -> Resource | None:
     """The port that keeps the pod's address in the subnet for a purpose, made at the first call;
     None when the subnet has no address left. Raises NotYet when somebody else is slow at it."""
-    core, reserving = central_neutron.core(), port_id(subnet["id"], pod_id, purpose)
+    reserving = port_id(subnet["id"], pod_id, purpose)
     until = time.monotonic() + _PATIENCE
-    while (port := central_neutron.found(core.get_port, reserving)) is None:
+    while (port := _kept(reserving)) is None:
         try:
             # Neutron would try in vain for minutes when two make the same port at once.
             with models.work_queue().exclusive(Key("reservation", reserving)):
-                port = central_neutron.found(core.get_port, reserving)
-                return port or _reserve(core, subnet, pod_id, purpose)
+                port = _kept(reserving)
+                return port or _reserve(central_neutron.core(), subnet, pod_id, purpose)
         except n_exc.IpAddressGenerationFailure:
             LOG.warning("Subnet %s has no address left to reserve in pod %s", subnet["id"], pod_id)
             return None
@@ -59,8 +68,14 @@ def reserved(subnet: Resource, pod_id: str, purpose: str = "") -> Resource | Non
     return port
 
 
-def address(subnet: Resource, pod_id: str, purpose: str = "") -> str | None:
-    """The pod's address in the subnet for a purpose; None when there is none left."""
+def address(
+    subnet: Resource, pod_id: str, purpose: str = "", known: Reserved = NOTHING
+) -> str | None:
+    """The pod's address in the subnet for a purpose; None when there is none left. ``known`` is
+    what ``of_pod`` has told."""
+    reserving = port_id(subnet["id"], pod_id, purpose)
+    if (told := known.get((subnet["id"], reserving))) is not None:
+        return told
     port = reserved(subnet, pod_id, purpose)
     fixed = [ip for ip in port["fixed_ips"] if ip["subnet_id"] == subnet["id"]] if port else []
     return str(fixed[0]["ip_address"]) if fixed else None
@@ -75,17 +90,48 @@ def is_reservation(port: Resource) -> bool:
     )
 
 
-def release(pod_id: str, *, subnet_id: str | None = None, purpose: str | None = None) -> None:
-    """Give back what was reserved for a pod: of a subnet, for a purpose, or both."""
-    core = central_neutron.core()
-    filters: dict[str, Any] = {"device_id": [f"{_DEVICE}{pod_id}"]}
-    if subnet_id is not None:
-        filters["fixed_ips"] = {"subnet_id": [subnet_id]}
+def of_pod(tx: Session, pod_id: str, subnet_ids: Collection[str]) -> Reserved:
+    """What is reserved for a pod on subnets."""
+    ip, port = models_v2.IPAllocation, models_v2.Port
+    query = (
+        sa.select(ip.subnet_id, ip.port_id, ip.ip_address)
+        .join(port, port.id == ip.port_id)
+        .where(ip.subnet_id.in_(subnet_ids), _is_for(pod_id))
+    )
+    rows = tx.execute(query).tuples() if subnet_ids else ()
+    return {(subnet_id, reserving): address for subnet_id, reserving, address in rows}
+
+
+def release(
+    pod_id: str, *, subnet_ids: Collection[str] | None = None, purpose: str | None = None
+) -> None:
+    """Give back what was reserved for a pod: of subnets, for a purpose, or both."""
+    port, ip = models_v2.Port, models_v2.IPAllocation
+    query = sa.select(port.id).where(_is_for(pod_id))
+    if subnet_ids is not None:
+        on_them = sa.select(ip.port_id).where(ip.subnet_id.in_(subnet_ids))
+        query = query.where(port.id.in_(on_them))
     if purpose is not None:
-        filters["name"] = [purpose]
-    for port in core.get_ports(central_neutron.admin(), filters=filters):
+        query = query.where(port.name == purpose)
+    for one in models.work_queue().transact(lambda tx: list(tx.scalars(query))):
         with contextlib.suppress(n_exc.PortNotFound):
-            core.delete_port(central_neutron.admin(), port["id"], l3_port_check=False)
+            central_neutron.core().delete_port(central_neutron.admin(), one, l3_port_check=False)
+
+
+def _is_for(pod_id: str) -> sa.ColumnElement[bool]:
+    """Of a port: whether it keeps an address for a pod."""
+    port = models_v2.Port
+    return sa.and_(
+        port.device_id == f"{_DEVICE}{pod_id}", port.device_owner == constants.DEVICE_OWNER_DHCP
+    )
+
+
+def _kept(reserving: str) -> Resource | None:
+    """A reserving port, if it is made already."""
+    found: dict[str, Resource] = models.work_queue().transact(
+        lambda tx: facts.ports(tx, [reserving])
+    )
+    return found.get(reserving)
 
 
 def _reserve(core: Any, subnet: Resource, pod_id: str, purpose: str) -> Resource:

@@ -125,7 +125,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
         if port["device_owner"] in ROUTER_PORTS and port["device_id"]:
             # The port is still there for this transaction: where the router is to be is seen later.
             outbox.refresh_routers(context.plugin_context, [port["device_id"]])
-            outbox.touch_subnets(context.plugin_context, port["network_id"])
+            outbox.touch_subnets(context.plugin_context, [port["network_id"]])
 
 
 def _spawned(resource: str, event: str, trigger: Any, payload: Any = None) -> None:

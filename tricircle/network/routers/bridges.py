@@ -17,6 +17,8 @@ import uuid
 from collections.abc import Collection, Iterable
 from typing import Any
 
+import sqlalchemy as sa
+from neutron.db import models_v2
 from neutron_lib import constants
 from neutron_lib import exceptions as n_exc
 from neutron_lib.api import attributes
@@ -25,10 +27,10 @@ from neutron_lib.api.definitions import subnet as subnet_def
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
-from tricircle.db.realizations import Key, pods_with
+from tricircle.db.realizations import Key
 from tricircle.db.work_queue import WorkQueue
 from tricircle.network import interconnect
-from tricircle.network.central import address_reservations, central_neutron, segments
+from tricircle.network.central import address_reservations, central_neutron, facts, segments
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api import pod_registry
 from tricircle.network.routers import reach
@@ -85,14 +87,13 @@ def ensure(
     them is IPv6. Raises NoRoom, Busy, and what Neutron raises when no segment is left.
     """
     versions = (4, 6) if any(":" in cidr for cidr in used) else (4,)
-    _check_joined(router_id, kind, {pod for pod, _ in holders})
-    found = _read(router_id, kind, versions, holders)
+    found = _read(queue, router_id, kind, versions, holders)
     if found is None:
         # Neutron would try in vain for long when two make the same at once, and two of different
         # kinds would take one range.
         with queue.exclusive(Key("bridge", router_id)):
             _make(router_id, kind, versions, holders, used)
-        found = _read(router_id, kind, versions, holders)
+        found = _read(queue, router_id, kind, versions, holders)
     if found is None:
         raise NoRoom(
             f"The {kind} bridge network of router {router_id} has no address left: raise "
@@ -102,20 +103,29 @@ def ensure(
 
 
 def _read(
-    router_id: str, kind: str, versions: Iterable[int], holders: Collection[Holder]
+    queue: WorkQueue,
+    router_id: str,
+    kind: str,
+    versions: Iterable[int],
+    holders: Collection[Holder],
 ) -> Bridge | None:
-    """The bridge network, or None when something of it is missing."""
+    """The bridge network, or None when something of it is missing. Raises NoRoom when it does not
+    reach all the pods: one may come to a router later."""
+    network = network_id(router_id, kind)
     ids = {subnet_id(router_id, kind, version): version for version in versions}
-    subnets = central_neutron.subnets(ids)
     keepers = {
         address_reservations.port_id(subnet, pod, what): (version, pod, what)
         for subnet, version in ids.items()
         for pod, what in holders
     }
-    ports = central_neutron.core().get_ports(central_neutron.admin(), filters={"id": list(keepers)})
+    networks, subnets, ports = queue.transact(
+        lambda tx: (facts.networks(tx, [network]), facts.subnets(tx, ids), facts.ports(tx, keepers))
+    )
+    if network in networks:
+        _check_joined(networks[network], router_id, kind, {pod for pod, _ in holders})
     addresses = {
-        keepers[port["id"]]: str(port["fixed_ips"][0]["ip_address"])
-        for port in ports
+        keepers[one]: str(port["fixed_ips"][0]["ip_address"])
+        for one, port in ports.items()
         if port["fixed_ips"]
     }
     if len(subnets) < len(ids) or len(addresses) < len(keepers):
@@ -139,23 +149,24 @@ def _make(
 
 def sweep(queue: WorkQueue) -> int:
     """Delete the bridge networks that no router needs and no pod has any more; how many."""
-    core = central_neutron.core()
-    found = core.get_networks(central_neutron.admin(), filters={"project_id": [""]})
-    candidates = {network["id"]: router_of(network) for network in found if is_bridge(network)}
 
     def surplus(tx: Session) -> list[str]:
-        reached = reach.routers(tx, set(candidates.values()))
+        table, network = queue.table, models_v2.Network
+        in_a_pod = sa.exists().where(
+            table.resource_type == "network", table.resource_id == network.id
+        )
+        loose = sa.select(network.id, network.name).where(network.project_id == "", ~in_a_pod)
+        found = [row._asdict() for row in tx.execute(loose)]
+        candidates = {one["id"]: router_of(one) for one in found if is_bridge(one)}
+        reached = reach.routers(tx, set(candidates.values())) if candidates else {}
         return [
-            network
-            for network, router_id in candidates.items()
-            if not pods_with(tx, queue.table, Key("network", network), gone_too=True)
-            and not _needed(network, reached.get(router_id))
+            one for one, router_id in candidates.items() if not _needed(one, reached.get(router_id))
         ]
 
-    ids: list[str] = queue.transact(surplus) if candidates else []
+    ids: list[str] = queue.transact(surplus)
     for one in ids:
         with contextlib.suppress(n_exc.NetworkNotFound):
-            core.delete_network(central_neutron.admin(), one)
+            central_neutron.core().delete_network(central_neutron.admin(), one)
     return len(ids)
 
 
@@ -169,10 +180,8 @@ def _needed(network: str, router: RouterReach | None) -> bool:
 
 def release(router_id: str, pod_id: str, what: str) -> None:
     """Give back the addresses of something in a pod that is no more."""
-    for kind in KINDS:
-        for version in (4, 6):
-            subnet = subnet_id(router_id, kind, version)
-            address_reservations.release(pod_id, subnet_id=subnet, purpose=what)
+    subnets = [subnet_id(router_id, kind, version) for kind in KINDS for version in (4, 6)]
+    address_reservations.release(pod_id, subnet_ids=subnets, purpose=what)
 
 
 def _regions(pods: Iterable[str]) -> list[str]:
@@ -180,10 +189,8 @@ def _regions(pods: Iterable[str]) -> list[str]:
     return sorted(pod.region_name for pod in found if pod is not None)
 
 
-def _check_joined(router_id: str, kind: str, pods: Iterable[str]) -> None:
-    """A pod may come to a router that its bridge does not reach. Raises NoRoom."""
-    network = central_neutron.found(central_neutron.core().get_network, network_id(router_id, kind))
-    driver = interconnect.of(segments.of(network)["network_type"]) if network else None
+def _check_joined(network: Resource, router_id: str, kind: str, pods: Iterable[str]) -> None:
+    driver = interconnect.of(segments.of(network)["network_type"] or "")
     regions = _regions(pods)
     for region in regions if driver else ():
         if driver and (reason := interconnect.unjoined(driver, region, regions)):

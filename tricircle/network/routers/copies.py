@@ -3,14 +3,15 @@
 the pod's east-west router."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 from neutron.db import models_v2
 from sqlalchemy.orm import Session
 
 from tricircle.db.work_queue import Busy
-from tricircle.network.central import address_reservations, central_neutron, segments
+from tricircle.network.central import address_reservations, central_neutron, facts, segments
+from tricircle.network.central.address_reservations import Reserved
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.central.models import Realization
 from tricircle.network.pod_api.site import NotYet, Site
@@ -37,17 +38,11 @@ def copy(site: Site, router: Resource) -> Copy:
     Raises NotYet when something central is missing that an operator or user must mend.
     """
     router_id, pod_id = router["id"], site.pod.id
-    reached = _reach(site, router_id)
-    attached = _attached(site, router, reached)
+    around = _around(site, router_id)
+    reached, outside = around.reach, around.outside
+    attached = _attached(site, router, around)
     own = _Bridges(site, reached, attached, topology.ROUTER, topology.EAST_WEST_ROUTER)
     info = router.get("external_gateway_info") or {}
-    outside = (
-        central_neutron.core().get_subnets(
-            central_neutron.admin(), filters={"network_id": [reached.external_network]}
-        )
-        if reached.external_network
-        else []
-    )
     try:
         made_plan = plan.make(
             reached,
@@ -59,7 +54,7 @@ def copy(site: Site, router: Resource) -> Copy:
         )
         gateway = None
         if made_plan.gateway == plan.EXTERNAL:
-            gateway = _external(router_id, reached, info, outside, pod_id)
+            gateway = _external(router_id, around, info, pod_id)
         elif made_plan.gateway is not None:
             kind = made_plan.gateway
             gateway = Gateway(
@@ -76,10 +71,11 @@ def copy(site: Site, router: Resource) -> Copy:
 def east_west(site: Site, router: Resource) -> Copy:
     """What the pod's east-west router of a router must look like. Raises NotYet."""
     router_id, pod_id = router["id"], site.pod.id
-    reached = _reach(site, router_id)
+    around = _around(site, router_id)
+    reached = around.reach
     if pod_id not in reached.parted:
         raise NotYet(f"The router {router_id} is about to need no east-west router")
-    attached = _attached(site, router, reached)
+    attached = _attached(site, router, around)
     own = _Bridges(site, reached, attached, topology.EAST_WEST_ROUTER, topology.ROUTER)
     try:
         made_plan = plan.east_west(
@@ -132,32 +128,71 @@ class _Bridges:
         return self._made[kind]
 
 
-def _reach(site: Site, router_id: str) -> RouterReach:
-    found: RouterReach = site.queue.transact(lambda tx: reach.of_router(tx, router_id))
+@dataclasses.dataclass(frozen=True)
+class _Around:
+    """What central Neutron knows around a router: its interfaces, their networks and subnets, the
+    subnets of its external network; of subnets that need it, {address: pod} of the ports on them;
+    and what is reserved for the pod."""
+
+    reach: RouterReach
+    ports: list[Resource]
+    networks: Mapping[str, Resource]
+    subnets: Mapping[str, Resource]
+    outside: list[Resource]
+    servers: Mapping[str, Mapping[str, str]]
+    reserved: Reserved
+
+    @property
+    def automatic(self) -> set[str]:
+        """The networks where ports derive their addresses from their MACs."""
+        found = (one for one in self.subnets.values() if central_neutron.takes_own_address(one))
+        return {subnet["network_id"] for subnet in found}
+
+
+def _around(site: Site, router_id: str) -> _Around:
+    """All in one transaction."""
+
+    def read(tx: Session) -> _Around:
+        reached = reach.of_router(tx, router_id)
+        ports = facts.interfaces(tx, router_ids=[router_id])
+        networks = facts.networks(tx, {port["network_id"] for port in ports})
+        external = reached.external_network
+        listed = facts.subnets_of(tx, {*networks, *([external] if external else [])})
+        subnets = {one["id"]: one for one in listed if one["network_id"] in networks}
+        apart = [
+            one["id"]
+            for one in subnets.values()
+            if len(reached.networks.get(one["network_id"], ())) > 1
+            and not segments.stretched(networks[one["network_id"]])
+        ]
+        return _Around(
+            reached,
+            ports,
+            networks,
+            subnets,
+            [one for one in listed if one["network_id"] == external],
+            _servers(tx, apart),
+            address_reservations.of_pod(tx, site.pod.id, [one["id"] for one in listed]),
+        )
+
+    found: _Around = site.queue.transact(read)
     return found
 
 
-def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.Attached]:
-    ports = central_neutron.interfaces_of(router["id"])
-    subnets = central_neutron.subnets(
-        {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]}
-    )
-    networks = central_neutron.networks({port["network_id"] for port in ports})
-    automatic = central_neutron.automatic(networks)
+def _attached(site: Site, router: Resource, around: _Around) -> list[plan.Attached]:
     allowed = reach.pods_of_hints(router.get("availability_zone_hints") or [])
-    found = []
-    for port in ports:
-        network = networks.get(port["network_id"])
-        pods = reached.networks.get(port["network_id"], frozenset())
+    automatic, found = around.automatic, []
+    for port in around.ports:
+        network = around.networks.get(port["network_id"])
+        pods = around.reach.networks.get(port["network_id"], frozenset())
         for ip in port["fixed_ips"]:
-            subnet = subnets.get(ip["subnet_id"])
+            subnet = around.subnets.get(ip["subnet_id"])
             if subnet is None or network is None:
                 continue
-            stretched = segments.stretched(network)
             address = ip["ip_address"]
             if site.pod.id in pods:
                 address = router_addresses.router_address(
-                    subnet, network, port, allowed, site.pod.id
+                    subnet, network, port, allowed, site.pod.id, around.reserved
                 )
             found.append(
                 plan.Attached(
@@ -167,28 +202,26 @@ def _attached(site: Site, router: Resource, reached: RouterReach) -> list[plan.A
                     subnet["cidr"],
                     subnet["ip_version"],
                     address,
-                    stretched,
+                    segments.stretched(network),
                     pods,
-                    {} if stretched or len(pods) < 2 else _servers(site, subnet["id"]),
+                    around.servers.get(subnet["id"], {}),
                     network["id"] in automatic,
                 )
             )
     return found
 
 
-def _servers(site: Site, subnet_id: str) -> dict[str, str]:
-    """{address: pod} of the ports on a subnet that are in a pod."""
+def _servers(tx: Session, subnet_ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """{subnet: {address: pod}} of the ports on subnets that are in a pod."""
     allocation, row = models_v2.IPAllocation, Realization
     query = (
-        sa.select(allocation.ip_address, row.pod_id)
+        sa.select(allocation.subnet_id, allocation.ip_address, row.pod_id)
         .join(row, sa.and_(row.resource_type == "port", row.resource_id == allocation.port_id))
-        .where(allocation.subnet_id == subnet_id, row.absent.is_(False))
+        .where(allocation.subnet_id.in_(subnet_ids), row.absent.is_(False))
     )
-
-    def read(tx: Session) -> dict[str, str]:
-        return dict(tx.execute(query).tuples().all())
-
-    found: dict[str, str] = site.queue.transact(read)
+    found: dict[str, dict[str, str]] = {}
+    for subnet_id, address, pod_id in tx.execute(query).tuples() if subnet_ids else ():
+        found.setdefault(subnet_id, {})[address] = pod_id
     return found
 
 
@@ -197,19 +230,16 @@ def purpose(router_id: str) -> str:
     return f"router {router_id}"
 
 
-def _external(
-    router_id: str,
-    reached: RouterReach,
-    info: Resource,
-    outside: list[Resource],
-    pod_id: str,
-) -> Gateway:
+def _external(router_id: str, around: _Around, info: Resource, pod_id: str) -> Gateway:
     """At home, the addresses that central shows; elsewhere, addresses of the pod's own."""
+    reached = around.reach
     shown = {ip["subnet_id"]: ip["ip_address"] for ip in info.get("external_fixed_ips", [])}
     if pod_id != reached.home:
         own = {
-            subnet["id"]: address_reservations.address(subnet, pod_id, purpose(router_id))
-            for subnet in outside
+            subnet["id"]: address_reservations.address(
+                subnet, pod_id, purpose(router_id), around.reserved
+            )
+            for subnet in around.outside
             if subnet["id"] in shown
         }
         if not all(own.values()):

@@ -2,7 +2,7 @@
 """Which pods floating IPs reach: those of their servers, and the ways in."""
 
 import collections
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 from neutron.db.models import l3 as l3_models
@@ -11,12 +11,18 @@ from sqlalchemy.orm import Session
 
 from tricircle.network.central.models import Realization
 from tricircle.network.routers import reach
+from tricircle.network.routers.topology import RouterReach
 
 
-def pods_of(tx: Session, ids: Collection[str] | None = None) -> dict[str, set[str]]:
+def pods_of(
+    tx: Session,
+    ids: Collection[str] | None = None,
+    known: Mapping[str, RouterReach] | None = None,
+) -> dict[str, set[str]]:
     """{floating IP: pods it is to be in}: its server's, and the one it comes in by.
 
-    A server's also if it is only ports that are forwarded to it.
+    A server's also if it is only ports that are forwarded to it. ``known`` is how far the routers
+    reach, where that has been read already.
     """
     fip, row, forwarding = l3_models.FloatingIP, Realization, forwarding_models.PortForwarding
     query = sa.select(fip.id, fip.router_id, row.pod_id).distinct()
@@ -30,7 +36,9 @@ def pods_of(tx: Session, ids: Collection[str] | None = None) -> dict[str, set[st
         row, row.resource_id == forwarding.internal_neutron_port_id
     )
     rows = [*tx.execute(own).tuples(), *tx.execute(forwarded).tuples()]
-    reached = reach.routers(tx, {router_id for _, router_id, _ in rows}) if rows else {}
+    reached = known
+    if reached is None:
+        reached = reach.routers(tx, {router_id for _, router_id, _ in rows}) if rows else {}
     found: dict[str, set[str]] = collections.defaultdict(set)
     for fip_id, router_id, pod_id in rows:
         router = reached.get(router_id)

@@ -10,12 +10,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 import sqlalchemy as sa
 from neutron.db import models_v2
-from neutron.db.models import l3_attrs
 from neutron_lib import constants
 from sqlalchemy.orm import Session
 
-from tricircle.network.central import segments
-from tricircle.network.central.central_neutron import ROUTER_INTERFACES
+from tricircle.network.central import facts, segments
+from tricircle.network.central.central_neutron import ROUTER_PORTS
 from tricircle.network.central.models import Realization
 from tricircle.network.pod_api import pod_registry
 from tricircle.network.routers.topology import Pods, RouterReach
@@ -50,9 +49,8 @@ def populated(tx: Session, network_ids: Collection[str] | None = None) -> dict[s
 def routers(tx: Session, router_ids: Iterable[str] | None = None) -> dict[str, RouterReach]:
     """How far routers reach: some, or all that are joined to a network."""
     ids = None if router_ids is None else list(router_ids)
-    joined = _joined(tx, ids)
-    gateways = _gateways(tx, ids)
-    hints = _hints(tx, joined)
+    joined, gateways = _joined(tx, ids)
+    hints = facts.hints(tx, joined)
     external_hints = _network_hints(tx, set(gateways.values()))
     among = {network for networks in joined.values() for network in networks}
     where = populated(tx, among)
@@ -95,36 +93,22 @@ def _held(
     return reached
 
 
-def _joined(tx: Session, ids: list[str] | None) -> dict[str, set[str]]:
+def _joined(tx: Session, ids: list[str] | None) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """{router: the networks joined to it}, {router: its external network}."""
     port = models_v2.Port
-    query = sa.select(port.device_id, port.network_id).where(
-        port.device_owner.in_(ROUTER_INTERFACES)
+    query = sa.select(port.device_id, port.network_id, port.device_owner).where(
+        port.device_owner.in_(ROUTER_PORTS)
     )
     if ids is not None:
         query = query.where(port.device_id.in_(ids))
-    found: dict[str, set[str]] = collections.defaultdict(set)
-    for router_id, network_id in tx.execute(query).tuples():
-        found[router_id].add(network_id)
-    return found
-
-
-def _gateways(tx: Session, ids: list[str] | None) -> dict[str, str]:
-    """{router: its external network}."""
-    port = models_v2.Port
-    query = sa.select(port.device_id, port.network_id).where(
-        port.device_owner == constants.DEVICE_OWNER_ROUTER_GW
-    )
-    if ids is not None:
-        query = query.where(port.device_id.in_(ids))
-    return dict(tx.execute(query).tuples().all())
-
-
-def _hints(tx: Session, router_ids: Iterable[str]) -> dict[str, list[str]]:
-    attributes = l3_attrs.RouterExtraAttributes
-    query = sa.select(attributes.router_id, attributes.availability_zone_hints).where(
-        attributes.router_id.in_(list(router_ids))
-    )
-    return {key: json.loads(hints) for key, hints in tx.execute(query).tuples() if hints}
+    joined: dict[str, set[str]] = collections.defaultdict(set)
+    gateways: dict[str, str] = {}
+    for router_id, network_id, owner in tx.execute(query).tuples():
+        if owner == constants.DEVICE_OWNER_ROUTER_GW:
+            gateways[router_id] = network_id
+        else:
+            joined[router_id].add(network_id)
+    return joined, gateways
 
 
 def outlets_of(tx: Session, network_id: str) -> Pods:
@@ -133,6 +117,8 @@ def outlets_of(tx: Session, network_id: str) -> Pods:
 
 
 def _network_hints(tx: Session, network_ids: set[str]) -> dict[str, list[str]]:
+    if not network_ids:
+        return {}
     network = models_v2.Network
     query = sa.select(network.id, network.availability_zone_hints).where(
         network.id.in_(network_ids)

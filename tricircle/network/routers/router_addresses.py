@@ -6,9 +6,13 @@ one of its own, and each pod's subnet names that as its gateway. IPv6 needs none
 take their gateway from advertisements, by link-local address.
 """
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Collection, Mapping
 
-from tricircle.network.central import address_reservations, central_neutron, segments
+from sqlalchemy.orm import Session
+
+from tricircle.network.central import address_reservations, facts, segments
+from tricircle.network.central.address_reservations import Reserved
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import NotYet, Site
 from tricircle.network.routers import bridges, reach, topology
@@ -22,83 +26,131 @@ def differ(subnet: Resource, network: Resource, pods: topology.Pods) -> bool:
 
 
 def router_address(
-    subnet: Resource, network: Resource, port: Resource, pods: topology.Pods, pod_id: str
+    subnet: Resource,
+    network: Resource,
+    port: Resource,
+    pods: topology.Pods,
+    pod_id: str,
+    reserved: Reserved,
 ) -> str:
     """The address in a pod of the router that ``port`` joins to the subnet.
 
-    ``pods`` are those the router may be in. Raises NotYet when the subnet has none left.
+    ``pods`` are those the router may be in, ``reserved`` is what is known to be reserved there.
+    Raises NotYet when the subnet has none left.
     """
     own = next(ip["ip_address"] for ip in port["fixed_ips"] if ip["subnet_id"] == subnet["id"])
     if not differ(subnet, network, pods):
         return str(own)
     purpose = ROUTER if own == subnet["gateway_ip"] else f"{ROUTER} port {port['id']}"
-    return _reserved(subnet, pod_id if pod_id in pods else pods[0], purpose)
+    return _reserved(subnet, pod_id if pod_id in pods else pods[0], purpose, reserved)
 
 
-def gateway(site: Site, subnet: Resource, network: Resource) -> str | None:
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """A subnet's network, and the routers on the subnet as a pod meets them.
+
+    ``joined`` are the ports that join routers to it. ``pods`` are those a router may be in,
+    ``ranges`` the subnets of a router, by its id. ``reserved`` is what is reserved for the pod.
+    """
+
+    network: Resource
+    joined: list[Resource]
+    pods: Mapping[str, topology.Pods]
+    ranges: Mapping[str, list[Resource]]
+    reserved: Reserved
+
+
+def around(site: Site, subnet: Resource) -> Surroundings:
+    """What surrounds a subnet. Raises NotYet when its network is gone."""
+    network_id, pod_id = subnet["network_id"], site.pod.id
+
+    def read(tx: Session) -> Surroundings | None:
+        network = facts.networks(tx, [network_id]).get(network_id)
+        if network is None:
+            return None
+        on_it = facts.interfaces(tx, network_ids=[network_id])
+        joined = [port for port in on_it if _addresses(port, subnet)]
+        routers = {port["device_id"] for port in joined}
+        hints = facts.hints(tx, routers)
+        others = {
+            port["device_id"]
+            for port in joined
+            if subnet["gateway_ip"] not in _addresses(port, subnet)
+        }
+        return Surroundings(
+            network,
+            joined,
+            {one: reach.pods_of_hints(hints.get(one, ())) for one in routers},
+            _ranges(tx, others),
+            address_reservations.of_pod(tx, pod_id, [subnet["id"]]),
+        )
+
+    found: Surroundings | None = site.queue.transact(read)
+    if found is None:
+        raise NotYet(f"The network {network_id} is being deleted")
+    return found
+
+
+def gateway(site: Site, subnet: Resource, around: Surroundings) -> str | None:
     """The gateway that servers in a pod are told.
 
     Raises NotYet when the subnet has no free address for a router in that pod.
     """
     own: str | None = subnet["gateway_ip"]
-    if own is None or network.get("router:external") or bridges.is_bridge(network):
+    network = around.network
+    if own is None or network["router:external"] or bridges.is_bridge(network):
         return own
-    for port in _interfaces(subnet):
+    for port in around.joined:
         if own in (ip["ip_address"] for ip in port["fixed_ips"]):
-            pods = _pods(site, port["device_id"])
-            return router_address(subnet, network, port, pods, site.pod.id)
-    everywhere = reach.pods_of_hints(network.get("availability_zone_hints") or [])
+            return _address(site, subnet, around, port)
+    everywhere = reach.pods_of_hints(network["availability_zone_hints"])
     if differ(subnet, network, everywhere) and segments.projects_own(network):
         # A router may come later: servers must not have to learn of another gateway then.
-        return _reserved(subnet, site.pod.id, ROUTER)
+        return _reserved(subnet, site.pod.id, ROUTER, around.reserved)
     return own
 
 
-def host_routes(site: Site, subnet: Resource, network: Resource) -> list[dict[str, str]]:
+def host_routes(site: Site, subnet: Resource, around: Surroundings) -> list[dict[str, str]]:
     """The user's host routes, and routes by routers that are not the subnet's gateway.
 
     Raises NotYet when the subnet has no free address for a router in that pod.
     """
     routes = list(subnet["host_routes"])
     known = {route["destination"] for route in routes} | {subnet["cidr"]}
-    for port in _interfaces(subnet):
-        own = {ip["ip_address"] for ip in port["fixed_ips"] if ip["subnet_id"] == subnet["id"]}
-        if not own or subnet["gateway_ip"] in own:
+    for port in around.joined:
+        if subnet["gateway_ip"] in _addresses(port, subnet):
             continue
-        router_id = port["device_id"]
-        pods = _pods(site, router_id)
-        nexthop = router_address(subnet, network, port, pods, site.pod.id)
-        for cidr in sorted(_cidrs(router_id, subnet["ip_version"]) - known):
+        nexthop = _address(site, subnet, around, port)
+        ranges = around.ranges.get(port["device_id"], [])
+        cidrs = {one["cidr"] for one in ranges if one["ip_version"] == subnet["ip_version"]}
+        for cidr in sorted(cidrs - known):
             routes.append({"destination": cidr, "nexthop": nexthop})
             known.add(cidr)
     return routes
 
 
-def _interfaces(subnet: Resource) -> Iterable[Resource]:
-    """The ports of routers on the subnet."""
-    return central_neutron.router_ports_on(subnet["network_id"], subnet["id"])
+def _address(site: Site, subnet: Resource, around: Surroundings, port: Resource) -> str:
+    pods = around.pods[port["device_id"]]
+    return router_address(subnet, around.network, port, pods, site.pod.id, around.reserved)
 
 
-def _cidrs(router_id: str, version: int) -> set[str]:
-    """The ranges of a router's subnets of an IP version."""
-    ports = central_neutron.interfaces_of(router_id)
-    ids = {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]}
-    return {
-        subnet["cidr"]
-        for subnet in central_neutron.subnets(ids).values()
-        if subnet["ip_version"] == version
-    }
+def _addresses(port: Resource, subnet: Resource) -> set[str]:
+    return {ip["ip_address"] for ip in port["fixed_ips"] if ip["subnet_id"] == subnet["id"]}
 
 
-def _pods(site: Site, router_id: str) -> topology.Pods:
-    """The pods a router may be in."""
-    router = central_neutron.router(router_id)
-    hints = (router or {}).get("availability_zone_hints") or []
-    return reach.pods_of_hints(hints)
+def _ranges(tx: Session, router_ids: Collection[str]) -> dict[str, list[Resource]]:
+    """{router: its subnets}."""
+    ports = facts.interfaces(tx, router_ids=router_ids) if router_ids else []
+    subnets = facts.subnets(tx, {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]})
+    found: dict[str, list[Resource]] = {}
+    for port in ports:
+        there = (subnets.get(ip["subnet_id"]) for ip in port["fixed_ips"])
+        found.setdefault(port["device_id"], []).extend(one for one in there if one)
+    return found
 
 
-def _reserved(subnet: Resource, pod_id: str, purpose: str) -> str:
-    found = address_reservations.address(subnet, pod_id, purpose)
+def _reserved(subnet: Resource, pod_id: str, purpose: str, reserved: Reserved) -> str:
+    found = address_reservations.address(subnet, pod_id, purpose, reserved)
     if found is None:
         raise NotYet(
             f"Subnet {subnet['id']} ({subnet['cidr']}) has no free address left for a router in "

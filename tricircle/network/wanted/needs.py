@@ -118,14 +118,17 @@ def of(tx: Session, pod_id: str) -> set[Key]:
     subnet = models_v2.Subnet
     networks = {network for network, pods in reach.populated(tx).items() if pod_id in pods}
     routers: set[Key] = set()
-    for router in reach.routers(tx).values():
+    reached = reach.routers(tx)
+    for router in reached.values():
         if pod_id in router.places:
             routers.add(Key("router", router.router_id))
             networks |= _networks_of(router, pod_id)
         if pod_id in router.parted:
             routers.add(east_west.key(router.router_id))
     subnets = tx.scalars(sa.select(subnet.id).where(subnet.network_id.in_(networks)))
-    floating_ips = {one for one, pods in floating_ip_reach.pods_of(tx).items() if pod_id in pods}
+    floating_ips = {
+        one for one, pods in floating_ip_reach.pods_of(tx, None, reached).items() if pod_id in pods
+    }
     policies = outbox.policies_of(tx, outbox.ports_in(tx, pod_id), networks)
     groups = _with_named(tx, outbox.groups_of_ports(tx, pod_id))
     rule = sg_models.SecurityGroupRule

@@ -106,18 +106,18 @@ def refresh_routers(context: Any, router_ids: Collection[str]) -> None:
     if not router_ids:
         return
     session = context.session
-    for router_id, reached in sorted(reach.routers(session, router_ids).items()):
-        key = Key("router", router_id)
+    found = sorted(reach.routers(session, router_ids).items())
+    row = l3_models.Router
+    query = sa.select(row.id, row.project_id).where(row.id.in_([one for one, _ in found]))
+    projects = dict(session.execute(query).tuples().all())
+    for router_id, reached in found:
+        key, project_id = Key("router", router_id), projects.get(router_id)
         east_west.touch(session, router_id)
-        project_id = session.scalar(
-            sa.select(l3_models.Router.project_id).where(l3_models.Router.id == router_id)
-        )
         for pod_id in reached.places:
             _ensure(session, key, pod_id, project_id)
         for pod_id in reached.parted:
             _ensure(session, east_west.key(router_id), pod_id, project_id)
-        for network_id in reached.networks:
-            touch_subnets(context, network_id)
+    touch_subnets(context, {network for _, reached in found for network in reached.networks})
 
 
 def addresses_moved(context: Any, network_id: str) -> None:
@@ -130,13 +130,12 @@ def addresses_moved(context: Any, network_id: str) -> None:
             east_west.touch(session, router_id)
 
 
-def touch_subnets(context: Any, network_id: str) -> None:
-    """What the subnets of a network tell servers of routers may have changed."""
+def touch_subnets(context: Any, network_ids: Collection[str]) -> None:
+    """What the subnets of networks tell servers of routers may have changed."""
     subnet = models_v2.Subnet
-    for subnet_id in sorted(
-        context.session.scalars(sa.select(subnet.id).where(subnet.network_id == network_id))
-    ):
-        changed(context, Key("subnet", subnet_id))
+    query = sa.select(subnet.id).where(subnet.network_id.in_(network_ids))
+    if found := sorted(context.session.scalars(query)) if network_ids else []:
+        realizations.touch_all(context.session, Realization, "subnet", found)
 
 
 def refresh_floating_ips(

@@ -39,6 +39,22 @@ def test_a_router_of_networks_whose_servers_make_their_addresses(stage: Stage) -
         stage.touch("router", made["id"])
 
 
+def test_a_router_of_a_stretched_network_whose_servers_make_their_addresses(stage: Stage) -> None:
+    """What keeps a pod's address there has addresses on all subnets; only one of them counts."""
+    mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+    network, four = stage.network("10.1.0.0/24", **VLAN)
+    six = [stage.subnet(network, f"{prefix}:1::/64", **mode) for prefix in ("fd00", "2001")]
+    made = router(stage, four, *six)
+    for region in ("pod1", "pod2"):
+        stage.bound(network, region)
+    stage.reconcile()
+    for region in ("pod1", "pod2"):
+        own = stage.copy(region, "subnets", four["id"])["gateway_ip"]
+        assert own != four["gateway_ip"]
+        assert joined(stage, region, made) == {own, *(one["gateway_ip"] for one in six)}
+    assert stage.pending() == []
+
+
 def test_a_router_over_two_pods_and_a_third_later(stage: Stage) -> None:
     nets = [stage.network(f"10.{n}.0.0/24") for n in (1, 2, 3)]
     ports = [stage.bound(nets[0][0], "pod1"), stage.bound(nets[1][0], "pod2")]

@@ -105,29 +105,61 @@ def test_whoever_joins_a_router_by_a_subnet_dies(stage: Stage, killer: Killer) -
             return
 
 
+@pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize("goes", ["router", "interface"])
-def test_a_join_nobody_knows_of_goes_with_what_it_was_for(stage: Stage, goes: str) -> None:
-    """The pod made the port of its own and nobody heard of it, and then it was not wanted."""
+def test_a_join_nobody_knows_of_goes_with_what_it_was_for(
+    stage: Stage, goes: str, version: int
+) -> None:
+    """The pod made the port of its own and nobody heard of it, and then it was not wanted. It does
+    so on every subnet of a network where ports make addresses."""
     mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
     network, four = stage.network("10.1.0.0/24")
     six = stage.subnet(network, "fd00:1::/64", **mode)
     stage.bound(network, "pod1")
-    made = router(stage)
-    join(stage, made, four)
+    lost, other = (four, six) if version == 4 else (six, four)
+    made = router(stage, other)
     stage.reconcile("pod1")
     pod = stage.neutron("pod1")
     fault = pod.fail(Kind.CUT_AFTER, method="PUT", path="add_router_interface", times=1)
-    join(stage, made, six)
+    join(stage, made, lost)
     stage.work("pod1")
     assert fault.struck == 1
-    leave(stage, made, six)
+    leave(stage, made, lost)
     if goes == "router":
-        leave(stage, made, four)
+        leave(stage, made, other)
         stage.delete("router", made["id"])
     stage.reconcile("pod1")
     assert stage.pending() == []
     owners = [port["device_owner"] for port in pod.ports()]
     assert owners.count("network:router_interface") == (goes == "interface")
+
+
+@pytest.mark.parametrize("goes", ["router", "subnet"])
+def test_a_join_nobody_knows_of_outlives_what_made_it_so(stage: Stage, goes: str) -> None:
+    """The subnet that let the pod make the port itself is gone before the port is known."""
+    mode = {"ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+    network, four = stage.network("10.1.0.0/24")
+    six = stage.subnet(network, "fd00:1::/64", **mode)
+    port = stage.bound(network, "pod1", fixed_ips=[{"subnet_id": four["id"]}])
+    made = router(stage, four)
+    pod = stage.neutron("pod1")
+    fault = pod.fail(Kind.CUT_AFTER, method="PUT", path="add_router_interface", times=1)
+    stage.reconcile("pod1", sweep=False)
+    assert fault.struck == 1
+    stage.core.delete_subnet(stage.admin, six["id"])
+    del pod.tables["subnets"][stage.copy("pod1", "subnets", six["id"])["id"]]
+    stage.forget_claims()
+    if goes == "router":
+        leave(stage, made, four)
+        stage.delete("router", made["id"])
+        stage.delete("port", port["id"])
+    stage.reconcile("pod1")
+    assert stage.pending() == []
+    if goes == "router":
+        assert stage.empty("pod1")
+    else:
+        assert joined(stage, "pod1", made) == {four["gateway_ip"]}
+        assert len(stage.copies("pod1", "ports")) == 2
 
 
 @pytest.mark.parametrize("kind", [Kind.CUT_AFTER, Kind.GARBAGE_AFTER])

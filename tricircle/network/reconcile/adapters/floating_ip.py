@@ -6,10 +6,16 @@ takes two steps: the pod with the external network translates to an address on t
 north-south bridge, and the server's pod translates that to the server's.
 """
 
-from neutron_lib.plugins import constants, directory
+import dataclasses
 
-from tricircle.db.realizations import Key, pods_with
-from tricircle.network.central import address_reservations, central_neutron
+import sqlalchemy as sa
+from neutron.db.models import l3 as l3_models
+from neutron_lib import constants
+from neutron_lib.plugins import constants as plugin_constants
+from neutron_lib.plugins import directory
+
+from tricircle.db.realizations import Key
+from tricircle.network.central import address_reservations, central_neutron, facts
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import NotYet, Site
 from tricircle.network.reconcile.adapters import port_forwarding
@@ -33,6 +39,8 @@ class FloatingIpAdapter(Adapter):
         return found if found["port_id"] or found["port_forwardings"] else None
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
+        # What changes from here on has the row worked on once more.
+        site.notes[_key(central)] = _look(site, central)
         router = Key("router", central["router_id"])
         if self._at_the_server(site, central):
             here = site.queue.wanted("port", _served(central), site.pod.id)
@@ -80,9 +88,15 @@ class FloatingIpAdapter(Adapter):
         if wanted := self._forwarded(site, central):
             there = port_forwarding.there(site, current)
             port_forwarding.add(site, current, there, wanted)
-        central_neutron.routers().update_floatingip_status(
-            central_neutron.admin(), central["id"], "ACTIVE"
+        site.notes.pop(_key(central), None)
+        status = sa.select(l3_models.FloatingIP.status).where(
+            l3_models.FloatingIP.id == central["id"]
         )
+        # Writing it, even as it is, costs Neutron far more than a look.
+        if site.queue.transact(lambda tx: tx.scalar(status)) != constants.FLOATINGIP_STATUS_ACTIVE:
+            central_neutron.routers().update_floatingip_status(
+                central_neutron.admin(), central["id"], constants.FLOATINGIP_STATUS_ACTIVE
+            )
 
     def forget(self, site: Site, resource_id: str) -> None:
         address_reservations.release(site.pod.id, purpose=_purpose(resource_id))
@@ -99,21 +113,21 @@ class FloatingIpAdapter(Adapter):
         return port_forwarding.wanted(site, central, between)
 
     def _at_the_server(self, site: Site, central: Resource) -> bool:
-        return _server_pod(site, central) == site.pod.id
+        return _path(site, central).server_pod == site.pod.id
 
     def _two_steps(self, site: Site, central: Resource) -> bool:
-        return _server_pod(site, central) in _reach(site, central).guests
+        return _path(site, central).two_steps
 
     def _between(self, site: Site, central: Resource) -> Resource:
         """The central port that keeps the address on the north-south bridge."""
-        reached = _reach(site, central)
-        if not reached.home or _server_pod(site, central) not in reached.guests:
+        path = _path(site, central)
+        if not path.reach.home or not path.two_steps:
             raise NotYet(f"The floating IP {central['id']} is not to be in this pod")
         subnet_id = bridges.subnet_id(central["router_id"], topology.NORTH_SOUTH, 4)
-        subnet = central_neutron.subnets([subnet_id]).get(subnet_id)
+        subnet = site.queue.transact(lambda tx: facts.subnets(tx, [subnet_id])).get(subnet_id)
         if subnet is None:
             raise NotYet(f"The router {central['router_id']} is not ready for floating IPs yet")
-        found = address_reservations.reserved(subnet, reached.home, _purpose(central["id"]))
+        found = address_reservations.reserved(subnet, path.reach.home, _purpose(central["id"]))
         if found is None:
             raise NotYet(
                 f"Bridge network {subnet['network_id']} has no address left: raise "
@@ -122,24 +136,38 @@ class FloatingIpAdapter(Adapter):
         return found
 
 
-def _reach(site: Site, central: Resource) -> topology.RouterReach:
-    found: topology.RouterReach = site.queue.transact(
-        lambda tx: reach.of_router(tx, central["router_id"])
+@dataclasses.dataclass(frozen=True)
+class _Path:
+    """The way of packets: the pod of the server, and how far the router on the way reaches."""
+
+    server_pod: str | None
+    reach: topology.RouterReach
+
+    @property
+    def two_steps(self) -> bool:
+        return self.server_pod in self.reach.guests
+
+
+def _path(site: Site, central: Resource) -> _Path:
+    """As it was when the work on the floating IP began."""
+    return site.notes.get(_key(central)) or _look(site, central)
+
+
+def _look(site: Site, central: Resource) -> _Path:
+    row = site.queue.table
+    pods = sa.select(sa.func.min(row.pod_id)).where(
+        row.resource_type == "port",
+        row.resource_id.in_(_served(central)),
+        row.absent.is_(False),
+    )
+    found: _Path = site.queue.transact(
+        lambda tx: _Path(tx.scalar(pods), reach.of_router(tx, central["router_id"]))
     )
     return found
 
 
-def _server_pod(site: Site, central: Resource) -> str | None:
-    pods: list[str] = []
-    for port_id in _served(central):
-        pods += _pods_with(site, port_id)
-    return min(pods) if pods else None
-
-
-def _pods_with(site: Site, port_id: str) -> list[str]:
-    key = Key("port", port_id)
-    found: list[str] = site.queue.transact(lambda tx: pods_with(tx, site.queue.table, key))
-    return found
+def _key(central: Resource) -> Key:
+    return Key(FloatingIpAdapter.resource_type, central["id"])
 
 
 def _served(central: Resource) -> list[str]:
@@ -150,7 +178,7 @@ def _served(central: Resource) -> list[str]:
 
 
 def _forwardings(floating_ip: Resource) -> list[Resource]:
-    plugin = directory.get_plugin(constants.PORTFORWARDING)
+    plugin = directory.get_plugin(plugin_constants.PORTFORWARDING)
     if plugin is None or not floating_ip.get("port_forwardings"):
         return []
     found: list[Resource] = plugin.get_floatingip_port_forwardings(

@@ -6,7 +6,7 @@ from typing import Any
 
 from tricircle.db.realizations import Key
 from tricircle.network import interconnect
-from tricircle.network.central import central_neutron, segments
+from tricircle.network.central import central_neutron, facts, segments
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import Site, named
 from tricircle.network.reconcile.adapters.base import Adapter
@@ -173,7 +173,8 @@ class NetworkAdapter(Adapter):
     def _close(self, site: Site, pod_network_id: str, central: Resource) -> None:
         """A network can be a router's gateway only when it is external, and then every project
         may use it. A bridge is one router's: let only its project."""
-        router = central_neutron.router(bridges.router_of(central))
+        router_id = bridges.router_of(central)
+        router = site.queue.transact(lambda tx: facts.router(tx, router_id))
         if router is None:
             return
         shared = {"object_id": pod_network_id, "action": "access_as_external"}

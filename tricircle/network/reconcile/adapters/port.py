@@ -4,7 +4,7 @@
 from neutron_lib import constants
 
 from tricircle.db.realizations import Key
-from tricircle.network.central import address_reservations, central_neutron
+from tricircle.network.central import address_reservations, central_neutron, facts
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import Site
 from tricircle.network.reconcile.adapters import shadow_port
@@ -141,9 +141,7 @@ class PortAdapter(Adapter):
 
 
 def _subnets(site: Site, central: Resource) -> dict[str, bool]:
-    """The subnets of a port's network, see ``central.subnets_of``."""
-    network_id = central["network_id"]
-    found: dict[str, bool] = site.queue.transact(
-        lambda tx: central_neutron.subnets_of(tx, network_id)
-    )
-    return found
+    """{subnet: whether a port derives its address from its MAC there} of a port's network."""
+    networks = [central["network_id"]]
+    found: list[Resource] = site.queue.transact(lambda tx: facts.subnets_of(tx, networks))
+    return {one["id"]: central_neutron.takes_own_address(one) for one in found}

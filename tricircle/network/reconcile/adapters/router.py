@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routers: a copy in each pod, the copies joined by bridge networks so that they act as one."""
 
+import dataclasses
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tricircle.db.realizations import Key
-from tricircle.network.central import address_reservations, central_neutron
+from tricircle.network.central import address_reservations, central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import Site, named
 from tricircle.network.reconcile.adapters import router_interfaces
@@ -23,7 +24,12 @@ class RouterAdapter(Adapter):
     hidden = True
 
     def central(self, resource_id: str) -> Resource | None:
-        return central_neutron.router(resource_id)
+        if central_neutron.routers() is None:
+            return None
+        found: Resource | None = models.work_queue().transact(
+            lambda tx: facts.router(tx, resource_id)
+        )
+        return found
 
     def depends(self, site: Site, central: Resource) -> list[Key]:
         # What changes from here on has the row worked on once more.
@@ -60,7 +66,7 @@ class RouterAdapter(Adapter):
     def prepare(self, site: Site, central: Resource) -> Resource:
         """With its gateway at once: a pod takes seconds for that when it is busy."""
         copy = site.notes.get(self._key(central))
-        gateway = _gateway(site, copy) if copy else None
+        gateway = _gateway(_there(site, copy), copy) if copy else None
         more = {"external_gateway_info": gateway} if gateway else {}
         return {**super().prepare(site, central), **more}
 
@@ -71,19 +77,22 @@ class RouterAdapter(Adapter):
         """
         router = current["id"]
         copy = site.notes.pop(self._key(central), None) or self._copy(site, central)
-        wanted = _interfaces(site, copy, central)
+        ids = _there(site, copy)
+        wanted = _interfaces(site, ids, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
         ports = router_interfaces.ports(site, current, central["id"])
         there, loose = ports.joined, ports.loose
-        info, info_now = _gateway(site, copy), current.get("external_gateway_info")
+        info, info_now = _gateway(ids, copy), current.get("external_gateway_info")
         new_gateway = not _same_gateway(info, info_now)
         moved = [
             port
             for owner, port in there.items()
             if owner not in wanted or not router_interfaces.same_addresses(port, wanted[owner])
         ]
-        # One that is wanted is given its marker when it is joined once more.
-        moved += [port for port in ports.lost if not _overlap(port, wanted.values())]
+        automatic = {item.port_id for item in copy.plan.interfaces if item.automatic}
+        # One that is wanted as the pod makes it is given its marker when it is joined once more.
+        again = [body for owner, body in wanted.items() if owner in automatic]
+        moved += [port for port in ports.lost if not _overlap(port, again)]
         gone = [*moved, *([{"fixed_ips": info_now["external_fixed_ips"]}] if info_now else [])]
         known = self._route(
             site, current, _not_over(site, gone if new_gateway else moved, current.get("routes"))
@@ -102,7 +111,6 @@ class RouterAdapter(Adapter):
             already = {route["destination"] for route in early}
             others = [route for route in known if route["destination"] not in already]
             known = self._route(site, {"id": router, "routes": known}, [*early, *others])
-        automatic = {item.port_id for item in copy.plan.interfaces if item.automatic}
         for owner in loose.keys() - (missing.keys() - automatic):
             site.neutron.delete(f"/ports/{loose[owner]['id']}")
         for owner, body in missing.items():
@@ -175,7 +183,27 @@ def _not_over(site: Site, ports: list[Resource], routes: Any) -> list[dict[str, 
     ]
 
 
-def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource]:
+@dataclasses.dataclass(frozen=True)
+class _Ids:
+    """{central id: id in the pod} of networks and subnets."""
+
+    networks: Mapping[str, str]
+    subnets: Mapping[str, str]
+
+
+def _there(site: Site, copy: Copy) -> _Ids:
+    """All that a copy is joined to. Raises NotYet."""
+    networks = {item.network_id for item in copy.plan.interfaces}
+    networks |= {bridges.network_id(copy.reach.router_id, kind) for kind in copy.addresses}
+    subnets = {item.subnet_id for item in copy.plan.interfaces}
+    subnets |= {one for addresses in copy.addresses.values() for one in addresses}
+    if copy.gateway is not None:
+        networks.add(copy.gateway.network_id)
+        subnets |= copy.gateway.addresses.keys()
+    return _Ids(site.ids("network", networks), site.ids("subnet", subnets))
+
+
+def _interfaces(site: Site, ids: _Ids, copy: Copy, central: Resource) -> dict[str, Resource]:
     """{what it is for: body of the port} of what the copy is joined to."""
     groups: dict[str, list[plan.Attached]] = {}
     for item in copy.plan.interfaces:
@@ -183,6 +211,7 @@ def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource
     wanted = {
         port_id: _port(
             site,
+            ids,
             central,
             port_id,
             items[0].network_id,
@@ -194,36 +223,41 @@ def _interfaces(site: Site, copy: Copy, central: Resource) -> dict[str, Resource
         network_id = bridges.network_id(copy.reach.router_id, kind)
         for subnet_id, address in addresses.items():
             # A port holds one subnet: Neutron refuses some mixtures.
-            wanted[subnet_id] = _port(site, central, subnet_id, network_id, {subnet_id: address})
+            only = {subnet_id: address}
+            wanted[subnet_id] = _port(site, ids, central, subnet_id, network_id, only)
     return wanted
 
 
 def _port(
-    site: Site, router: Resource, owner: str, network_id: str, addresses: dict[str, str]
+    site: Site,
+    ids: _Ids,
+    router: Resource,
+    owner: str,
+    network_id: str,
+    addresses: dict[str, str],
 ) -> Resource:
-    there, project_id = site.ids("subnet", addresses), router["project_id"]
+    project_id = router["project_id"]
     return {
-        "network_id": site.id("network", network_id),
+        "network_id": ids.networks[network_id],
         "project_id": project_id,
         "name": site.marker("routers", router["id"], project_id),
         "description": site.marker("ports", owner, project_id),
         "device_owner": "",
         "fixed_ips": [
-            {"subnet_id": there[subnet_id], "ip_address": address}
+            {"subnet_id": ids.subnets[subnet_id], "ip_address": address}
             for subnet_id, address in addresses.items()
         ],
     }
 
 
-def _gateway(site: Site, copy: Copy) -> Resource | None:
+def _gateway(ids: _Ids, copy: Copy) -> Resource | None:
     if copy.gateway is None:
         return None
-    there = site.ids("subnet", copy.gateway.addresses)
     return {
-        "network_id": site.id("network", copy.gateway.network_id),
+        "network_id": ids.networks[copy.gateway.network_id],
         "enable_snat": copy.gateway.snat,
         "external_fixed_ips": [
-            {"subnet_id": there[subnet_id], "ip_address": address}
+            {"subnet_id": ids.subnets[subnet_id], "ip_address": address}
             for subnet_id, address in copy.gateway.addresses.items()
         ],
     }

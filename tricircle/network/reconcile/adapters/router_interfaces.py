@@ -19,15 +19,15 @@ _INTERFACES = (
     "network:router_interface_distributed",
     "network:ha_router_replicated_interface",
 )
-_AUTOMATIC = ("slaac", "dhcpv6-stateless")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ports:
     """The ports of a router's copy, as {what a port is for: port}.
 
-    ``joined`` join it; ``loose`` were made for that and do not join it yet. ``lost`` join it by a
-    subnet, but the pod's answer was lost: they have no marker yet.
+    ``joined`` join it; ``loose`` were made for that and do not join it yet. ``lost`` join it to a
+    subnet of ours, but have no marker: the pod made them by itself and its answer was lost, or it
+    refused what was to follow.
     """
 
     joined: dict[str, Resource]
@@ -53,15 +53,15 @@ def ports(site: Site, router: Resource, resource_id: str) -> Ports:
 
 
 def _is_lost(site: Site, port: Resource) -> bool:
-    """Whether it joins our router to a subnet of ours that is joined by itself, not by a port."""
+    """Whether it joins our router to subnets of ours only. What these are like by now does not
+    count: it may have changed since the port was made."""
     if port["device_owner"] not in _INTERFACES:
         return False
     ids = list({ip["subnet_id"] for ip in port["fixed_ips"]})
-    fields = ["id", "description", "project_id", "ipv6_address_mode"]
-    subnets = site.neutron.list("subnets", id=ids, fields=fields)
-    modes = {subnet["ipv6_address_mode"] for subnet in subnets}
+    fields = ["id", "description", "project_id"]
+    subnets = site.neutron.list("subnets", id=ids, fields=fields) if ids else []
     made = [is_made_by_us(site, subnet, [SubnetAdapter()]) for subnet in subnets]
-    return all(made) and not modes.isdisjoint(_AUTOMATIC)
+    return bool(made) and all(made)
 
 
 def sign(site: Site, port: Resource) -> None:

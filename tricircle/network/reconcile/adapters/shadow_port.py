@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from neutron_lib import constants
 
-from tricircle.network.central import central_neutron, models
+from tricircle.network.central import central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api import message_bus
 from tricircle.network.pod_api.site import NotYet, Site, named
@@ -127,7 +127,7 @@ class ShadowPortAdapter(Adapter):
     def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
         fixed = central["fixed_ips"]
         there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
-        subnets = central_neutron.subnets(there)
+        subnets = site.queue.transact(lambda tx: facts.subnets(tx, there))
         addresses = []
         for ip in fixed:
             address = {"subnet_id": there[ip["subnet_id"]]}

@@ -4,9 +4,9 @@
 from collections.abc import Collection
 
 from tricircle.db.realizations import Key
-from tricircle.network.central import address_reservations, central_neutron
+from tricircle.network.central import address_reservations, central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import NotYet, Site, named
+from tricircle.network.pod_api.site import Site, named
 from tricircle.network.reconcile.adapters import network as network_adapter
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.routers import bridges, router_addresses
@@ -30,8 +30,9 @@ class SubnetAdapter(Adapter):
         return [Key("network", central["network_id"])]
 
     def adopts(self, central: Resource) -> bool:
-        network = _network(central)
-        return bool(network and network.get("router:external"))
+        network_id = central["network_id"]
+        found = models.work_queue().transact(lambda tx: facts.networks(tx, [network_id]))
+        return network_id in found and bool(found[network_id]["router:external"])
 
     def find(
         self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
@@ -57,29 +58,27 @@ class SubnetAdapter(Adapter):
         return super().create(site, central)
 
     def body(self, site: Site, central: Resource) -> Resource:
-        network = _network(central)
-        if network is None:
-            raise NotYet(f"The network {central['network_id']} is being deleted")
+        around = router_addresses.around(site, central)
         body = {
             "network_id": site.id("network", central["network_id"]),
             "name": central["name"],
             "ip_version": central["ip_version"],
             "cidr": central["cidr"],
-            "gateway_ip": router_addresses.gateway(site, central, network),
+            "gateway_ip": router_addresses.gateway(site, central, around),
             "enable_dhcp": central["enable_dhcp"],
             "dns_nameservers": central["dns_nameservers"],
-            "host_routes": router_addresses.host_routes(site, central, network),
+            "host_routes": router_addresses.host_routes(site, central, around),
         }
         if central["project_id"]:
             body["project_id"] = central["project_id"]
         if central["ip_version"] == 6:
             modes = ("ipv6_ra_mode", "ipv6_address_mode")
             body.update({mode: central[mode] for mode in modes if central[mode]})
-        all_named = network.get("router:external") or bridges.is_bridge(network)
+        all_named = around.network["router:external"] or bridges.is_bridge(around.network)
         if all_named and not central["enable_dhcp"]:
             return body  # The pod makes no port by itself there: every address is named.
         if not central_neutron.takes_own_address(central):
-            reserved = address_reservations.address(central, site.pod.id)
+            reserved = address_reservations.address(central, site.pod.id, known=around.reserved)
             pools = [{"start": reserved, "end": reserved}] if reserved else None
             body["allocation_pools"] = pools or central["allocation_pools"]
         return body
@@ -109,8 +108,4 @@ class SubnetAdapter(Adapter):
         return document is not None and network_adapter.is_ours(document["network"], network_id)
 
     def forget(self, site: Site, resource_id: str) -> None:
-        address_reservations.release(site.pod.id, subnet_id=resource_id)
-
-
-def _network(subnet: Resource) -> Resource | None:
-    return central_neutron.networks([subnet["network_id"]]).get(subnet["network_id"])
+        address_reservations.release(site.pod.id, subnet_ids=[resource_id])
