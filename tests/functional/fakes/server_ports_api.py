@@ -96,20 +96,41 @@ class ServerPorts(ServerStore):
 
     def addresses(self, server: Server) -> Object:
         found: dict[str, list[Object]] = {}
+        outside: dict[str, list[Object]] = {}
         for port in self.neutron.ports(device_id=server.id):
             network = self.neutron.tables["networks"][port["network_id"]]
             for ip in port["fixed_ips"]:
-                found.setdefault(network["name"], []).append({
+                entry = {
                     "version": 6 if ":" in ip["ip_address"] else 4,
                     "addr": ip["ip_address"],
                     "OS-EXT-IPS:type": "fixed",
                     "OS-EXT-IPS-MAC:mac_addr": port["mac_address"],
-                })  # fmt: skip
-        return found
+                }
+                found.setdefault(network["name"], []).append(entry)
+                for one in self.neutron.tables["floatingips"].values():
+                    if (one["port_id"], one["fixed_ip_address"]) == (port["id"], ip["ip_address"]):
+                        outside.setdefault(network["name"], []).append({
+                            **entry, "addr": one["floating_ip_address"],
+                            "OS-EXT-IPS:type": "floating",
+                        })  # fmt: skip
+        return {name: [*fixed, *outside.get(name, ())] for name, fixed in found.items()}
+
+    def _addresses_alone(self, server: Server) -> Object:
+        return {
+            name: [{"version": one["version"], "addr": one["addr"]} for one in entries]
+            for name, entries in self.addresses(server).items()
+        }
 
     @route("GET", "/servers/{server_id}/ips")
     def ips(self, exchange: Exchange, server_id: str) -> web.Response:
-        return reply({"addresses": self.addresses(self.server_of(server_id, exchange))})
+        return reply({"addresses": self._addresses_alone(self.server_of(server_id, exchange))})
+
+    @route("GET", "/servers/{server_id}/ips/{name}")
+    def ips_of_network(self, exchange: Exchange, server_id: str, name: str) -> web.Response:
+        found = self._addresses_alone(self.server_of(server_id, exchange))
+        if name not in found:
+            raise Refusal(404, "Instance is not a member of specified network")
+        return reply({name: found[name]})
 
     # -- interfaces --------------------------------------------------------------------------
 

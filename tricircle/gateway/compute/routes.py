@@ -77,8 +77,8 @@ ROUTES = (
     _volumes_boot("POST", "/{id}/action", ROUTED, "compute.servers.handlers:action"),
     # One server's parts
     _server("GET", "/diagnostics"),
-    _server("GET", "/ips"),
-    _server("GET", "/ips/{id}"),
+    _server("GET", "/ips", "compute.servers.addresses:list_all"),
+    _server("GET", "/ips/{id}", "compute.servers.addresses:of_network"),
     _server("GET", "/metadata"),
     _server("POST", "/metadata", "compute.servers.metadata:add"),
     _server("PUT", "/metadata", "compute.servers.metadata:replace"),

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """One server's document."""
 
+import asyncio
+
 import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_server_groups
-from tricircle.gateway.compute.servers import deletion, zones
+from tricircle.gateway.compute.servers import addresses, deletion, zones
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.upstream import lookup, scatter
 from tricircle.gateway.upstream.forward import reply
@@ -25,7 +27,10 @@ async def show(call: Call) -> web.Response:
     if document["server"].get("status") == deletion.ENDED:
         await deletion.settle(call, call.params["id"])
     zones.show(answer.pod, document["server"])
-    await pod_server_groups.show((answer.pod, document["server"]))
+    await asyncio.gather(
+        addresses.show(call, document["server"]),
+        pod_server_groups.show((answer.pod, document["server"])),
+    )
     return reply(call, answer, body=orjson.dumps(document))
 
 

@@ -17,7 +17,14 @@ from tricircle.gateway.compute.networking.networks import PlannedNic
 from tricircle.gateway.compute.proxies import fixed_ips, floating_ips
 from tricircle.gateway.compute.quota import allocation
 from tricircle.gateway.compute.server_request import CreateRequest, RefusedByNova, parse
-from tricircle.gateway.compute.servers import consoles, creation, deletion, multiple_creation, zones
+from tricircle.gateway.compute.servers import (
+    addresses,
+    consoles,
+    creation,
+    deletion,
+    multiple_creation,
+    zones,
+)
 from tricircle.gateway.compute.servers.creation import Plan
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -132,6 +139,7 @@ async def _shown(call: Call, answer: PodResponse) -> web.Response:
     if answer.status == 202 and b'"server"' in answer.body[:12]:
         document = answer.json()
         zones.show(answer.pod, document["server"])
+        await addresses.show(call, document["server"])
         await pod_server_groups.show((answer.pod, document["server"]))
         return reply(call, answer, body=orjson.dumps(document))
     return reply(call, answer)

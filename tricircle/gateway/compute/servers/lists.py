@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of servers: every pod's, merged as Nova merges its cells'."""
 
+import asyncio
 import itertools
 import re
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from tricircle.conf import CONF
 from tricircle.db import routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_server_groups
-from tricircle.gateway.compute.servers import deletion, reservation_ids, zones
+from tricircle.gateway.compute.servers import addresses, deletion, reservation_ids, zones
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.lists import start_hints
@@ -139,7 +140,10 @@ class _Servers(MergedList):
     async def finish(self, items: list[tuple[Pod, Item]]) -> None:
         there = {item["id"] for _, item in items if item.get("status") != deletion.ENDED}
         await deletion.settle_unseen(self.call, there)
-        await pod_server_groups.show(*items)
+        await asyncio.gather(
+            addresses.show(self.call, *(item for _, item in items)),
+            pod_server_groups.show(*items),
+        )
 
     def marker(self) -> str | None:
         """Of several Nova takes the last; an empty one is none."""

@@ -15,7 +15,7 @@ from aiohttp import web
 from tricircle.db import routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_server_groups
-from tricircle.gateway.compute.servers import zones
+from tricircle.gateway.compute.servers import addresses, zones
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream import lookup
@@ -50,6 +50,7 @@ async def listed(call: Call, detailed: bool) -> web.Response | None:
     servers.sort(key=lambda server: (server["created"], server["id"]), reverse=True)
     if not detailed:
         servers = [{name: server[name] for name in _BRIEF} for server in servers]
+    await addresses.show(call, *servers)
     return web.Response(body=orjson.dumps({"servers": servers}), content_type="application/json")
 
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses in documents of servers: under the names networks have for users, with the floating
+IPs users have.
+
+A pod knows copies of networks, which get a new name a little later, and where it has no external
+network a floating IP is another address there, of a bridge. So what central Neutron tells the
+caller stands for what the pod does. While central Neutron does not answer, the pod's word stands.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from aiohttp import web
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway.call import Call
+from tricircle.gateway.compute.networking.neutron import central, user
+from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.transport.central_neutron import NeutronError
+from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.pod_request import PodRequest
+from tricircle.pods.document import MISREAD
+from tricircle.pods.errors import PodError
+
+LOG = logging.getLogger(__name__)
+
+Item = dict[str, Any]
+#: {name of a network: addresses there}, as a server's document has it.
+Addresses = dict[str, list[Item]]
+
+_TYPE, _MAC = "OS-EXT-IPS:type", "OS-EXT-IPS-MAC:mac_addr"
+_FLOATING = "floating"
+# So many ids fit into one query.
+_IN_A_QUERY = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Known:
+    """What central Neutron tells of one server: its ports by MAC and by address, the names of
+    networks, and floating IPs by port and address.
+    """
+
+    by_mac: Mapping[str, Item]
+    by_address: Mapping[str, Item]
+    networks: Mapping[str, str]
+    floating: Mapping[tuple[str, str], Sequence[str]]
+
+    def put(self, told: Addresses) -> Addresses:
+        """A pod's addresses as users know them: the fixed ones of each network, then the others."""
+        fixed: Addresses = {}
+        outside: Addresses = {}
+        for label, entries in told.items():
+            for entry in entries:
+                port = self._port(entry)
+                name = label if port is None else self.networks.get(port["network_id"], label)
+                fixed.setdefault(name, [])
+                if self._is_floating(entry):
+                    if port is None and _TYPE in entry:  # of a port that the caller does not see
+                        outside.setdefault(name, []).append(entry)
+                    continue
+                fixed[name].append(entry)
+                more = self.floating.get((port["id"], entry["addr"]), ()) if port else ()
+                outside.setdefault(name, []).extend(_floating(entry, one) for one in more)
+        return {name: [*entries, *outside.get(name, ())] for name, entries in fixed.items()}
+
+    def _port(self, entry: Item) -> Item | None:
+        mac = entry.get(_MAC)
+        return self.by_address.get(entry["addr"]) if mac is None else self.by_mac.get(mac)
+
+    def _is_floating(self, entry: Item) -> bool:
+        # The list of addresses alone tells no types.
+        return entry.get(_TYPE) == _FLOATING or (
+            _TYPE not in entry and entry["addr"] not in self.by_address
+        )
+
+
+def _floating(entry: Item, address: str) -> Item:
+    found = {**entry, "addr": address, "version": 4}
+    return found | {_TYPE: _FLOATING} if _TYPE in entry else found
+
+
+async def show(call: Call, *servers: Item) -> None:
+    """Let documents of servers, or of their addresses, show these as users know them. Changed in
+    place; what is odd stays.
+    """
+    wanted = {server["id"]: server for server in servers if server.get("addresses")}
+    known = await _read(call, wanted) if wanted else {}
+    for server_id, about in known.items():
+        try:
+            wanted[server_id]["addresses"] = about.put(wanted[server_id]["addresses"])
+        except MISREAD as error:
+            LOG.warning("The addresses of server %s are odd: %r", server_id, error)
+
+
+async def list_all(call: Call) -> web.Response:
+    """GET /servers/{server_id}/ips."""
+    answer = await lookup.ask(call, "server", call.params["server_id"])
+    if not answer.ok:
+        return reply(call, answer)
+    document = answer.json()
+    await show(call, about := {"id": call.params["server_id"], **document})
+    return reply(call, answer, body=orjson.dumps({"addresses": about["addresses"]}))
+
+
+async def of_network(call: Call) -> web.Response:
+    """GET /servers/{server_id}/ips/{id}: of the network of a name."""
+    server_id, name = call.params["server_id"], call.params["id"]
+    request = PodRequest.of(call).get(f"{lookup.path('server', server_id)}/ips")
+    answer = await lookup.ask(call, "server", server_id, request)
+    if not answer.ok:
+        return reply(call, answer)
+    await show(call, about := {"id": server_id, **answer.json()})
+    if name not in about["addresses"]:
+        raise Fault(404, "Instance is not a member of specified network")
+    return reply(call, answer, body=orjson.dumps({name: about["addresses"][name]}))
+
+
+async def _read(call: Call, servers: Iterable[str]) -> dict[str, _Known]:
+    """What central Neutron tells the caller, by server; nothing of those without ports there."""
+    try:
+        async with asyncio.timeout(CONF.gateway.list_deadline):
+            ports = await _list(call, "ports", "device_id", servers)
+            networks = {port["network_id"] for port in ports}
+            named, floating = await asyncio.gather(
+                _list(call, "networks", "id", networks),
+                _list(call, "floatingips", "port_id", [port["id"] for port in ports]),
+            )
+    except (NeutronError, PodError, TimeoutError) as error:
+        LOG.warning("Addresses of servers are shown as pods tell them: %s", error)
+        return {}
+    names = {network["id"]: network["name"] for network in named}
+    leading: dict[tuple[str, str], list[str]] = {}
+    for one in floating:
+        where = (one["port_id"], one["fixed_ip_address"])
+        leading.setdefault(where, []).append(one["floating_ip_address"])
+    held: dict[str, list[Item]] = {}
+    for port in ports:
+        held.setdefault(port["device_id"], []).append(port)
+    return {server_id: _known(own, names, leading) for server_id, own in held.items()}
+
+
+def _known(
+    ports: Sequence[Item],
+    names: Mapping[str, str],
+    floating: Mapping[tuple[str, str], Sequence[str]],
+) -> _Known:
+    by_address = {ip["ip_address"]: port for port in ports for ip in port["fixed_ips"]}
+    return _Known({port["mac_address"]: port for port in ports}, by_address, names, floating)
+
+
+async def _list(call: Call, collection: str, name: str, values: Iterable[str]) -> list[Item]:
+    """Those of a collection with one of the values, asked for in as many queries as it takes."""
+    wanted = sorted(values)
+    parts = [wanted[at : at + _IN_A_QUERY] for at in range(0, len(wanted), _IN_A_QUERY)]
+    found = await asyncio.gather(
+        *(central(call).list(collection, **{name: part}, **user(call)) for part in parts)
+    )
+    return [item for items in found for item in items]
