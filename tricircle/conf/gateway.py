@@ -26,6 +26,20 @@ OPTS = [
     cfg.FloatOpt(
         "request_deadline", default=60.0, min=0.1, help="Seconds any other call may take."
     ),
+    cfg.FloatOpt(
+        "attach_patience",
+        default=40.0,
+        min=0.1,
+        help="Seconds for which the attaching of a volume waits until the volume is in the pod of "
+        "its server, less than clients and proxies before the gateway wait.",
+    ),
+    cfg.IntOpt(
+        "attach_move_gigabytes",
+        default=4,
+        min=0,
+        help="The most GB of a volume that holds something and is moved to the pod of the server "
+        "it is to be attached to. The policy tricircle:moves:create says for whom.",
+    ),
     cfg.IntOpt(
         "max_request_body_size",
         default=114688,

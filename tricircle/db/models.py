@@ -93,7 +93,8 @@ class Routing(Base):
     """Where a resource lives. An index, not the truth: a miss asks the pods and heals it.
 
     ``detail`` of a server holds {"ports": [ids of the central ports the gateway made for it]}:
-    those go with the server, a port the user brought stays.
+    those go with the server, a port the user brought stays. That of a volume made through us holds
+    {"zone": the one that was named for it or None, "empty": whether nothing was written to it}.
     """
 
     __tablename__ = "routings"

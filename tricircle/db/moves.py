@@ -21,6 +21,8 @@ from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 KIND = "volume"
 #: In this order. What is done about a move in a state leads to the next.
 STATES = ("preparing", "uploading", "copying", "verifying", "handing over", "removing", "done")
+#: From here on it is the volume in its new pod.
+ARRIVED = "removing"
 UNDOING, UNDONE = "undoing", "undone"
 ENDED = ("done", UNDONE)
 _STRANDED = (
@@ -51,8 +53,13 @@ def under_way(volume_id: str) -> VolumeMove | None:
 
 
 @retried_if_overtaken
-def begin(volume_id: str, project_id: str, source_pod_id: str, target_pod_id: str) -> VolumeMove:
-    """A volume is to be in another pod. Raises Duplicate when it is on its way already."""
+def begin(
+    volume_id: str, project_id: str, source_pod_id: str, target_pod_id: str, empty: bool = False
+) -> VolumeMove:
+    """A volume is to be in another pod; of one that is ``empty`` nothing is copied.
+
+    Raises Duplicate when it is on its way already.
+    """
     with session.write() as tx:
         row = tx.get(VolumeMove, volume_id, with_for_update=True)
         if row is not None and row.state not in ENDED:
@@ -68,7 +75,7 @@ def begin(volume_id: str, project_id: str, source_pod_id: str, target_pod_id: st
             source_pod_id=source_pod_id,
             target_pod_id=target_pod_id,
             state=STATES[0],
-            detail={},
+            detail={"empty": True} if empty else {},
         )
         tx.add(row)
         ensure(tx, Realization, Key(KIND, volume_id), target_pod_id, project_id)
@@ -120,7 +127,7 @@ def arrive(volume_id: str, target_pod_id: str, inside: str, use: Use) -> None:
         row = tx.get(VolumeMove, volume_id, with_for_update=True)
         if row is None:
             raise NotFound(volume_id)
-        row.state = "removing"
+        row.state = ARRIVED
         # Written anew where the old pod was forgotten, and with it what was in it.
         routings.put_in(tx, KIND, volume_id, target_pod_id, row.project_id)
         storage.learn_in(tx, use, volume_id, row.project_id, target_pod_id)

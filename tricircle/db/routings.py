@@ -121,6 +121,15 @@ def change_ports(resource_id: str, add: Sequence[str] = (), remove: Sequence[str
 
 
 @retried
+def written_to(volume_id: str) -> None:
+    """From now on a volume that was made empty may hold something."""
+    with session.write() as tx:
+        row = tx.get(models.Routing, ("volume", volume_id), with_for_update=True)
+        if row is not None and row.detail.get("empty"):
+            row.detail = {**row.detail, "empty": False}
+
+
+@retried
 def delete(resource_type: str, resource_id: str) -> None:
     """Forget where a resource lives; harmless when nothing is known."""
     with session.write() as tx:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Move volumes to other pods, by way of an image in the Glance that all pods share.
 
+One that nothing was ever written to is made anew instead: there is nothing to copy.
 Each step may be done again after any failure, by any worker. The old volume is kept, read-only,
 until what was copied was read back and is the same; then the new one is given to the owner, and
 under its old id it is found in its new pod. Should the old pod be forgotten meanwhile, the image
@@ -26,7 +27,7 @@ from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.images import Images
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry
-from tricircle.pods.volumes import obstacle
+from tricircle.pods.volumes import is_untouched, obstacle
 
 LOG = logging.getLogger(__name__)
 
@@ -161,6 +162,11 @@ class _Move:
     def new(self) -> str:
         return f"/volumes/{self.detail['inside']}"
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to copy."""
+        return bool(self.detail.get("empty"))
+
     def name(self, what: str) -> str:
         """A name that is found again when nobody lived to write an id down."""
         return f"tricircle-{what}-{self.row.volume_id}"
@@ -200,8 +206,10 @@ def _prepare(move: _Move) -> str:
     if (why := obstacle(volume, snapshots)) is not None:
         raise Impossible(why)
     if noted:
+        if move.is_empty and not is_untouched(volume):
+            raise Impossible("It was empty when it was to be moved, and is not any more.")
         _act(move.source, move.old, "os-update_readonly_flag", {"readonly": True})
-        return "uploading"
+        return "copying" if move.is_empty else "uploading"
     kept = ("name", "description", "size", "volume_type", "metadata", "bootable")
     move.detail["volume"] = {key: volume.get(key) for key in kept}
     metadata = volume.get("metadata") or {}
@@ -236,14 +244,15 @@ def _image_of(move: _Move, target: Target, path: str, what: str) -> dict[str, An
 
 
 def _copy(move: _Move) -> str:
-    """A new volume of the image, in the project of the service user for now."""
+    """A new volume, of the image unless it is empty, in the service user's project for now."""
     name, kept = move.name("copy"), move.detail["volume"]
     # Only our own: a user may have named one so.
     query = urlencode({"name": name})
     found = move.target.ask("GET", f"/volumes?{query}", _V)["volumes"]
     if not found:
         kind = kept["volume_type"]
-        wanted = {"name": name, "size": kept["size"], "imageRef": move.detail["image"]}
+        wanted = {"name": name, "size": kept["size"]}
+        wanted |= {} if move.is_empty else {"imageRef": move.detail["image"]}
         wanted |= {"volume_type": kind} if kind else {}
         if zone := move.target.pod.pod_availability_zone:
             wanted["availability_zone"] = zone
@@ -254,7 +263,7 @@ def _copy(move: _Move) -> str:
         move.target.ask("DELETE", move.new, _V, missing=True)
         raise Impossible(f"Pod {move.target.pod.region_name} could not make the new volume.")
     _ready(move.target, move.new)
-    return "verifying"
+    return "handing over" if move.is_empty else "verifying"
 
 
 def _verify(move: _Move) -> str:

@@ -35,6 +35,8 @@ LOG = logging.getLogger(__name__)
 
 # Seconds an audit may take; the lists of a large pod are long.
 _AUDIT_DEADLINE = 300.0
+# So many steps of moves are made at one look.
+_MOST_STEPS = 10
 
 
 class PodWork:
@@ -180,7 +182,10 @@ class PodWork:
             self._mirror_waits = False
             self._definitions.hurry(pod)
         self._definitions.run(pod)
-        self._moves.run(pod)
+        # A server may be waiting for a volume: what need not wait does not.
+        for _ in range(_MOST_STEPS):
+            if not self._moves.run(pod):
+                break
         self._backup_copies.run(pod)
         self._server_groups.run(pod)
 

@@ -106,7 +106,7 @@ async def ask(
             raise
         return await ask_any(call, request)
     answer = await forward(call, pod, request)
-    if answer.status == 404 and remembered and await _has_moved(call, resource_type, resource_id):
+    if answer.status == 404 and remembered and await has_moved(call, resource_type, resource_id):
         pod, remembered = await _find(call, resource_type, resource_id)
         answer = await forward(call, pod, request)
     if answer.status != 404 or not remembered:
@@ -152,7 +152,7 @@ async def _find(call: Call, resource_type: str, resource_id: str) -> tuple[Pod, 
         )
     # Its new pod may have been asked by the id it had in the old one.
     if (
-        await _has_moved(call, resource_type, resource_id)
+        await has_moved(call, resource_type, resource_id)
         and (pod := await _recall(call, resource_type, resource_id)) is not None
     ):
         return pod, False
@@ -218,10 +218,13 @@ async def elsewhere(resource_type: str, resource_id: str, pod: Pod) -> bool:
     return row is not None and row.pod_id != pod.id
 
 
-async def refuse_while_moving(call: Call, volume_id: str) -> None:
-    """Raises Fault 409 while a volume is being moved: what is changed now would be lost."""
+async def refuse_while_moving(call: Call, volume_id: str, arrived: bool = True) -> None:
+    """Raises Fault 409 while a volume is being moved: what is changed now would be lost.
+
+    Unless that is for one that has ``arrived`` too, and is only to go from its old pod yet.
+    """
     row = await in_thread(moves.under_way, volume_id)
-    if row is not None:
+    if row is not None and (arrived or row.state != moves.ARRIVED):
         pod = call.services.registry.get(row.target_pod_id)
         raise Fault(
             409,
@@ -247,7 +250,7 @@ async def _vanished(call: Call, pod: Pod, resource_type: str, resource_id: str) 
     await tidy(call, resource_type, resource_id, pod)
 
 
-async def _has_moved(call: Call, resource_type: str, resource_id: str) -> bool:
+async def has_moved(call: Call, resource_type: str, resource_id: str) -> bool:
     """Whether something was ever moved; what is known of where it is, and of its id there, may be
     older than that and is read anew next.
     """

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from tricircle.db import storage
 from tricircle.db.errors import OverLimit
+from tricircle.gateway import attach_moves
 from tricircle.gateway.call import Call
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
@@ -17,6 +18,16 @@ from tricircle.gateway.volume import deletion, documents
 from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.pods.errors import PodError, PodTimeout
 
+# Actions on a volume after which one that was empty is empty yet.
+_NEVER_WRITE = (
+    "os-extend",
+    "os-set_bootable",
+    "os-update_readonly_flag",
+    "os-set_image_metadata",
+    "os-unset_image_metadata",
+    "os-show_image_metadata",
+    "os-reset_status",
+)
 # Those that end what they are done to, as its pod sees it.
 _ENDS = ("os-force_delete", "delete", "os-unmanage")
 
@@ -27,6 +38,8 @@ async def act(call: Call) -> web.Response:
     name, argument = _named(call)
     if kind == "volume":
         await lookup.refuse_while_moving(call, resource_id)
+        if name not in _NEVER_WRITE:
+            await attach_moves.let_write(call, resource_id)
     if kind == "volume" and name == "os-extend" and isinstance(argument, dict):
         return documents.shown(call, await _extended(call, resource_id, argument.get("new_size")))
     if kind == "volume" and name == "os-retype" and isinstance(argument, dict):

@@ -9,6 +9,7 @@ from aiohttp import web
 from tricircle.conf import CONF
 from tricircle.db import backup_copies, storage
 from tricircle.db.storage import Use
+from tricircle.gateway import attach_moves
 from tricircle.gateway.authorization import authorize
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.http import bounds
@@ -36,6 +37,7 @@ async def restore(call: Call) -> web.Response:
         there = await lookup.find(call, "volume", volume)
         if pod.id != there.id:
             return reply(call, await _elsewhere(call, backup, pod, volume, there))
+        await attach_moves.let_write(call, volume)
         return reply(call, await lookup.ask(call, "backup", backup))
     size = (await usage.document(call, "backup", backup)).get("size")
     use = Use("volume", bounds.whole(size, bounds.STORED) or 0)
@@ -72,6 +74,7 @@ async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod)
         raise _stays(backup, pod, there, f"it is {found.get('status')}", "make another one")
     await in_thread(backup_copies.begin, backup, there.id, call.context.project_id)
     await _tell(call, backup, pod, there)
+    await attach_moves.let_write(call, volume)
     wanted = {"restore": {**_wanted(call, "restore"), "volume_id": volume}}
     return await _ask(call, there, "POST", f"{_path(backup)}/restore", wanted)
 

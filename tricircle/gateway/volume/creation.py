@@ -121,7 +121,7 @@ async def _write_down(
     async def work() -> None:
         new = await lookup.learned(kind, told, answer.pod)
         await in_thread(storage.confirm, row_id, new, answer.pod.id, used)
-        await lookup.remember(call, kind, new, answer.pod, project_id=project)
+        await lookup.remember(call, kind, new, answer.pod, wanted.detail, project_id=project)
         await in_thread(bindings.ensure, project, answer.pod.id)
 
     await written(call.services, f"A new {kind}", work)

@@ -12,6 +12,7 @@ from oslo_log import log as logging
 from tricircle.db import routings, storage
 from tricircle.db.errors import OverLimit
 from tricircle.db.storage import COUNTS, Use
+from tricircle.gateway import attach_moves
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -111,9 +112,9 @@ async def attach(call: Call) -> web.Response:
     if pod is not None and isinstance(server, str):
         there = await cross_service_lookup.where(call, "server", server)
         if there is not None and there.id != pod.id:
-            raise cross_service_lookup.different_pods(
-                server, there, str(wanted["volume_uuid"]), pod
-            )
+            await attach_moves.bring(call, server, there, str(wanted["volume_uuid"]), pod)
+    if isinstance(volume := wanted.get("volume_uuid"), str):
+        await attach_moves.let_write(call, volume)
     return await create(call)
 
 
@@ -190,6 +191,6 @@ async def _pod(call: Call, made: _Made, wanted: Mapping[str, Any]) -> Pod | None
     for field, kind in made.sources.items():
         if isinstance(source := wanted.get(field), str) and source:
             if kind == "volume":
-                await lookup.refuse_while_moving(call, source)
+                await lookup.refuse_while_moving(call, source, arrived=False)
             return await lookup.find(call, kind, source)
     return None

@@ -39,6 +39,15 @@ class CreateRequest:
     needs: tuple[tuple[str, str], ...]
 
     @property
+    def detail(self) -> dict[str, Any] | None:
+        """What is written down beside where a volume is; None for what is no volume."""
+        if self.kind != "volume":
+            return None
+        made_of = (*_SOURCES, "imageRef", "image_id")
+        empty = not any(self.wanted.get(name) for name in made_of)
+        return {"zone": self.wanted.get(ZONE) or None, "empty": empty}
+
+    @property
     def wanted(self) -> dict[str, Any]:
         wanted: dict[str, Any] = self.body[self.kind]
         return wanted

@@ -67,8 +67,9 @@ MOVE = Right(
         "DELETE /os-volume-transfer/{}",
     ),
     Proof.POLICY,
-    "tricircle:moves:create, and the pod shows the volume to the caller's own token; then the row "
-    "in volume_moves.",
+    "tricircle:moves:create, or tricircle:moves:follow for an empty volume of the caller's own "
+    "project, and the pod shows the volume to the caller's own token; then the row in "
+    "volume_moves.",
     ("POST /volumes/{}/move",),
 )
 MOVE_ACCEPTED = Right(

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes of a server: what is attached is to be in the server's own pod."""
+"""Volumes of a server: one that is in another pod follows the server, if it may."""
 
 from aiohttp import web
 
+from tricircle.gateway import attach_moves
 from tricircle.gateway.call import Call
 from tricircle.gateway.upstream import cross_service_lookup, lookup
 from tricircle.gateway.upstream.forward import reply
@@ -12,15 +13,20 @@ async def change(call: Call) -> web.Response:
     """POST of a volume to attach, PUT of one to have instead."""
     server, volume = call.params["server_id"], _volume(call)
     if volume is not None:
-        await lookup.refuse_while_moving(call, volume)
+        await lookup.refuse_while_moving(call, volume, arrived=False)
+        there = await cross_service_lookup.where(call, "server", server)
+        await attach_moves.let_write(call, volume, there)
     answer = await lookup.ask(call, "server", server)
     if answer.status not in (400, 404) or not volume or volume not in answer.message():
         return reply(call, answer)
     # The server's pod has no such volume: another may.
     pod = await cross_service_lookup.where(call, "volume", volume)
     if pod is not None and pod.id != answer.pod.id:
-        raise cross_service_lookup.different_pods(server, answer.pod, volume, pod)
-    return reply(call, answer)
+        await attach_moves.bring(call, server, answer.pod, volume, pod)
+        await attach_moves.let_write(call, volume)
+    elif pod is None or not await lookup.has_moved(call, "volume", volume):
+        return reply(call, answer)
+    return reply(call, await lookup.ask(call, "server", server))
 
 
 def _volume(call: Call) -> str | None:

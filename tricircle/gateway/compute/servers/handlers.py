@@ -10,6 +10,7 @@ from aiohttp import web
 
 from tricircle.db import server_groups as groups_table
 from tricircle.db.models import ServerGroup
+from tricircle.gateway import attach_moves
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_server_groups, server_groups
 from tricircle.gateway.compute.networking import networks, security_group_lookup, security_groups
@@ -51,6 +52,9 @@ async def create(call: Call) -> web.Response:
     group = await server_groups.hinted(call, wanted.group)
     planned = await networks.plan(call, wanted.networks, group_ids)
     choice = await candidates(call, wanted, planned, group)
+    for kind, needed in wanted.needs:
+        if kind == "volume":
+            await attach_moves.let_write(call, needed)
     begun = await allocation.reserve(call, wanted, planned, group.id if group else None)
     # As many as the quota has room for.
     wanted = dataclasses.replace(wanted, max_count=len(begun))
