@@ -13,6 +13,8 @@ from tricircle.pods.versions import Range, Version
 ENABLED, DRAINING, MAINTENANCE = "enabled", "draining", "maintenance"
 # Services a pod may be without.
 OPTIONAL = ("volume",)
+# The zone of a Nova and of a Cinder where nobody has named one.
+STOCK_ZONE = "nova"
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 
 
@@ -70,6 +72,11 @@ class Pod:
     def has(self, service: str) -> bool:
         """Whether the pod has a service, which may not answer now. Every pod has compute."""
         return service in self.endpoints or service not in OPTIONAL
+
+    @property
+    def own_zone(self) -> str:
+        """What the pod calls its availability zone, to its servers too."""
+        return self.pod_availability_zone or STOCK_ZONE
 
     @property
     def takes_new(self) -> bool:

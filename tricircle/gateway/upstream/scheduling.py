@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose a pod for what has none yet."""
 
+import dataclasses
+
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import PODS
+from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Facts, Request
 from tricircle.scheduling.scheduler import Choice, NoPodFits, Scheduler, UnknownZone
 
@@ -14,7 +17,8 @@ async def choose(
     """The pods for what has none yet, best first, of those that have the service it is of.
 
     That is the service called if no other is given.
-    ``unknown_zone`` is what the service says of a zone that is none. Raises Fault 400 and 503.
+    A pod's own name of its zone, which servers read in its metadata, stands for the pods that have
+    it. ``unknown_zone`` is what the service says of a zone that is none. Raises Fault 400 and 503.
     """
     services = call.services
     if services.scheduler is None:
@@ -22,8 +26,16 @@ async def choose(
         services.scheduler = await PODS.run(Scheduler, facts)
     try:
         pods = [pod for pod in services.registry.all() if pod.has(service or call.service)]
-        return await PODS.run(services.scheduler.choose, pods, request)
+        return await PODS.run(services.scheduler.choose, *_by_zone(pods, request))
     except UnknownZone as error:
         raise Fault(400, unknown_zone or str(error)) from None
     except NoPodFits as error:
         raise Fault(503 if error.temporary else 400, str(error)) from None
+
+
+def _by_zone(pods: list[Pod], request: Request) -> tuple[list[Pod], Request]:
+    zone = request.zone.name
+    own = [pod for pod in pods if pod.own_zone == zone]
+    if not own or zone in {pod.availability_zone for pod in pods}:
+        return pods, request
+    return own, dataclasses.replace(request, zone=dataclasses.replace(request.zone, name=None))

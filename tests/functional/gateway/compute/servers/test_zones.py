@@ -41,6 +41,19 @@ async def test_an_unknown_zone_is_400(gateway: Gateway, cloud: Cloud) -> None:
     assert not any(everywhere(cloud).values())
 
 
+async def test_a_zone_as_servers_read_it_in_their_metadata(gateway: Gateway, cloud: Cloud) -> None:
+    """What runs in a server knows its pod's own name of the zone, and asks with it."""
+    for region in ("pod1", "pod3"):
+        await gateway.set_pod(region, pod_availability_zone="other")
+    assert (await make(gateway, networks="none", availability_zone="nova")).status == 202
+    region, server = the_one(cloud)
+    assert (region, server.request["server"]["availability_zone"]) == ("pod2", "nova")
+    wanted = {"volume": {"size": 1, "availability_zone": "nova"}}
+    made = (await gateway.volumes.post("/volumes", wanted)).ok(202)["volume"]
+    assert made["availability_zone"] == "az2"
+    assert made["id"] in cloud.pods["pod2"].cinder.items["volume"]
+
+
 @pytest.mark.parametrize("state", ["draining", "maintenance"])
 async def test_a_pod_that_takes_nothing_new(gateway: Gateway, cloud: Cloud, state: str) -> None:
     await gateway.set_pod("pod1", state=state)
