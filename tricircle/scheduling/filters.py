@@ -71,10 +71,11 @@ class PlacedResourcesFilter(Filter):
                     reasons.setdefault(
                         pod.id, f"{resource_type.replace('_', ' ')} {resource_id} is elsewhere"
                     )
-        for what, region in request.held:
+        held = [(what, frozenset([region])) for what, region in request.held]
+        for what, regions in (*held, *request.within):
             for pod in pods:
-                if pod.region_name != region:
-                    reasons.setdefault(pod.id, f"{what} is in {region}")
+                if pod.region_name not in regions:
+                    reasons.setdefault(pod.id, f"{what} is in {', '.join(sorted(regions))}")
         return reasons
 
 

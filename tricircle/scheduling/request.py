@@ -39,8 +39,9 @@ class Request:
     """A resource without a pod.
 
     ``needs`` are (resource type, id) that must live in the same pod, ``held`` are
-    (what holds it, region name) where that is known otherwise (a port bound there), ``what``
-    names the resource in messages.
+    (what holds it, region name) where that is known otherwise (a port bound there), ``within`` are
+    (what it must be beside, names of the regions that have that), ``what`` names the resource in
+    messages.
     """
 
     project_id: str
@@ -48,6 +49,7 @@ class Request:
     needs: tuple[tuple[str, str], ...] = ()
     networks: tuple[Network, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
+    within: tuple[tuple[str, frozenset[str]], ...] = ()
     what: str = "server"
     group: Group | None = None
 

@@ -21,6 +21,7 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
 
     keypairs: dict[tuple[str, str], Object]
     quotas: dict[str, int]
+    hypervisors: list[Any]
     hinted_group: Callable[[Exchange, Object], Any]
     host_for: Callable[[Any], str | None]
 
@@ -28,6 +29,28 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
         known = self.cinder.types.values()
         if named and not any(named in (one["id"], one["name"]) for one in known):
             raise Refusal(400, f"Volume type {named} could not be found.")
+
+    def _check_hosts(self, wanted: Object, zone: str | None, token: Token) -> None:
+        """Hosts named for a server are an administrator's; within a zone they are looked for only
+        afterwards."""
+        named = [wanted[key] for key in ("host", "hypervisor_hostname") if wanted.get(key)]
+        if (named or ":" in (zone or "")) and not token.is_admin:
+            rule = "requested_destination" if named else "forced_host"
+            raise Refusal(
+                403, f"Policy doesn't allow compute:servers:create:{rule} to be performed."
+            )
+        for host in named:
+            if not any(node.host == host for node in self.hypervisors):
+                raise Refusal(400, f"Compute host {host} could not be found.")
+
+    def _place(self, server: Server) -> None:
+        """A server whose zone names a host is there, or nowhere."""
+        names = [name for name in (server.pinned_zone or "").split(":")[1:] if name]
+        wanted = server.request["server"]
+        names += [wanted[key] for key in ("host", "hypervisor_hostname") if wanted.get(key)]
+        for name in names:
+            found = any(node.host == name for node in self.hypervisors)
+            server.host = name if found else ""
 
     @route("POST", "/servers")
     @route("POST", "/os-volumes_boot")
@@ -48,6 +71,7 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
         zone = wanted.get("availability_zone")
         if zone is not None and zone.split(":")[0] not in (self.zone, ""):
             raise Refusal(400, "The requested availability zone is not available")
+        self._check_hosts(wanted, zone, token)
         least = int(wanted.get("min_count", 1))
         most = int(wanted.get("max_count", least))
         if least > most:
@@ -90,6 +114,7 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
                 task_state="scheduling",
                 host=self.host_for(group) or "",
             )
+            self._place(server)
             if group is not None:
                 group.members.append(server.id)
             note(server, "create", exchange)

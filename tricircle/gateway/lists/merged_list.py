@@ -9,7 +9,7 @@ is cut out of them.
 import asyncio
 import dataclasses
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -34,7 +34,7 @@ from tricircle.gateway.lists.merge import (
     merge,
     place,
 )
-from tricircle.gateway.upstream import lookup, scatter
+from tricircle.gateway.upstream import host_names, lookup, scatter
 from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.upstream.scatter import Refused
@@ -89,13 +89,18 @@ class MergedList:
 
     def __init__(self, call: Call, collection: Collection, *, detailed: bool) -> None:
         self.call, self.collection, self.detailed = call, collection, detailed
+        # A filter by host is an administrator's: others' is not heeded.
+        named = host_names.filtered(call) if call.context.is_admin else (None, call.query.items())
+        self._by_host: tuple[Pod | None, Iterable[tuple[str, str]]] = named
         self.counts: dict[str, int] = {}  # {pod id: how many it has in all}, where pods tell
 
     # What a service says of its lists
 
     def pods(self) -> list[Pod]:
         """The pods that may have items, those in maintenance too: they are away."""
-        return sorted(self.call.pods, key=lambda pod: pod.region_name)
+        told, _ = self._by_host
+        pods = (pod for pod in self.call.pods if told is None or pod.id == told.id)
+        return sorted(pods, key=lambda pod: pod.region_name)
 
     def skipped(self) -> int | None:
         """How many items before the page are left out (None: a pod is to refuse)."""
@@ -225,7 +230,7 @@ class MergedList:
 
     def _query(self, marker: str | None, limit: int) -> str:
         dropped = self.dropped()
-        kept = [(name, value) for name, value in self.call.query.items() if name not in dropped]
+        kept = [(name, value) for name, value in self._by_host[1] if name not in dropped]
         if not self.is_paged():
             return urlencode(kept)
         kept.append(("limit", str(limit)))

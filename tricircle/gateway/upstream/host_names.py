@@ -13,7 +13,9 @@ from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 
 # Filters of lists that name a host.
-_FILTERS = ("host", "source_compute")
+_FILTERS = ("host", "node", "source_compute", "hypervisor_hostname_pattern")
+# The first microversion whose list of hypervisors is searched by name.
+_SEARCHED = (2, 53)
 
 
 def split(call: Call, name: str) -> tuple[Pod | None, str]:
@@ -25,13 +27,51 @@ def split(call: Call, name: str) -> tuple[Pod | None, str]:
 
 def narrowed(call: Call) -> tuple[Pod | None, str]:
     """The pod that a list's filter by host tells, if it does, and the query for pods."""
+    told, pairs = filtered(call)
+    return told, call.raw_query if told is None else urlencode(pairs)
+
+
+def filtered(call: Call) -> tuple[Pod | None, list[tuple[str, str]]]:
+    """The same, the query in pairs."""
     told: Pod | None = None
     pairs: list[tuple[str, str]] = []
     for name, value in call.query.items():
         pod, plain = split(call, value) if name in _FILTERS else (None, value)
         told = told or pod
         pairs.append((name, plain))
-    return told, call.raw_query if told is None else urlencode(pairs)
+    return told, pairs
+
+
+def inward(call: Call, pod: Pod, name: str) -> str:
+    """A name of a host as a pod is to be told it: one of another pod it shall not take for its."""
+    told, plain = split(call, name)
+    return plain if told is not None and told.id == pod.id else name
+
+
+async def holders(call: Call, name: str, *, node: bool = False) -> tuple[list[Pod], str]:
+    """The pods that have a compute host (or a ``node``), and its name there.
+
+    None when no pod has it, or none tells the caller. Raises Fault 503 when one that may have it
+    is away.
+    """
+    pod, plain = split(call, name)
+    if pod is not None:
+        return [pod], plain
+    if node:
+        path, query, version = "/os-hypervisors", {"hypervisor_hostname_pattern": name}, _SEARCHED
+    else:
+        path, query, version = "/os-services", {"host": name, "binary": "nova-compute"}, (2, 1)
+    request = PodRequest.of(call).get(path, urlencode(query)).at(version)
+    told = await scatter.everywhere(call, request)
+    key, field = ("hypervisors", "hypervisor_hostname") if node else ("services", "host")
+    having = [
+        answer.pod
+        for answer in told.good
+        if any(item[field] == name for item in answer.json()[key])
+    ]
+    if not having and told.away and (told.good or not told.answers):
+        raise scatter.maybe_away(told.away)
+    return having, plain
 
 
 async def holder(call: Call, name: str) -> tuple[Pod | None, str]:

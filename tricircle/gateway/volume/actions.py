@@ -13,7 +13,8 @@ from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream import host_names, lookup
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import deletion, documents
 from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.pods.errors import PodError, PodTimeout
@@ -46,7 +47,12 @@ async def act(call: Call) -> web.Response:
         return documents.shown(call, await _retyped(call, resource_id, argument.get("new_type")))
     with_it = (kind, name) == ("group", "delete") and _deletes_volumes(argument)
     below = await deletion.members(call, kind, resource_id) if with_it else []
-    answer = await lookup.ask(call, kind, resource_id)
+    request = PodRequest.of(call)
+    if isinstance(argument, dict) and isinstance(host := argument.get("host"), str) and "@" in host:
+        pod = await lookup.find(call, kind, resource_id)
+        inside = {**argument, "host": host_names.inward(call, pod, host)}
+        request = request.with_body({name: inside})
+    answer = await lookup.ask(call, kind, resource_id, request)
     if answer.ok and name in _ENDS:
         for one in ((kind, resource_id), *below):
             deletion.follow(call, *one, answer.pod)

@@ -2,6 +2,7 @@
 """One hypervisor or service: by UUID, and by number in the microversions that have those."""
 
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -24,7 +25,11 @@ async def hypervisor(call: Call) -> web.Response:
 
 async def search(call: Call) -> web.Response:
     """GET /os-hypervisors/{pattern}/search and /servers."""
-    return await lists.whole(call, _FOUND)
+    pod, plain = host_names.split(call, call.params["id"])
+    if pod is None:
+        return await lists.whole(call, _FOUND)
+    path = integer_ids.path(call, "id", quote(plain, safe=""))
+    return await lists.whole(call, _FOUND, within=pod, path=path)
 
 
 async def statistics(call: Call) -> web.Response:

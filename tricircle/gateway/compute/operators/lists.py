@@ -68,9 +68,19 @@ async def merged(call: Call) -> web.Response:
     return await whole(call, collection)
 
 
-async def whole(call: Call, collection: Collection, query: str | None = None) -> web.Response:
-    """All items of all pods, or of the one that a filter by host tells."""
-    told = await asked(call, query)
+async def whole(
+    call: Call,
+    collection: Collection,
+    query: str | None = None,
+    within: Pod | None = None,
+    path: str | None = None,
+) -> web.Response:
+    """All items of all pods, or of the one that a filter by host or ``within`` tells."""
+    if within is None:
+        told = await asked(call, query)
+    else:
+        request = PodRequest.of(call)
+        told = await scatter.gather(call, [within], request.with_path(path or request.path))
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
     found = {one.pod: items(call, collection, one) for one in told.good}

@@ -23,6 +23,7 @@ from tricircle.gateway.compute.servers import (
     consoles,
     creation,
     deletion,
+    forced_hosts,
     multiple_creation,
     zones,
 )
@@ -30,9 +31,10 @@ from tricircle.gateway.compute.servers.creation import Plan
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import cross_service_lookup, lookup, scheduling
+from tricircle.gateway.upstream import cross_service_lookup, host_names, lookup, scheduling
 from tricircle.gateway.upstream.forward import ask_any, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
+from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Group, Request
 from tricircle.scheduling.scheduler import Choice
 from tricircle.scheduling.zones import BadZone, Zone
@@ -51,7 +53,8 @@ async def create(call: Call) -> web.Response:
     group_ids = await security_group_lookup.find_all(call, wanted.security_groups)
     group = await server_groups.hinted(call, wanted.group)
     planned = await networks.plan(call, wanted.networks, group_ids)
-    choice = await candidates(call, wanted, planned, group)
+    wanted, within = await forced_hosts.resolved(call, wanted)
+    choice = await candidates(call, wanted, planned, group, within)
     for kind, needed in wanted.needs:
         if kind == "volume":
             await attach_moves.let_write(call, needed)
@@ -66,7 +69,7 @@ async def create(call: Call) -> web.Response:
         if wanted.max_count > 1 or wanted.wants_reservation:
 
             async def choose() -> Choice:
-                return await candidates(call, wanted, planned, group)
+                return await candidates(call, wanted, planned, group, within)
 
             return await multiple_creation.create(call, wanted, plans, choose)
         made = await creation.one(call, plans[0])
@@ -87,7 +90,11 @@ def answer_body(wanted: CreateRequest, made: creation.Made) -> bytes:
 
 
 async def candidates(
-    call: Call, wanted: CreateRequest, planned: list[PlannedNic], group: ServerGroup | None = None
+    call: Call,
+    wanted: CreateRequest,
+    planned: list[PlannedNic],
+    group: ServerGroup | None = None,
+    within: forced_hosts.Within = (),
 ) -> Choice:
     """The pods to try, best first. Raises Fault 400 and 503."""
     held = await cross_service_lookup.find(call, wanted.needs)
@@ -100,6 +107,7 @@ async def candidates(
         needs=wanted.needs,
         networks=tuple(nic.placement for nic in planned),
         held=tuple(held),
+        within=within,
     )
     if group is not None:
         members = await in_thread(groups_table.spread, group.id)
@@ -135,7 +143,12 @@ async def action(call: Call) -> web.Response:
         return reply(call, await lookup.ask(call, "server", server_id))
     if special := _ACTIONS.get(name):
         return await special(call, server_id, argument)
-    return await _shown(call, await lookup.ask(call, "server", server_id))
+    request = PodRequest.of(call)
+    if isinstance(argument, dict) and isinstance(host := argument.get("host"), str) and "@" in host:
+        pod = await lookup.find(call, "server", server_id)
+        inside = {**argument, "host": host_names.inward(call, pod, host)}
+        request = request.with_body({name: inside})
+    return await _shown(call, await lookup.ask(call, "server", server_id, request))
 
 
 async def _shown(call: Call, answer: PodResponse) -> web.Response:
@@ -185,19 +198,30 @@ async def _restore(call: Call, server_id: str, argument: Any) -> web.Response:
 async def _unshelve(call: Call, server_id: str, argument: Any) -> web.Response:
     """A zone or a host named for a server that lives in a pod already is one of that pod."""
     request = PodRequest.of(call)
-    if isinstance(argument, dict) and isinstance(argument.get("availability_zone"), str):
+    told = argument if isinstance(argument, dict) else {}
+    zone, host = (told.get(name) for name in ("availability_zone", "host"))
+    if isinstance(zone, str) or isinstance(host, str):
         pod = await lookup.find(call, "server", server_id)
-        try:
-            zone = Zone.parse(argument["availability_zone"])
-        except BadZone as error:
-            raise Fault(400, str(error)) from None
-        if zone.name != pod.availability_zone:
-            raise Fault(400, "The requested availability zone is not available")
-        inside = {k: v for k, v in argument.items() if k != "availability_zone"}
-        if (named := zone.toward(pod)) is not None:
-            inside["availability_zone"] = named
+        inside = dict(told)
+        if isinstance(zone, str):
+            del inside["availability_zone"]
+            if (named := _zone_in(pod, zone)) is not None:
+                inside["availability_zone"] = named
+        if isinstance(host, str):
+            inside["host"] = host_names.inward(call, pod, host)
         request = request.with_body({"unshelve": inside or None})
     return reply(call, await lookup.ask(call, "server", server_id, request))
+
+
+def _zone_in(pod: Pod, text: str) -> str | None:
+    """A zone named for what lives in a pod, in the pod's words. Raises Fault 400."""
+    try:
+        zone = Zone.parse(text)
+    except BadZone as error:
+        raise Fault(400, str(error)) from None
+    if zone.name != pod.availability_zone:
+        raise Fault(400, "The requested availability zone is not available")
+    return zone.toward(pod)
 
 
 _ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {
