@@ -14,8 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import locks, models, routings, session
+from tricircle.db import locks, models, routings, session, storage
 from tricircle.db.errors import Elsewhere, Excess, OverLimit
+from tricircle.db.fitting import fitting
 from tricircle.db.models import Allocation
 from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
@@ -36,23 +37,29 @@ class Limits:
     """What a project may use, by resource; -1 and a name left out are no limit.
 
     ``user`` are limits one user has in it beside: empty when there are none of their own.
-    ``group_members`` is how many servers in one group a user may have.
+    ``group_members`` is how many servers in one group a user may have, ``storage`` what the
+    project may use of storage.
     """
 
     project: Mapping[str, int] = dataclasses.field(default_factory=dict)
     user: Mapping[str, int] = dataclasses.field(default_factory=dict)
     group_members: int = -1
+    storage: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wish:
-    """Servers to be made, all of one size: ``vcpus`` processors and ``ram`` MB each."""
+    """Servers to be made, all of one size: ``vcpus`` processors and ``ram`` MB each.
+
+    ``volumes`` are those that the pod makes for each of them.
+    """
 
     project_id: str
     user_id: str
     vcpus: int
     ram: int
     group_id: str | None = None
+    volumes: tuple[storage.Use, ...] = ()
 
     @property
     def each(self) -> dict[str, int]:
@@ -89,35 +96,14 @@ def _reserve(
             if limit:
                 used = _used(tx, wish.project_id, user_id)
                 number = fitting(limit, used, wish.each, least, number)
+        number = storage.room(tx, wish.project_id, wish.volumes, limits.storage, least, number)
         if wish.group_id is not None:
             _check_members(tx, wish, limits.group_members, number)
         begun = list(ids[:number])
         for row_id, detail in zip(begun, details, strict=False):
             tx.add_all(_begun(row_id, wish, detail))
+            tx.add_all(storage.begun_with(row_id, wish.project_id, wish.volumes))
         return begun
-
-
-def fitting(
-    limits: Mapping[str, int], used: Mapping[str, int], each: Mapping[str, int], low: int, high: int
-) -> int:
-    """How many of ``high`` fit. Raises OverLimit when that is less than ``low``."""
-    room = high
-    for name, amount in each.items():
-        limit = limits.get(name, -1)
-        if limit >= 0 and amount > 0:
-            room = min(room, (limit - used[name]) // amount)
-    if room >= low and room > 0:
-        return room
-    asked = {name: str(amount * high) for name, amount in each.items()}
-    if "instances" in each:
-        asked["instances"] = str(low) if low == high else f"{low}-{high}"
-    raise OverLimit(
-        *(
-            Excess(name, asked[name], used[name], limits[name])
-            for name, amount in sorted(each.items())
-            if 0 <= limits.get(name, -1) < used[name] + amount * high and amount > 0
-        )
-    )
 
 
 def _check_members(tx: Session, wish: Wish, limit: int, number: int) -> None:
@@ -206,6 +192,9 @@ def confirm_in(
         gone = sa.delete(Allocation).where(Allocation.id == double)
         tx.execute(gone.execution_options(**_QUIET))
     values: dict[str, Any] = {"server_id": server_id, "pod_id": pod_id}
+    if storage.is_begun_with(tx, row_id):
+        # Which volumes its pod has made for it is seen there.
+        values["check_at"] = models.now()
     if placement is not None:
         values["placement"] = dict(placement)
     made = sa.update(Allocation).where(Allocation.id == row_id).values(**values)
@@ -217,15 +206,21 @@ def give_back(row_id: str) -> None:
     """A server was not made; harmless when it was, or when it is given back already."""
     with session.write() as tx:
         query = sa.delete(Allocation).where(Allocation.id == row_id, Allocation.server_id.is_(None))
-        tx.execute(query.execution_options(**_QUIET))
+        given_back: Any = tx.execute(query.execution_options(**_QUIET))
+        if given_back.rowcount:
+            storage.ended_with(tx, [row_id])
 
 
 @retried
 def gone(server_ids: Collection[str]) -> None:
     """Servers are no more; harmless for those that are not known."""
     with session.write() as tx:
-        query = sa.delete(Allocation).where(Allocation.server_id.in_(server_ids))
-        tx.execute(query.execution_options(**_QUIET))
+        query = sa.select(Allocation.id).where(Allocation.server_id.in_(server_ids))
+        rows = tx.scalars(query).all()
+        if rows:
+            storage.ended_with(tx, rows)
+            ended = sa.delete(Allocation).where(Allocation.id.in_(rows))
+            tx.execute(ended.execution_options(**_QUIET))
 
 
 def get(server_id: str) -> Allocation | None:

@@ -251,7 +251,9 @@ class StorageAllocation(Base):
     """What one volume, snapshot, backup or group of volumes uses of its project's quota.
 
     ``resource_id`` is None while it is being made; ``volume_type`` is a name. ``changed_at`` is
-    when it was last changed here: what was seen in a pod before is old.
+    when it was last changed here: what was seen in a pod before is old. ``made_with`` is the
+    allocation of the server that its pod makes it with, ``check_at`` when xjob is to look whether
+    it is still there (None: when it next looks at all).
     """
 
     __tablename__ = "storage_allocations"
@@ -263,6 +265,8 @@ class StorageAllocation(Base):
     pod_id: Mapped[str | None] = mapped_column(sa.String(36), index=True)
     gigabytes: Mapped[int] = mapped_column(default=0)
     volume_type: Mapped[str | None] = mapped_column(sa.String(255))
+    made_with: Mapped[str | None] = mapped_column(sa.String(36), index=True)
+    check_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp, index=True)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, index=True)
     changed_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 

@@ -7,14 +7,14 @@ lock: so two requests at once cannot pass a limit together. What was never confi
 
 import dataclasses
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from tricircle.db import locks, models, routings, session
-from tricircle.db.allocations import fitting
+from tricircle.db.fitting import fitting
 from tricircle.db.models import StorageAllocation
 from tricircle.db.transaction import retried, retried_if_overtaken
 
@@ -50,6 +50,112 @@ class Use:
             if self.volume_type and name in BY_TYPE
         }
         return plain | typed
+
+
+def room(
+    tx: Session,
+    project_id: str,
+    each: Sequence[Use],
+    limits: Mapping[str, int],
+    low: int,
+    high: int,
+) -> int:
+    """How many of ``high`` things fit that use all of ``each``. Raises OverLimit when that is less
+    than ``low``. The caller holds the project's lock."""
+    if not each:
+        return high
+    total: dict[str, int] = {}
+    for use in each:
+        for name, amount in use.amounts().items():
+            total[name] = total.get(name, 0) + amount
+    used = {**dict.fromkeys(total, 0), **_used(tx, project_id)}
+    return fitting(limits, used, total, low, high)
+
+
+def begun_with(owner: str, project_id: str, uses: Sequence[Use]) -> list[StorageAllocation]:
+    """Rows of things that a pod is to make together with what ``owner`` is the allocation of."""
+    return [
+        _Row(
+            resource_type=use.kind,
+            project_id=project_id,
+            gigabytes=use.gigabytes,
+            volume_type=use.volume_type,
+            made_with=owner,
+        )
+        for use in uses
+    ]
+
+
+@retried_if_overtaken
+def begin_with(
+    owner: str, project_id: str, uses: Sequence[Use], limits: Mapping[str, int], ids: Sequence[str]
+) -> None:
+    """Set aside what a pod is to make of what a server has, in rows with these ``ids``.
+
+    Raises OverLimit.
+    """
+    with session.write() as tx:
+        locks.take(tx, project_id)
+        if tx.get(_Row, ids[0]) is not None:  # made by an earlier try whose answer was lost
+            return
+        room(tx, project_id, uses, limits, 1, 1)
+        for row_id, row in zip(ids, begun_with(owner, project_id, uses), strict=True):
+            row.id = row_id
+            tx.add(row)
+
+
+def is_begun_with(tx: Session, owner: str) -> bool:
+    query = sa.select(_Row.id).where(_Row.made_with == owner, _Row.resource_id.is_(None)).limit(1)
+    return tx.scalar(query) is not None
+
+
+def ended_with(tx: Session, owners: Sequence[str]) -> None:
+    """Servers are no more: what was to be made with them is not, what was made may go as well."""
+    theirs = _Row.made_with.in_(owners)
+    begun = sa.delete(_Row).where(theirs, _Row.resource_id.is_(None))
+    tx.execute(begun.execution_options(**_QUIET))
+    made = sa.update(_Row).where(theirs).values(made_with=None, check_at=models.now())
+    tx.execute(made.execution_options(**_QUIET))
+
+
+def begun(owner: str) -> set[str]:
+    """The kinds of what is yet to be made together with a server."""
+    query = sa.select(_Row.resource_type).where(_Row.made_with == owner, _Row.resource_id.is_(None))
+    with session.read() as tx:
+        return set(tx.scalars(query))
+
+
+@retried_if_overtaken
+def made_with(owner: str, pod_id: str, made: Mapping[str, tuple[Use, str]]) -> None:
+    """What a pod has made together with a server: {id: (what it uses, its project)}.
+
+    It stands for what was set aside for it.
+    """
+    with session.write() as tx:
+        begun = sa.delete(_Row).where(_Row.made_with == owner, _Row.resource_id.is_(None))
+        tx.execute(begun.execution_options(**_QUIET))
+        for resource_id, (use, project_id) in made.items():
+            learn_in(tx, use, resource_id, project_id, pod_id)
+            theirs = sa.update(_Row).where(*_is(use.kind, resource_id)).values(made_with=owner)
+            tx.execute(theirs.execution_options(**_QUIET))
+
+
+def due(pod_id: str, limit: int) -> list[StorageAllocation]:
+    """Things of a pod that are to be looked at now."""
+    query = sa.select(_Row).where(
+        _Row.pod_id == pod_id, _Row.resource_id.is_not(None), _Row.check_at <= models.now()
+    )
+    with session.read() as tx:
+        return list(tx.scalars(query.order_by(_Row.check_at).limit(limit)))
+
+
+@retried
+def look(row_id: str, check_in: float | None) -> None:
+    """A thing is to be looked at again in so many seconds; None: it is as it is."""
+    moment = None if check_in is None else models.now() + datetime.timedelta(seconds=check_in)
+    query = sa.update(_Row).where(_Row.id == row_id).values(check_at=moment)
+    with session.write() as tx:
+        tx.execute(query.execution_options(**_QUIET))
 
 
 def reserve(project_id: str, use: Use, limits: Mapping[str, int]) -> str:
@@ -107,9 +213,15 @@ def give_back(row_id: str) -> None:
 
 @retried
 def sweep(older_than: float) -> None:
-    """Give back what was set aside so many seconds ago and came to nothing."""
+    """Give back what was set aside so many seconds ago and came to nothing.
+
+    What a pod is to make with a server is set aside for as long as the server is there.
+    """
     before = models.now() - datetime.timedelta(seconds=older_than)
-    query = sa.delete(_Row).where(_Row.resource_id.is_(None), _Row.created_at < before)
+    servers = sa.select(models.Allocation.id).where(models.Allocation.id == _Row.made_with)
+    query = sa.delete(_Row).where(
+        _Row.resource_id.is_(None), _Row.created_at < before, ~servers.exists()
+    )
     with session.write() as tx:
         tx.execute(query.execution_options(**_QUIET))
 

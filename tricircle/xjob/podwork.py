@@ -49,8 +49,8 @@ class PodWork:
         self._server_groups = ServerGroups(runtime.identity)
         self._backup_copies = BackupCopies(runtime.identity)
         self._moves = Moves(runtime.identity, runtime.registry)
-        self._usage = Usage(runtime.identity)
         self._storage = Storage(runtime.identity)
+        self._usage = Usage(runtime.identity, self._storage)
         self._hosts = Hosts(runtime.identity)
         self._audit = Audit(runtime.engine.queue, ADAPTERS)
         self._endpoints = EndpointWatch()
@@ -200,6 +200,7 @@ class PodWork:
     def _look_at_usage(self) -> None:
         if (pod := self._pod()) is not None:
             self._usage.run(pod)
+            self._storage.run(pod)
 
     def _audit_usage(self) -> None:
         if (pod := self._pod()) is None:

@@ -3,10 +3,11 @@
 
 The gateway writes down what it makes, extends and ends. Now and then all of a pod is looked
 through: what was made, grown or deleted behind our back (Nova makes volumes in its own pod), or
-was there before us, is learned. While a pod is away what was known of it holds.
+was there before us, is learned. While a pod is away what was known of it holds. What a pod makes
+together with a server, and what goes with one, is looked at by itself: there it matters at once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -18,7 +19,8 @@ from tricircle.db.storage import Use
 from tricircle.pods import rights
 from tricircle.pods.definitions import Target
 from tricircle.pods.document import pages
-from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.errors import PodError
+from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
@@ -26,6 +28,10 @@ LOG = logging.getLogger(__name__)
 _PAGE = 1000
 # What was set aside is given back after this many times as long as a create may take.
 _PATIENCE = 10
+_BATCH = 100
+_AGAIN = 5.0
+# A volume on its way out, or one that a server which is gone still holds.
+_GOING = ("deleting", "detaching", "in-use")
 
 
 class _Kind(NamedTuple):
@@ -50,6 +56,48 @@ class Storage:
     def __init__(self, identity: ServiceIdentity) -> None:
         self._identity = identity
 
+    def run(self, pod: Pod) -> int:
+        """Look at what of a pod's storage is due; how much."""
+        due = storage.due(pod.id, _BATCH) if pod.has("volume") else []
+        if due:
+            target = self._target(pod)
+            try:
+                for row in due:
+                    _look(target, row)
+            except (PodError, KeystoneFailed) as error:
+                what = (pod.region_name, error)
+                LOG.info("What storage of pod %s uses is not known yet: %s", *what)
+        return len(due)
+
+    def made_with(self, pod: Pod, owner: str, volume_ids: Collection[str]) -> None:
+        """A server has these volumes by now: they, and what snapshots of them were made, stand for
+        what was set aside with its allocation ``owner``. Raises PodError, KeystoneFailed.
+        """
+        kinds = storage.begun(owner)
+        if not kinds:
+            return
+        target, version = self._target(pod), _text(_owner_since(pod))
+        made: dict[str, tuple[Use, str]] = {}
+        for volume_id in volume_ids:
+            found = target.ask("GET", f"/volumes/{volume_id}", version, missing=True)
+            volume = found and found["volume"]
+            if not volume:
+                continue
+            if "volume" in kinds:
+                made[target.outside(volume_id)] = _told("volume", volume, volume.get("volume_type"))
+            if "snapshot" in kinds:
+                query = urlencode({"all_tenants": 1, "volume_id": volume_id})
+                path = f"/snapshots/detail?{query}"
+                for one in target.ask("GET", path, version)["snapshots"]:
+                    made[target.outside(one["id"])] = _told(
+                        "snapshot", one, volume.get("volume_type")
+                    )
+        storage.made_with(owner, pod.id, made)
+
+    def _target(self, pod: Pod) -> Target:
+        names = definitions.names((moves.KIND,), pod.id).get(pod.id)
+        return Target(pod, self._identity.adapter(pod, rights.STORAGE_USED), "volume", names)
+
     def audit(self, pod: Pod) -> int:
         """Hold all of a pod's storage against what is written down; how much was not right.
 
@@ -58,14 +106,35 @@ class Storage:
         storage.sweep(_PATIENCE * CONF.gateway.request_deadline)
         if not pod.has("volume"):
             return 0
-        names = definitions.names((moves.KIND,), pod.id).get(pod.id)
-        target = Target(pod, self._identity.adapter(pod, rights.STORAGE_USED), "volume", names)
+        target = self._target(pod)
         types: dict[str, str | None] = {}
         wrong = sum(_look_through(target, pod, kind, types) for kind in _KINDS)
         if wrong:
             what = (wrong, pod.region_name)
             LOG.info("What %d volumes, snapshots, … of pod %s use is put right", *what)
         return wrong
+
+
+def _look(target: Target, row: models.StorageAllocation) -> None:
+    """Whether a thing is there still."""
+    kind, known_as = row.resource_type, str(row.resource_id)
+    path = f"{_KINDS[kind].path}/{target.inside(known_as)}"
+    found = target.ask("GET", path, _text(_owner_since(target.pod)), missing=True)
+    if found is None:
+        storage.gone(kind, [known_as])
+    else:
+        going = found[kind].get("status") in _GOING
+        storage.look(row.id, _AGAIN if going else None)
+
+
+def _owner_since(pod: Pod) -> tuple[int, int]:
+    """A microversion at which volumes and snapshots show whose they are."""
+    return min(_KINDS["volume"].version, pod.newest("volume", unknown=(3, 0)))
+
+
+def _told(kind: str, shown: dict[str, Any], by_type: str | None) -> tuple[Use, str]:
+    """What a thing uses, and whose it is."""
+    return Use(kind, int(shown.get("size") or 0), by_type), str(shown[_KINDS[kind].owner])
 
 
 def _look_through(target: Target, pod: Pod, kind: str, types: dict[str, str | None]) -> int:

@@ -24,6 +24,7 @@ from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
+from tricircle.xjob.storage import Storage
 
 LOG = logging.getLogger(__name__)
 
@@ -33,14 +34,15 @@ _GROUPS_VERSION = "2.13"
 _PAGE = 1000
 _BATCH = 100
 _AGAIN = 5.0
+_VOLUMES = "os-extended-volumes:volumes_attached"
 _SOFT_DELETED = "SOFT_DELETED"
 
 
 class Usage:
     """Looks at the servers of pods. All blocks."""
 
-    def __init__(self, identity: ServiceIdentity) -> None:
-        self._identity = identity
+    def __init__(self, identity: ServiceIdentity, storage: Storage) -> None:
+        self._identity, self._storage = identity, storage
 
     def run(self, pod: Pod) -> int:
         """Look at the servers of a pod that are due; how many."""
@@ -107,6 +109,8 @@ class Usage:
             # On its way: what was set aside for it holds.
             allocations.learn(str(row.server_id), pod.id, {}, _AGAIN, was=row.check_at)
         else:
+            volumes = [one["id"] for one in server.get(_VOLUMES) or ()]
+            self._storage.made_with(pod, row.id, volumes)
             allocations.learn(str(row.server_id), pod.id, _use(server), was=row.check_at)
 
     def _target(self, pod: Pod) -> Target:

@@ -44,6 +44,10 @@ class Volumes(Images):
         """A volume made behind everybody's back."""
         return self._volume(*self.owner(user), name=name, **values)
 
+    def put_volume(self, project: str, user: str, **values: Any) -> Object:
+        """As Nova has one made on a user's behalf."""
+        return self._volume(project, user, name="", **values)
+
     def add_snapshot(self, volume: Object, name: str = "s", **values: Any) -> Object:
         return self._snapshot(volume, name=name, **values)
 

@@ -125,6 +125,9 @@ class ServerActions(ServerDocuments):
     def _act_createImage(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
         image_id = new_id()
         self.images[image_id] = {"id": image_id, "name": argument["name"]}
+        if not server.image_id:
+            for volume in self.attached(server).values():
+                self.cinder.add_snapshot(volume)
         if exchange.version >= (2, 45):
             return reply({"image_id": image_id}, 202)
         return reply(None, 202, Location=f"{self.url}/images/{image_id}")

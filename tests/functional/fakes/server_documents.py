@@ -55,7 +55,9 @@ class ServerDocuments(ServerSecurityGroups):
             "OS-SRV-USG:terminated_at": None,
             "config_drive": server.config_drive,
             "key_name": server.key_name,
-            "os-extended-volumes:volumes_attached": [],
+            "os-extended-volumes:volumes_attached": [
+                {"id": volume["id"]} for volume in self.attached(server).values()
+            ],
         }
         groups = sorted({group["name"] for group in self.security_groups_of(server)})
         if groups:

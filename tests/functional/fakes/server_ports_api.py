@@ -90,6 +90,12 @@ class ServerPorts(ServerStore):
     def remove_server(self, server: Server) -> None:
         for port in self.neutron.ports(device_id=server.id):
             self._unplug(server, port)
+        for attachment_id, volume in self.attached(server).items():
+            del self.cinder.items["attachment"][attachment_id]
+            if volume["id"] in server.own_volumes:
+                del self.cinder.items["volume"][volume["id"]]
+            else:
+                volume["status"] = "available"
         server.deleted, server.status, server.updated = True, "DELETED", utc_now()
 
     # -- addresses ---------------------------------------------------------------------------

@@ -56,6 +56,8 @@ class Server:
     reservation_id: str = ""
     fault: Object | None = None
     actions: list[Object] = dataclasses.field(default_factory=list)
+    #: volumes made for it that go with it
+    own_volumes: set[str] = dataclasses.field(default_factory=set)
     own_ports: set[str] = dataclasses.field(default_factory=set)
     port_tags: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -70,6 +72,18 @@ class ServerStore(FakeService):
     keystone: Keystone
     flavors: dict[str, Object]
     zone: str
+    #: the pod's Cinder
+    cinder: Any = None
+
+    def attached(self, server: Server) -> dict[str, Object]:
+        """{attachment id: volume} of a server."""
+        if self.cinder is None:
+            return {}
+        return {
+            one["id"]: self.cinder.items["volume"][one["volume_id"]]
+            for one in self.cinder.items["attachment"].values()
+            if one["instance"] == server.id and one["volume_id"] in self.cinder.items["volume"]
+        }
 
     def prepare_servers(self) -> None:
         self.servers: dict[str, Server] = {}

@@ -148,7 +148,24 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
                 "message": "No valid host was found. There are not enough hosts available.",
             }
             return
+        self._make_volumes(server)
         server.status, server.launched = "ACTIVE", utc_now()
+
+    def _make_volumes(self, server: Server) -> None:
+        """In the Cinder of the same cloud, once the server has a host."""
+        for device in server.request["server"].get("block_device_mapping_v2", ()):
+            if device.get("source_type") == "volume" or device["destination_type"] != "volume":
+                continue
+            volume = self.cinder.put_volume(
+                server.project_id,
+                server.user_id,
+                size=int(device["volume_size"]),
+                status="in-use",
+                snapshot_id=device.get("uuid") if device["source_type"] == "snapshot" else None,
+            )
+            self.cinder.add_attachment(volume, server.id, status="attached")
+            if device.get("delete_on_termination"):
+                server.own_volumes.add(volume["id"])
 
     @route("GET", "/servers/{server_id}")
     def show_server(self, exchange: Exchange, server_id: str) -> web.Response:

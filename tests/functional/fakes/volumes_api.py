@@ -16,9 +16,6 @@ LAST = (2, 35)
 class Volumes(ServerStore):
     """Mixed into Nova. ``stored`` is {volume or snapshot: {id: item}}."""
 
-    #: the pod's Cinder
-    cinder: Any = None
-
     def prepare_volumes(self) -> None:
         self.stored: dict[str, dict[str, Object]] = {"volume": {}, "snapshot": {}}
 

@@ -36,11 +36,21 @@ class NetworkWish:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class NewVolume:
+    """A volume that the pod is to make for the server: its size in GB and type, where they are
+    named, and the snapshot it is made of."""
+
+    gigabytes: int | None = None
+    volume_type: str | None = None
+    snapshot_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class CreateRequest:
     """``body`` is the client's; ``networks`` is None when nothing was said, AUTO, NONE or wishes.
 
     ``needs`` are (resource type, id) of what must be in the same pod as the server, ``group`` is
-    the id of the server group it is to be in.
+    the id of the server group it is to be in, ``volumes_made`` those that are made with it.
     """
 
     body: dict[str, Any]
@@ -53,6 +63,7 @@ class CreateRequest:
     wants_reservation: bool
     needs: tuple[tuple[str, str], ...]
     group: str | None = None
+    volumes_made: tuple[NewVolume, ...] = ()
 
     @property
     def server(self) -> dict[str, Any]:
@@ -99,6 +110,7 @@ def parse(body: Any, version: Version) -> CreateRequest:
         wants_reservation=_is_true(server.get("return_reservation_id")),
         needs=tuple(dict.fromkeys(_needs(body, server))),
         group=_group(body),
+        volumes_made=tuple(_volumes_made(server)),
     )
 
 
@@ -197,6 +209,25 @@ def _needs(body: dict[str, Any], server: dict[str, Any]) -> Iterable[tuple[str, 
             yield from _needed(device, {"uuid": device["source_type"]})
     for hints in _dicts([body.get(name) for name in _HINTS]):
         yield from _needed(hints, {"same_host": "server"})
+
+
+def _volumes_made(server: dict[str, Any]) -> Iterable[NewVolume]:
+    """Sizes and types that are none are for a pod to refuse."""
+    for device in _dicts(server.get("block_device_mapping")):
+        if _said(device.get("snapshot_id")) and not _said(device.get("volume_id")):
+            size = bounds.whole(device.get("volume_size"), bounds.STORED)
+            yield NewVolume(size, None, _said(device.get("snapshot_id")))
+    for device in _dicts(server.get("block_device_mapping_v2")):
+        source = device.get("source_type")
+        makes = source in ("blank", "image", "snapshot")
+        if makes and device.get("destination_type") == "volume" and not device.get("no_device"):
+            size = bounds.whole(device.get("volume_size"), bounds.STORED)
+            snapshot = _said(device.get("uuid")) if source == "snapshot" else None
+            yield NewVolume(size, _said(device.get("volume_type")), snapshot)
+
+
+def _said(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _group(body: dict[str, Any]) -> str | None:

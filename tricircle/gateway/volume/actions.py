@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tricircle.db import storage
 from tricircle.db.errors import OverLimit
-from tricircle.gateway import attach_moves
+from tricircle.gateway import attach_moves, storage_limits
 from tricircle.gateway.call import Call
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
@@ -66,7 +66,7 @@ async def _extended(call: Call, volume_id: str, size: Any) -> PodResponse:
         row = await in_thread(storage.get, "volume", volume_id)
         if row is not None and wanted > row.gigabytes:
             await project_quota.check_size(row.project_id, wanted)
-            limits = await project_quota.of_project(row.project_id)
+            limits = await storage_limits.of_project(row.project_id)
             try:
                 was = await in_thread(storage.grow, volume_id, wanted, limits)
             except OverLimit as error:
@@ -89,9 +89,10 @@ async def _retyped(call: Call, volume_id: str, wanted: Any) -> PodResponse:
     row = await in_thread(storage.get, "volume", volume_id)
     if row is None or not isinstance(wanted, str) or not wanted:
         return await lookup.ask(call, "volume", volume_id)
-    limits = await project_quota.of_project(row.project_id)
+    limits = await storage_limits.of_project(row.project_id)
     try:
-        await in_thread(storage.retype, volume_id, await usage.type_name(call, wanted), limits)
+        named = await storage_limits.type_name(call.context.project_id, wanted)
+        await in_thread(storage.retype, volume_id, named, limits)
     except OverLimit as error:
         raise project_quota.too_much(error) from None
     done = False

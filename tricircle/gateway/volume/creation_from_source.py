@@ -12,7 +12,7 @@ from oslo_log import log as logging
 from tricircle.db import routings, storage
 from tricircle.db.errors import OverLimit
 from tricircle.db.storage import COUNTS, Use
-from tricircle.gateway import attach_moves
+from tricircle.gateway import attach_moves, storage_limits
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -174,7 +174,7 @@ async def _taken(call: Call, project: str) -> tuple[str | None, str | None]:
     if not isinstance(volume, str):
         return None, None
     try:
-        limits = await project_quota.of_project(project)
+        limits = await storage_limits.of_project(project)
         return volume, await in_thread(storage.hand_over, volume, project, limits)
     except OverLimit as error:
         raise project_quota.too_much(error) from None

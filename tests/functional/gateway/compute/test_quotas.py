@@ -13,6 +13,7 @@ from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.conf import CONF
 from tricircle.db import allocations, creations
 from tricircle.pods.errors import PodError
+from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
 
 FILES = {"injected_files", "injected_file_content_bytes", "injected_file_path_bytes"}
@@ -49,7 +50,7 @@ async def used(gateway: Gateway) -> dict[str, int]:
 
 
 async def audit(gateway: Gateway) -> None:
-    worker = Usage(gateway.services.identity)
+    worker = Usage(gateway.services.identity, Storage(gateway.services.identity))
     for pod in gateway.services.answering():
         with contextlib.suppress(PodError):  # it is away
             await asyncio.to_thread(worker.audit, pod)
@@ -60,7 +61,9 @@ async def look(gateway: Gateway) -> None:
     for pod in gateway.services.answering():
         for row in await asyncio.to_thread(allocations.in_pod, pod.id):
             await asyncio.to_thread(allocations.look, row, -1)
-        await asyncio.to_thread(Usage(gateway.services.identity).run, pod)
+        await asyncio.to_thread(
+            Usage(gateway.services.identity, Storage(gateway.services.identity)).run, pod
+        )
 
 
 def untouched(cloud: Cloud) -> bool:
@@ -411,7 +414,7 @@ async def test_who_may_make_no_key_of_anothers_uses_up_no_limit(
     gateway: Gateway, cloud: Cloud
 ) -> None:
     (await limit(gateway, key_pairs=1)).ok(200)
-    slow = cloud.pods["pod1"].nova.fail(Kind.SLOW, "POST", "/os-keypairs", times=1)
+    slow = cloud.pods["pod1"].nova.fail(Kind.SLOW, "POST", "/os-keypairs", times=1, seconds=2)
     key = {"name": "k", "type": "ssh", "public_key": "ssh-rsa AA"}
     theirs = {"keypair": {**key, "user_id": cloud.keystone.users["member"].id}}
     asked = gateway.post("/os-keypairs", theirs, user="other", version="2.90")

@@ -17,6 +17,7 @@ from tricircle.pods import markers
 from tricircle.pods import server_groups as pod_groups
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.server_groups import ServerGroups
+from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
 
 RULES = {"max_server_per_host": 2}
@@ -388,7 +389,7 @@ async def test_a_group_that_somebody_else_named_so_is_not_ours(
     nova.server_groups[evil.id] = evil
     pod = next(pod for pod in gateway.services.answering() if pod.region_name == "pod1")
     await asyncio.to_thread(table.want, kept, pod.id)
-    usage = Usage(gateway.services.identity)
+    usage = Usage(gateway.services.identity, Storage(gateway.services.identity))
     for _ in range(2):
         await tidy(gateway)
         await asyncio.to_thread(usage.audit, pod)

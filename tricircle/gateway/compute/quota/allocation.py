@@ -2,17 +2,21 @@
 """Set aside what new servers will use of their project's quota, before any pod is asked."""
 
 import base64
-from collections.abc import Mapping, Sequence
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from tricircle.db import allocations, definitions, models
+from tricircle.db import allocations, definitions, models, storage
 from tricircle.db.allocations import Wish
 from tricircle.db.errors import Excess, OverLimit
+from tricircle.db.storage import Use
+from tricircle.gateway import storage_limits
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.networking.networks import PlannedNic
 from tricircle.gateway.compute.quota import project_quota
-from tricircle.gateway.compute.server_request import CreateRequest
+from tricircle.gateway.compute.server_request import CreateRequest, NewVolume
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -33,8 +37,13 @@ async def reserve(
     """
     context = call.context
     cores, ram = await size(call, str(wanted.server.get("flavorRef", "")))
-    wish = Wish(context.project_id, context.user_id, cores, ram, group)
+    volumes = tuple([await _volume(call, device) for device in wanted.volumes_made])
+    wish = Wish(context.project_id, context.user_id, cores, ram, group, volumes)
     held = await project_quota.held(call, context.project_id, context.user_id)
+    limits = held.servers
+    if volumes:
+        most = await storage_limits.of_project(context.project_id)
+        limits = dataclasses.replace(limits, storage=most)
     _check_parts(wanted, held.all)
     began = models.now().isoformat()
     brought = [nic.port["id"] for nic in planned if nic.port is not None]
@@ -43,9 +52,23 @@ async def reserve(
         for index in range(wanted.max_count)
     ]
     try:
-        return await in_thread(allocations.reserve, wish, held.servers, details, wanted.min_count)
+        return await in_thread(allocations.reserve, wish, limits, details, wanted.min_count)
     except OverLimit as error:
         raise too_much(error, context.project_id) from None
+
+
+async def _volume(call: Call, device: NewVolume) -> Use:
+    """What a volume uses that the pod makes for a server.
+
+    One of a snapshot has the snapshot's size and type where the request names none.
+    """
+    size, named = device.gigabytes, device.volume_type
+    if device.snapshot_id is not None:
+        row = await in_thread(storage.get, "snapshot", device.snapshot_id)
+        if row is not None:
+            return Use("volume", size or row.gigabytes, row.volume_type)
+    project = call.context.project_id
+    return Use("volume", size or 0, await storage_limits.type_name(project, named))
 
 
 def _check_parts(wanted: CreateRequest, limits: Mapping[str, int]) -> None:
@@ -112,6 +135,35 @@ async def restore(call: Call, server_id: str) -> None:
         raise too_much(error, row.project_id) from None
 
 
+@contextlib.asynccontextmanager
+async def snapshots(call: Call, server_id: str, volumes: Sequence[str]) -> AsyncIterator[None]:
+    """Snapshots of a server's volumes are to be made: they are set aside, and given back when that
+    fails. Raises Fault 403.
+    """
+    row = await in_thread(allocations.get, server_id)
+    if row is None or not volumes:
+        yield
+        return
+    known = [await in_thread(storage.get, "volume", volume_id) for volume_id in volumes]
+    uses = [
+        Use("snapshot", one.gigabytes if one else 0, one.volume_type if one else None)
+        for one in known
+    ]
+    project, ids = call.context.project_id, [models.new_id() for _ in uses]
+    limits = await storage_limits.of_project(project)
+    try:
+        await in_thread(storage.begin_with, row.id, project, uses, limits, ids)
+    except OverLimit as error:
+        raise too_much(error, project) from None
+    try:
+        yield
+    except BaseException:
+        for one in ids:
+            await in_thread(storage.give_back, one)
+        raise
+    await look_soon(server_id)
+
+
 async def size(call: Call, reference: str) -> tuple[int, int]:
     """The processors and MB of a flavor; nothing of one that is not found: a pod says so."""
     flavor_id = reference.rpartition("/")[2]
@@ -135,8 +187,10 @@ def _amount(told: Any) -> int:
 
 
 def too_much(error: OverLimit, project_id: str) -> Fault:
-    """Nova's words for what is over a limit."""
+    """Nova's words for what is over a limit; of volumes made with a server, Cinder's."""
     excess = error.excess
+    if storage_limits.concerns(error):
+        return Fault(403, storage_limits.words(error))
     if any(one.resource == "server_group_members" for one in excess):
         return Fault(403, "Quota exceeded, too many servers in group")
     if project_quota.unified():

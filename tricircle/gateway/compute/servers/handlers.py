@@ -42,6 +42,7 @@ from tricircle.scheduling.zones import BadZone, Zone
 # Nova's proxies for addresses end here.
 _ADDRESS_ACTIONS = ("addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp")
 _ADDRESSES_END = (2, 44)
+_VOLUMES = "os-extended-volumes:volumes_attached"
 
 
 async def create(call: Call) -> web.Response:
@@ -190,6 +191,25 @@ async def _resized(call: Call, server_id: str, argument: Any) -> web.Response:
         await allocation.look_soon(server_id)
 
 
+async def _create_image(call: Call, server_id: str, argument: Any) -> web.Response:
+    """Of a server that has no image of its own, the pod makes snapshots of its volumes."""
+    wanted = PodRequest.of(call).get(f"/servers/{server_id}")
+    shown = await lookup.ask(call, "server", server_id, wanted)
+    if not shown.ok:
+        return reply(call, shown)
+    server = shown.json()["server"]
+    of_volumes = not server.get("image")
+    volumes = [one["id"] for one in server.get(_VOLUMES) or ()] if of_volumes else []
+    try:
+        async with allocation.snapshots(call, server_id, volumes):
+            answer = await lookup.ask(call, "server", server_id)
+            if not answer.ok:
+                raise creation.Refused(answer)
+    except creation.Refused as error:
+        return reply(call, error.answer)
+    return reply(call, answer)
+
+
 async def _restore(call: Call, server_id: str, argument: Any) -> web.Response:
     await allocation.restore(call, server_id)
     return await _resized(call, server_id, argument)
@@ -232,6 +252,7 @@ _ACTIONS: dict[str, Callable[[Call, str, Any], Awaitable[web.Response]]] = {
     "addSecurityGroup": security_groups.add,
     "removeSecurityGroup": security_groups.remove,
     "forceDelete": _force_delete,
+    "createImage": _create_image,
     "unshelve": _unshelve,
     "resize": _resize,
     "confirmResize": _resized,

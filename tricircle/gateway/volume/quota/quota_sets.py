@@ -13,7 +13,7 @@ from aiohttp import web
 
 from tricircle.db import quotas as table
 from tricircle.db import storage
-from tricircle.gateway import parameters
+from tricircle.gateway import parameters, storage_limits
 from tricircle.gateway.call import Call
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
@@ -21,7 +21,6 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.gateway.volume.quota import project_quota
 
 _SET, _CLASS = "quota_set", "quota_class_set"
 # What a body may have that is no limit.
@@ -46,18 +45,18 @@ async def show(call: Call) -> web.Response:
     """GET /os-quota-sets/{id}, with what is used where that is asked for."""
     project = call.params["id"]
     return await _told(
-        call, await project_quota.of_project(project), await in_thread(storage.used, project)
+        call, await storage_limits.of_project(project), await in_thread(storage.used, project)
     )
 
 
 async def defaults(call: Call) -> web.Response:
     """GET /os-quota-sets/{id}/defaults."""
-    return await _told(call, await project_quota.of_class(table.DEFAULT))
+    return await _told(call, await storage_limits.of_class(table.DEFAULT))
 
 
 async def show_class(call: Call) -> web.Response:
     """GET /os-quota-class-sets/{id}."""
-    return await _told(call, await project_quota.of_class(call.params["id"]))
+    return await _told(call, await storage_limits.of_class(call.params["id"]))
 
 
 async def update(call: Call) -> web.Response:
@@ -67,7 +66,7 @@ async def update(call: Call) -> web.Response:
 
     def check(limits: Mapping[str, int]) -> None:
         for name, limit in limits.items():
-            if limit != -1 and name != project_quota.PER_VOLUME and limit < used.get(name, 0):
+            if limit != -1 and name != storage_limits.PER_VOLUME and limit < used.get(name, 0):
                 raise Fault(
                     400,
                     f"Quota {name} limit must be equal or greater than existing resources. "
@@ -79,7 +78,7 @@ async def update(call: Call) -> web.Response:
         return reply(call, judged)
     check(limits)
     await in_thread(table.put, table.PROJECT, project, limits)
-    return _with(call, judged, await project_quota.of_project(project), used)
+    return _with(call, judged, await storage_limits.of_project(project), used)
 
 
 async def update_class(call: Call) -> web.Response:
@@ -89,7 +88,7 @@ async def update_class(call: Call) -> web.Response:
         return reply(call, judged)
     name = call.params["id"]
     await in_thread(table.put, table.CLASS, name, limits)
-    return _with(call, judged, await project_quota.of_class(name), {})
+    return _with(call, judged, await storage_limits.of_class(name), {})
 
 
 async def delete(call: Call) -> web.Response:
@@ -101,7 +100,7 @@ async def delete(call: Call) -> web.Response:
             table.delete,
             table.PROJECT,
             call.params["id"],
-            names=(*storage.RESOURCES, project_quota.PER_VOLUME),
+            names=(*storage.RESOURCES, storage_limits.PER_VOLUME),
             families=storage.BY_TYPE,
         )
     return reply(call, judged)
@@ -118,7 +117,7 @@ async def show_limits(call: Call) -> web.Response:
         project = next((value for one in told if (value := one.of(call)) is not None), project)
     document = answer.json()
     absolute = document["limits"]["absolute"]
-    limits, used = await project_quota.of_project(project), await in_thread(storage.used, project)
+    limits, used = await storage_limits.of_project(project), await in_thread(storage.used, project)
     for names, values in ((_LIMITS, limits), (_USED, used)):
         absolute.update({shown: values[ours] for shown, ours in names.items() if shown in absolute})
     return reply(call, answer, body=orjson.dumps(document))

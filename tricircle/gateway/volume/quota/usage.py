@@ -3,16 +3,14 @@
 
 from typing import Any
 
-from tricircle.db import definitions
 from tricircle.db.storage import BY_TYPE, COUNTS, Use
+from tricircle.gateway import storage_limits
 from tricircle.gateway.call import Call
 from tricircle.gateway.http import bounds
-from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import ask_any
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.gateway.volume.quota import project_quota
 from tricircle.gateway.volume.request import CreateRequest
 
 # What a volume has the size of, when none is named.
@@ -32,7 +30,9 @@ async def of_request(call: Call, wanted: CreateRequest) -> Use:
             source = await document(call, need, resource_id)
             size = source.get("size")
             kind = kind or source.get("volume_type")
-    named = await type_name(call, kind if isinstance(kind, str) else None)
+    named = await storage_limits.type_name(
+        call.context.project_id, kind if isinstance(kind, str) else None
+    )
     named = named or await _default_type(call)
     return Use("volume", _number(size), named)
 
@@ -62,18 +62,9 @@ def told(kind: str, answer: PodResponse, expected: Use) -> Use:
     return Use(kind, expected.gigabytes if size is None else _number(size), by_type)
 
 
-async def type_name(call: Call, named: str | None) -> str | None:
-    """The name of the volume type that is meant, or that the project's volumes get by default."""
-    if named is None:
-        default = await in_thread(definitions.get, "default_type", call.context.project_id)
-        named = str(default.body["volume_type"]) if default is not None else None
-    row = await in_thread(definitions.get, "volume_type", named) if named else None
-    return str(row.body["name"]) if row is not None else named
-
-
 async def _default_type(call: Call) -> str | None:
     """The name of the pods' own default type, asked for where a limit by type may hold it."""
-    limits = await project_quota.of_project(call.context.project_id)
+    limits = await storage_limits.of_project(call.context.project_id)
     if not any(name.startswith(_TYPED) for name in limits):
         return None
     answer = await ask_any(call, PodRequest.of(call).get("/types/default"))
