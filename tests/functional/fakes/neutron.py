@@ -36,7 +36,9 @@ RESOURCES: dict[str, tuple[str, Object]] = {
             "admin_state_up": True,
             "shared": False,
             "router:external": False,
-            "mtu": 1500,
+            "mtu": 0,
+            "vlan_transparent": None,
+            "qinq": None,
             "port_security_enabled": True,
             "availability_zone_hints": [],
             "is_default": False,
@@ -136,12 +138,15 @@ ALIASES = {
     "standard-attr-description",
     "stateful-security-group",
     "trunk",
+    "vlan-transparent",
 }
 #: Attributes and collections that are there with an extension only.
 OF_EXTENSION = {
     "address-groups": "address-group",
     "remote_address_group_id": "security-groups-remote-address-group",
     "stateful": "stateful-security-group",
+    "vlan_transparent": "vlan-transparent",
+    "qinq": "qinq",
 }
 REMOTES = {
     "remote_ip_prefix": "",
@@ -170,6 +175,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         self.always_ha = False
         #: Its option of that name.
         self.allow_bulk = True
+        #: the largest packet its networks carry
+        self.max_mtu = 1500
 
     # -- what tests say ----------------------------------------------------------------------
 
@@ -339,6 +346,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
             self._change_router(item, values)
         if collection == "floatingips":
             self._reassociate(item, values)
+        if collection == "networks" and "mtu" in values:
+            values["mtu"] = self._mtu(values["mtu"])
         item.update(values)
         item["revision_number"] += 1
         item["updated_at"] = timestamp()
@@ -472,9 +481,17 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         self.tables[collection][item["id"]] = item
         return item
 
+    def _mtu(self, wanted: int) -> int:
+        """Neutron takes none for the largest there is."""
+        if wanted > self.max_mtu:
+            raise Refusal(400, "Invalid input for operation: Requested MTU is too big, maximum is "
+                               f"{self.max_mtu}.", "InvalidInput")  # fmt: skip
+        return wanted or self.max_mtu
+
     def _prepare_network(self, item: Object, token: Token | None) -> None:
         item["status"] = "ACTIVE"
         item["subnets"] = []
+        item["mtu"] = self._mtu(item["mtu"])
         item["availability_zones"] = []
         item["provider:network_type"] = item["provider:network_type"] or "local"
         segment = [item[f"provider:{name}"] for name in SEGMENT]

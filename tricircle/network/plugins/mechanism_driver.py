@@ -47,6 +47,13 @@ class TricircleMechanismDriver(api.MechanismDriver):
     def connectivity(self) -> str:
         return str(portbindings.CONNECTIVITY_L2)
 
+    def check_vlan_transparency(self, context: Any) -> bool:
+        """A pod that cannot have such a network refuses its copy."""
+        return True
+
+    def check_vlan_qinq(self, context: Any) -> bool:
+        return self.check_vlan_transparency(context)
+
     def bind_port(self, context: Any) -> None:
         """Have the port in its pod; no transaction is open. The reason of a failure is kept in
         the row's ``last_error``, in the log and in ``binding:vif_details``.

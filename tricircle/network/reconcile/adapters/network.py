@@ -16,6 +16,8 @@ from tricircle.pods.errors import PodRefused
 # Seconds between looks whether a segment is free.
 _LEAVING = 0.3
 _EXTERNAL = "router:external"
+# Whether guests may tag their own packets: the attribute, and the extension a pod needs for it.
+_TAGGED = {"vlan_transparent": "vlan-transparent", "qinq": "qinq"}
 
 
 class NetworkAdapter(Adapter):
@@ -35,6 +37,7 @@ class NetworkAdapter(Adapter):
             "provider:network_type",
             "provider:physical_network",
             "provider:segmentation_id",
+            *_TAGGED,
         }
     )
 
@@ -86,7 +89,7 @@ class NetworkAdapter(Adapter):
             body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
         if central.get("dns_domain") and site.neutron.has("dns-integration"):
             body["dns_domain"] = central["dns_domain"]
-        return body
+        return {**body, **_tagging(site, central)}
 
     def create(self, site: Site, central: Resource) -> Resource:
         """A segment is free centrally as soon as its network is deleted, in the pod when the copy
@@ -104,6 +107,7 @@ class NetworkAdapter(Adapter):
     def update(self, site: Site, current: Resource, central: Resource) -> None:
         if self._is_ours(current, central):
             super().update(site, current, central)
+            current.update(self._raise_mtu(site, current, central))
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
         if not self._is_ours(listed, central):
@@ -113,7 +117,7 @@ class NetworkAdapter(Adapter):
     def settle(self, site: Site, current: Resource, central: Resource) -> None:
         if not self._is_ours(current, central):
             return
-        self._check_tunnel(site, current, central)
+        self._check_mtu(site, current, central)
         if change := _mtu(current, central):
             site.neutron.put(f"/networks/{current['id']}", {"network": change})
         if bridges.is_gateway(central):
@@ -158,15 +162,29 @@ class NetworkAdapter(Adapter):
         driver = interconnect.of(segment["network_type"] or "")
         return driver.provider(site.pod, segment) if driver else {}
 
-    def _check_tunnel(self, site: Site, current: Resource, central: Resource) -> None:
-        """Packets that fit the network must fit the pod's tunnels. Raises PodRefused."""
+    def _raise_mtu(self, site: Site, current: Resource, central: Resource) -> Resource:
+        """A copy's packets may be as large again as the network's, or as the pod can carry."""
+        if not (wanted := central.get("mtu")) or (current.get("mtu") or wanted) >= wanted:
+            return {}
+        path = f"/networks/{current['id']}"
+        try:
+            changed = site.neutron.put(path, {"network": {"mtu": wanted}})
+        except PodRefused as error:
+            if error.status != 400:
+                raise
+            # Neutron takes 0 for the largest its pod can carry.
+            changed = site.neutron.put(path, {"network": {"mtu": 0}})
+        return {"mtu": self._inner(site, changed).get("mtu")}
+
+    def _check_mtu(self, site: Site, current: Resource, central: Resource) -> None:
+        """What one pod sends on a stretched network must fit in each. Raises PodRefused."""
         wanted, there = central.get("mtu"), current.get("mtu")
         driver = interconnect.of(segments.of(central)["network_type"] or "")
-        if driver and driver.tunnelled and wanted and there and there < wanted:
+        if driver and driver.stretched and wanted and there and there < wanted:
             raise PodRefused(
                 site.pod.region_name,
                 409,
-                f"its tunnels carry packets of {there} bytes, network {central['id']} has an MTU "
+                f"it carries packets of {there} bytes, network {central['id']} has an MTU "
                 f"of {wanted}: set it to {there} or less",
             )
 
@@ -194,6 +212,23 @@ def is_ours(current: Resource, network_id: str) -> bool:
     whose marker is gone must not stay when it is deleted.
     """
     return named(current) == network_id or not current.get(_EXTERNAL)
+
+
+def _tagging(site: Site, central: Resource) -> Resource:
+    """Raises PodRefused where guests want to tag their packets and the pod cannot let them."""
+    wanted: Resource = {}
+    for name, extension in _TAGGED.items():
+        if not central.get(name):
+            continue
+        if not site.neutron.has(extension):
+            raise PodRefused(
+                site.pod.region_name,
+                501,
+                f"its Neutron lacks the extension {extension}, so network {central['id']} cannot "
+                f"have {name}",
+            )
+        wanted[name] = True
+    return wanted
 
 
 def _mtu(current: Resource, central: Resource) -> Resource:
