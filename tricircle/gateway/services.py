@@ -6,7 +6,7 @@ import dataclasses
 
 from tricircle.conf import CONF
 from tricircle.db.models import now
-from tricircle.gateway.caches import CursorCache, RoutingCache
+from tricircle.gateway.caches import CursorCache, Recent, RoutingCache
 from tricircle.gateway.http.authentication import Authenticator
 from tricircle.gateway.transport.client import PodClient
 from tricircle.gateway.transport.id_translation import Names
@@ -20,6 +20,7 @@ from tricircle.scheduling.scheduler import Scheduler
 
 # A probe is believed until this many more should have been made.
 _PROBES = 5
+_MOST_IMAGES = 10_000
 
 
 @dataclasses.dataclass(slots=True)
@@ -35,6 +36,10 @@ class Services:
     cursors: CursorCache
     limits: UnifiedLimits
     names: Names
+    # {image id: (time.monotonic() when that was seen, what the image stands for)}
+    images: Recent[str, tuple[float, tuple[tuple[str, str], ...]]] = dataclasses.field(
+        default_factory=lambda: Recent(_MOST_IMAGES)
+    )
     database_read_at: float | None = None  # time.monotonic() when the pods were read last
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies

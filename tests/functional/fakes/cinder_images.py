@@ -5,6 +5,7 @@ A volume's ``content`` is a text: what an image of it has, and what a volume mad
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 
 from aiohttp import web
@@ -26,6 +27,10 @@ class Images(Store):
         if image is None:
             raise Refusal(400, f"Invalid image identifier or unable to access requested image "
                                f"{image_id}")  # fmt: skip
+        for device in json.loads(image.get("block_device_mapping", "[]")):
+            if device["snapshot_id"] not in self.items["snapshot"]:
+                raise Refusal(404, "Nova specific image is found, but boot volume snapshot id:"
+                              f"{device['snapshot_id']} not found.")  # fmt: skip
         kept = {"image_id": image_id, "image_name": image["name"]}
         content = image.get("content", "")
         return {"bootable": True, "content": content, "image_metadata": kept}

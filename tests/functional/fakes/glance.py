@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Glance: images that others put there are listed, shown and deleted.
 
-An image is {id, name, owner, status, os_hash_value, created_at}, and what nobody is shown: its
-``content``, and in ``steps`` what happens while it is being made, one step each time it is looked
-at.
+An image is {id, name, owner, status, os_hash_value, created_at}, perhaps with a property, and what
+nobody is shown: its ``content``, and in ``steps`` what happens while it is being made, one step
+each time it is looked at.
 """
 
 from typing import Any
@@ -22,6 +22,7 @@ from tests.functional.fakes.http import (
 from tests.functional.fakes.keystone import Keystone
 
 Image = dict[str, Any]
+_PROPERTIES = ("block_device_mapping",)
 _SHOWN = ("id", "name", "owner", "status", "os_hash_value", "created_at")
 
 
@@ -52,7 +53,8 @@ class Glance(FakeService):
     @staticmethod
     def _look(image: Image) -> Image:
         next(image.get("steps", iter(())), None)
-        return {name: image.get(name) for name in _SHOWN}
+        properties = {name: image[name] for name in _PROPERTIES if name in image}
+        return {name: image.get(name) for name in _SHOWN} | properties
 
     @route("GET", "/v2/images")
     def list_images(self, exchange: Exchange) -> web.Response:

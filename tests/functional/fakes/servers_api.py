@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's servers: made, shown, changed, deleted. The rest of their API is mixed in."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,10 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
         known = self.cinder.types.values()
         if named and not any(named in (one["id"], one["name"]) for one in known):
             raise Refusal(400, f"Volume type {named} could not be found.")
+
+    def _image(self, wanted: Object) -> Object:
+        found: Object = self.images.get(wanted.get("imageRef"), {})
+        return found
 
     def _check_hosts(self, wanted: Object, zone: str | None, token: Token) -> None:
         """Hosts named for a server are an administrator's; within a zone they are looked for only
@@ -61,6 +66,10 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
         wanted = exchange.json("server")
         if wanted.get("imageRef") and wanted["imageRef"] not in self.images:
             raise Refusal(400, "Can not find requested image")
+        for device in json.loads(self._image(wanted).get("block_device_mapping", "[]")):
+            if device["snapshot_id"] not in self.cinder.items["snapshot"]:
+                raise Refusal(400, "Block Device Mapping is Invalid: failed to get snapshot "
+                              f"{device['snapshot_id']}.")  # fmt: skip
         flavor_id = str(wanted["flavorRef"]).rsplit("/", 1)[-1]
         if flavor_id not in self.flavors:
             raise Refusal(400, f"Flavor {flavor_id} could not be found.")

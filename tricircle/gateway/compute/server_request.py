@@ -66,6 +66,14 @@ class CreateRequest:
     volumes_made: tuple[NewVolume, ...] = ()
 
     @property
+    def images(self) -> list[Any]:
+        """The images it is made of, as the client named them."""
+        server = self.server
+        devices = _dicts(server.get("block_device_mapping_v2"))
+        named = [device.get("uuid") for device in devices if device.get("source_type") == "image"]
+        return [server.get("imageRef"), *named]
+
+    @property
     def server(self) -> dict[str, Any]:
         server: dict[str, Any] = self.body["server"]
         return server

@@ -13,7 +13,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import cross_service_lookup, lookup, scheduling
+from tricircle.gateway.upstream import cross_service_lookup, image_places, lookup, scheduling
 from tricircle.gateway.upstream.background import written
 from tricircle.gateway.upstream.forward import ask_any, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
@@ -63,7 +63,7 @@ async def _made(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Respo
 
 async def _candidates(call: Call, wanted: CreateRequest) -> list[Pod]:
     """The pods to try, best first. Raises Fault 400, 404 and 503."""
-    held = []
+    held = await image_places.held(call, wanted.images)
     for kind, item in wanted.needs:
         if kind == "server":
             held += await cross_service_lookup.find(call, [(kind, item)])

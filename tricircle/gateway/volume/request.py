@@ -19,6 +19,7 @@ _SOURCES = {
     "consistencygroup_id": "group",
 }
 _LONGEST_ZONE = 255
+_IMAGES = ("imageRef", "image_id")
 _HINTED = {"local_to_instance": "server", "same_host": "volume"}
 
 
@@ -39,11 +40,16 @@ class CreateRequest:
     needs: tuple[tuple[str, str], ...]
 
     @property
+    def images(self) -> list[Any]:
+        """The images it is made of, as the client named them."""
+        return [self.wanted.get(name) for name in _IMAGES]
+
+    @property
     def detail(self) -> dict[str, Any] | None:
         """What is written down beside where a volume is; None for what is no volume."""
         if self.kind != "volume":
             return None
-        made_of = (*_SOURCES, "imageRef", "image_id")
+        made_of = (*_SOURCES, *_IMAGES)
         empty = not any(self.wanted.get(name) for name in made_of)
         return {"zone": self.wanted.get(ZONE) or None, "empty": empty}
 

@@ -31,7 +31,13 @@ from tricircle.gateway.compute.servers.creation import Plan
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import cross_service_lookup, host_names, lookup, scheduling
+from tricircle.gateway.upstream import (
+    cross_service_lookup,
+    host_names,
+    image_places,
+    lookup,
+    scheduling,
+)
 from tricircle.gateway.upstream.forward import ask_any, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
@@ -99,6 +105,7 @@ async def candidates(
 ) -> Choice:
     """The pods to try, best first. Raises Fault 400 and 503."""
     held = await cross_service_lookup.find(call, wanted.needs)
+    held += await image_places.held(call, wanted.images)
     for nic in planned:
         if nic.port is not None and (host := nic.port.get("binding:host_id")):
             held.append((f"port {nic.port['id']}", host))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images that stand for something that is in one pod only.
+
+An image of a server that has its root on a volume holds nothing: it names a snapshot, which the
+pod of the server has. Nova boots, and Cinder makes a volume, of the snapshot.
+"""
+
+import re
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from oslo_log import log as logging
+
+from tricircle.conf import CONF
+from tricircle.gateway.call import Call
+from tricircle.gateway.transport import service_user
+from tricircle.gateway.upstream import cross_service_lookup
+from tricircle.pods.errors import PodError
+from tricircle.pods.pod import Pod
+
+LOG = logging.getLogger(__name__)
+
+_UUID = re.compile(r"([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE)
+_MAPPING = "block_device_mapping"
+_NAMED = {"snapshot_id": "snapshot", "volume_id": "volume"}
+# The shared Glance, as the breaker and logs know it.
+_ID = "images"
+# Seconds that what an image names is believed, and that Glance has to tell.
+_BELIEVED, _DEADLINE = 60.0, 5.0
+# So many things of one image are looked for at the most.
+_MOST = 30
+
+Need = tuple[str, str]
+
+
+async def held(call: Call, references: Iterable[Any]) -> list[tuple[str, str]]:
+    """(what, region name) of what images stand for, which are given by id or by a link.
+
+    What cannot be learned is left to the pod that is asked.
+    """
+    if len(call.services.answering()) < 2:
+        return []
+    places = []
+    for reference in dict.fromkeys(one for one in references if isinstance(one, str)):
+        if (found := _UUID.search(reference)) is None:
+            continue
+        image_id = found[1].lower()
+        for kind, item in await _needs(call, image_id):
+            pod = await cross_service_lookup.where(call, kind, item)
+            if pod is not None:
+                what = f"image {image_id} is of {kind} {item}, which"
+                places.append((what, pod.region_name))
+    return places
+
+
+async def _needs(call: Call, image_id: str) -> tuple[Need, ...]:
+    """(resource type, id) of what an image stands for."""
+    kept = call.services.images.get(image_id)
+    if kept is not None and time.monotonic() - kept[0] < _BELIEVED:
+        return kept[1]
+    try:
+        image = await _shown(call, image_id)
+    except PodError as error:
+        LOG.info("Where image %s can be used is not known: %s", image_id, error)
+        return ()
+    if image is None:
+        return ()
+    needs = tuple(dict.fromkeys(_named(image.get(_MAPPING))))[:_MOST]
+    call.services.images.put(image_id, (time.monotonic(), needs))
+    return needs
+
+
+async def _shown(call: Call, image_id: str) -> dict[str, Any] | None:
+    """An image as Glance shows it to the caller, if it does. Raises PodError."""
+    region = CONF.tricircle_identity.region_name
+    endpoints = await service_user.ask(region, call.services.identity.endpoints, region)
+    if (url := endpoints.get("image")) is None:
+        return None
+    base = url.rstrip("/").removesuffix("/v2")
+    context = call.context
+    answer = await call.services.client.request(
+        Pod(_ID, region, "", endpoints={"image": base}),
+        "image",
+        "GET",
+        f"/v2/images/{image_id}",
+        token=context.token,
+        headers={"X-Service-Token": context.service_token} if context.service_token else {},
+        request_id=context.upstream_id,
+        deadline=_DEADLINE,
+    )
+    document = answer.json() if answer.ok else None
+    return document if isinstance(document, dict) else None
+
+
+def _named(mapping: Any) -> Iterable[Need]:
+    """What a property of an image names, which is JSON in a text."""
+    try:
+        devices = orjson.loads(mapping) if isinstance(mapping, str) else mapping
+    except orjson.JSONDecodeError:
+        return
+    for device in devices if isinstance(devices, list) else ():
+        for key, kind in _NAMED.items():
+            item = device.get(key) if isinstance(device, dict) else None
+            if isinstance(item, str) and _UUID.fullmatch(item):
+                yield kind, item
