@@ -61,9 +61,10 @@ fuzz: setup ## 20,000 hostile requests to all APIs (2 minutes); FUZZ_COUNT and F
 
 test-e2e: test-e2e-pods test-e2e-vxlan ## Everything on real pods; a lab that is up is reused
 
-# Three files at a time on one lab, for much of it is waiting; what needs it for itself, or the one external network, says so.
+# Three at a time on one lab, for much of it is waiting, in the order of tests/e2e/order.py; what needs the lab for itself, or
+# the one external network, says so.
 test-e2e-pods: setup
-	$(PYTEST) -v -n 3 --dist loadscope tests/e2e
+	$(PYTEST) -v -n 3 --dist loadgroup --no-loadscope-reorder tests/e2e
 
 # Pods with Neutron's own agents are a lab of their own; the two need not stand at once.
 test-e2e-vxlan: setup

@@ -7,6 +7,7 @@ Tests may run in several processes at once, each as a user with a project of the
 import os
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from lab import client, tricircle
 from lab.dataplane import topology
 from lab.settings import Lab
+from tests.e2e import order
 from tests.e2e.labs import alone, only_one, standing, undisturbed
 from tests.e2e.networks import Estate
 from tests.e2e.site import Leftovers, Site, eventually
@@ -23,6 +25,15 @@ LAB_NAME = os.environ.get("LAB_NAME", "lab")
 RELEASES = {"pod2": "2025.1"}
 #: The users of the processes that run tests at once, each with a project of their own.
 USERS = {"gw0": "demo", "gw1": "demo3", "gw2": "demo4"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    ours = [item for item in items if item.path.is_relative_to(here)]
+    others = [item for item in items if not item.path.is_relative_to(here)]
+    order.arrange(ours)
+    items[:] = [*others, *ours]
 
 
 @pytest.hookimpl(wrapper=True)
