@@ -22,13 +22,18 @@ from tests import database as databases
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
-from tricircle.db import pods, session
+from tricircle.db import models, pods, session
+from tricircle.db.models import now
 from tricircle.gateway import app, pipeline, process, threads
 from tricircle.gateway.compute.servers import deletion, lost_creation
 from tricircle.gateway.http import server as http_server
 from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
 from tricircle.gateway.volume import lost_creation as volume_lost_creation
+from tricircle.pods import availability
+from tricircle.pods.availability import Health
+from tricircle.pods.discovery import SERVICES
+from tricircle.pods.pod import DOWN
 from tricircle.scheduling import capacity, weighers
 
 #: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
@@ -272,6 +277,30 @@ class Gateway:
         """Change a pod's row and see it."""
         await asyncio.to_thread(pods.update, self.pod_ids[region], values)
         await self.refresh()
+
+    async def set_health(
+        self, region: str, state: str, *services: str, error: str = "no connection"
+    ) -> None:
+        """Take services of a pod (all if none is named) for up or down, as a probe does."""
+        moment = now()
+        found = Health(state, found_at=moment)
+        if state == DOWN:
+            found = dataclasses.replace(found, error=error)
+
+        def change(row: models.Pod) -> dict[str, Any]:
+            known = {name: Health.read(stored) for name, stored in (row.services or {}).items()}
+            known |= dict.fromkeys(services or SERVICES, found)
+            stored = {name: health.stored() for name, health in known.items()}
+            return {"services": stored, **availability.summary(known)}
+
+        await asyncio.to_thread(pods.write_probe, self.pod_ids[region], change)
+        await self.refresh()
+
+    def close_breakers(self) -> None:
+        """Forget what calls to pods failed."""
+        for pod_id in self.pod_ids.values():
+            for service in SERVICES:
+                self.services.breakers[pod_id, service].success()
 
     async def idle(self, timeout: float = 10) -> None:
         """Wait until what goes on after answers has ended."""

@@ -13,6 +13,14 @@ OPTS = [
         "probe_interval", default=5.0, min=0.1, help="Seconds between two probes of a pod."
     ),
     cfg.FloatOpt("probe_deadline", default=5.0, min=0.1, help="Seconds a probe may take."),
+    cfg.IntOpt(
+        "probe_failures",
+        default=3,
+        min=1,
+        max=100,
+        help="Probes in a row that a service of a pod leaves unanswered, while it answers nothing "
+        "else either, until it counts as down. One that refuses connections does at once.",
+    ),
     cfg.FloatOpt("connect_deadline", default=3.0, min=0.1, help="Seconds a connection may take."),
     cfg.IntOpt(
         "breaker_failures",

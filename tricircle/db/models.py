@@ -45,7 +45,8 @@ class Pod(Base):
 
     ``availability_zone`` is the zone users see, ``pod_availability_zone`` the one named toward
     the pod (empty: none is named). ``state`` is the operator's word (enabled, draining,
-    maintenance), ``health`` what the last probe found (up, down, unknown).
+    maintenance), ``health`` what was found of its services together (up, down, unknown),
+    ``services`` of each: {service type: a ``pods.availability.Health``}; NULL before any probe.
     ``versions`` is {service type: {"min": "2.1", "max": "2.104"}}, ``endpoints`` is
     {service type: URL}, both as discovered last. ``number`` is small and this pod's alone: it
     tells its integer ids from those of other pods.
@@ -61,6 +62,7 @@ class Pod(Base):
     state: Mapped[str] = mapped_column(sa.String(16), default="enabled")
     versions: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     endpoints: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    services: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     health: Mapped[str] = mapped_column(sa.String(16), default="unknown")
     last_error: Mapped[str] = mapped_column(sa.Text, default="")
     latency_ms: Mapped[float | None] = mapped_column(sa.Float)

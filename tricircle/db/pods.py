@@ -2,7 +2,7 @@
 """Queries on pods. All block; each is a transaction of its own."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -146,40 +146,33 @@ def claim_probe(pod_id: str, at: datetime.datetime, not_since: datetime.datetime
     Sets ``probed_at`` to ``at``. Both times are UTC without a zone.
     """
     due = sa.or_(models.Pod.probed_at.is_(None), models.Pod.probed_at < not_since)
-    return _write_probe(pod_id, {"probed_at": at}, due)
+    with session.write() as tx:
+        return _write(tx, pod_id, {"probed_at": at}, due)
 
 
 @retried
-def write_probe(
-    pod_id: str,
-    *,
-    health: str,
-    last_error: str,
-    latency_ms: float | None,
-    endpoints: Mapping[str, str] | None = None,
-    versions: Mapping[str, Any] | None = None,
-    was: str | None = None,
-) -> bool:
-    """Write what a probe found; endpoints and versions only where given.
+def write_probe(pod_id: str, change: Callable[[models.Pod], Mapping[str, Any]]) -> bool:
+    """Write the columns that ``change`` makes of a pod's row as it is now; False when it is gone.
 
-    With ``was``, only while the pod's health is that: a probe that took long tells nothing new
-    when another has found otherwise meanwhile. False when the pod is gone, or is not as it was.
-    ``updated_at`` stays: it tells of changes by the operator.
+    Nobody else writes the row meanwhile. ``updated_at`` stays: it tells of changes by the operator.
     """
-    values: dict[str, Any] = {"health": health, "last_error": last_error, "latency_ms": latency_ms}
-    if endpoints is not None:
-        values["endpoints"] = dict(endpoints)
-    if versions is not None:
-        values["versions"] = dict(versions)
-    return _write_probe(pod_id, values, *([models.Pod.health == was] if was else []))
+    with session.write() as tx:
+        pod = tx.get(models.Pod, pod_id, with_for_update=True)
+        if pod is None:
+            return False
+        values = change(pod)
+        if values:
+            _write(tx, pod_id, values)
+        return True
 
 
-def _write_probe(pod_id: str, values: Mapping[str, Any], *where: sa.ColumnElement[bool]) -> bool:
+def _write(
+    tx: Session, pod_id: str, values: Mapping[str, Any], *where: sa.ColumnElement[bool]
+) -> bool:
     statement = (
         sa.update(models.Pod)
         .where(models.Pod.id == pod_id, *where)
         .values(**values, updated_at=models.Pod.updated_at)
         .execution_options(synchronize_session=False)
     )
-    with session.write() as tx:
-        return tx.connection().execute(statement).rowcount == 1
+    return tx.connection().execute(statement).rowcount == 1

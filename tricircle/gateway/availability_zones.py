@@ -27,6 +27,10 @@ async def list(call: Call) -> web.Response:
     if not gathered.answers and gathered.away:
         raise from_pod_error(next(iter(gathered.away.values())))
     zones: dict[str, Entry] = {pod.availability_zone: _empty(call, pod) for pod in pods}
+    for pod in gathered.away:
+        # That a pod is slow makes its zone no worse a place for what is to be made.
+        if pod.takes_new and not call.services.availability.is_down(pod, call.service):
+            zones[pod.availability_zone]["zoneState"] = {"available": True}
     for answer in gathered.good:
         for told in answer.json()["availabilityZoneInfo"]:
             _add(call, zones, answer.pod, told)

@@ -52,7 +52,11 @@ class Call:
     @property
     def answering(self) -> list[Pod]:
         """Those of ``pods`` that are in use and worth asking now."""
-        return [pod for pod in self.services.answering() if pod.has(self.service)]
+        return self.services.answering(self.service)
+
+    def is_away(self, pod: Pod) -> bool:
+        """Whether there is no use in asking a pod's service now."""
+        return self.services.availability.is_away(pod, self.service)
 
     @property
     def route(self) -> Route:

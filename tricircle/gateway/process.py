@@ -36,7 +36,7 @@ async def serve(stop: asyncio.Event | None = None) -> None:
     await refresh(services)
     beside = [
         asyncio.create_task(keep_refreshing(services)),
-        asyncio.create_task(Prober(services.identity).run()),
+        asyncio.create_task(Prober(services.identity, services.breakers).run()),
     ]
     runners = [await listen(served, port) for served, port in _ports(services) if port]
     _spare_the_garbage()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Leave a pod alone for a while when it fails, so that nobody waits for it."""
+"""Leave a pod's service alone for a while when it fails, so that nobody waits for it."""
 
 import threading
 import time
@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 from tricircle.conf import CONF
 
+# What a proxy says for a service that does not answer it.
+_OF_PROXIES = (502, 503, 504)
+
 
 class Breaker:
-    """One pod's: opens after [pods] breaker_failures in a row, lets one call try after
+    """One service's of a pod: opens after [pods] breaker_failures in a row, lets one call try after
     [pods] breaker_seconds, closes when a call succeeds. Thread-safe; of this process only.
     """
 
@@ -18,6 +21,7 @@ class Breaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._next_trial = 0.0
+        self._answered_at = float("-inf")
 
     def allow(self) -> bool:
         """Whether a call may be made now. A call that was allowed must report how it went."""
@@ -32,6 +36,17 @@ class Breaker:
             # since a cancelled caller reports nothing.
             self._next_trial = self._clock() + CONF.pods.breaker_seconds
             return True
+
+    def answered(self, status: int) -> None:
+        """An HTTP answer came. 502, 503 and 504 may be a proxy's: they prove no life."""
+        if status not in _OF_PROXIES:
+            self._answered_at = self._clock()
+        self.success()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since an answer proved that the service lives; infinite if none ever did."""
+        return self._clock() - self._answered_at
 
     def success(self) -> None:
         if self._failures:
@@ -58,14 +73,14 @@ class Breaker:
 
 
 class Breakers:
-    """The breakers of a process: ``breakers[pod.id]`` is made at first use."""
+    """The breakers of a process: ``breakers[pod.id, service]`` is made at first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._breakers: dict[str, Breaker] = {}
+        self._breakers: dict[tuple[str, str], Breaker] = {}
 
-    def __getitem__(self, pod_id: str) -> Breaker:
-        if (known := self._breakers.get(pod_id)) is not None:
+    def __getitem__(self, key: tuple[str, str]) -> Breaker:
+        if (known := self._breakers.get(key)) is not None:
             return known
         with self._lock:
-            return self._breakers.setdefault(pod_id, Breaker())
+            return self._breakers.setdefault(key, Breaker())

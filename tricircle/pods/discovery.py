@@ -50,18 +50,24 @@ _VERSION = re.compile(r"/v\d+(\.\d+)?(/[^/]*)?$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Found:
-    """What discovery saw.
+class Seen:
+    """What one service told: ``{"min": "2.1", "max": "2.104"}``, and how long it took."""
 
-    ``endpoints`` is {service: URL}, ``versions`` {service: {"min": "2.1", "max": "2.104"}}, as
-    ``models.Pod`` keeps them; ``latency_ms`` is that of the slowest required service; ``trouble``
-    is what is wrong with the others, in words.
-    """
+    versions: dict[str, str]
+    latency_ms: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """What discovery saw: ``endpoints`` {service: URL}, and each service that answered."""
 
     endpoints: dict[str, str]
-    versions: dict[str, dict[str, str]]
-    latency_ms: float
-    trouble: str = ""
+    services: dict[str, Seen]
+
+    @property
+    def versions(self) -> dict[str, dict[str, str]]:
+        """{service: {"min": "2.1", "max": "2.104"}}, as ``models.Pod`` keeps them."""
+        return {name: seen.versions for name, seen in self.services.items()}
 
 
 def client() -> aiohttp.ClientSession:
@@ -112,38 +118,52 @@ async def discover(
     deadline: float | None = None,
     others: Mapping[str, Range] = {},
 ) -> Found:
+    """What a region offers; ``survey`` says what the parameters are.
+
+    Raises PodUnreachable (PodTimeout when it was too slow), naming service, URL and reason, if a
+    required service failed. One that is not required and failed is left out.
+    """
+    told = await survey(http, region, catalogue, deadline, others)
+    for name, one in told.items():
+        if isinstance(one, PodUnreachable) and SERVICES[name].required:
+            raise one
+    seen = {name: one for name, one in told.items() if isinstance(one, Seen)}
+    return Found(endpoints(catalogue), seen)
+
+
+async def survey(
+    http: aiohttp.ClientSession,
+    region: str,
+    catalogue: Mapping[str, str],
+    deadline: float | None = None,
+    others: Mapping[str, Range] = {},
+) -> dict[str, Seen | PodUnreachable]:
     """Ask every service of a region for its version document, all at once.
 
     ``catalogue`` is what ``ServiceIdentity.endpoints`` gives. ``deadline`` ([pods] probe_deadline)
     is in seconds. ``others`` is what the other pods in use have in common, by service: a pod with
-    nothing of it could serve no request that they can. Raises PodUnreachable (PodTimeout when it
-    was too slow), naming service, URL and reason, if a required service has no endpoint, does not
-    answer, or is not what it should be. A service that is not required and fails has no versions,
-    and is told of in ``trouble``.
+    nothing of it could serve no request that they can. Gives {service: what it told, or why it did
+    not}: PodTimeout when it said nothing, any other PodUnreachable when it does not serve.
     """
     urls = endpoints(catalogue)
-    for name, service in SERVICES.items():
-        if service.required and name not in urls:
-            kind = CONF.tricircle_identity.interface
-            raise PodUnreachable(
-                region, f"Keystone's catalogue has no {kind} endpoint of its {name} service"
-            )
+    kind = CONF.tricircle_identity.interface
+    told: dict[str, Seen | PodUnreachable] = {
+        name: PodUnreachable(
+            region, f"Keystone's catalogue has no {kind} endpoint of its {name} service"
+        )
+        for name, service in SERVICES.items()
+        if service.required and name not in urls
+    }
     asked = [name for name in SERVICES if name in urls]
     answers = await asyncio.gather(
         *(_ask(http, region, name, urls[name], deadline, others.get(name)) for name in asked),
         return_exceptions=True,
     )
-    offered, slowest, trouble = {}, 0.0, ""
     for name, answer in zip(asked, answers, strict=True):
-        if not isinstance(answer, BaseException):
-            offered[name], latency = answer
-            if SERVICES[name].required:
-                slowest = max(slowest, latency)
-        elif SERVICES[name].required or not isinstance(answer, PodUnreachable):
+        if isinstance(answer, BaseException) and not isinstance(answer, PodUnreachable):
             raise answer
-        else:
-            trouble = answer.message
-    return Found(urls, offered, round(slowest * 1000, 1), trouble)
+        told[name] = answer
+    return told
 
 
 def _fit(name: str, offered: Mapping[str, str], others: Range | None) -> None:
@@ -171,8 +191,8 @@ async def _ask(
     url: str,
     deadline: float | None,
     others: Range | None,
-) -> tuple[dict[str, str], float]:
-    """A service's versions, and the seconds it took to tell them."""
+) -> Seen:
+    """What a service tells. Raises PodUnreachable."""
     service = SERVICES[name]
     url = url.removesuffix(service.suffix) + service.document
     where = f"its {name} API at {url}"
@@ -182,6 +202,9 @@ async def _ask(
     )
     try:
         async with http.get(url, timeout=timeout, allow_redirects=False) as answer:
+            if answer.status == 504:
+                # A proxy's words for a service that did not answer it in time.
+                raise PodTimeout(region, f"{where} answered HTTP 504")
             if answer.status not in (200, 300):
                 raise PodUnreachable(region, f"{where} answered HTTP {answer.status}")
             document = orjson.loads(await bodies.read(answer, _LONGEST))
@@ -197,5 +220,5 @@ async def _ask(
         raise PodUnreachable(region, f"{where} {error}") from None
     except (aiohttp.ClientError, OSError) as error:
         reason = f"{type(error).__name__} {error}".strip()
-        raise PodUnreachable(region, f"{where}: the connection broke ({reason})") from None
-    return offered, time.monotonic() - began
+        raise PodTimeout(region, f"{where}: the connection broke ({reason})") from None
+    return Seen(offered, round((time.monotonic() - began) * 1000, 1))

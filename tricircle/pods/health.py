@@ -3,11 +3,12 @@
 
 import asyncio
 import collections
+import dataclasses
 import datetime
 import functools
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Any
 
 import aiohttp
 from oslo_db import exception as db_exc
@@ -15,13 +16,14 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import models, pods
-from tricircle.pods import discovery
-from tricircle.pods.errors import PodTimeout, PodUnreachable
+from tricircle.pods import availability, discovery
+from tricircle.pods.availability import Availability, Health
+from tricircle.pods.breaker import Breakers
+from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
-from tricircle.pods.pod import DOWN, MAINTENANCE, UP, Pod
+from tricircle.pods.pod import DOWN, UP, Pod
 from tricircle.pods.versions import CHOSEN, Range, common
 
-_Value = TypeVar("_Value")
 LOG = logging.getLogger(__name__)
 
 # A pod probed by another process less than this part of an interval ago is left to that one.
@@ -38,8 +40,10 @@ class Prober:
     Without an event loop: ``threading.Thread(target=lambda: asyncio.run(prober.run()))``.
     """
 
-    def __init__(self, identity: ServiceIdentity) -> None:
+    def __init__(self, identity: ServiceIdentity, breakers: Breakers | None = None) -> None:
+        """``breakers`` are those of the process's other calls to pods: they tell who answers."""
         self._identity = identity
+        self._availability = Availability(breakers or Breakers())
         self._catalogue: dict[str, dict[str, str]] = {}
         self._read_at = float("-inf")
         self._silent: set[str] = set()
@@ -77,42 +81,43 @@ class Prober:
         del self._probes[pod_id]
 
     async def probe(self, http: aiohttp.ClientSession, pod: Pod) -> None:
-        """Probe a pod now and write what was found."""
+        """Probe a pod's services now and write what was found."""
         catalogue = self._catalogue.get(pod.region_name, pod.endpoints)
-        found = await _look(http, pod, catalogue, self._offered.but(pod))
-        if isinstance(found, PodUnreachable):
+        began = models.now()
+        others = self._offered.but(pod)
+        told = await discovery.survey(http, pod.region_name, catalogue, others=others)
+        look = _Look(began, models.now(), catalogue, told, self._last_answers(pod))
+        if look.failures:
             self._silent.add(pod.region_name)
-            if pod.health != DOWN:
-                LOG.warning("Pod %s: %s", pod.region_name, found.detail)
-            await asyncio.to_thread(
-                pods.write_probe,
-                pod.id,
-                health=DOWN,
-                last_error=found.detail,
-                latency_ms=None,
-                was=pod.health,
-            )
+        else:
+            self._silent.discard(pod.region_name)
+        await asyncio.to_thread(pods.write_probe, pod.id, look.columns)
+
+    def _last_answers(self, pod: Pod) -> dict[str, datetime.datetime]:
+        """When each service of a pod answered anything at all in this process."""
+        answers = {name: self._availability.last_answer(pod, name) for name in discovery.SERVICES}
+        return {name: moment for name, moment in answers.items() if moment is not None}
+
+    async def _tell_of_life(self, pod: Pod) -> None:
+        """Tell the other processes that services which seem silent have answered this one."""
+        answers = self._last_answers(pod)
+        before = {name: Health.read(pod.services.get(name)) for name in answers}
+        if all(availability.heard(before[name], answers[name]) is before[name] for name in answers):
             return
-        self._silent.discard(pod.region_name)
-        if pod.health != UP:
-            LOG.info("Pod %s is up", pod.region_name)
-        if found.trouble and found.trouble != pod.last_error:
-            LOG.warning("Pod %s: %s", pod.region_name, found.trouble)
-        await asyncio.to_thread(
-            pods.write_probe,
-            pod.id,
-            health=UP,
-            last_error=found.trouble,
-            latency_ms=found.latency_ms,
-            endpoints=_if_new(found.endpoints, pod.endpoints),
-            # A service that is not required may be away just now: what it offered is kept.
-            versions=_if_new({**pod.versions, **found.versions}, pod.versions),
-        )
+
+        def columns(row: models.Pod) -> dict[str, Any]:
+            known = _known(row)
+            for name in answers:
+                known[name] = availability.heard(known.get(name, Health()), answers[name])
+            return _columns(row, known)
+
+        await asyncio.to_thread(pods.write_probe, pod.id, columns)
 
     async def _probe_if_due(self, http: aiohttp.ClientSession, pod: Pod) -> None:
         now = models.now()
         recent = now - datetime.timedelta(seconds=CONF.pods.probe_interval * _RECENT)
         try:
+            await self._tell_of_life(pod)
             if await asyncio.to_thread(pods.claim_probe, pod.id, now, recent):
                 await self.probe(http, pod)
         except db_exc.DBError as error:
@@ -171,7 +176,7 @@ class Offered:
 
     def _add(self, pod: Pod, number: int) -> None:
         for service, counts in self._counts.items():
-            if pod.state != MAINTENANCE and (offered := pod.offers(service)) is not None:
+            if pod.in_use and (offered := pod.offers(service)) is not None:
                 counts[offered] += number
 
     def but(self, pod: Pod) -> dict[str, Range]:
@@ -184,25 +189,73 @@ class Offered:
         return {service: found for service, found in ranges.items() if found is not None}
 
 
-async def _look(
-    http: aiohttp.ClientSession, pod: Pod, catalogue: dict[str, str], others: dict[str, Range]
-) -> discovery.Found | PodUnreachable:
-    """What discovery finds, or why it found nothing.
-
-    One answer that is late says little about a busy pod: if it was up, a second one decides.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Look:
+    """One probe of a pod: from when to when, where its services were sought, what they told, and
+    when they answered anything else in this process.
     """
-    try:
-        return await discovery.discover(http, pod.region_name, catalogue, others=others)
-    except PodTimeout as error:
-        if pod.health == DOWN:
-            return error
-    except PodUnreachable as error:
-        return error
-    try:
-        return await discovery.discover(http, pod.region_name, catalogue, others=others)
-    except PodUnreachable as error:
-        return error
+
+    began: datetime.datetime
+    ended: datetime.datetime
+    catalogue: dict[str, str]
+    told: dict[str, discovery.Seen | PodUnreachable]
+    last_answers: dict[str, datetime.datetime]
+
+    @property
+    def failures(self) -> dict[str, PodUnreachable]:
+        return {name: one for name, one in self.told.items() if isinstance(one, PodUnreachable)}
+
+    @property
+    def seen(self) -> dict[str, discovery.Seen]:
+        return {name: one for name, one in self.told.items() if isinstance(one, discovery.Seen)}
+
+    def columns(self, row: models.Pod) -> dict[str, Any]:
+        """What the probe changes in a pod's row."""
+        endpoints = discovery.endpoints(self.catalogue)
+        for name in self.failures:
+            # Where it was seen last, if ever: what answers elsewhere only is not moved to.
+            endpoints[name] = row.endpoints.get(name, endpoints.get(name, ""))
+        endpoints = {name: url for name, url in endpoints.items() if url}
+        # A service may be away just now: what it offered is kept.
+        versions = {**row.versions, **{name: one.versions for name, one in self.seen.items()}}
+        columns = _columns(row, self._health(row))
+        if endpoints != row.endpoints:
+            columns["endpoints"] = endpoints
+        if versions != row.versions:
+            columns["versions"] = versions
+        return columns
+
+    def _health(self, row: models.Pod) -> dict[str, Health]:
+        known = _known(row)
+        found = {}
+        for name, one in self.told.items():
+            before = known.get(name, Health())
+            if isinstance(one, discovery.Seen):
+                found[name] = availability.answered(self.ended, one.latency_ms)
+            else:
+                last = self.last_answers.get(name)
+                found[name] = availability.failed(before, one, self.began, self.ended, last)
+        return found
 
 
-def _if_new(found: dict[str, _Value], known: dict[str, _Value]) -> dict[str, _Value] | None:
-    return found if found != known else None
+def _known(row: models.Pod) -> dict[str, Health]:
+    return {name: Health.read(stored) for name, stored in (row.services or {}).items()}
+
+
+def _columns(row: models.Pod, found: dict[str, Health]) -> dict[str, Any]:
+    """The columns of what was found of a pod's services."""
+    before = _known(row)
+    for name, health in found.items():
+        _tell(row.region_name, name, before.get(name, Health()), health)
+    services = {name: health.stored() for name, health in found.items() if health.found_at}
+    return {"services": services, **availability.summary(found)}
+
+
+def _tell(region: str, service: str, before: Health, health: Health) -> None:
+    """Tell operators what has changed."""
+    if health.state == UP and before.state != UP:
+        LOG.info("Pod %s: its %s service is up", region, service)
+    elif health.state == DOWN and before.state != DOWN:
+        LOG.warning("Pod %s: its %s service is down: %s", region, service, health.error)
+    elif health.error and health.error != before.error:
+        LOG.warning("Pod %s: %s", region, health.error)

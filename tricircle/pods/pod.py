@@ -3,6 +3,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Mapping
 from typing import Any, Self
 
 from tricircle.db import models
@@ -30,6 +31,7 @@ class Pod:
     state: str = ENABLED
     versions: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
     endpoints: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    services: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
     health: str = UNKNOWN
     last_error: str = ""
     latency_ms: float | None = None
@@ -38,7 +40,8 @@ class Pod:
 
     @classmethod
     def from_row(cls, row: models.Pod) -> Self:
-        return cls(**{field.name: getattr(row, field.name) for field in dataclasses.fields(cls)})
+        values = {field.name: getattr(row, field.name) for field in dataclasses.fields(cls)}
+        return cls(**{**values, "services": row.services or {}})
 
     def endpoint(self, service: str) -> str:
         """Base URL of a service (compute, network, volume, image, placement), no slash at the end.
@@ -77,6 +80,11 @@ class Pod:
     def own_zone(self) -> str:
         """What the pod calls its availability zone, to its servers too."""
         return self.pod_availability_zone or STOCK_ZONE
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anything may be asked of it, whatever its health."""
+        return self.state != MAINTENANCE
 
     @property
     def takes_new(self) -> bool:

@@ -9,7 +9,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import pods
-from tricircle.pods.pod import MAINTENANCE, Pod
+from tricircle.pods.pod import Pod
 from tricircle.pods.versions import CHOSEN, Range, common
 
 LOG = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Registry:
         told = [
             (pod, offered)
             for pod in self._pods
-            if pod.state != MAINTENANCE and (offered := pod.offers(service)) is not None
+            if pod.in_use and (offered := pod.offers(service)) is not None
         ]
         self._offered[service] = found = common(offered for _, offered in told)
         odd = [

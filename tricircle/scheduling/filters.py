@@ -8,7 +8,7 @@ Filters run in a thread and may block.
 from collections.abc import Mapping, Sequence
 
 from tricircle.db import routings
-from tricircle.pods.pod import DOWN, Pod
+from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Facts, Request
 
 
@@ -35,16 +35,21 @@ class EnabledFilter(Filter):
 
 
 class HealthyFilter(Filter):
-    """No pod that is known not to answer."""
+    """No pod with a service that it takes and that is known not to answer."""
 
     temporary = True
 
     def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
-        return {
-            pod.id: "does not answer"
-            for pod in pods
-            if pod.health == DOWN or self.facts.breakers[pod.id].resting
-        }
+        reasons = {}
+        for pod in pods:
+            away = [
+                service
+                for service in request.services
+                if self.facts.availability.is_away(pod, service)
+            ]
+            if away:
+                reasons[pod.id] = f"does not answer (its {' and '.join(away)} service)"
+        return reasons
 
 
 class AvailabilityZoneFilter(Filter):

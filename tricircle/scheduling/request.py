@@ -9,7 +9,7 @@ from tricircle.scheduling.capacity import Free
 from tricircle.scheduling.zones import Zone
 
 if TYPE_CHECKING:
-    from tricircle.pods.breaker import Breakers
+    from tricircle.pods.availability import Availability
     from tricircle.pods.identity import ServiceIdentity
 
 
@@ -53,13 +53,20 @@ class Request:
     what: str = "server"
     group: Group | None = None
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services of a pod that it takes to make the resource."""
+        if self.what != "server":
+            return ("volume",)
+        return ("compute", "network") if self.networks else ("compute",)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
     """What filters and weighers may ask."""
 
     identity: "ServiceIdentity"
-    breakers: "Breakers"
+    availability: "Availability"
     free: Free = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,8 @@ The rows are in the Tricircle database's ``realizations``; ``WorkQueue`` there s
 who works on it.
 """
 
+from collections.abc import Collection
+
 from oslo_log import log as logging
 
 from tricircle.db import definitions as table
@@ -29,9 +31,10 @@ class Definitions:
         self._identity = identity
         self._rows = WorkQueue(models.Realization, session.write)
 
-    def run(self, pod: Pod) -> int:
-        """Work on what is due in a pod; how many rows are right now."""
-        due = self._rows.due(pod.id, _BATCH, tuple(definitions.KINDS))
+    def run(self, pod: Pod, services: Collection[str] = ("compute", "volume")) -> int:
+        """Work on what is due in these services of a pod; how many rows are right now."""
+        kinds = [kind for kind, how in definitions.KINDS.items() if how.service in services]
+        due = self._rows.due(pod.id, _BATCH, kinds)
         return sum(self._one(pod, row) for row in due)
 
     def hurry(self, pod: Pod) -> None:

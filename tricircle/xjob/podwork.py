@@ -6,6 +6,7 @@ import functools
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from oslo_log import log as logging
 
@@ -17,7 +18,6 @@ from tricircle.network.reconcile import shadow_agents
 from tricircle.network.reconcile.adapters import ADAPTERS
 from tricircle.network.reconcile.runtime import Runtime
 from tricircle.network.wanted import needs
-from tricircle.pods import pod as pods
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
@@ -55,7 +55,8 @@ class PodWork:
         self._audit = Audit(runtime.engine.queue, ADAPTERS)
         self._endpoints = EndpointWatch()
         self._needs = needs.Sweeper(runtime.engine.queue, pod_id, changes)
-        self._was_away = self._mirror_waits = False
+        self._was_away = False
+        self._silent: set[str] = set()  # services whose definitions wait for them
         self._at_work: set[str] = set()
         self._room = CONF.reconciler.threads_per_pod * 4
         self._more = False
@@ -123,10 +124,10 @@ class PodWork:
     def _usage_interval() -> float:
         return float(CONF.quota.audit_interval)
 
-    def _pod(self) -> Pod | None:
-        """The pod, if it is to be worked on now."""
+    def _pod(self, service: str = "network") -> Pod | None:
+        """The pod, if a service of it is to be worked on now."""
         pod = self._runtime.registry.fresh().get(self.pod_id)
-        if pod is None or pod.state == pods.MAINTENANCE or pod.health == pods.DOWN:
+        if pod is None or not pod.in_use or self._runtime.availability.is_down(pod, service):
             return None
         return pod
 
@@ -174,23 +175,32 @@ class PodWork:
             self._network.wake()
 
     def _mirror(self) -> None:
-        pod = self._pod()
-        if pod is None:
-            self._mirror_waits = True
-            return
-        if self._mirror_waits:
-            self._mirror_waits = False
-            self._definitions.hurry(pod)
-        self._definitions.run(pod)
-        # A server may be waiting for a volume: what need not wait does not.
+        """What is due in each service, whatever becomes of the others."""
+        work: dict[str, tuple[Callable[[Pod], object], ...]] = {
+            "compute": (self._server_groups.run,),
+            "volume": (self._move, self._backup_copies.run),
+        }
+        for service, rest in work.items():
+            pod = self._pod(service)
+            if pod is None:
+                self._silent.add(service)
+                continue
+            if service in self._silent:
+                self._silent.discard(service)
+                self._definitions.hurry(pod)
+                self._usage_audits.wake()
+            self._definitions.run(pod, (service,))
+            for run in rest:
+                run(pod)
+
+    def _move(self, pod: Pod) -> None:
+        """A server may be waiting for a volume: what need not wait does not."""
         for _ in range(_MOST_STEPS):
             if not self._moves.run(pod):
                 break
-        self._backup_copies.run(pod)
-        self._server_groups.run(pod)
 
     def _adopt(self) -> None:
-        if (pod := self._pod()) is None:
+        if (pod := self._pod("volume")) is None:
             return
         try:
             self._definitions.adopt(pod)
@@ -198,18 +208,19 @@ class PodWork:
             LOG.warning("What pod %s defines is not known: %s", pod.region_name, error)
 
     def _look_at_usage(self) -> None:
-        if (pod := self._pod()) is not None:
+        if (pod := self._pod("compute")) is not None:
             self._usage.run(pod)
+        if (pod := self._pod("volume")) is not None:
             self._storage.run(pod)
 
     def _audit_usage(self) -> None:
-        if (pod := self._pod()) is None:
-            return
-        for what, audit in (
-            ("What servers use", self._usage.audit),
-            ("What storage uses", self._storage.audit),
-            ("Which hosts there are", self._hosts.audit),
+        for service, what, audit in (
+            ("compute", "What servers use", self._usage.audit),
+            ("volume", "What storage uses", self._storage.audit),
+            ("compute", "Which hosts there are", self._hosts.audit),
         ):
+            if (pod := self._pod(service)) is None:
+                continue
             try:
                 audit(pod)
             except (PodError, KeystoneFailed) as error:

@@ -42,7 +42,7 @@ class Service:
         self._runtime = runtime
         self._changes = needs.Changes(runtime.engine.queue)
         self._pods: dict[str, PodWork] = {}
-        self._prober = _Prober(Prober(runtime.identity))
+        self._prober = _Prober(Prober(runtime.identity, runtime.neutrons.breakers))
         creations = Creations(runtime.registry, runtime.identity)
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
         self._bindings_seen = ""
@@ -118,7 +118,7 @@ class Service:
         pods = self._runtime.registry.fresh().all()
         for pod in pods:
             if self.ring.mine(pod.id):
-                pod_agents.report(pod)
+                pod_agents.report(pod, self._runtime.availability.is_down(pod, "network"))
         if self.ring.mine("agents"):
             for region_name in pod_agents.reported() - {pod.region_name for pod in pods}:
                 pod_agents.forget(region_name)

@@ -231,12 +231,15 @@ async def test_health_is_probed(gateway: Gateway, cloud: Cloud) -> None:
     shown = await probe(gateway, "pod1")
     assert shown["health"] | {"latency_ms": 0, "probed_at": ""} == {
         "state": "up", "last_error": "", "latency_ms": 0, "probed_at": "",
+        "services": {
+            name: {"state": "up", "last_error": ""} for name in ("compute", "network", "volume")
+        },
     }  # fmt: skip
     assert shown["versions"]["compute"]["max"] == "2.99"
 
 
 async def test_a_new_pod_away_is_not_chosen(gateway: Gateway, cloud: Cloud) -> None:
-    await gateway.set_pod("pod1", health="down")
+    await gateway.set_health("pod1", "down")
     body = {"server": {"name": "s", "flavorRef": "1", "imageRef": cloud.image_id,
                        "networks": "none", "availability_zone": "az1"}}  # fmt: skip
     for _ in range(3):

@@ -28,7 +28,7 @@ async def down(gateway: Gateway, cloud: Cloud, region: str, seen: bool) -> None:
         service.stop()
     if seen:
         error = f"its compute API at {pod.nova.url}/v2.1/: no connection (Connection refused)"
-        await gateway.set_pod(region, health="down", last_error=error)
+        await gateway.set_health(region, "down", error=error)
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["found down", "not noticed yet"])

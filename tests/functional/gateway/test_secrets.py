@@ -167,8 +167,7 @@ class Secrets:
                 self.cloud.pods[region].fail(kind, times=2)
             await self.actions(server)
             self.cloud.heal()
-            for pod_id in self.gateway.pod_ids.values():
-                self.gateway.services.breakers[pod_id].success()
+            self.gateway.close_breakers()
 
     def others_work(self) -> None:
         """What xjob does with what was left."""

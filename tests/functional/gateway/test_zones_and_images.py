@@ -7,7 +7,7 @@ import pytest
 
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
-from tests.functional.gateway_harness import Gateway
+from tests.functional.gateway_harness import Answer, Gateway
 
 SICK = [Kind.HANG, Kind.CUT, Kind.GARBAGE, Kind.ERROR, Kind.REDIRECT]
 
@@ -25,17 +25,44 @@ async def test_zones_are_ours(gateway: Gateway) -> None:
     assert len(hosts["az2"]) == 1
 
 
+def available(answer: Answer) -> dict[str, bool]:
+    zones = answer.ok()["availabilityZoneInfo"]
+    return {zone["zoneName"]: zone["zoneState"]["available"] for zone in zones}
+
+
 @pytest.mark.parametrize("kind", SICK)
-async def test_a_zone_of_a_sick_pod_is_not_available(
+async def test_a_zone_is_available_while_a_pod_of_it_is_not_down(
     gateway: Gateway, cloud: Cloud, kind: Kind
 ) -> None:
+    """That a pod answers late, or badly, says nothing of what may be made there next."""
     for region in ("pod2", "pod3"):
         cloud.pods[region].fail(kind)
-    found = (await gateway.get("/os-availability-zone")).ok()["availabilityZoneInfo"]
-    assert {zone["zoneName"]: zone["zoneState"]["available"] for zone in found} == {
-        "az1": True,
-        "az2": False,
-    }
+    for api in (gateway, gateway.volumes):
+        answer = await api.get("/os-availability-zone")
+        assert available(answer) == {"az1": True, "az2": True}
+        assert answer.headers["X-Tricircle-Unavailable-Pods"] == "pod2, pod3"
+
+
+@pytest.mark.parametrize("service", ["compute", "network", "volume"])
+async def test_a_zone_goes_with_the_service_that_is_asked_for(
+    gateway: Gateway, service: str
+) -> None:
+    apis = {"compute": gateway, "volume": gateway.volumes}
+    for region in ("pod1", "pod2"):
+        await gateway.set_health(region, "down", service)
+    for name, api in apis.items():
+        # pod3 is in az1, too.
+        assert available(await api.get("/os-availability-zone")) == {
+            "az1": True,
+            "az2": name != service,
+        }
+    await gateway.set_health("pod3", "down", service)
+    for name, api in apis.items():
+        answer = await api.get("/os-availability-zone")
+        if name == service:
+            assert answer.status == 503
+        else:
+            assert available(answer) == {"az1": True, "az2": True}
 
 
 async def test_a_zone_whose_pods_take_nothing_new(gateway: Gateway) -> None:

@@ -12,7 +12,9 @@ import pytest
 from tests.functional.pods.conftest import COMPUTE, NETWORK, Cloud
 from tricircle.conf import CONF
 from tricircle.db import models, pods
-from tricircle.pods import discovery
+from tricircle.pods import availability, discovery
+from tricircle.pods.availability import Availability
+from tricircle.pods.breaker import Breakers
 from tricircle.pods.health import Prober
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
@@ -97,17 +99,78 @@ async def test_a_pod_that_dies_and_comes_back(cloud, http) -> None:
     assert (row.health, row.last_error) == ("up", "")
 
 
-async def test_one_late_answer_is_forgiven_two_are_not(cloud, http, impatient) -> None:
+def states(row: models.Pod) -> dict[str, str]:
+    return {name: health["state"] for name, health in row.services.items()}
+
+
+async def test_slow_is_not_gone(cloud, http, impatient) -> None:
+    """Late answers count only several in a row."""
     pod_id = make_pod(cloud)
-    cloud.answers["/network/"] = [2, NETWORK]
     assert (await probe(http, pod_id)).health == "up"
+    for _ in range(2):
+        cloud.answers["/network/"] = 2
+        for _ in range(2):
+            row = await probe(http, pod_id)
+            assert (row.health, row.services["network"]["state"]) == ("up", "up")
+            assert "did not answer within 0.3 s" in row.last_error
+        cloud.answers["/network/"] = NETWORK
+        row = await probe(http, pod_id)
+        assert (row.health, row.last_error) == ("up", "")
     cloud.answers["/network/"] = 2
+    found = [(await probe(http, pod_id)).health for _ in range(4)]
+    assert found == ["up", "up", "down", "down"]
+
+
+async def test_each_service_is_found_by_itself(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    cloud.answers["/network/"] = (503, {})
     row = await probe(http, pod_id)
+    assert states(row) == {"compute": "up", "network": "down", "volume": "up"}
     assert row.health == "down"
-    assert "did not answer within 0.3 s" in row.last_error
-    asked = cloud.asked.count("/network/")
-    assert (await probe(http, pod_id)).health == "down"
-    assert cloud.asked.count("/network/") == asked + 1, "one that is down is asked but once"
+    cloud.answers |= {"/network/": NETWORK, "/volume/": (503, {})}
+    row = await probe(http, pod_id)
+    assert states(row) == {"compute": "up", "network": "up", "volume": "down"}
+    assert row.health == "up", "a pod need not have volumes"
+
+
+async def test_what_a_user_was_answered_proves_life(cloud, http, impatient) -> None:
+    """In the process that probes, and in the others, which are told."""
+    pod_id = make_pod(cloud)
+    here, there = Breakers(), Breakers()
+    own, other = Prober(Keystone({}), here), Prober(Keystone({}), there)
+    await probe(http, pod_id, own)
+    cloud.answers["/compute/v2.1/"] = 2
+    for _ in range(4):
+        one = asyncio.create_task(probe(http, pod_id, own))
+        await asyncio.sleep(0.1)
+        here[pod_id, "compute"].answered(200)
+        assert (await one).services["compute"]["state"] == "up"
+    for breakers, prober in ((here, own), (there, other)):
+        found = [(await probe(http, pod_id, own)).health for _ in range(3)]
+        assert found[-1] == "down"
+        breakers[pod_id, "compute"].answered(200)
+        await prober.start_probes(http)
+        await asyncio.gather(*prober._probes.values())
+        assert read(pod_id).services["compute"]["state"] == "up"
+
+
+async def test_a_restart_begins_with_nothing_down(cloud, http, impatient) -> None:
+    pod_id = make_pod(cloud)
+    cloud.answers["/compute/v2.1/"] = 2
+    assert [(await probe(http, pod_id)).health for _ in range(3)] == ["unknown", "unknown", "down"]
+    pod = Pod.from_row(read(pod_id))
+    later = models.now() + datetime.timedelta(seconds=60)
+    assert Availability(Breakers()).is_down(pod, "compute")
+    assert not Availability(Breakers(), lambda: later).is_down(pod, "compute")
+
+    def long_ago(row: models.Pod) -> dict[str, Any]:
+        old = (models.now() - datetime.timedelta(seconds=60)).isoformat()
+        return {
+            "services": {**row.services, "compute": {**row.services["compute"], "found_at": old}}
+        }
+
+    pods.write_probe(pod_id, long_ago)
+    assert (await probe(http, pod_id)).services["compute"]["state"] == "unknown"
 
 
 async def test_a_probe_that_took_long_does_not_undo_what_another_found(
@@ -115,10 +178,13 @@ async def test_a_probe_that_took_long_does_not_undo_what_another_found(
 ) -> None:
     pod_id = make_pod(cloud)
     cloud.answers["/network/"] = 2
-    assert (await probe(http, pod_id)).health == "down"
+    for _ in range(3):
+        row = await probe(http, pod_id)
+    assert row.health == "down"
     slow = asyncio.create_task(probe(http, pod_id))
     await asyncio.sleep(0.1)
-    pods.write_probe(pod_id, health="up", last_error="", latency_ms=1.0)
+    found = availability.answered(models.now(), 1.0).stored()
+    pods.write_probe(pod_id, lambda row: {"services": {**row.services, "network": found}})
     row = await slow
     assert (row.health, row.last_error) == ("up", "")
 

@@ -76,10 +76,10 @@ def test_a_trial_that_never_reports_does_not_lock_the_pod_out(
 
 def test_pods_do_not_share_one() -> None:
     breakers = Breakers()
-    _fail(breakers["a"])
-    assert breakers["a"] is breakers["a"]
-    assert not breakers["a"].allow()
-    assert breakers["b"].allow()
+    _fail(breakers["a", "compute"])
+    assert breakers["a", "compute"] is breakers["a", "compute"]
+    assert not breakers["a", "compute"].allow()
+    assert breakers["b", "compute"].allow()
 
 
 def test_rests_until_a_trial_is_due(breaker: Breaker, clock: Clock) -> None:

@@ -8,8 +8,10 @@ import pytest
 from keystoneauth1 import exceptions
 
 from tricircle.db import bindings, pods, routings
+from tricircle.db.models import now
+from tricircle.pods.availability import Availability, Health
 from tricircle.pods.breaker import Breakers
-from tricircle.pods.pod import Pod
+from tricircle.pods.pod import DOWN, Pod
 from tricircle.pods.rights import Right
 from tricircle.scheduling.request import Facts, Group, Network, Request
 from tricircle.scheduling.scheduler import NoPodFits, Scheduler, UnknownZone
@@ -59,7 +61,7 @@ def stored(region: str, zone: str, **values: Any) -> Pod:
 
 
 def scheduler(identity: Any = None, breakers: Breakers | None = None) -> Scheduler:
-    return Scheduler(Facts(identity or Identity(), breakers or Breakers()))
+    return Scheduler(Facts(identity or Identity(), Availability(breakers or Breakers())))
 
 
 def names(found: list[Pod]) -> list[str]:
@@ -81,8 +83,15 @@ def test_an_unknown_zone_is_named_as_nova_does() -> None:
         scheduler().candidates([stored("Pod1", "az1")], Request("p", Zone("az9")))
 
 
-@pytest.mark.parametrize("values", [{"state": "draining"}, {"health": "down"}])
-def test_a_pod_out_of_use_is_left_out_for_now(values: dict[str, str]) -> None:
+def down(*services: str) -> dict[str, Any]:
+    """Columns of a pod some of whose services were just found down."""
+    found = Health(DOWN, error="no connection", found_at=now())
+    return {"services": {service: found.stored() for service in services}}
+
+
+@pytest.mark.parametrize("why", ["draining", "down"])
+def test_a_pod_out_of_use_is_left_out_for_now(why: str) -> None:
+    values = {"state": "draining"} if why == "draining" else down("compute")
     all_pods = [stored("Pod1", "az1", **values), stored("Pod2", "az1")]
     assert names(scheduler().candidates(all_pods, Request("p"))) == ["Pod2"]
     with pytest.raises(NoPodFits, match="Pod1") as caught:
@@ -90,11 +99,39 @@ def test_a_pod_out_of_use_is_left_out_for_now(values: dict[str, str]) -> None:
     assert caught.value.temporary
 
 
+@pytest.mark.parametrize(
+    ("service", "kept_out"),
+    [
+        ("compute", ["server", "server on a network"]),
+        ("network", ["server on a network"]),
+        ("volume", ["volume"]),
+    ],
+)
+def test_a_pod_takes_what_its_living_services_can_make(service: str, kept_out: list[str]) -> None:
+    all_pods = [stored("Pod1", "az1", **down(service)), stored("Pod2", "az1")]
+    requests = {
+        "server": Request("p"),
+        "server on a network": Request("p", networks=(Network("n1"),)),
+        "volume": Request("p", what="volume"),
+    }
+    found = {
+        name: "Pod1" not in names(scheduler().candidates(all_pods, request))
+        for name, request in requests.items()
+    }
+    assert [name for name, is_out in found.items() if is_out] == kept_out
+
+
+def test_who_is_kept_out_learns_which_service_does_not_answer() -> None:
+    request = Request("p", networks=(Network("n1"),))
+    with pytest.raises(NoPodFits, match=r"Pod1 does not answer \(its network service\)"):
+        scheduler().candidates([stored("Pod1", "az1", **down("network"))], request)
+
+
 def test_a_pod_left_alone_by_its_breaker_is_left_out() -> None:
     all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
     breakers = Breakers()
     for _ in range(3):
-        breakers[all_pods[0].id].failure()
+        breakers[all_pods[0].id, "compute"].failure()
     assert names(scheduler(breakers=breakers).candidates(all_pods, Request("p"))) == ["Pod2"]
 
 

@@ -15,10 +15,10 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import KEYSTONE, in_thread
-from tricircle.pods import discovery
+from tricircle.pods import availability, discovery
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import KeystoneFailed
-from tricircle.pods.pod import DRAINING, ENABLED, MAINTENANCE, UP
+from tricircle.pods.pod import DRAINING, ENABLED, MAINTENANCE
 from tricircle.pods.registry import Registry
 from tricircle.pods.versions import CHOSEN, Range
 
@@ -79,6 +79,10 @@ def whole(pod: models.Pod) -> dict[str, Any]:
             "last_error": pod.last_error,
             "latency_ms": pod.latency_ms,
             "probed_at": when(pod.probed_at),
+            "services": {
+                name: {"state": one["state"], "last_error": one["error"]}
+                for name, one in (pod.services or {}).items()
+            },
         },
         "versions": pod.versions,
         "endpoints": pod.endpoints,
@@ -95,12 +99,16 @@ async def create(call: Call) -> web.Response:
     if await in_thread(table.by_region, region) is not None:
         raise _taken(region)
     found = await _discover(call, region)
+    now = models.now()
+    healths = {
+        name: availability.answered(now, seen.latency_ms) for name, seen in found.services.items()
+    }
     discovered = {
         "endpoints": found.endpoints,
         "versions": found.versions,
-        "health": UP,
-        "latency_ms": found.latency_ms,
-        "probed_at": models.now(),
+        "services": {name: health.stored() for name, health in healths.items()},
+        **availability.summary(healths),
+        "probed_at": now,
     }
     try:
         pod = await in_thread(table.create, {**values, **discovered})

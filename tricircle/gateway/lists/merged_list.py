@@ -21,7 +21,7 @@ from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.failures import from_pod_error
 from tricircle.gateway.http.errors import Fault
-from tricircle.gateway.lists import links
+from tricircle.gateway.lists import completeness, links
 from tricircle.gateway.lists.merge import (
     Cursor,
     Item,
@@ -193,6 +193,7 @@ class MergedList:
             items = await self.missing(away, limit - len(items)) + items
         elif away and len(away) == len(pods):
             raise self._nobody(away, merged)
+        completeness.require(call, items, away)
         scatter.tell_away(call, away)
         return self._respond(items, limit)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The HTTP client toward pods: pooled connections, a deadline on every call, a breaker per pod."""
+"""The HTTP client toward pods: pooled connections, deadlines, a breaker for each service."""
 
 import dataclasses
 import functools
@@ -132,7 +132,7 @@ class PodClient:
             sent.setdefault("Content-Type", "application/json")
         sent.setdefault("Accept", "application/json")
 
-        breaker = self._breakers[pod.id]
+        breaker = self._breakers[pod.id, service]
         if not ignore_breaker and not breaker.allow():
             raise PodUnreachable(
                 pod.region_name, "is not answering and is left alone for some seconds."
@@ -146,7 +146,7 @@ class PodClient:
         except PodUnreachable:
             breaker.failure()
             raise
-        breaker.success()
+        breaker.answered(answer.status)
         return answer if names is None else _translated(answer, names)
 
     async def _send(

@@ -13,7 +13,7 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.pods.pod import MAINTENANCE, Pod
+from tricircle.pods.pod import Pod
 
 
 async def ask(call: Call, kind: str, name: str) -> PodResponse:
@@ -55,4 +55,4 @@ def remember(call: Call, kind: str, name: str, pod: Pod) -> None:
 def _remembered(call: Call, kind: str, name: str) -> Pod | None:
     pod_id = call.services.routings.get(kind, name)
     pod = call.services.registry.get(pod_id) if pod_id else None
-    return pod if pod is not None and pod.state != MAINTENANCE else None
+    return pod if pod is not None and pod.in_use else None

@@ -46,7 +46,7 @@ async def where(call: Call, kind: str, item: str) -> Pod | None:
 
 
 async def _find(call: Call, kind: str, item: str) -> tuple[str, str] | None:
-    if kind not in _PLACES or len(call.services.answering()) < 2:
+    if kind not in _PLACES or len(call.services.answering(_PLACES[kind][0])) < 2:
         return None
     if await in_thread(routings.get, kind, item) is not None:
         return None  # the scheduler reads that itself
@@ -57,8 +57,7 @@ async def _find(call: Call, kind: str, item: str) -> tuple[str, str] | None:
 async def _asked(call: Call, kind: str, item: str) -> Pod | None:
     service, _ = _PLACES[kind]
     copies = await in_thread(backup_copies.pods_with, item) if kind == "backup" else set()
-    answering = call.services.answering()
-    pods = [pod for pod in answering if pod.has(service) and pod.id not in copies]
+    pods = [pod for pod in call.services.answering(service) if pod.id not in copies]
     found = await asyncio.gather(*(_has(call, pod, kind, item) for pod in pods))
     return next((pod for pod, has in zip(pods, found, strict=True) if has), None)
 

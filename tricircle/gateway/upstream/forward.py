@@ -3,8 +3,6 @@
 
 import functools
 import re
-from collections.abc import Coroutine
-from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -17,6 +15,7 @@ from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import tokens
 from tricircle.gateway.upstream.pod_request import PodRequest
+from tricircle.pods import availability
 from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -31,18 +30,18 @@ _VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
 async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> PodResponse:
     """Ask ``pod`` for what the client asked us, or for another ``request``, on behalf of a call.
 
-    Fails at once for a pod that the last probe found down, or that is left alone after failures,
-    unless the request ignores that. Without a deadline of its own a read is given up sooner once
-    the pod is found down.
-    Raises PodUnreachable, PodTimeout.
+    Fails at once for a pod whose service is down, or is left alone after failures, unless the
+    request ignores that. One without a deadline of its own has [gateway] request_deadline,
+    whatever probes find meanwhile. Raises PodUnreachable, PodTimeout.
     """
     request = request or PodRequest.of(call)
-    if call.services.down(pod) and not request.ignore_breaker:
-        raise PodUnreachable(pod.region_name, f"is down ({pod.last_error.rstrip('.')}).")
+    is_down = call.services.availability.is_down
+    if not request.ignore_breaker and is_down(pod, request.service):
+        raise availability.down(pod, request.service)
     token, headers = await tokens.for_request(call, pod, request)
     if request.right is None:
         headers |= {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
-    answer = call.services.client.request(
+    return await call.services.client.request(
         pod,
         request.service,
         request.method,
@@ -56,9 +55,6 @@ async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> Po
         deadline=request.deadline,
         ignore_breaker=request.ignore_breaker,
     )
-    if request.deadline is None and request.method in _SAFE:
-        return await _unless_down(call, pod, answer)
-    return await answer
 
 
 async def _project(call: Call, pod: Pod, request: PodRequest) -> str:
@@ -76,16 +72,6 @@ async def _project(call: Call, pod: Pod, request: PodRequest) -> str:
     return f"/{project}" if project else ""
 
 
-async def _unless_down(
-    call: Call, pod: Pod, answer: Coroutine[Any, Any, PodResponse]
-) -> PodResponse:
-    """Wait for ``answer``, but not for a pod that the prober finds down meanwhile."""
-    try:
-        return await call.services.waits.wait(pod.id, answer)
-    except TimeoutError:
-        raise PodTimeout(pod.region_name, "did not answer in time and is down now.") from None
-
-
 async def ask_any(call: Call, request: PodRequest | None = None) -> PodResponse:
     """Ask one pod that answers, whichever: the answer is the same everywhere.
 
@@ -93,7 +79,7 @@ async def ask_any(call: Call, request: PodRequest | None = None) -> PodResponse:
     """
     request = request or PodRequest.of(call)
     # A pod thought away is asked last rather than never: the thought may be old.
-    pods = sorted(call.serving, key=call.services.away)
+    pods = sorted(call.serving, key=call.is_away)
     failed: PodError | None = None
     for pod in pods:
         try:

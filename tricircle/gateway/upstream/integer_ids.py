@@ -18,7 +18,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, forward
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.pods.pod import MAINTENANCE, Pod
+from tricircle.pods.pod import Pod
 
 _BASE = MOST_NUMBERS + 1
 # A pod's own ids begin at 1: this is one that no pod has.
@@ -57,7 +57,7 @@ async def ask(call: Call) -> PodResponse:
     request = PodRequest.of(call).with_path(path(call, "id", own))
     if pod is None:
         answer = await ask_any(call, request)
-    elif pod.state == MAINTENANCE:
+    elif not pod.in_use:
         raise Fault(503, f"Pod {pod.region_name}, which holds {number}, is in maintenance.")
     else:
         answer = await forward(call, pod, request)

@@ -25,7 +25,7 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodBroken, PodError
-from tricircle.pods.pod import MAINTENANCE, Pod
+from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ async def find(call: Call, resource_type: str, resource_id: str) -> Pod:
 async def _find(call: Call, resource_type: str, resource_id: str) -> tuple[Pod, bool]:
     """The pod, and whether that was remembered (then it may be stale) rather than asked."""
     if (pod := await _recall(call, resource_type, resource_id)) is not None:
-        if pod.state == MAINTENANCE:
+        if not pod.in_use:
             raise Fault(
                 503, f"Pod {pod.region_name}, which holds {resource_id}, is in maintenance."
             )
@@ -284,7 +284,7 @@ async def _search(
     service = _RESOURCES[resource_type].service
     every = call.services.registry.all()
     pods = [pod for pod in every if pod.has(service) and pod.id not in passed]
-    answering = set(call.services.answering())
+    answering = set(call.services.answering(service))
     asked = [pod for pod in pods if pod in answering]
     away = [pod for pod in pods if pod not in answering]
     tasks = {

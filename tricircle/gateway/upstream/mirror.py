@@ -144,7 +144,7 @@ async def _in_turn(call: Call, kind: str) -> list[Pod]:
     """The pods in use, those that have everything first."""
     lacking = await in_thread(store.pods_lacking, kind)
     pods = sorted(call.serving, key=lambda pod: pod.region_name)
-    pods.sort(key=lambda pod: (call.services.away(pod), pod.id in lacking))
+    pods.sort(key=lambda pod: (call.is_away(pod), pod.id in lacking))
     return pods
 
 

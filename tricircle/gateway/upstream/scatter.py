@@ -15,10 +15,11 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
-from tricircle.pods.pod import MAINTENANCE, Pod
+from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
 
+# What an answer is without for the time being: regions of pods, with commas between.
 AWAY_HEADER = "X-Tricircle-Unavailable-Pods"
 
 
@@ -119,7 +120,7 @@ async def ask(call: Call, pod: Pod, request: PodRequest | None = None) -> PodRes
     Without a deadline of the request's own it has [gateway] list_deadline seconds. A pod in
     maintenance is left alone.
     """
-    if pod.state == MAINTENANCE:
+    if not pod.in_use:
         return PodUnreachable(pod.region_name, "is in maintenance.")
     request = request or PodRequest.of(call)
     if request.deadline is None:
@@ -135,9 +136,8 @@ async def ask(call: Call, pod: Pod, request: PodRequest | None = None) -> PodRes
 
 
 def tell_away(call: Call, away: Iterable[Pod]) -> None:
-    """Say in the answer, to administrators, which pods it is without."""
+    """Say in the answer which pods it is without."""
     names = sorted(pod.region_name for pod in away)
     if names:
         LOG.warning("%s %s is without %s", call.method, call.path, ", ".join(names))
-    if names and call.context.is_admin:
         call.answer_headers[AWAY_HEADER] = ", ".join(names)

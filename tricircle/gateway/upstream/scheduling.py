@@ -22,7 +22,7 @@ async def choose(
     """
     services = call.services
     if services.scheduler is None:
-        facts = Facts(services.identity, services.breakers)
+        facts = Facts(services.identity, services.availability)
         services.scheduler = await PODS.run(Scheduler, facts)
     try:
         pods = [pod for pod in services.registry.all() if pod.has(service or call.service)]

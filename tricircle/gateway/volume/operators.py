@@ -9,6 +9,7 @@ from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.responses import accepted, respond
+from tricircle.gateway.lists import completeness
 from tricircle.gateway.upstream import broadcast, integer_ids, lookup, scatter
 from tricircle.gateway.upstream import host_names as names
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
@@ -51,7 +52,9 @@ async def _merged(
         told = await scatter.gather(call, [only], request)
     if (refusal := told.refusal()) is not None:
         return reply(call, refusal)
-    return respond({key: [show(one.pod, item) for one in told.good for item in one.json()[key]]})
+    found = [show(one.pod, item) for one in told.good for item in one.json()[key]]
+    completeness.require(call, found, told.away)
+    return respond({key: found})
 
 
 def _zoned(pod: Pod, item: Item) -> Item:

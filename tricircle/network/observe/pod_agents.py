@@ -9,14 +9,13 @@ from oslo_config import cfg
 
 from tricircle.db import clock
 from tricircle.network.central import central_neutron
-from tricircle.pods import pod as pods
 from tricircle.pods.pod import Pod
 
 AGENT_TYPE = "Tricircle pod"
 
 
-def report(pod: Pod) -> None:
-    """Write how the pod is: a heartbeat, or when it is down, that its last is long ago."""
+def report(pod: Pod, is_down: bool) -> None:
+    """Write how the pod is: a heartbeat, or when its Neutron is down, that the last is long ago."""
     context = central_neutron.admin()
     told = {
         "pod_id": pod.id,
@@ -25,7 +24,7 @@ def report(pod: Pod) -> None:
         "dc_name": pod.dc_name,
         "last_error": pod.last_error,
     }
-    if pod.health == pods.DOWN and pod.region_name in reported():
+    if is_down and pod.region_name in reported():
         _bury(context, pod.region_name, told)
         return
     state = {

@@ -23,8 +23,7 @@ from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters.port import ATTRIBUTES
 from tricircle.network.reconcile.engine import ClaimLost
 from tricircle.network.wanted import group_members, outbox
-from tricircle.pods import markers
-from tricircle.pods import pod as pods
+from tricircle.pods import availability, markers
 from tricircle.pods.errors import PodError, without_addresses
 from tricircle.pods.pod import Pod
 
@@ -153,8 +152,10 @@ def _unfit(pod: Pod, context: Any) -> str:
     hints = network.get("availability_zone_hints") or []
     if hints and pod.availability_zone not in hints and pod.region_name not in hints:
         return f"Network {network['id']} is bound to {', '.join(hints)}, where the pod is not"
-    if pod.state == pods.MAINTENANCE:
+    if not pod.in_use:
         return "The pod is under maintenance"
+    if runtime.get().availability.is_down(pod, "network"):
+        return availability.down(pod, "network").message
     if not context.segments_to_bind:
         return f"Network {network['id']} has no segment"
     segment = context.segments_to_bind[0]

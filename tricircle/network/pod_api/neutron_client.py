@@ -149,7 +149,7 @@ class PodNeutron:
 
     def _once(self, method: str, path: str, **more: Any) -> dict[str, Any]:
         region = self.pod.region_name
-        breaker = self._neutrons.breakers[self.pod.id]
+        breaker = self._neutrons.breakers[self.pod.id, "network"]
         seconds = min(CONF.reconciler.call_deadline, self.deadline.remaining(f"pod {region}"))
         if not breaker.allow():
             raise PodUnreachable(region, "it failed repeatedly and is left alone for a moment")
@@ -164,7 +164,7 @@ class PodNeutron:
         except (ks_exc.ClientException, KeystoneFailed) as error:
             breaker.failure()
             raise PodUnreachable(region, f"{method} {path} failed: {error}") from error
-        breaker.success()
+        breaker.answered(answer.status_code)
         return self._read(method, path, answer)
 
     def _read(self, method: str, path: str, answer: Any) -> dict[str, Any]:

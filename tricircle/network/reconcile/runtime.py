@@ -9,6 +9,7 @@ from tricircle.network.pod_api import pod_registry
 from tricircle.network.pod_api.neutron_client import PodNeutrons
 from tricircle.network.reconcile.adapters import ADAPTERS
 from tricircle.network.reconcile.engine import Engine
+from tricircle.pods.availability import Availability
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 
@@ -19,6 +20,10 @@ class Runtime:
     identity: ServiceIdentity
     neutrons: PodNeutrons
     engine: Engine
+
+    @property
+    def availability(self) -> Availability:
+        return Availability(self.neutrons.breakers)
 
 
 _lock = threading.Lock()

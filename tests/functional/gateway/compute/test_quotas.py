@@ -51,14 +51,14 @@ async def used(gateway: Gateway) -> dict[str, int]:
 
 async def audit(gateway: Gateway) -> None:
     worker = Usage(gateway.services.identity, Storage(gateway.services.identity))
-    for pod in gateway.services.answering():
+    for pod in gateway.services.answering("compute"):
         with contextlib.suppress(PodError):  # it is away
             await asyncio.to_thread(worker.audit, pod)
 
 
 async def look(gateway: Gateway) -> None:
     """What xjob does about servers that are to be looked at, their time having come."""
-    for pod in gateway.services.answering():
+    for pod in gateway.services.answering("compute"):
         for row in await asyncio.to_thread(allocations.in_pod, pod.id):
             await asyncio.to_thread(allocations.look, row, -1)
         await asyncio.to_thread(
@@ -292,7 +292,7 @@ async def test_usage_is_right_while_a_pod_is_away(gateway: Gateway, cloud: Cloud
     (await make(gateway, availability_zone="az1")).ok(202)
     (await make(gateway, availability_zone="az2")).ok(202)
     await asyncio.to_thread(cloud.pods["pod2"].stop)
-    await gateway.set_pod("pod2", health="down")
+    await gateway.set_health("pod2", "down")
     await audit(gateway)
     assert (await used(gateway))["instances"] == 2
     assert (await gateway.get("/limits")).ok()["limits"]["absolute"]["totalInstancesUsed"] == 2

@@ -54,7 +54,7 @@ def counts(cloud: Cloud) -> dict[str, int]:
 async def tidy(gateway: Gateway) -> None:
     """What xjob does about groups, once in every pod."""
     worker = ServerGroups(gateway.services.identity)
-    for pod in gateway.services.answering():
+    for pod in gateway.services.answering("compute"):
         await asyncio.to_thread(worker.run, pod)
 
 
@@ -353,7 +353,7 @@ async def test_what_pods_have_goes_with_the_group(gateway: Gateway, cloud: Cloud
     spread = await group(gateway, "anti-affinity")
     made = [(await make(gateway, spread)).ok(202)["server"]["id"] for _ in range(2)]
     cloud.pods["pod3"].stop()
-    await gateway.set_pod("pod3", health="down")
+    await gateway.set_health("pod3", "down")
     (await gateway.delete(f"/os-server-groups/{spread}")).ok(204)
     assert (await gateway.get(f"/os-server-groups/{spread}")).status == 404
     await tidy(gateway)
@@ -361,7 +361,7 @@ async def test_what_pods_have_goes_with_the_group(gateway: Gateway, cloud: Cloud
     (job,) = jobs.page({"resource_type": "server_group"})
     assert job.pod_id == gateway.pod_ids["pod3"]
     cloud.pods["pod3"].start()
-    await gateway.set_pod("pod3", health="up")
+    await gateway.set_health("pod3", "up")
     pod = gateway.services.registry.get(gateway.pod_ids["pod3"])
     assert pod is not None
     Definitions(gateway.services.identity).hurry(pod)
@@ -387,7 +387,7 @@ async def test_a_group_that_somebody_else_named_so_is_not_ours(
     member.created = member.created.replace(year=2020)
     evil = ServerGroup(name, "f" * 32, "mallory", "affinity", members=[member.id])
     nova.server_groups[evil.id] = evil
-    pod = next(pod for pod in gateway.services.answering() if pod.region_name == "pod1")
+    pod = next(pod for pod in gateway.services.answering("compute") if pod.region_name == "pod1")
     await asyncio.to_thread(table.want, kept, pod.id)
     usage = Usage(gateway.services.identity, Storage(gateway.services.identity))
     for _ in range(2):

@@ -19,8 +19,7 @@ FLAVOR = {"name": "big", "ram": 512, "vcpus": 2, "disk": 10}
 
 async def xjob(gateway: Gateway) -> None:
     """The reconciler's turn for definitions, in every pod."""
-    for pod_id in gateway.pod_ids.values():
-        gateway.services.breakers[pod_id].success()
+    gateway.close_breakers()
     await gateway.refresh()
     worker = Definitions(gateway.services.identity)
     for pod in gateway.services.registry.all():

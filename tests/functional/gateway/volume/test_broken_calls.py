@@ -66,8 +66,7 @@ async def xjob(gateway: Gateway) -> None:
     """What the reconciler does once all is well again."""
     await gateway.idle()
     gateway.cloud.heal()
-    for pod_id in gateway.pod_ids.values():
-        gateway.services.breakers[pod_id].success()
+    gateway.close_breakers()
     worker = Storage(gateway.services.identity)
     for pod in gateway.services.registry.all():
         await asyncio.to_thread(worker.audit, pod)

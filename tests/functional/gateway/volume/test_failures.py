@@ -44,7 +44,7 @@ async def test_an_answer_that_is_lost_among_many_of_one_name(
 async def test_a_pod_that_loses_many_answers(gateway: Gateway, cloud: Cloud) -> None:
     """It is asked what it made even while it is left alone otherwise."""
     cloud.pods["pod2"].cinder.fail(Kind.HANG_AFTER, "POST", "/volumes$", times=1)
-    breaker = gateway.services.breakers[gateway.pod_ids["pod2"]]
+    breaker = gateway.services.breakers[gateway.pod_ids["pod2"], "volume"]
     asked = asyncio.ensure_future(make(gateway, availability_zone="az2"))
     while not asked.done():
         if volumes(cloud):

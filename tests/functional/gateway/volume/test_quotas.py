@@ -47,7 +47,7 @@ def living(cloud: Cloud) -> list[Object]:
 
 async def audit(gateway: Gateway) -> int:
     worker, wrong = Storage(gateway.services.identity), 0
-    for pod in gateway.services.answering():
+    for pod in gateway.services.answering("volume"):
         with contextlib.suppress(PodError):  # it is away
             wrong += await asyncio.to_thread(worker.audit, pod)
     return wrong

@@ -19,8 +19,7 @@ ADMIN: Object = {"user": "admin", "version": "3.71"}
 
 async def xjob(gateway: Gateway, adopt: bool = False) -> None:
     """The reconciler's turn for definitions, in every pod."""
-    for pod_id in gateway.pod_ids.values():
-        gateway.services.breakers[pod_id].success()
+    gateway.close_breakers()
     await gateway.refresh()
     worker = Definitions(gateway.services.identity)
     for pod in gateway.services.registry.all():
@@ -99,8 +98,7 @@ async def test_a_type_is_in_every_pod(gateway: Gateway, cloud: Cloud) -> None:
         assert type_id in {item["id"] for item in listed}
         for cinder in others:
             cinder.heal()
-        for pod_id in gateway.pod_ids.values():
-            gateway.services.breakers[pod_id].success()
+        gateway.close_breakers()
 
 
 async def test_a_change_reaches_all_pods(gateway: Gateway, cloud: Cloud) -> None:

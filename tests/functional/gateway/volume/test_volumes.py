@@ -257,8 +257,7 @@ async def test_never_a_false_404(gateway: Gateway, cloud: Cloud, kind: str) -> N
         assert answer.status == 503, answer.body
         assert "pod2" in answer.message
     await asyncio.to_thread(cinder.start)
-    for breaker in gateway.pod_ids.values():
-        gateway.services.breakers[breaker].success()
+    gateway.close_breakers()
     nowhere = "00000000-0000-0000-0000-000000000000"
     ours = await gateway.volumes.get(f"{base}/{nowhere}", version="3.71")
     theirs = await gateway.volumes.get(f"{base}/{nowhere}", version="3.71", base=f"{cinder.url}/v3")

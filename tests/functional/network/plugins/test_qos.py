@@ -252,7 +252,7 @@ def test_a_pod_is_away_during_a_change(stage: Stage) -> None:
     change(stage, gold, "bandwidth_limit", rule, max_kbps=5)
     stage.reconcile("pod1")
     stage.cloud.pods["pod1"].start()
-    runtime.get().neutrons.breakers[stage.pod_ids["pod1"]].success()
+    runtime.get().neutrons.breakers[stage.pod_ids["pod1"], "network"].success()
     stage.forget_claims()
     stage.reconcile("pod1")
     assert rules(stage, "pod1", gold) == {("bandwidth_limit", "egress", 5, 0)}

@@ -279,7 +279,7 @@ def test_a_pod_is_away_during_changes(stage: Stage, made: Made) -> None:
     remove(stage, group, one)
     stage.reconcile("pod1")
     stage.cloud.pods["pod1"].start()
-    runtime.get().neutrons.breakers[stage.pod_ids["pod1"]].success()
+    runtime.get().neutrons.breakers[stage.pod_ids["pod1"], "network"].success()
     stage.forget_claims()
     stage.reconcile("pod1")
     whole(stage, "pod1", group, two, three)

@@ -50,7 +50,7 @@ async def create(call: Call) -> web.Response:
         return reply(call, await ask_any(call))
     zone = wanted.get(ZONE)
     fitting = [pod for pod in pods if pod.availability_zone == zone] or pods
-    fitting.sort(key=call.services.away)
+    fitting.sort(key=call.is_away)
     try:
         known = await _known(call)
     except Refused:
@@ -287,7 +287,7 @@ def _all_must_answer(call: Call, aggregate: Aggregate) -> None:
     away = [
         pod
         for pod in call.services.registry.all()
-        if pod not in call.services.answering() and not _is_elsewhere(call, pod, zone)
+        if pod not in call.answering and not _is_elsewhere(call, pod, zone)
     ]
     if away:
         names = ", ".join(sorted(pod.region_name for pod in away))

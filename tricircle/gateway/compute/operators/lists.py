@@ -16,7 +16,7 @@ from tricircle.gateway.compute.operators import documents
 from tricircle.gateway.compute.operators.documents import Item
 from tricircle.gateway.compute.servers.lists import PARTIAL_RECORDS
 from tricircle.gateway.http.responses import respond
-from tricircle.gateway.lists import links, sequential
+from tricircle.gateway.lists import completeness, links, sequential
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import host_names, integer_ids, scatter
@@ -87,6 +87,7 @@ async def whole(
     if collection.missing is not None:
         found |= {pod: await collection.missing(call, pod) for pod in told.away}
     shown = [one for pod in sorted(found, key=lambda pod: pod.region_name) for one in found[pod]]
+    completeness.require(call, shown, told.away)
     return respond({collection.name: shown})
 
 

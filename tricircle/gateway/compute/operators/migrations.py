@@ -13,7 +13,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.compute.operators import documents, lists
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
-from tricircle.gateway.lists import links
+from tricircle.gateway.lists import completeness, links
 from tricircle.gateway.lists.merge import Cursor, MarkerLost, Merged, Order, Page, Source, merge
 from tricircle.gateway.upstream import host_names, integer_ids, lookup, scatter
 from tricircle.gateway.upstream.forward import ask_any, reply, rewrite_links
@@ -72,6 +72,7 @@ async def _merged(call: Call, pods: dict[str, Pod], query: str, limit: int) -> M
     refused = [error for error in merged.failed.values() if isinstance(error, Refused)]
     if len(merged.failed) == len(pods):
         raise refused[0] if refused else scatter.nobody(away)
+    completeness.require(call, merged.items, away)
     scatter.tell_away(call, away)
     return merged
 

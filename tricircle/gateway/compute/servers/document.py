@@ -41,7 +41,7 @@ async def actions(call: Call) -> web.Response:
     """
     answer = await lookup.ask(call, "server", call.params["server_id"])
     if answer.status == 404:
-        told = await scatter.gather(call, call.services.answering())
+        told = await scatter.gather(call, call.answering)
         answer = told.good[0] if told.good else answer
     return reply(call, answer)
 

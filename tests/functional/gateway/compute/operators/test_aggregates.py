@@ -203,7 +203,7 @@ async def test_while_a_pod_is_away(gateway: Gateway, cloud: Cloud) -> None:
     assert [item["name"] for item in answer.ok()["aggregates"]] == ["one", "nowhere"]
     assert answer.headers["X-Tricircle-Unavailable-Pods"] == "pod2"
     assert (await gateway.get(f"{ROOT}/{two}", **ADMIN)).status == 503
-    await gateway.set_pod("pod2", health="down")
+    await gateway.set_health("pod2", "down")
     # What is in another zone has nothing there; what is in no zone may have.
     body = {"aggregate": {"name": "uno"}}
     (await gateway.put(f"{ROOT}/{one}", body, **ADMIN)).ok(200)

@@ -93,8 +93,7 @@ async def xjob(gateway: Gateway) -> None:
     """What the reconciler does once its grace is over, and central Neutron's own clean-up."""
     await gateway.idle()
     gateway.cloud.heal()
-    for pod_id in gateway.pod_ids.values():
-        gateway.services.breakers[pod_id].success()
+    gateway.close_breakers()
     worker = Creations(gateway.services.registry, gateway.services.identity)
     await asyncio.to_thread(worker.run, -60)
     await asyncio.to_thread(gateway.cloud.central.settle)
@@ -281,7 +280,7 @@ async def test_a_pod_that_loses_answers_in_a_row_is_still_asked_what_it_made(
     for pod in cloud.pods.values():
         pod.nova.fail(Kind.CUT_AFTER, "POST", "/servers$")
     for region in cloud.pods:
-        breaker = gateway.services.breakers[gateway.pod_ids[region]]
+        breaker = gateway.services.breakers[gateway.pod_ids[region], "compute"]
         for _ in range(2):  # one more, and the pod is left alone
             breaker.failure()
     wanted = body(cloud, [])
