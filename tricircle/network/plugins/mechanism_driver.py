@@ -155,7 +155,7 @@ def _unfit(pod: Pod, context: Any) -> str:
     if not pod.in_use:
         return "The pod is under maintenance"
     if runtime.get().availability.is_down(pod, "network"):
-        return availability.down(pod, "network").message
+        return str(availability.down(pod, "network"))
     if not context.segments_to_bind:
         return f"Network {network['id']} has no segment"
     segment = context.segments_to_bind[0]
