@@ -40,7 +40,7 @@ async def held(call: Call, references: Iterable[Any]) -> list[tuple[str, str]]:
 
     What cannot be learned is left to the pod that is asked.
     """
-    if len(call.services.answering()) < 2:
+    if len(call.answering) < 2:
         return []
     places = []
     for reference in dict.fromkeys(one for one in references if isinstance(one, str)):

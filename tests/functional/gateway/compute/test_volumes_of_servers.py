@@ -45,7 +45,7 @@ async def look(gateway: Gateway) -> None:
     """What xjob does about what is due, its time having come."""
     identity = gateway.services.identity
     worker = Storage(identity)
-    for pod in gateway.services.answering():
+    for pod in gateway.services.answering("compute"):
         for row in await asyncio.to_thread(allocations.in_pod, pod.id):
             await asyncio.to_thread(allocations.look, row, -1)
         await asyncio.to_thread(Usage(identity, worker).run, pod)
@@ -139,7 +139,7 @@ async def test_a_volume_that_stays_counts_still(gateway: Gateway, cloud: Cloud) 
     await gateway.get(f"/servers/{server}")
     await look(gateway)
     assert used(cloud) == {"volumes": 1, "gigabytes": 2}
-    assert all(storage.due(pod.id, 9) == [] for pod in gateway.services.answering())
+    assert all(storage.due(pod.id, 9) == [] for pod in gateway.services.answering("compute"))
 
 
 async def test_what_is_not_made_is_given_back(gateway: Gateway, cloud: Cloud) -> None:
