@@ -42,6 +42,8 @@ class CentralNeutron(Neutron):
         ) as answer:  # fmt: skip
             if answer.status == 404 and method == "DELETE":
                 return None
+            if answer.status == 409:
+                raise ValueError((await answer.json())["NeutronError"]["message"])
             answer.raise_for_status()
             if answer.status >= 300:
                 raise ValueError(f"unexpected {answer.status}")
@@ -77,7 +79,8 @@ class CentralNeutron(Neutron):
         try:
             port["binding:vif_details"] = await self._realize(port, host)
             port["binding:vif_type"] = "other"
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
+            port["binding:vif_details"] = {"pod": host, "reason": f"Pod {host}: {error}"}
             self.unrealized.append((host, port["id"]))
 
     async def _one(
@@ -142,7 +145,8 @@ class CentralNeutron(Neutron):
         wanted, self.unrealized = self.unrealized, []
         for region, central_id in wanted:
             port = self.tables["ports"].get(central_id)
-            if port and port["binding:host_id"] == region and port["binding:vif_details"]:
+            bound = port and "pod_port_id" in port["binding:vif_details"]
+            if port and bound and port["binding:host_id"] == region:
                 continue
             try:
                 found = await self._pod(region, "GET", f"/ports?description=tricircle:{central_id}")

@@ -26,6 +26,8 @@ from tricircle.scheduling.request import Request
 
 LOG = logging.getLogger(__name__)
 
+_NOT_THERE = "could not be found"
+
 
 async def volume(call: Call) -> web.Response:
     """POST /volumes."""
@@ -106,9 +108,14 @@ async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodRespo
 
 
 def _another_may_take_it(answer: PodResponse) -> bool:
-    """Whether a refusal is for lack of room or of a type, or the pod's own failure."""
-    lacks_type = answer.status == 404 and "type" in answer.message().lower()
-    return answer.status >= 500 or answer.status == 413 or lacks_type
+    """Whether a refusal is for lack of room or of what a pod has, or the pod's own failure."""
+    if answer.status >= 500 or answer.status == 413:
+        return True
+    message = answer.message().lower()
+    # The zone is the pod's own, and right unless who registered the pod was wrong.
+    lacks_zone = answer.status == 400 and "availability zone" in message
+    lacks_type = answer.status in (400, 404) and "type" in message and _NOT_THERE in message
+    return lacks_zone or lacks_type
 
 
 async def _write_down(

@@ -127,7 +127,7 @@ async def test_a_hinted_server_decides(gateway: Gateway, cloud: Cloud) -> None:
     assert [region for region, _ in volumes(cloud)] == ["pod2"]
 
 
-@pytest.mark.parametrize("how", ["error", "quota", "stopped", "no type"])
+@pytest.mark.parametrize("how", ["error", "quota", "stopped", "no type", "no zone"])
 async def test_the_next_pod_is_tried(gateway: Gateway, cloud: Cloud, how: str) -> None:
     more: Object = {}
     first = (await make(gateway, availability_zone="az1")).ok(202)["volume"]
@@ -141,6 +141,8 @@ async def test_the_next_pod_is_tried(gateway: Gateway, cloud: Cloud, how: str) -
         cinder.quotas["volumes"] = 0
     elif how == "stopped":
         await asyncio.to_thread(cinder.stop)
+    elif how == "no zone":
+        await gateway.set_pod(region, pod_availability_zone="of-another-name")
     else:
         cloud.pods[other].cinder.add_type("fast")
         more["volume_type"] = "fast"

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import orjson
 from aiohttp import web
 
+from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
@@ -23,6 +24,8 @@ Item = dict[str, Any]
 
 _KINDS = {"os-volumes": "volume", "os-snapshots": "snapshot"}
 _ZONE = "availabilityZone"
+# What Nova says where its Cinder has no room: then another pod may take it.
+_FULL = (403, 413)
 
 
 async def list_all(call: Call) -> web.Response:
@@ -61,11 +64,24 @@ async def create(call: Call) -> web.Response:
         held=tuple(await cross_service_lookup.find(call, needs)),
         what="volume",
     )
-    pod = (await scheduling.choose(call, request)).pods[0]
+    pods = (await scheduling.choose(call, request)).pods
+    refusal: PodResponse | None = None
+    for pod in pods[: CONF.scheduling.max_attempts]:
+        answer = await forward(call, pod, PodRequest.of(call).with_body(_toward(pod, wanted)))
+        if answer.status not in _FULL or "exceeded" not in answer.message().lower():
+            return _reply(call, answer)
+        refusal = refusal or answer
+    if refusal is None:
+        raise Fault(503, "No pod could make the volume.")
+    return _reply(call, refusal)
+
+
+def _toward(pod: Pod, wanted: Item) -> Item:
+    """The body of a create for a pod, in its own name of the zone."""
     inside = {key: value for key, value in wanted.items() if key != "availability_zone"}
-    if zone and pod.pod_availability_zone:
+    if wanted.get("availability_zone") and pod.pod_availability_zone:
         inside["availability_zone"] = pod.pod_availability_zone
-    return _reply(call, await forward(call, pod, PodRequest.of(call).with_body({"volume": inside})))
+    return {"volume": inside}
 
 
 async def create_snapshot(call: Call) -> web.Response:

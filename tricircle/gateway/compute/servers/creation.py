@@ -14,6 +14,7 @@ a server, xjob finds the row and adopts the server or removes what is left.
 import asyncio
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +50,11 @@ LOG = logging.getLogger(__name__)
 # Of as many pods it is told why they were left out, or what they weighed.
 _MOST_REASONS = 50
 _LONGEST_REASON = 300
+# What Nova says to what one pod lacks and another may have: the type of a volume to be made, or,
+# by a mistake of who registered the pod, the zone.
+_OF_ONE_POD = re.compile(
+    r"Volume type .* could not be found\.|The requested availability zone is not available\.?"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,7 +165,8 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
     """Ask the chosen pods, one after the other, until one takes the server.
 
     Raises Refused: at once where no other pod could do better, else with the first refusal. Fault
-    503 when no pod refused and yet none took it; PodError when central Neutron is at fault.
+    503 when no pod refused and yet none took it, 403 when all lacked quota for its ports; PodError
+    when central Neutron is at fault.
     """
     request = plan.request
     troubles: list[str] = []
@@ -194,7 +201,9 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
         LOG.warning("Server %s not made: %s", request.name, troubles[-1])
     if refusal is not None:
         raise Refused(refusal)
-    raise Fault(503, f"No pod could make the server: {'; '.join(troubles)}")
+    message = f"No pod could make the server: {'; '.join(troubles)}"
+    # A pod's Neutron has quotas of its own: to try again later is of no use.
+    raise Fault(403 if troubles and all(map(_is_quota, troubles)) else 503, message)
 
 
 def _tell(call: Call, plan: Plan, made: Made, troubles: Sequence[str]) -> None:
@@ -303,8 +312,17 @@ async def _found(
 
 
 def _another_may_take_it(answer: PodResponse) -> bool:
-    """Whether a refusal is for lack of room or quota, or the pod's own failure."""
-    return answer.status >= 500 or (answer.status == 403 and "exceeded" in answer.message().lower())
+    """Whether a refusal is for lack of room, quota or of what a pod has, or its own failure."""
+    if answer.status >= 500 or answer.status == 413:
+        return True
+    message = answer.message()
+    if answer.status == 403:
+        return _is_quota(message)
+    return answer.status == 400 and _OF_ONE_POD.fullmatch(message) is not None
+
+
+def _is_quota(message: str) -> bool:
+    return "exceeded" in message.lower()
 
 
 def _missing(request: CreateRequest, answer: PodResponse) -> str | None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers go to a pod of their zone, and to the next when it takes no more."""
 
+from typing import Any
+
 import pytest
 
 from tests.functional.fakes.cloud import Cloud
@@ -95,6 +97,51 @@ async def test_full_everywhere_is_the_pods_own_403(gateway: Gateway, cloud: Clou
     answer = await make(gateway, networks=[{"uuid": network["id"]}], availability_zone="az1")
     assert answer.status == 403
     assert "Quota exceeded" in answer.json["forbidden"]["message"]
+    await settled(gateway)
+    nothing_left(cloud)
+
+
+async def settle_in(gateway: Gateway, region: str) -> None:
+    values = {"project_id": gateway.cloud.project_id, "pod_id": gateway.pod_ids[region]}
+    (await gateway.manage("POST", "/bindings", {"binding": values})).ok(201)
+
+
+@pytest.mark.parametrize("lacks", ["volume type", "zone", "port quota"])
+async def test_what_one_pod_lacks_another_may_have(
+    gateway: Gateway, cloud: Cloud, lacks: str
+) -> None:
+    await settle_in(gateway, "pod1")
+    more: dict[str, Any] = {"networks": "none"}
+    if lacks == "volume type":
+        cloud.pods["pod3"].cinder.add_type("fast")
+        device = {"source_type": "image", "destination_type": "volume", "volume_size": 1,
+                  "uuid": cloud.image_id, "boot_index": 0, "volume_type": "fast"}  # fmt: skip
+        more |= {"block_device_mapping_v2": [device], "imageRef": ""}
+    elif lacks == "zone":
+        await gateway.set_pod("pod1", pod_availability_zone="of-another-name")
+    else:
+        more["networks"] = [{"uuid": cloud.central.network(cloud.project_id)["id"]}]
+        cloud.pods["pod1"].neutron.quota["port"] = 0
+    (await make(gateway, availability_zone="az1", **more)).ok(202)
+    assert the_one(cloud)[0] == "pod3"
+
+
+async def test_what_no_pod_has_is_told_once_in_novas_words(gateway: Gateway, cloud: Cloud) -> None:
+    device = {"source_type": "image", "destination_type": "volume", "volume_size": 1,
+              "uuid": cloud.image_id, "boot_index": 0, "volume_type": "nobody"}  # fmt: skip
+    answer = await make(gateway, networks="none", block_device_mapping_v2=[device], imageRef="")
+    assert (answer.status, answer.message) == (400, "Volume type nobody could not be found.")
+
+
+async def test_ports_that_no_pod_has_quota_for(gateway: Gateway, cloud: Cloud) -> None:
+    """To try again later, as 503 says, is of no use."""
+    for pod in cloud.pods.values():
+        pod.neutron.quota["port"] = 0
+    network = cloud.central.network(cloud.project_id)
+    answer = await make(gateway, networks=[{"uuid": network["id"]}], availability_zone="az1")
+    assert answer.status == 403
+    for told in ("pod1", "pod3", "exceeded"):
+        assert told in answer.message
     await settled(gateway)
     nothing_left(cloud)
 
