@@ -35,8 +35,16 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
+# What is the region's own and no pod, as those know it who are told that it failed.
+NETWORKING = "The region's networking service (central Neutron)"
+IMAGES = "The region's image service (Glance)"
+IDENTITY = "The region's identity service (Keystone)"
+OF_THE_REGION = (NETWORKING, IMAGES, IDENTITY)
+
+
 class PodError(Exception):
-    """A pod could not do what was asked. ``pod`` is its region name.
+    """A pod could not do what was asked. ``pod`` is its region name, or a service of the region's
+    own.
 
     Users may read the text and ``message``; ``detail`` also says where, and is for operators.
     """
@@ -46,7 +54,8 @@ class PodError(Exception):
         self.pod, self.detail = pod, message
         # It may be the pod's own text, and is logged in processes that are not ours, too.
         self.message = printable(without_addresses(message))
-        super().__init__(f"Pod {pod}: {self.message}")
+        who = pod if pod in OF_THE_REGION else f"Pod {pod}"
+        super().__init__(f"{who}: {self.message}")
 
 
 class PodUnreachable(PodError):

@@ -20,7 +20,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF, identity
 from tricircle.pods import rights
-from tricircle.pods.errors import PodUnreachable, without_addresses
+from tricircle.pods.errors import NETWORKING, PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
 from tricircle.pods.transport import bound
@@ -157,7 +157,7 @@ class ServiceIdentity:
         region = CONF.tricircle_identity.region_name
         url = self.endpoints(region).get("network")
         if url is None:
-            raise PodUnreachable(region, "Keystone's catalogue has no network endpoint for it")
+            raise PodUnreachable(NETWORKING, "Keystone's catalogue has no endpoint for it")
         return self._adapter(url.rstrip("/").removesuffix("/v2.0"), right, deadline)
 
     def _adapter(self, url: str, right: Right, deadline: float | None) -> Adapter:

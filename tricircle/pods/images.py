@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from tricircle.conf import CONF
 from tricircle.pods import rights
 from tricircle.pods.definitions import Target
+from tricircle.pods.errors import IMAGES
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
 
@@ -16,7 +17,7 @@ class Images:
 
     def __init__(self, identity: ServiceIdentity) -> None:
         region = CONF.tricircle_identity.region_name
-        pod = Pod("", region, "", endpoints=identity.endpoints(region))
+        pod = Pod("", IMAGES, "", endpoints=identity.endpoints(region))
         self._owner = identity.project_id
         self._target = Target(pod, identity.adapter(pod, rights.MOVE_IMAGE), "image")
 

@@ -10,7 +10,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.client import PodClient
 from tricircle.pods import rights
-from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.errors import NETWORKING, PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
@@ -30,7 +30,7 @@ class NeutronError(Fault):
 
     def __init__(self, status: int, kind: str, message: str) -> None:
         if status not in _OF_THE_USER:
-            status, message = 503, f"The network service failed: {message}"
+            status, message = 503, f"{NETWORKING} failed: {message} Try again later."
         super().__init__(status, message)
         self.kind = kind
 
@@ -128,11 +128,10 @@ class Central:
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Any:
-        name = CONF.tricircle_identity.region_name
-        region = await service_user.ask(name, self._region)
+        region = await service_user.ask(NETWORKING, self._region)
         path, sent = f"/v2.0{path}", dict(headers or {})
         if isinstance(by, Right):
-            token = await service_user.ask(name, self._identity.token, by, method, path)
+            token = await service_user.ask(NETWORKING, self._identity.token, by, method, path)
         else:
             token = by
             if self._service_token:
@@ -140,7 +139,7 @@ class Central:
             elif self._restricted:
                 # Their rights decide; that they call through us breaks none of the token's rules.
                 beside = rights.BESIDE_CENTRAL, method, path
-                token_beside = await service_user.ask(name, self._identity.token, *beside)
+                token_beside = await service_user.ask(NETWORKING, self._identity.token, *beside)
                 sent["X-Service-Token"] = token_beside
         answer = await self._client.request(
             region,
@@ -165,9 +164,11 @@ class Central:
         name = CONF.tricircle_identity.region_name
         url = self._identity.endpoints(name).get("network")
         if url is None:
-            raise PodUnreachable(name, "Keystone's catalogue has no network endpoint for it.")
+            raise PodUnreachable(NETWORKING, "Keystone's catalogue has no endpoint for it.")
         base = url.rstrip("/").removesuffix("/v2.0")
-        return Pod(id=_ID, region_name=name, availability_zone="", endpoints={"network": base})
+        return Pod(
+            id=_ID, region_name=NETWORKING, availability_zone="", endpoints={"network": base}
+        )
 
 
 def _refusal(status: int, document: Any) -> NeutronError:

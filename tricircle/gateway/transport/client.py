@@ -18,7 +18,7 @@ from tricircle.pods import bodies
 from tricircle.pods.breaker import Breakers
 from tricircle.pods.discovery import why
 from tricircle.pods.document import Document
-from tricircle.pods.errors import PodBroken, PodTimeout, PodUnreachable
+from tricircle.pods.errors import OF_THE_REGION, PodBroken, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 from tricircle.pods.trust import trust
 
@@ -135,10 +135,12 @@ class PodClient:
         breaker = self._breakers[pod.id, service]
         if not ignore_breaker and not breaker.allow():
             raise PodUnreachable(
-                pod.region_name, "is not answering and is left alone for some seconds."
+                pod.region_name, f"{_what(pod, service)} failed repeatedly; it is asked again soon."
             )
         try:
-            answer = await self._send(pod, method, _with_query(url, query), sent, data, deadline)
+            answer = await self._send(
+                pod, service, method, _with_query(url, query), sent, data, deadline
+            )
         except PodBroken:
             # Nobody waits for it, and a user may have made what is too much.
             breaker.success()
@@ -152,6 +154,7 @@ class PodClient:
     async def _send(
         self,
         pod: Pod,
+        service: str,
         method: str,
         url: URL,
         headers: CIMultiDict[str],
@@ -188,15 +191,32 @@ class PodClient:
         except bodies.Unreadable as error:
             raise PodBroken(pod.region_name, f"answered {error}.") from None
         except aiohttp.ConnectionTimeoutError:
-            raise PodUnreachable(pod.region_name, "no connection could be made in time.") from None
-        except TimeoutError:
-            raise PodTimeout(pod.region_name, "did not answer in time.") from None
-        except aiohttp.ClientConnectorError as error:
-            raise PodUnreachable(pod.region_name, f"no connection: {why(error)}.") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise PodTimeout(
-                pod.region_name, f"the connection broke ({type(error).__name__})."
+            raise PodUnreachable(
+                pod.region_name, f"no connection to {_what(pod, service)} could be made in time."
             ) from None
+        except TimeoutError:
+            text = f"{_what(pod, service)} did not answer in time{_perhaps_done(method)}."
+            raise PodTimeout(pod.region_name, text) from None
+        except aiohttp.ClientConnectorError as error:
+            raise PodUnreachable(
+                pod.region_name, f"no connection to {_what(pod, service)}: {why(error)}."
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            text = (
+                f"the connection to {_what(pod, service)} broke ({type(error).__name__})"
+                f"{_perhaps_done(method)}."
+            )
+            raise PodTimeout(pod.region_name, text) from None
+
+
+def _what(pod: Pod, service: str) -> str:
+    """What failed, after the name of the pod, or of a service that is the region's own."""
+    return "it" if pod.region_name in OF_THE_REGION else f"its {service} service"
+
+
+def _perhaps_done(method: str) -> str:
+    """What users are told of a change whose answer is lost."""
+    return "" if method in ("GET", "HEAD") else ", and may have done what was asked: look first"
 
 
 def _means_something(status: int) -> bool:

@@ -17,7 +17,7 @@ from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.upstream import cross_service_lookup
-from tricircle.pods.errors import PodError
+from tricircle.pods.errors import IMAGES, PodError
 from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
@@ -75,13 +75,13 @@ async def _needs(call: Call, image_id: str) -> tuple[Need, ...]:
 async def _shown(call: Call, image_id: str) -> dict[str, Any] | None:
     """An image as Glance shows it to the caller, if it does. Raises PodError."""
     region = CONF.tricircle_identity.region_name
-    endpoints = await service_user.ask(region, call.services.identity.endpoints, region)
+    endpoints = await service_user.ask(IMAGES, call.services.identity.endpoints, region)
     if (url := endpoints.get("image")) is None:
         return None
     base = url.rstrip("/").removesuffix("/v2")
     context = call.context
     answer = await call.services.client.request(
-        Pod(_ID, region, "", endpoints={"image": base}),
+        Pod(_ID, IMAGES, "", endpoints={"image": base}),
         "image",
         "GET",
         f"/v2/images/{image_id}",

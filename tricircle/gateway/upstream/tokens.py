@@ -9,11 +9,11 @@ attachment under a running server; so one must never be added to what a user ask
 
 import re
 
-from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
+from tricircle.pods.errors import IDENTITY
 from tricircle.pods.pod import Pod
 
 _RIGHTS = {"compute": rights.BESIDE_COMPUTE, "volume": rights.BESIDE_VOLUME}
@@ -53,5 +53,4 @@ async def _beside(call: Call, request: PodRequest) -> dict[str, str]:
     token, right = call.services.identity.token, _RIGHTS[request.service]
     if not right.stands_for(method, path):
         return {}
-    region = CONF.tricircle_identity.region_name
-    return {_HEADER: await service_user.ask(region, token, right, method, path)}
+    return {_HEADER: await service_user.ask(IDENTITY, token, right, method, path)}

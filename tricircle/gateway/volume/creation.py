@@ -104,7 +104,10 @@ async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodRespo
         LOG.warning("%s not made: %s", wanted.kind, troubles[-1])
     if refusal is not None:
         return refusal
-    raise Fault(503, f"No pod could make the {wanted.kind}: {'; '.join(troubles)}")
+    why = "; ".join(text.rstrip(". ") for text in troubles)
+    raise Fault(
+        503, f"No pod could make the {wanted.kind}: {why}. Try again later.", {"Retry-After": "5"}
+    )
 
 
 def _another_may_take_it(answer: PodResponse) -> bool:

@@ -201,9 +201,12 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
         LOG.warning("Server %s not made: %s", request.name, troubles[-1])
     if refusal is not None:
         raise Refused(refusal)
-    message = f"No pod could make the server: {'; '.join(troubles)}"
-    # A pod's Neutron has quotas of its own: to try again later is of no use.
-    raise Fault(403 if troubles and all(map(_is_quota, troubles)) else 503, message)
+    why = "; ".join(text.rstrip(". ") for text in troubles)
+    message = f"No pod could make the server: {why}."
+    if troubles and all(map(_is_quota, troubles)):
+        # A pod's Neutron has quotas of its own: to try again later is of no use.
+        raise Fault(403, message)
+    raise Fault(503, f"{message} Try again later.", {"Retry-After": "5"})
 
 
 def _tell(call: Call, plan: Plan, made: Made, troubles: Sequence[str]) -> None:
