@@ -47,9 +47,8 @@ async def let_write(call: Call, volume_id: str, pod: Pod | None = None) -> None:
         await in_thread(routings.written_to, volume_id)
 
 
-async def bring(call: Call, server_id: str, its_pod: Pod, volume_id: str, pod: Pod) -> None:
-    """Have a volume of ``pod`` in ``its_pod``, that of the server, which has let the caller attach
-    volumes.
+async def bring(call: Call, server_id: str | None, its_pod: Pod, volume_id: str, pod: Pod) -> None:
+    """Have a volume of ``pod`` in ``its_pod``, that of a server (None: of one to be made).
 
     Raises Fault 400 when it stays where it is, 409 when it is not there in time.
     """
@@ -64,8 +63,14 @@ async def bring(call: Call, server_id: str, its_pod: Pod, volume_id: str, pod: P
         or _not_there(its_pod)
     )
     if why is not None:
-        raise different_pods(server_id, its_pod, volume_id, pod, why)
-    LOG.info("Volume %s follows server %s to pod %s", volume_id, server_id, its_pod.region_name)
+        server = "The server would be" if server_id is None else f"Server {server_id} is"
+        raise different_pods(server, its_pod, volume_id, pod, why)
+    LOG.info(
+        "Volume %s follows server %s to pod %s",
+        volume_id,
+        server_id or "that is to be made",
+        its_pod.region_name,
+    )
     project = call.context.project_id
     try:
         await in_thread(moves.begin, volume_id, project, pod.id, its_pod.id, empty)

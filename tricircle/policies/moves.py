@@ -18,9 +18,10 @@ RULES = [
         name="tricircle:moves:follow",
         check_str="role:member or rule:tricircle_admin",
         description="Have a volume of one's project that nothing was ever written to follow the "
-        "server it is attached to into the server's pod, whose Nova has let one attach volumes. "
+        "server it is attached to, or made with, into the server's pod. "
         "One that holds something follows whom moves:create lets move it.",
         operations=[
+            {"method": "POST", "path": "/v2.1/servers"},
             {"method": "POST", "path": "/v2.1/servers/{server_id}/os-volume_attachments"},
             {"method": "PUT", "path": "/v2.1/servers/{server_id}/os-volume_attachments/{id}"},
             {"method": "POST", "path": "/v3/attachments"},

@@ -66,6 +66,11 @@ class CreateRequest:
     volumes_made: tuple[NewVolume, ...] = ()
 
     @property
+    def volumes(self) -> list[str]:
+        """Ids of volumes that are to be its."""
+        return [item for kind, item in self.needs if kind == "volume"]
+
+    @property
     def images(self) -> list[Any]:
         """The images it is made of, as the client named them."""
         server = self.server

@@ -74,10 +74,13 @@ async def _has(call: Call, pod: Pod, kind: str, item: str) -> bool:
 
 
 def different_pods(server: str, its_pod: Pod, volume: str, pod: Pod, why: str) -> Fault:
-    """A volume is attached in its own pod only. 400, as what is asked can never be done."""
+    """A volume is attached in its own pod only. 400, as what is asked can never be done.
+
+    ``server`` begins the sentence that says where the server is.
+    """
     return Fault(
         400,
-        f"Server {server} is in pod {its_pod.region_name} (availability zone "
+        f"{server} in pod {its_pod.region_name} (availability zone "
         f"{its_pod.availability_zone}) and volume {volume} is in pod {pod.region_name} "
         f"(availability zone {pod.availability_zone}). A volume is attached in its own pod only, "
         f"and this one does not follow the server: {why} Have an administrator move it, make the "

@@ -169,3 +169,47 @@ async def test_a_move_that_fails_is_told(gateway: Gateway, cloud: Cloud) -> None
     assert "is not any more" in answer.message
     ((region, stored),) = volumes(cloud)
     assert (region, stored["id"]) == ("pod1", volume)
+
+
+async def boot(gateway: Gateway, *volumes: str, **more: Any) -> Answer:
+    devices = [
+        {"source_type": "volume", "destination_type": "volume", "uuid": volume, "boot_index": index}
+        for index, volume in enumerate(volumes)
+    ]
+    server = {"name": "s", "flavorRef": "1", "networks": "none", **more}
+    body = {"server": {**server, "block_device_mapping_v2": devices}}
+    return await gateway.post("/servers", body, version="2.60")
+
+
+async def test_empty_volumes_follow_a_server_that_is_made_with_them(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    volume = await made(gateway)
+    asked = asyncio.create_task(boot(gateway, volume, availability_zone="az2"))
+    (await worked(gateway, volume, asked)).ok(202)
+    ((region, inside),) = volumes(cloud)
+    (booted,) = cloud.pods["pod2"].nova.live()
+    (device,) = booted.request["server"]["block_device_mapping_v2"]
+    assert (region, device["uuid"]) == ("pod2", inside["id"])
+
+
+async def test_volumes_of_two_pods_come_together(gateway: Gateway, cloud: Cloud) -> None:
+    """One may hold something, the other not."""
+    empty = await made(gateway)
+    full = cloud.pods["pod2"].cinder.add_volume(content="letters")["id"]
+    refused = await boot(gateway, empty, full, availability_zone="az1")
+    assert refused.status == 400
+    for told in (full, "The server would be in pod pod", "may hold data"):
+        assert told in refused.message
+    asked = asyncio.create_task(boot(gateway, full, empty, availability_zone="az2"))
+    (await worked(gateway, empty, asked)).ok(202)
+    assert {region for region, _ in volumes(cloud)} == {"pod2"}
+    assert len(cloud.pods["pod2"].nova.live()) == 1
+
+
+async def test_volumes_whose_zones_were_named_do_not(gateway: Gateway, cloud: Cloud) -> None:
+    volume = await made(gateway, availability_zone="az1")
+    refused = await boot(gateway, volume, availability_zone="az2")
+    assert refused.status == 400
+    assert "zone, az1, was named when it was made" in refused.message
+    assert moves.get(volume) is None

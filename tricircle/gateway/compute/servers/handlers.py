@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create, delete and act on servers."""
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -61,10 +62,15 @@ async def create(call: Call) -> web.Response:
     group = await server_groups.hinted(call, wanted.group)
     planned = await networks.plan(call, wanted.networks, group_ids)
     wanted, within = await forced_hosts.resolved(call, wanted)
-    choice = await candidates(call, wanted, planned, group, within)
-    for kind, needed in wanted.needs:
-        if kind == "volume":
-            await attach_moves.let_write(call, needed)
+    try:
+        choice = await candidates(call, wanted, planned, group, within)
+    except Fault as fault:
+        if fault.status != 400 or not wanted.volumes:
+            raise
+        await _bring_volumes(call, wanted, planned, group, within)
+        choice = await candidates(call, wanted, planned, group, within)
+    for volume in wanted.volumes:
+        await attach_moves.let_write(call, volume)
     begun = await allocation.reserve(call, wanted, planned, group.id if group else None)
     # As many as the quota has room for.
     wanted = dataclasses.replace(wanted, max_count=len(begun))
@@ -123,6 +129,35 @@ async def candidates(
         wish = Group(group.id, group.policy, per_host, members)
         request = dataclasses.replace(request, group=wish)
     return await scheduling.choose(call, request)
+
+
+async def _bring_volumes(
+    call: Call,
+    wanted: CreateRequest,
+    planned: list[PlannedNic],
+    group: ServerGroup | None,
+    within: forced_hosts.Within,
+) -> None:
+    """Volumes that keep a server from every pod follow it to one: to that with most of them.
+
+    Raises Fault 400 when one does not, 409 when it is not there in time.
+    """
+    others = tuple(need for need in wanted.needs if need[0] != "volume")
+    apart = dataclasses.replace(wanted, needs=others)
+    pods = (await candidates(call, apart, planned, group, within)).pods
+    places = {
+        volume: await cross_service_lookup.where(call, "volume", volume)
+        for volume in wanted.volumes
+    }
+    here = [pod.id for pod in places.values() if pod is not None]
+    target = max(pods, key=lambda pod: here.count(pod.id))
+    await asyncio.gather(
+        *(
+            attach_moves.bring(call, None, target, volume, pod)
+            for volume, pod in places.items()
+            if pod is not None and pod.id != target.id
+        )
+    )
 
 
 async def _let_a_pod_refuse(call: Call) -> web.Response:
