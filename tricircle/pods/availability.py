@@ -53,7 +53,9 @@ class Health:
     def is_believed(self, moment: Moment) -> bool:
         if self.found_at is None:
             return False
-        seconds = _PROBES * CONF.pods.probe_interval + CONF.pods.probe_deadline
+        # A pod whose probe goes on still is not probed anew.
+        each = max(CONF.pods.probe_interval, CONF.pods.probe_deadline)
+        seconds = _PROBES * each + CONF.pods.probe_deadline
         return (moment - self.found_at).total_seconds() < seconds
 
 

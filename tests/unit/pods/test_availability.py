@@ -159,6 +159,18 @@ def test_what_was_found_long_ago_is_not_believed(world: World) -> None:
     assert not world.is_down
 
 
+def test_one_that_stays_silent_stays_down_between_probes(world: World) -> None:
+    """However long a probe lasts beside the time between two."""
+    CONF.set_override("probe_interval", 0.2, group="pods")
+    for _ in range(3):
+        world.probe(LATE)
+    for _ in range(5):
+        world.seconds += 4.9
+        assert world.is_down, "while the next probe goes on"
+        world.seconds -= 4.9
+        assert world.probe(LATE) == DOWN
+
+
 def test_what_another_process_found_meanwhile_stands(world: World) -> None:
     began = world.now()
     world.probe(None)
