@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tests.functional.fakes.cinder_lists import Object
 from tests.functional.fakes.cinder_volumes import Volumes, change, name_in
-from tests.functional.fakes.http import Exchange, new_id, reply, route
+from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route
 from tests.functional.fakes.rights import admin_only
 
 
@@ -61,6 +61,8 @@ class Backups(Volumes):
     def create_backup(self, exchange: Exchange) -> web.Response:
         wanted = exchange.json("backup")
         volume = self.find(exchange, "volume", str(wanted.get("volume_id")))
+        if wanted.get("availability_zone") not in (None, "", self.zone):
+            raise Refusal(404, "Service cinder-backup could not be found.")
         self.room(exchange.token.project_id, backups=1, backup_gigabytes=volume["size"])
         backup = self._backup(volume, name=name_in(wanted, "name"))
         return reply({"backup": self.brief("backups")(backup, exchange)}, 202)

@@ -92,7 +92,8 @@ async def _made(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) ->
     if made.found:
         values = {field: wanted.get(field) for field in made.sources}
         sought = lost_creation.Sought(made.kind, name_of(wanted), values, made.told)
-        answer = await lost_creation.ask(call, pod, sought)
+        request = _toward_pod(call, made, pod, wanted)
+        answer = await lost_creation.ask(call, pod, sought, request)
     else:
         answer = await forward(call, pod)
     if answer.ok:
@@ -102,6 +103,17 @@ async def _made(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) ->
         detail = {"volume": wanted["volume_id"]} if made.kind == "transfer" else None
         await lookup.remember(call, made.kind, new, pod, detail, project_id=project)
     return answer
+
+
+def _toward_pod(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) -> PodRequest:
+    """The client's request, in the pod's own name of its zone: a backup may name that."""
+    request = PodRequest.of(call)
+    if not pod.availability_zone or wanted.get(documents.ZONE) != pod.availability_zone:
+        return request
+    inside = {key: value for key, value in wanted.items() if key != documents.ZONE}
+    if pod.pod_availability_zone:
+        inside[documents.ZONE] = pod.pod_availability_zone
+    return request.with_body({**call.json(), made.key: inside})
 
 
 async def attach(call: Call) -> web.Response:

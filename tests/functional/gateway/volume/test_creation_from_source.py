@@ -39,6 +39,16 @@ async def test_they_go_to_the_volumes_pod(gateway: Gateway, cloud: Cloud, region
     assert used(cloud) == {}
 
 
+@pytest.mark.parametrize(("zone", "status"), [("az2", 202), ("nova", 202), ("az1", 404)])
+async def test_a_backup_may_name_its_zone(
+    gateway: Gateway, cloud: Cloud, zone: str, status: int
+) -> None:
+    volume = cloud.pods["pod2"].cinder.add_volume("one")
+    wanted = {"backup": {"volume_id": volume["id"], "availability_zone": zone}}
+    answer = await gateway.volumes.post("/backups", wanted, version="3.51")
+    assert answer.status == status
+
+
 async def test_of_a_volume_that_is_nowhere(gateway: Gateway, cloud: Cloud) -> None:
     nowhere = "00000000-0000-0000-0000-000000000000"
     for path, body in (
