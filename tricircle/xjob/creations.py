@@ -27,6 +27,7 @@ from tricircle.pods.registry import Registry
 LOG = logging.getLogger(__name__)
 
 UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+UNNAMED = {"dns_name": ""}
 _SKEW = datetime.timedelta(seconds=60)
 # Nova clears a server's task before the server is out of its answers: one that looks at rest
 # right after its DELETE is not yet one that stays.
@@ -221,13 +222,15 @@ class Creations:
             answer = self._central().delete(f"/v2.0/ports/{port_id}", raise_exc=False)
             _document(answer, missing=True)
         else:
-            self._update(port_id, UNBOUND)
+            document = self._update(port_id, UNBOUND)
+            if document and document["port"].get("dns_name"):  # its server's
+                self._update(port_id, UNNAMED)
 
-    def _update(self, port_id: str, values: dict[str, str]) -> None:
+    def _update(self, port_id: str, values: dict[str, str]) -> Any:
         answer = self._central().put(
             f"/v2.0/ports/{port_id}", json={"port": values}, raise_exc=False
         )
-        _document(answer, missing=True)
+        return _document(answer, missing=True)
 
     def _central(self) -> Adapter:
         return self._identity.central_network(rights.UNFINISHED_PORTS)

@@ -43,6 +43,7 @@ notify_nova_on_port_status_changes = false
 notify_nova_on_port_data_changes = false
 enable_traditional_dhcp = false
 state_path = {folder}
+dns_domain = example.org.
 [placement]
 auth_section = tricircle_identity
 [oslo_concurrency]
@@ -53,7 +54,7 @@ connection = sqlite:///{folder}/neutron.sqlite?timeout=30
 type_drivers = local,flat,vlan,vxlan
 project_network_types = local
 mechanism_drivers = tricircle
-extension_drivers = port_security,qos
+extension_drivers = port_security,qos,dns_domain_ports
 [ml2_type_vlan]
 network_vlan_ranges = physnet1:200:299
 [ml2_type_vxlan]

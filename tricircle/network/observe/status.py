@@ -1,10 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status of ports and trunks comes back from the pods."""
+"""The status of ports and trunks comes back from the pods, and the names Nova gives ports."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from neutron.db import models_v2
+from neutron.db.models.dns import PortDNS
 from neutron.objects import trunk as trunk_objects
+from neutron.plugins.ml2.models import PortBinding
+from neutron_lib import constants
+from neutron_lib import exceptions as n_exc
+from neutron_lib.api import extensions
+from neutron_lib.api.definitions import dns
 from neutron_lib.services.trunk import constants as trunk_constants
+from oslo_config import cfg
 from oslo_log import log
 from sqlalchemy.orm import Session
 
@@ -36,10 +47,8 @@ def _ports(site: Site) -> int:
     ours = dict(site.queue.transact(lambda tx: tx.execute(query).tuples().all()))
     if not ours:
         return 0
-    there = {
-        port.get("id"): port.get("status")
-        for port in site.neutron.list("ports", fields=["id", "status"])
-    }
+    found = site.neutron.list("ports", fields=["id", "status", "dns_name"])
+    there = {port.get("id"): port.get("status") for port in found}
     known = site.queue.transact(lambda tx: _statuses(tx, site.pod.id))
     changed = {
         port_id: there[pod_port_id]
@@ -51,7 +60,44 @@ def _ports(site: Site) -> int:
     core, context = central_neutron.core(), central_neutron.admin()
     for port_id, status in changed.items():
         core.update_port_status(context, port_id, status, site.pod.region_name)
-    return len(changed)
+    names = {port.get("id"): port.get("dns_name") for port in found}
+    return len(changed) + _names(site, {one: names.get(there) for one, there in ours.items()})
+
+
+def _names(site: Site, names: Mapping[str, Any]) -> int:
+    """Call ports of servers what the pod's Nova calls them, after their servers, if they have no
+    name; how many. ``names`` is {port: name in the pod}.
+    """
+    given = {port_id: name for port_id, name in names.items() if isinstance(name, str) and name}
+    core, context = central_neutron.core(), central_neutron.admin()
+    if not given or not _keeps_names(core):
+        return 0
+    region = site.pod.region_name
+    unnamed = site.queue.transact(lambda tx: set(tx.scalars(_unnamed(region)))) & given.keys()
+    for port_id in unnamed:
+        with contextlib.suppress(n_exc.PortNotFound):
+            core.update_port(context, port_id, {"port": {"dns_name": given[port_id]}})
+    return len(unnamed)
+
+
+def _keeps_names(core: Any) -> bool:
+    """Whether central Neutron has names of ports: with the extension, and a domain of its own."""
+    domain = cfg.CONF.dns_domain.rstrip(".")
+    ours = domain and domain != constants.DNS_DOMAIN_DEFAULT.rstrip(".")
+    return bool(ours and extensions.is_extension_supported(core, dns.ALIAS))
+
+
+def _unnamed(region: str) -> sa.Select[tuple[str]]:
+    """Query: ids of the ports of servers that are bound to a pod and have no name."""
+    port, owner = models_v2.Port, constants.DEVICE_OWNER_COMPUTE_PREFIX
+    return (
+        sa.select(port.id)
+        .join(PortBinding, PortBinding.port_id == port.id)
+        .outerjoin(PortDNS, PortDNS.port_id == port.id)
+        .where(PortBinding.host == region, port.device_id != "")
+        .where(port.device_owner.startswith(owner))
+        .where(sa.func.coalesce(PortDNS.dns_name, "") == "")
+    )
 
 
 def _statuses(tx: Session, pod_id: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from tricircle.network.pod_api.site import NotYet
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters.port import ATTRIBUTES
 from tricircle.network.reconcile.engine import ClaimLost
-from tricircle.network.wanted import group_members, outbox
+from tricircle.network.wanted import group_members, outbox, tunnel_endpoints
 from tricircle.pods import availability, markers
 from tricircle.pods.errors import PodError, without_addresses
 from tricircle.pods.pod import Pod
@@ -114,6 +114,8 @@ class TricircleMechanismDriver(api.MechanismDriver):
                 trunk_driver.leave(context.plugin_context, key.resource_id, pod.id if pod else None)
         if any(port.get(name) != before.get(name) for name in ATTRIBUTES):
             outbox.changed(context.plugin_context, key)
+        if port.get("dns_name") != before.get("dns_name"):
+            tunnel_endpoints.renamed(context.plugin_context.session, port["id"])
         outbox.membership_changed(context.plugin_context, port, before)
         _router_interface_is_up(context.plugin_context, port)
         if moved:

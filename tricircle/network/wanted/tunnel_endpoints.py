@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
+from neutron.db.models.dns import PortDNS
 from neutron.db.models.segment import NetworkSegment
 from sqlalchemy.orm import Session
 
@@ -48,10 +49,28 @@ def is_shadow(site: Site, port: Object) -> bool:
 
 def get(queue: WorkQueue, resource_id: str) -> Object | None:
     """What a shadow port is of, by the realization's resource id; None when it is gone."""
-    wanted = resource_id.removeprefix(_PREFIX)
-    query = sa.select(Endpoint).where(Endpoint.id == wanted)
-    row = queue.transact(lambda tx: tx.scalar(query))
-    return None if row is None else {**_values(row), "id": resource_id}
+    wanted, row = resource_id.removeprefix(_PREFIX), Realization
+    query = (
+        sa.select(Endpoint, PortDNS.dns_name)
+        .outerjoin(row, sa.and_(row.resource_type == "port", row.pod_resource_id == Endpoint.id))
+        .outerjoin(PortDNS, PortDNS.port_id == row.resource_id)
+        .where(Endpoint.id == wanted)
+    )
+    found = queue.transact(lambda tx: tx.execute(query).first())
+    if found is None:
+        return None
+    endpoint, name = found
+    return {**_values(endpoint), "id": resource_id, "dns_name": name or ""}
+
+
+def renamed(tx: Session, port_id: str) -> None:
+    """A central port has another name: the pods with shadows of its copy are to know."""
+    row = Realization
+    query = sa.select(row.pod_resource_id).where(
+        row.resource_type == "port", row.resource_id == port_id, row.pod_resource_id.is_not(None)
+    )
+    for copy in tx.scalars(query).all():
+        realizations.touch(tx, row, key(str(copy)))
 
 
 def shadows(tx: Session, pod_id: str, network_ids: Collection[str]) -> set[Key]:

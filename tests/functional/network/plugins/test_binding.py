@@ -7,6 +7,7 @@ import pytest
 
 from tests.functional.fakes.http import Refusal
 from tests.functional.fakes.neutron import Neutron
+from tests.functional.network.audits import audit
 from tests.functional.network.stage import PROJECT, Object, Stage
 from tricircle.network.pod_api import neutron_client
 
@@ -30,6 +31,32 @@ def test_a_port_and_all_it_stands_on(stage: Stage) -> None:
     ]
     assert stage.empty("pod2")
     assert stage.pending() == []
+
+
+def test_a_binding_profile_is_the_pods_too(stage: Stage) -> None:
+    network, _ = stage.network()
+    profile = {"foo": "bar", "old": 1}
+    port = stage.bound(network, "pod1", **{"binding:profile": profile})
+    assert stage.copy("pod1", "ports", port["id"])["binding:profile"] == profile
+    # The pod's Nova adds where the port is plugged in.
+    there = stage.copy("pod1", "ports", port["id"])
+    there["binding:profile"] = {**profile, "pci_slot": "0000:04:10.1"}
+    changed = {"foo": "other"}
+    stage.core.update_port(stage.admin, port["id"], {"port": {"binding:profile": changed}})
+    stage.reconcile()
+    told = stage.copy("pod1", "ports", port["id"])["binding:profile"]
+    assert told == {"foo": "other", "pci_slot": "0000:04:10.1"}
+    stage.cloud.journal.clear()
+    assert audit(stage, "pod1").changed == []
+
+
+def test_a_ports_domain_reaches_the_pod_or_is_refused(stage: Stage) -> None:
+    network, _ = stage.network()
+    refused = stage.bind(stage.port(network, dns_domain="sub.example.org."), "pod1")
+    assert "lacks the extension dns-domain-ports" in refused["binding:vif_details"]["reason"]
+    stage.neutron("pod2").aliases |= {"dns-domain-ports"}
+    port = stage.bound(network, "pod2", dns_domain="sub.example.org.")
+    assert stage.copy("pod2", "ports", port["id"])["dns_domain"] == "sub.example.org."
 
 
 def test_no_address_is_given_out_twice(stage: Stage) -> None:

@@ -26,6 +26,7 @@ Done = TypeVar("Done")
 # Tries to take a port while other things of it change.
 _CLAIMS = 5
 UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
+UNNAMED = {"dns_name": ""}
 
 
 class AddressTaken(Fault):
@@ -248,7 +249,9 @@ async def release_one(call: Call, port_id: str, delete: bool) -> bool:
         if delete:
             await neutron.delete("ports", port_id, **_letting_go(call))
         else:
-            await neutron.update("ports", port_id, UNBOUND, **_letting_go(call))
+            port = await neutron.update("ports", port_id, UNBOUND, **_letting_go(call))
+            if port.get("dns_name"):  # its server's, not there without Neutron's extension
+                await neutron.update("ports", port_id, UNNAMED, **_letting_go(call))
     except NeutronError as error:
         if error.status == 404:
             return True

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from neutron_lib import constants
+
 from tricircle.db.realizations import Key
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import Site, named, owner_of
@@ -266,3 +268,10 @@ def _empty(value: Any) -> bool:
 
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
+
+
+def keeps_names(port: Resource) -> bool:
+    """Whether a pod keeps names of ports: a Neutron without a domain of its own ignores them."""
+    default = f".{constants.DNS_DOMAIN_DEFAULT.rstrip('.')}"
+    told = port.get("dns_assignment") or ()
+    return not any(str(one.get("fqdn")).rstrip(".").endswith(default) for one in told)

@@ -8,7 +8,7 @@ from tricircle.network.central import address_reservations, central_neutron, fac
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import Site
 from tricircle.network.reconcile.adapters import shadow_port
-from tricircle.network.reconcile.adapters.base import Adapter, covered
+from tricircle.network.reconcile.adapters.base import Adapter, covered, keeps_names
 from tricircle.pods.errors import PodRefused
 
 # A change to any of these reaches the pod; owner, device and host are the pod's Nova's to set.
@@ -21,8 +21,38 @@ ATTRIBUTES = (
     "allowed_address_pairs",
     "port_security_enabled",
     "dns_name",
+    "dns_domain",
     "extra_dhcp_opts",
     "qos_policy_id",
+    "binding:profile",
+    "numa_affinity_policy",
+    "hints",
+    "device_profile",
+    "hardware_offload_type",
+    "trusted",
+    "propagate_uplink_status",
+)
+_PROFILE = "binding:profile"
+# What a pod's Nova, Ironic and drivers write there themselves, and nobody else may change.
+_OF_THE_POD = {
+    "allocation", "arq_uuid", "capabilities", "card_serial_number", "device_mac_address",
+    "local_group_information", "local_link_information", "migrating_to", "os_vif_delegation",
+    "pci_slot", "pci_vendor_info", "pf_mac_address", "physical_network", "vf_num",
+}  # fmt: skip
+# (extension, attribute, values that a pod without the extension has too)
+_EXTRAS: tuple[tuple[str, str, tuple[object, ...]], ...] = (
+    ("port-security", "port_security_enabled", (True,)),
+    ("allowed-address-pairs", "allowed_address_pairs", ([],)),
+    ("extra_dhcp_opt", "extra_dhcp_opts", ([],)),
+    ("dns-integration", "dns_name", ("",)),
+    ("dns-domain-ports", "dns_domain", ("", None)),
+    ("port-numa-affinity-policy", "numa_affinity_policy", (None,)),
+    ("port-hints", "hints", (None, {})),
+    ("port-device-profile", "device_profile", (None, "")),
+    ("port-hardware-offload-type", "hardware_offload_type", (None,)),
+    ("port-trusted-vif", "trusted", (None,)),
+    # Central Neutron's default, which the user need not have wanted.
+    ("uplink-status-propagation", "propagate_uplink_status", (None, False, True)),
 )
 
 
@@ -34,7 +64,15 @@ class PortAdapter(Adapter):
     collection = "ports"
     order = 50
     bulk = True
-    fixed = frozenset({"network_id", "binding:vnic_type"})
+    fixed = frozenset(
+        {
+            "network_id",
+            "binding:vnic_type",
+            "device_profile",
+            "hardware_offload_type",
+            "propagate_uplink_status",
+        }
+    )
 
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_port, resource_id)
@@ -67,6 +105,8 @@ class PortAdapter(Adapter):
         if (vnic := central.get("binding:vnic_type", "normal")) != "normal":
             body["binding:vnic_type"] = vnic
         body.update(self._extras(site, central))
+        if profile := self._profile({}, central):
+            body[_PROFILE] = profile
         if site.neutron.has("qos"):
             policy = central.get("qos_policy_id")
             body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
@@ -90,9 +130,13 @@ class PortAdapter(Adapter):
 
     def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
         changes = super().differs(site, current, central)
+        changes.pop(_PROFILE, None)
+        profile = current.get(_PROFILE) or {}
+        if (wanted := self._profile(profile, central)) != profile:
+            changes[_PROFILE] = wanted
         if "fixed_ips" in changes and covered(changes["fixed_ips"], current["fixed_ips"]):
             del changes["fixed_ips"]
-        if not central.get("dns_name"):
+        if not central.get("dns_name") or not keeps_names(current):
             changes.pop("dns_name", None)  # The pod's Nova gives the port the server's name.
         return changes
 
@@ -118,19 +162,21 @@ class PortAdapter(Adapter):
             addresses.append(address)
         return addresses
 
+    def _profile(self, there: Resource, central: Resource) -> Resource:
+        """A binding profile with what the pod wrote ``there`` and what central Neutron has."""
+        kept = {name: value for name, value in there.items() if name in _OF_THE_POD}
+        return kept | (central.get(_PROFILE) or {})
+
     def _extras(self, site: Site, central: Resource) -> Resource:
         """Attributes of extensions a pod may lack. Raises PodRefused when that would matter."""
         extras: Resource = {}
-        for extension, name, harmless in (
-            ("port-security", "port_security_enabled", True),
-            ("allowed-address-pairs", "allowed_address_pairs", []),
-            ("extra_dhcp_opt", "extra_dhcp_opts", []),
-            ("dns-integration", "dns_name", ""),
-        ):
-            value = central.get(name, harmless)
+        for extension, name, harmless in _EXTRAS:
+            if name not in central:
+                continue  # central Neutron has no such extension
+            value = central[name]
             if site.neutron.has(extension):
                 extras[name] = value
-            elif value != harmless:
+            elif value not in harmless:
                 raise PodRefused(
                     site.pod.region_name,
                     501,

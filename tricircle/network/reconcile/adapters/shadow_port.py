@@ -14,7 +14,7 @@ from tricircle.network.central import central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api import message_bus
 from tricircle.network.pod_api.site import NotYet, Site, named
-from tricircle.network.reconcile.adapters.base import Adapter, covered
+from tricircle.network.reconcile.adapters.base import Adapter, covered, keeps_names
 from tricircle.network.wanted import tunnel_endpoints
 from tricircle.pods.errors import PodRefused
 
@@ -52,12 +52,17 @@ class ShadowPortAdapter(Adapter):
         }
         if site.neutron.has("port-security"):
             body["port_security_enabled"] = False
+        if site.neutron.has("dns-integration"):
+            # What is on the network there finds the server by its name.
+            body["dns_name"] = central["dns_name"]
         return body
 
     def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
         changes = super().differs(site, current, central)
         if "fixed_ips" in changes and covered(changes["fixed_ips"], current["fixed_ips"]):
             del changes["fixed_ips"]
+        if not keeps_names(current):
+            changes.pop("dns_name", None)
         return changes
 
     def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
