@@ -7,10 +7,11 @@ import pytest
 
 from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.network.stage import Object, Stage, wait
-from tricircle.db import allocations, hosts, jobs, server_groups
+from tricircle.db import allocations, definitions, hosts, jobs, server_groups
 from tricircle.network.observe import pod_agents
 from tricircle.network.reconcile import runtime
 from tricircle.pods import server_groups as pod_groups
+from tricircle.pods.discovery import SERVICES
 from tricircle.xjob.service import Service
 
 
@@ -66,6 +67,38 @@ def test_a_pod_is_away(stage: Stage, service: Service) -> None:
     wait(lambda: stage.copy("pod1", "networks", network["id"])["name"] == "meanwhile")
     wait(lambda: alive(stage)["pod1"])
     wait(lambda: not [row for row in stage.rows() if row.next_try_at])
+
+
+def found_down(stage: Stage, region: str) -> set[str]:
+    """The services of a pod that are known to be down."""
+    running = runtime.get()
+    pod = running.registry.fresh().get(stage.pod_ids[region])
+    assert pod is not None
+    return {name for name in SERVICES if running.availability.is_down(pod, name)}
+
+
+def test_each_service_of_a_pod_is_worked_on_whatever_becomes_of_the_others(
+    stage: Stage, service: Service
+) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    pod = stage.cloud.pods["pod1"]
+    pod.neutron.stop()
+    wait(lambda: found_down(stage, "pod1") == {"network"})
+    sizes = dict.fromkeys(("disk", "swap", "OS-FLV-EXT-DATA:ephemeral"), 0)
+    flavor = {"name": "new", "ram": 64, "vcpus": 1, "rxtx_factor": 1.0, "description": None}
+    more = {"os-flavor-access:is_public": True, "extra_specs": {}, "access": []}
+    definitions.put("flavor", "new", {**flavor, **sizes, **more})
+    wait(lambda: stage.pod_ids["pod1"] not in definitions.pods_lacking("flavor"))
+    refused = stage.bind(stage.port(network), "pod1")
+    assert "its network service is down" in refused["binding:vif_details"]["reason"]
+
+    pod.neutron.start()
+    pod.nova.stop()
+    wait(lambda: found_down(stage, "pod1") == {"compute"})
+    stage.change("network", network["id"], name="meanwhile")
+    wait(lambda: stage.copy("pod1", "networks", network["id"])["name"] == "meanwhile")
+    wait(lambda: alive(stage)["pod1"])
 
 
 def test_usage_and_server_groups(stage: Stage, one_writer: None) -> None:
