@@ -19,9 +19,8 @@ import grimp
 PACKAGES = ("tricircle", "lab", "tests")
 #: What needs no lab.
 QUICK = ("tests.unit", "tests.functional")
-#: folder -> who loads modules there by their names: handlers of routes, entry points
+#: folder -> who loads modules there by their names: entry points
 LOADERS = {
-    "tricircle.gateway": "tricircle.gateway.default_handlers",
     "tricircle.network": "tricircle.network.reconcile.runtime",
     "tricircle.scheduling": "tricircle.scheduling.scheduler",
     "tricircle.conf": "tests.unit.test_samples",

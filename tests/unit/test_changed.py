@@ -7,13 +7,13 @@ import pytest
 from tests.changed import module, name_loaders, name_mentions, readers, touched
 
 IMPORTS = {
-    "tests.unit.test_a": "tricircle.gateway.a",
-    "tests.unit.test_b": "tricircle.gateway.b",
+    "tests.unit.test_a": "tricircle.network.a",
+    "tests.unit.test_b": "tricircle.network.b",
     "tests.unit.db.test_c": "tests.tool",
-    "tests.unit.db.conftest": "tricircle.gateway.default_handlers",
+    "tests.unit.db.conftest": "tricircle.network.reconcile.runtime",
     "tests.functional.test_d": "tests.far",
     "tests.far": "tests.tool",
-    "tests.e2e.test_e": "tricircle.gateway.default_handlers",
+    "tests.e2e.test_e": "tricircle.network.reconcile.runtime",
 }
 
 
@@ -28,7 +28,7 @@ def graph() -> grimp.ImportGraph:
 def test_what_only_a_string_names_is_used_by_whoever_loads_it(graph: grimp.ImportGraph) -> None:
     name_loaders(graph)
     # By fixtures of a folder, too.
-    found = touched(graph, ["tricircle.gateway.a"])
+    found = touched(graph, ["tricircle.network.a"])
     assert found == ["tests.unit.test_a", "tests.unit.db.test_c"]
 
 

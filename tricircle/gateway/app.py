@@ -12,6 +12,7 @@ from tricircle.gateway import default_handlers
 from tricircle.gateway.admin import routes as admin
 from tricircle.gateway.caches import CursorCache, RoutingCache
 from tricircle.gateway.call import Handler
+from tricircle.gateway.compute import resources as compute_resources
 from tricircle.gateway.compute import routes as compute_routes
 from tricircle.gateway.compute import versions as compute_versions
 from tricircle.gateway.http import microversion
@@ -21,6 +22,7 @@ from tricircle.gateway.pipeline import Api
 from tricircle.gateway.services import Services
 from tricircle.gateway.transport.client import PodClient
 from tricircle.gateway.transport.id_translation import Names
+from tricircle.gateway.volume import resources as volume_resources
 from tricircle.gateway.volume import routes as volume_routes
 from tricircle.gateway.volume import versions as volume_versions
 from tricircle.pods.breaker import Breakers
@@ -28,6 +30,8 @@ from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 from tricircle.pods.unified_limits import UnifiedLimits
 from tricircle.pods.versions import Range
+
+_RESOURCE_TYPES = {one.name: one for one in (*compute_resources.TYPES, *volume_resources.TYPES)}
 
 
 def make_services() -> Services:
@@ -89,6 +93,7 @@ def _versioned(
         service_type=service_type,
         table=table,
         handlers=handlers,
+        resource_types=_RESOURCE_TYPES,
         base=f"/{versions.ID}",
         scheme=versions.SCHEME,
         offered=versions.offered,
@@ -109,6 +114,7 @@ def admin_api() -> Api:
         public_endpoint=CONF.gateway.public_endpoint,
         table=table,
         handlers=handlers,
+        resource_types=_RESOURCE_TYPES,
         discovery=admin.discovery,
     )
 

@@ -22,8 +22,7 @@ from tricircle.gateway.authorization import allows
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.upstream import lookup
-from tricircle.gateway.upstream.cross_service_lookup import different_pods
+from tricircle.gateway.upstream import lookup, move_guard
 from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import without_addresses
@@ -64,7 +63,7 @@ async def bring(call: Call, server_id: str | None, its_pod: Pod, volume_id: str,
     )
     if why is not None:
         server = "The server would be" if server_id is None else f"Server {server_id} is"
-        raise different_pods(server, its_pod, volume_id, pod, why)
+        raise _stays(server, its_pod, volume_id, pod, why)
     LOG.info(
         "Volume %s follows server %s to pod %s",
         volume_id,
@@ -75,15 +74,31 @@ async def bring(call: Call, server_id: str | None, its_pod: Pod, volume_id: str,
     try:
         await in_thread(moves.begin, volume_id, project, pod.id, its_pod.id, empty)
     except Duplicate:
-        await lookup.refuse_while_moving(call, volume_id)
+        await move_guard.refuse_while_moving(call, volume_id)
     await _arrival(call, volume_id, its_pod)
     call.services.routings.drop("volume", volume_id)
     call.services.names.forget()
 
 
+def _stays(server: str, its_pod: Pod, volume: str, pod: Pod, why: str) -> Fault:
+    """A volume is attached in its own pod only. 400, as what is asked can never be done.
+
+    ``server`` begins the sentence that says where the server is.
+    """
+    return Fault(
+        400,
+        f"{server} in pod {its_pod.region_name} (availability zone "
+        f"{its_pod.availability_zone}) and volume {volume} is in pod {pod.region_name} "
+        f"(availability zone {pod.availability_zone}). A volume is attached in its own pod only, "
+        f"and this one does not follow the server: {why} Have an administrator move it, make the "
+        "server in the volume's zone, or make a volume in the server's zone from an image of "
+        "this one.",
+    )
+
+
 async def _document(call: Call, volume_id: str, pod: Pod) -> dict[str, Any]:
     """The volume as its pod shows it to the caller. Raises Fault."""
-    request = PodRequest("GET", lookup.path("volume", volume_id), "volume", version=_VERSION)
+    request = PodRequest("GET", lookup.path(call, "volume", volume_id), "volume", version=_VERSION)
     answer = await forward(call, pod, request)
     if not answer.ok:
         raise Fault(answer.status, answer.message())

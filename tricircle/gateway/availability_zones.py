@@ -3,11 +3,11 @@
 
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.failures import from_pod_error
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.upstream.forward import reply
 from tricircle.gateway.upstream.scatter import gather
 from tricircle.pods.pod import Pod
@@ -35,7 +35,7 @@ async def list(call: Call) -> web.Response:
         for told in answer.json()["availabilityZoneInfo"]:
             _add(call, zones, answer.pod, told)
     document = {"availabilityZoneInfo": [zones[name] for name in sorted(zones)]}
-    return web.Response(body=orjson.dumps(document), content_type="application/json")
+    return respond(document)
 
 
 def _empty(call: Call, pod: Pod) -> Entry:

@@ -2,8 +2,9 @@
 """One request on its way through the gateway."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 from multidict import CIMultiDict, MultiMapping
@@ -25,6 +26,7 @@ class Call:
     which is ``base``.
     ``path`` is still percent-encoded, without version and project; ``params`` are decoded.
     ``version`` is the negotiated microversion, None where the service has none.
+    ``resource_types`` are those of all services, by name.
     """
 
     services: Services
@@ -37,6 +39,7 @@ class Call:
     body: bytes
     root: str
     base: str = ""
+    resource_types: Mapping[str, "ResourceType"] = dataclasses.field(default_factory=dict)
     answer_headers: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -86,6 +89,24 @@ class Call:
         """``path`` as in the client's own URL: with the project in it where that had it."""
         return f"/{self.match.project_id}{path}" if self.match.project_id else path
 
+    def at_least(self, version: Version) -> bool:
+        """Whether the microversion asked for is this one or a newer one."""
+        return self.version is not None and self.version >= version
+
+    def member(self, key: str) -> dict[str, Any] | None:
+        """The object that the body has by a key, if it has one. Raises Fault 400 as ``json``."""
+        body = self.json()
+        found = body.get(key) if isinstance(body, dict) else None
+        return found if isinstance(found, dict) else None
+
+    def action(self) -> tuple[str, Any]:
+        """The action that the body names, and its argument; ("", None) if it names not just one.
+
+        Raises Fault 400 as ``json``.
+        """
+        body = self.json()
+        return next(iter(body.items())) if isinstance(body, dict) and len(body) == 1 else ("", None)
+
     def json(self) -> Any:
         """The request's body. Raises Fault 400 when it is not JSON."""
         return bodies.parse(self.body)
@@ -93,3 +114,31 @@ class Call:
 
 # What serves a row of a route table.
 Handler = Callable[[Call], Awaitable[web.Response]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResourceType:
+    """What lives in one pod and is found by a UUID, as its service declares it.
+
+    ``name`` is the key of its document, too. ``path`` is where a pod shows one, and ``missing``
+    what the service says when there is none: both with ``{}`` for the id. ``owner`` is where a
+    document shows an administrator whose it is.
+
+    ``on_vanished(call, name, id, pod)`` is called when no pod shows one to the caller any more: it
+    sees whether it is gone, and what goes with it. Without it the routing goes.
+    ``copies(id)`` gives the ids of pods that have a mere record of another pod's, and
+    ``was_moved(id)`` whether one was ever moved to another pod; both read the database.
+    """
+
+    name: str
+    service: str
+    path: str
+    missing: str
+    owner: str = "tenant_id"
+    on_vanished: Callable[[Call, str, str, Pod], Awaitable[None]] | None = None
+    copies: Callable[[str], set[str]] | None = None
+    was_moved: Callable[[str], bool] | None = None
+
+    def path_of(self, resource_id: str) -> str:
+        """Where a pod shows one, below version and project."""
+        return self.path.format(quote(resource_id, safe=""))

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each way does with a call when its row names no handler."""
 
-import importlib
-from typing import cast
-
 from aiohttp import web
 
 from tricircle.gateway.call import Call, Handler
@@ -37,10 +34,9 @@ def handler(route: Route) -> Handler:
 
     A pod says so before it looks at who asks, so no right could be proven there: nothing of ours
     may happen.
-    Raises ImportError, AttributeError for a name that leads nowhere, KeyError for a way that
-    needs a handler and has none.
+    Raises KeyError for a way that needs a handler and has none.
     """
-    found = _found(route)
+    found: Handler = route.handler or _DEFAULTS[route.way]
     if route.first is None and route.last is None and route.way is not Way.SCHEDULED:
         return found
 
@@ -52,11 +48,3 @@ def handler(route: Route) -> Handler:
         return await found(call)
 
     return while_it_lasts
-
-
-def _found(route: Route) -> Handler:
-    if isinstance(route.handler, str):
-        module, _, function = route.handler.partition(":")
-        found = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
-        return cast(Handler, found)
-    return route.handler or _DEFAULTS[route.way]

@@ -3,11 +3,12 @@
 
 ``Pipeline._answer`` is the order: what no token is needed for (CORS, /healthcheck, version
 discovery), the caller's token, the microversion, the route, the body, and then the handler that the
-route's row names. ``_respond`` around it makes an answer of whatever goes wrong.
+route's row names; what a pod refused (``Refused``) is answered in the pod's words. ``_respond``
+around it makes an answer of whatever else goes wrong.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -15,7 +16,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.gateway import healthcheck
-from tricircle.gateway.call import Call, Handler
+from tricircle.gateway.call import Call, Handler, ResourceType
 from tricircle.gateway.failures import from_overload, from_pod_error, is_overload
 from tricircle.gateway.http import bodies, bounds, cors, headers, microversion, paths
 from tricircle.gateway.http.authentication import challenge
@@ -23,6 +24,8 @@ from tricircle.gateway.http.context import Context
 from tricircle.gateway.http.errors import Fault, render
 from tricircle.gateway.http.routing import Match, Route, RouteTable
 from tricircle.gateway.services import Services
+from tricircle.gateway.transport.client import Refused
+from tricircle.gateway.upstream.forward import reply
 from tricircle.pods.document import MISREAD, listen
 from tricircle.pods.errors import PodError
 from tricircle.pods.versions import Range, Version
@@ -40,12 +43,14 @@ class Api:
     the same for those who have one. ``root`` is our scheme, host and prefix as the client sees
     them, ``path`` the request's, percent-encoded. ``link_prefix`` goes between host and path in
     the links we write. ``formats``: whether a path may end with the format that is wanted.
+    ``resource_types`` are those of all services, by name: a request may name another one's.
     """
 
     service: str
     service_type: str
     table: RouteTable
     handlers: dict[Route, Handler]
+    resource_types: Mapping[str, ResourceType]
     base: str = ""
     scheme: microversion.Scheme | None = None
     offered: Callable[[Services], Range] | None = None
@@ -176,8 +181,12 @@ class Pipeline:
             body=await bodies.read(request),
             root=root,
             base=self.api.base,
+            resource_types=self.api.resource_types,
         )
-        response = await self.api.handlers[match.route](call)
+        try:
+            response = await self.api.handlers[match.route](call)
+        except Refused as refused:
+            response = reply(call, refused.answer)
         response.headers.extend(call.answer_headers)
         return response
 

@@ -7,7 +7,6 @@ Filters run in a thread and may block.
 
 from collections.abc import Mapping, Sequence
 
-from tricircle.db import routings
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Facts, Request
 
@@ -69,15 +68,8 @@ class PlacedResourcesFilter(Filter):
 
     def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
         reasons: dict[str, str] = {}
-        for resource_type, resource_id in request.needs:
-            routing = routings.get(resource_type, resource_id)
-            for pod in pods:
-                if routing is not None and routing.pod_id != pod.id:
-                    reasons.setdefault(
-                        pod.id, f"{resource_type.replace('_', ' ')} {resource_id} is elsewhere"
-                    )
-        held = [(what, frozenset([region])) for what, region in request.held]
-        for what, regions in (*held, *request.within):
+        required = [(what, frozenset([one])) for what, one in request.required_pods.items()]
+        for what, regions in (*required, *request.within):
             for pod in pods:
                 if pod.region_name not in regions:
                     reasons.setdefault(pod.id, f"{what} is in {', '.join(sorted(regions))}")

@@ -38,17 +38,15 @@ class Group:
 class Request:
     """A resource without a pod.
 
-    ``needs`` are (resource type, id) that must live in the same pod, ``held`` are
-    (what holds it, region name) where that is known otherwise (a port bound there), ``within`` are
-    (what it must be beside, names of the regions that have that), ``what`` names the resource in
-    messages.
+    ``required_pods`` is {what is to be in the same pod: the region name of the pod it is in}, as
+    {"volume 1234": "pod1"}. ``within`` are (what it must be beside, names of the regions that have
+    that), ``what`` names the resource in messages.
     """
 
     project_id: str
     zone: Zone = dataclasses.field(default_factory=Zone)
-    needs: tuple[tuple[str, str], ...] = ()
     networks: tuple[Network, ...] = ()
-    held: tuple[tuple[str, str], ...] = ()
+    required_pods: Mapping[str, str] = dataclasses.field(default_factory=dict)
     within: tuple[tuple[str, frozenset[str]], ...] = ()
     what: str = "server"
     group: Group | None = None

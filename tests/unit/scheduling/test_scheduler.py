@@ -135,30 +135,32 @@ def test_a_pod_left_alone_by_its_breaker_is_left_out() -> None:
     assert names(scheduler(breakers=breakers).candidates(all_pods, Request("p"))) == ["Pod2"]
 
 
-def test_a_server_goes_where_its_volume_is() -> None:
-    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az2")]
-    routings.put("volume", "v1", all_pods[1].id, "p")
-    request = Request("p", needs=(("volume", "v1"), ("volume", "nobody knows")))
-    assert names(scheduler().candidates(all_pods, request)) == ["Pod2"]
+def test_a_server_goes_where_its_volume_or_its_port_is() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    for what in ("volume v1", "port p1"):
+        request = Request("p", required_pods={what: "Pod2"})
+        assert names(scheduler().candidates(all_pods, request)) == ["Pod2"]
+
+
+def test_what_is_in_several_pods_fits_in_none() -> None:
+    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
+    with pytest.raises(NoPodFits, match="Pod1 port p1 is in Pod2; Pod2 volume v1 is in Pod1"):
+        scheduler().candidates(
+            all_pods, Request("p", required_pods={"volume v1": "Pod1", "port p1": "Pod2"})
+        )
 
 
 def test_every_pod_and_why_it_does_not_fit_is_told() -> None:
     all_pods = [stored("Pod1", "az1"), stored("Pod2", "az2")]
-    routings.put("volume", "v1", all_pods[1].id, "p")
     with pytest.raises(NoPodFits) as caught:
-        scheduler().candidates(all_pods, Request("p", Zone("az1"), (("volume", "v1"),)))
+        scheduler().candidates(
+            all_pods, Request("p", Zone("az1"), required_pods={"volume v1": "Pod2"})
+        )
     assert str(caught.value) == (
-        "No pod can take the server: Pod1 volume v1 is elsewhere; "
+        "No pod can take the server: Pod1 volume v1 is in Pod2; "
         "Pod2 is in availability zone az2, not az1."
     )
     assert not caught.value.temporary
-
-
-def test_a_bound_port_holds_the_server_to_its_pod() -> None:
-    all_pods = [stored("Pod1", "az1"), stored("Pod2", "az1")]
-    assert names(scheduler().candidates(all_pods, Request("p", held=(("port p1", "Pod2"),)))) == [
-        "Pod2"
-    ]
 
 
 @pytest.mark.parametrize("hint", ["az2", "Pod2"])

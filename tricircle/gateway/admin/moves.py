@@ -54,7 +54,7 @@ async def create(call: Call) -> web.Response:
 
 async def _movable(call: Call, source: Pod, volume_id: str) -> dict[str, Any]:
     """The volume's document. Raises Fault 404, and 409 when it cannot be moved."""
-    asking = PodRequest("GET", lookup.path("volume", volume_id), "volume", version=_VERSION)
+    asking = PodRequest("GET", lookup.path(call, "volume", volume_id), "volume", version=_VERSION)
     answer = await forward(call, source, asking)
     if not answer.ok:
         raise Fault(answer.status, answer.message())

@@ -23,9 +23,8 @@ _KIND = "keypair"
 
 async def create(call: Call) -> web.Response:
     """POST /os-keypairs."""
-    body = call.json()
-    keypair = body.get("keypair") if isinstance(body, dict) else None
-    if not isinstance(keypair, dict) or not isinstance(keypair.get("name"), str):
+    keypair = call.member("keypair")
+    if keypair is None or not isinstance(keypair.get("name"), str):
         return await mirror.change(call, _KIND, None)
     # Before that Nova refuses a body that names a user.
     others = keypair.get("user_id") if KEYPAIR_USER.heeded(call) else None

@@ -6,10 +6,9 @@ leaves nothing behind in it.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jsonschema
-import orjson
 from aiohttp import web
 
 from tricircle.conf import CONF
@@ -20,9 +19,10 @@ from tricircle.gateway.call import Call, Version
 from tricircle.gateway.compute.quota import project_quota
 from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.transport.client import Refused
+from tricircle.gateway.upstream.forward import ask_any, forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 
 _PATH = "/os-server-groups"
@@ -49,16 +49,14 @@ _PROBE = {
 
 async def list_groups(call: Call) -> web.Response:
     """GET /os-server-groups."""
-    judged = await ask_any(call)
-    if not judged.ok:
-        return reply(call, judged)
+    (await ask_any(call)).raise_for_status()
     everyones = "all_projects" in call.query and call.context.is_admin
     project = None if everyones else call.context.project_id
     most = CONF.gateway.max_limit
     limit = bounds.clamped(call.query.get("limit", ""), most) or most
     offset = bounds.clamped(call.query.get("offset", ""), bounds.STORED) or 0
     groups = await in_thread(table.page, project, limit, offset)
-    return _respond({"server_groups": await _shown(call, groups)})
+    return respond({"server_groups": await _shown(call, groups)})
 
 
 async def show(call: Call) -> web.Response:
@@ -67,22 +65,18 @@ async def show(call: Call) -> web.Response:
         # A query no pod takes is refused before the group is looked for.
         judged = await ask_any(call)
         if judged.status == 400:
-            return reply(call, judged)
+            raise Refused(judged)
     group = await find(call, call.params["id"])
-    judged = await ask_any(call, PodRequest.of(call).get(_PATH, "limit=1"))
-    if not judged.ok:
-        return reply(call, judged)
-    return _respond({"server_group": (await _shown(call, [group]))[0]})
+    (await ask_any(call, PodRequest.of(call).get(_PATH, "limit=1"))).raise_for_status()
+    return respond({"server_group": (await _shown(call, [group]))[0]})
 
 
 async def create(call: Call) -> web.Response:
     """POST /os-server-groups."""
     body = call.json()
     if not _is_understood(body, _version(call)):
-        return await _let_a_pod_refuse(call)
-    refused = await _refused(call)
-    if refused is not None:
-        return reply(call, refused)
+        await _let_a_pod_refuse(call)
+    await _check_rights(call)
     wanted = body["server_group"]
     policy = wanted["policy"] if _version(call) >= _RULES else wanted["policies"][0]
     rules = {name: bounds.whole(value) for name, value in wanted.get("rules", {}).items()}
@@ -95,15 +89,13 @@ async def create(call: Call) -> web.Response:
         group = await in_thread(table.create, *owner, wanted["name"], policy, rules, limits)
     except OverLimit:
         raise Fault(403, "Quota exceeded, too many server groups.") from None
-    return _respond({"server_group": (await _shown(call, [group]))[0]})
+    return respond({"server_group": (await _shown(call, [group]))[0]})
 
 
 async def delete(call: Call) -> web.Response:
     """DELETE /os-server-groups/{id}: pods' own groups for it are removed by xjob."""
     group = await find(call, call.params["id"])
-    refused = await _refused(call)
-    if refused is not None:
-        return reply(call, refused)
+    await _check_rights(call)
     try:
         await in_thread(table.delete, group.id)
     except NotFound:
@@ -137,8 +129,8 @@ def _unknown(group_id: str) -> Fault:
     return Fault(404, f"Instance group {group_id} could not be found.")
 
 
-async def _refused(call: Call) -> PodResponse | None:
-    """A pod's answer when the caller may not make groups, or remove them."""
+async def _check_rights(call: Call) -> None:
+    """Raises Refused, or Fault 403, when the caller may not make groups, or remove them."""
     told = await ask_any(call, PodRequest.of(call).post(_PATH, _PROBE).at(_RULES))
     if told.status == 406:  # a pod too old for the question
         allowed = not {"admin", "member"}.isdisjoint(call.context.roles)
@@ -146,19 +138,18 @@ async def _refused(call: Call) -> PodResponse | None:
         # A 400 to something else says nothing of rights.
         text = told.message().lower()
         allowed = (told.status == 400 and _REFUSAL in text) or "exceeded" in text
-    if not allowed and told.status != 403:
+    if not allowed and told.status == 403:
+        raise Refused(told)
+    if not allowed:
         raise Fault(403, f"Policy doesn't allow {call.route.path} to be changed.")
-    return None if allowed else told
 
 
-async def _let_a_pod_refuse(call: Call) -> web.Response:
-    answer = await ask_any(call)
-    if answer.ok:
-        # It took what is not known here: no group of that kind can be kept for all pods.
-        path = f"{_PATH}/{answer.json()['server_group']['id']}"
-        await forward(call, answer.pod, PodRequest.of(call).delete(path))
-        raise Fault(400, "This kind of server group is not known here.")
-    return reply(call, answer)
+async def _let_a_pod_refuse(call: Call) -> NoReturn:
+    answer = (await ask_any(call)).raise_for_status()
+    # It took what is not known here: no group of that kind can be kept for all pods.
+    path = f"{_PATH}/{answer.json()['server_group']['id']}"
+    await forward(call, answer.pod, PodRequest.of(call).delete(path))
+    raise Fault(400, "This kind of server group is not known here.")
 
 
 async def _shown(call: Call, groups: Sequence[models.ServerGroup]) -> list[dict[str, Any]]:
@@ -224,7 +215,3 @@ def _schema(version: Version) -> dict[str, Any]:
 
 def _version(call: Call) -> Version:
     return call.version or (2, 1)
-
-
-def _respond(body: dict[str, Any]) -> web.Response:
-    return web.Response(body=orjson.dumps(body), content_type="application/json")

@@ -32,17 +32,16 @@ class Way(enum.Enum):
 class Route:
     """One row: ``path`` has named segments in braces and no version or project.
 
-    ``handler`` ("module:function" below tricircle.gateway, or the function) is needed where the
-    way alone does not say what to do. ``id_param`` names the path parameter by which a ROUTED
-    resource of ``resource_type`` is found. The service has the row from microversion ``first``
-    (None: from its beginning) to ``last`` (None: to this day).
+    ``handler`` is needed where the way alone does not say what to do. ``id_param`` names the path
+    parameter by which a ROUTED resource of ``resource_type`` is found. The service has the row from
+    microversion ``first`` (None: from its beginning) to ``last`` (None: to this day).
     """
 
     method: str
     path: str
     way: Way
-    handler: Serves | str | None = None
-    resource_type: str = "server"
+    handler: Serves | None = None
+    resource_type: str = ""
     id_param: str = "id"
     last: tuple[int, int] | None = None
     first: tuple[int, int] | None = None

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
 from aiohttp import web
 from oslo_log import log as logging
 
@@ -21,6 +20,7 @@ from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.failures import from_pod_error
 from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.lists import completeness, links
 from tricircle.gateway.lists.merge import (
     Cursor,
@@ -34,10 +34,10 @@ from tricircle.gateway.lists.merge import (
     merge,
     place,
 )
+from tricircle.gateway.transport.client import Refused
 from tricircle.gateway.upstream import host_names, lookup, scatter
 from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.document import MISREAD, pages
 from tricircle.pods.errors import PodError, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -184,7 +184,7 @@ class MergedList:
         if asked and len(merged.failed) == len(asked):
             refusals = [one for one in merged.failed.values() if isinstance(one, Refused)]
             if refusals:
-                return reply(call, refusals[0].answer)
+                raise refusals[0]
         page = [(by_id[source], item) for source, item in merged.items[skipped:]]
         page = [(pod, shown) for pod, item in page if (shown := self._seen(pod, item, away))]
         await self.finish(page)
@@ -214,7 +214,7 @@ class MergedList:
             )
         if self.counts:
             document["count"] = sum(self.counts.values())
-        return web.Response(body=orjson.dumps(document), content_type="application/json")
+        return respond(document)
 
     def _nobody(self, away: set[Pod], merged: Merged) -> Fault:
         for error in merged.failed.values():

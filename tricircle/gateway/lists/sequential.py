@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 from tricircle.gateway.call import Call
 from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
 
@@ -45,12 +44,10 @@ async def page(
 
     told = await ask(pods if holder is None else [holder], limit, marker)
     # A pod that does not know the marker refuses it with a 400.
-    refusal = told.refusal(absent=lambda answer: marker is not None and answer.status == 400)
-    if refusal is not None:
-        raise Refused(refusal)
-    items = [(answer.pod, item) for answer in told.good for item in read(answer.json())]
+    good = told.good_or_raise(absent=lambda answer: marker is not None and answer.status == 400)
+    items = [(answer.pod, item) for answer in good for item in read(answer.json())]
     if marker is not None and len(items) < limit:
-        region = told.good[-1].pod.region_name
+        region = good[-1].pod.region_name
         after = [pod for pod in pods if pod.region_name > region]
         told = await ask(after, limit - len(items), None)
         items += [(answer.pod, item) for answer in told.good for item in read(answer.json())]

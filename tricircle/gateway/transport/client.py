@@ -4,7 +4,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -44,6 +44,12 @@ class PodResponse:
     def ok(self) -> bool:
         return self.status < 400
 
+    def raise_for_status(self) -> Self:
+        """The answer itself. Raises Refused for one that is not ``ok``."""
+        if not self.ok:
+            raise Refused(self)
+        return self
+
     def json(self, body: bytes | None = None) -> Document:
         """The body, or what was made of it. Raises PodUnreachable when it is no JSON object."""
         told = self.body if body is None else body
@@ -60,6 +66,14 @@ class PodResponse:
                 if isinstance(part, dict) and "message" in part:
                     return str(part["message"])
         return str(document)[:200]
+
+
+class Refused(Exception):
+    """A pod answered that the request itself is wrong: its answer is the client's."""
+
+    def __init__(self, answer: PodResponse) -> None:
+        super().__init__(answer.message())
+        self.answer = answer
 
 
 class PodClient:

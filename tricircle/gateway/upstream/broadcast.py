@@ -17,9 +17,10 @@ from tricircle.pods.pod import Pod
 
 
 async def ask(call: Call, kind: str, name: str) -> PodResponse:
-    """The answer of the pod that has ``name`` of a ``kind``; else what a pod without it says.
+    """The answer of the pod that has ``name`` of a ``kind``.
 
-    Raises Fault 502, 503 and 504, also when a pod that may have it is away.
+    Raises Refused with what a pod without it says when none has it, Fault 502, 503 and 504, also
+    when a pod that may have it is away.
     """
     if (known := _remembered(call, kind, name)) is not None:
         answer = await forward(call, known)
@@ -42,8 +43,7 @@ async def anywhere(
     # A change takes the time it takes; nobody waits for a slow pod to say that it has nothing.
     deadline = CONF.gateway.list_deadline if call.method == "GET" else CONF.gateway.request_deadline
     told = await scatter.everywhere(call, PodRequest.of(call).within(deadline))
-    refusal = told.refusal(absent)
-    return told.good[0] if refusal is None else refusal
+    return told.good_or_raise(absent)[0]
 
 
 def remember(call: Call, kind: str, name: str, pod: Pod) -> None:

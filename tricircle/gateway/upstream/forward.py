@@ -3,7 +3,9 @@
 
 import functools
 import re
+from typing import Any
 
+import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -112,6 +114,11 @@ def reply(call: Call, answer: PodResponse, *, body: bytes | None = None) -> web.
         headers["X-Tricircle-Pod"] = answer.pod.region_name
     content = rewrite_links(call, answer.pod, answer.body if body is None else body)
     return web.Response(status=answer.status, body=content, headers=headers)
+
+
+def reply_with(call: Call, answer: PodResponse, document: Any) -> web.Response:
+    """The client's response with what was made of the pod's document."""
+    return reply(call, answer, body=orjson.dumps(document))
 
 
 def pod_root(pod: Pod, service: str) -> str:

@@ -16,7 +16,7 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.transport import service_user
-from tricircle.gateway.upstream import cross_service_lookup
+from tricircle.gateway.upstream import lookup
 from tricircle.pods.errors import IMAGES, PodError
 from tricircle.pods.pod import Pod
 
@@ -35,23 +35,22 @@ _MOST = 30
 Need = tuple[str, str]
 
 
-async def held(call: Call, references: Iterable[Any]) -> list[tuple[str, str]]:
-    """(what, region name) of what images stand for, which are given by id or by a link.
+async def held(call: Call, references: Iterable[Any]) -> dict[str, str]:
+    """{what: region name} of what images stand for, which are given by id or by a link.
 
     What cannot be learned is left to the pod that is asked.
     """
     if len(call.answering) < 2:
-        return []
-    places = []
+        return {}
+    places = {}
     for reference in dict.fromkeys(one for one in references if isinstance(one, str)):
         if (found := _UUID.search(reference)) is None:
             continue
         image_id = found[1].lower()
         for kind, item in await _needs(call, image_id):
-            pod = await cross_service_lookup.where(call, kind, item)
+            pod = (await lookup.locate(call, kind, item)).pod
             if pod is not None:
-                what = f"image {image_id} is of {kind} {item}, which"
-                places.append((what, pod.region_name))
+                places[f"image {image_id} is of {kind} {item}, which"] = pod.region_name
     return places
 
 

@@ -7,17 +7,15 @@ are asked, and the index is healed.
 
 import asyncio
 import dataclasses
-import importlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import backup_copies, moves, routings
+from tricircle.db import routings
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -33,58 +31,20 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Resource:
-    """``vanished`` ("module:function" below tricircle.gateway) sees whether a resource is gone and
-    what goes with it; ``owner`` is where a document shows the project.
+class Place:
+    """The ``pod`` that holds a resource, if one is known to, and the pods that did not say.
+
+    When it was ``remembered`` rather than asked it may be old.
     """
 
-    path: str
-    missing: str
-    vanished: str | None = None
-    service: str = "volume"
-    owner: str = "tenant_id"
+    pod: Pod | None
+    remembered: bool = False
+    away: Sequence[Pod] = ()
 
-
-_STORED = "volume.deletion:vanished"
-_RESOURCES = {
-    "server": _Resource(
-        "/servers/{}",
-        "Instance {} could not be found.",
-        "compute.servers.deletion:vanished",
-        "compute",
-    ),
-    "volume": _Resource(
-        "/volumes/{}",
-        "Volume {} could not be found.",
-        _STORED,
-        owner="os-vol-tenant-attr:tenant_id",
-    ),
-    "snapshot": _Resource(
-        "/snapshots/{}",
-        "Snapshot {} could not be found.",
-        _STORED,
-        owner="os-extended-snapshot-attributes:project_id",
-    ),
-    "backup": _Resource(
-        "/backups/{}",
-        "Backup {} could not be found.",
-        _STORED,
-        owner="os-backup-project-attr:project_id",
-    ),
-    "group": _Resource("/groups/{}", "Group {} could not be found.", _STORED, owner="project_id"),
-    "group_snapshot": _Resource(
-        "/group_snapshots/{}", "GroupSnapshot {} could not be found.", _STORED, owner="project_id"
-    ),
-    "consistencygroup": _Resource("/consistencygroups/{}", "Group {} could not be found.", _STORED),
-    "cgsnapshot": _Resource("/cgsnapshots/{}", "CgSnapshot {} could not be found.", _STORED),
-    "transfer": _Resource("/os-volume-transfer/{}", "Transfer {} could not be found.", _STORED),
-    "attachment": _Resource(
-        "/attachments/{}",
-        "Volume attachment could not be found with filter: attachment_id = {}.",
-        _STORED,
-    ),
-    "message": _Resource("/messages/{}", "Message {} could not be found.", _STORED),
-}
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether every pod says that it does not have it."""
+        return self.pod is None and not self.away
 
 
 async def ask(
@@ -99,25 +59,28 @@ async def ask(
     if not is_uuid(resource_id):
         # No pod has it; any of them says so in its own words.
         return await ask_any(call, request)
-    try:
-        pod, remembered = await _find(call, resource_type, resource_id)
-    except Fault as fault:
-        if fault.status != 404:
-            raise
+    place = await locate(call, resource_type, resource_id, cached=True)
+    if place.is_nowhere:
         return await ask_any(call, request)
+    pod = _usable(call, place, resource_type, resource_id)
     answer = await forward(call, pod, request)
-    if answer.status == 404 and remembered and await has_moved(call, resource_type, resource_id):
-        pod, remembered = await _find(call, resource_type, resource_id)
+    if (
+        answer.status == 404
+        and place.remembered
+        and await has_moved(call, resource_type, resource_id)
+    ):
+        place = await locate(call, resource_type, resource_id)
+        pod = _usable(call, place, resource_type, resource_id)
         answer = await forward(call, pod, request)
-    if answer.status != 404 or not remembered:
+    if answer.status != 404 or not place.remembered:
         return answer
     if not await _is_gone(call, pod, request, resource_type, resource_id):
         return answer
-    found, away = await _search(call, resource_type, resource_id, but=pod)
-    if found is not None:
-        LOG.info("%s %s is in pod %s now", resource_type, resource_id, found.region_name)
-        return await forward(call, found, request)
-    if not away:
+    place = await _search(call, resource_type, resource_id, but=pod)
+    if place.pod is not None:
+        LOG.info("%s %s is in pod %s now", resource_type, resource_id, place.pod.region_name)
+        return await forward(call, place.pod, request)
+    if place.is_nowhere:
         await _vanished(call, pod, resource_type, resource_id)
     return answer
 
@@ -127,51 +90,55 @@ async def find(call: Call, resource_type: str, resource_id: str) -> Pod:
 
     Raises Fault 404 as Nova words it when no pod has it, 503 when a pod that may have it is away.
     """
-    pod, _ = await _find(call, resource_type, resource_id)
-    return pod
+    place = await locate(call, resource_type, resource_id, cached=True)
+    return _usable(call, place, resource_type, resource_id)
 
 
-async def _find(call: Call, resource_type: str, resource_id: str) -> tuple[Pod, bool]:
-    """The pod, and whether that was remembered (then it may be stale) rather than asked."""
+async def locate(
+    call: Call, resource_type: str, resource_id: str, *, cached: bool = False
+) -> Place:
+    """Where a resource of any service is; an id no routing knows is asked of all pods and learned.
+
+    With ``cached`` what this process remembers is good enough: then the answer of the pod itself
+    is to tell when that is old.
+    """
+    if not cached:
+        call.services.routings.drop(resource_type, resource_id)
     if (pod := await _recall(call, resource_type, resource_id)) is not None:
-        if not pod.in_use:
-            raise Fault(
-                503, f"Pod {pod.region_name}, which holds {resource_id}, is in maintenance."
-            )
-        return pod, True
-    found, away = await _search(call, resource_type, resource_id)
-    if found is not None:
-        return found, False
-    if away:
-        names = ", ".join(sorted(pod.region_name for pod in away))
+        return Place(pod, remembered=True)
+    place = await _search(call, resource_type, resource_id)
+    # Its new pod may have been asked by the id it had in the old one.
+    if place.is_nowhere and await has_moved(call, resource_type, resource_id):
+        return Place(await _recall(call, resource_type, resource_id))
+    return place
+
+
+def _usable(call: Call, place: Place, resource_type: str, resource_id: str) -> Pod:
+    """The pod of a place. Raises Fault 404 when there is none, 503 when it cannot be asked."""
+    pod = place.pod
+    if pod is not None and place.remembered and not pod.in_use:
+        raise Fault(503, f"Pod {pod.region_name}, which holds {resource_id}, is in maintenance.")
+    if pod is not None:
+        return pod
+    if place.away:
+        names = ", ".join(sorted(pod.region_name for pod in place.away))
         raise Fault(
             503,
             f"No pod that answers has {resource_type} {resource_id}, but it may be in one "
             f"that does not: {names}. Try again later.",
             {"Retry-After": "5"},
         )
-    # Its new pod may have been asked by the id it had in the old one.
-    if (
-        await has_moved(call, resource_type, resource_id)
-        and (pod := await _recall(call, resource_type, resource_id)) is not None
-    ):
-        return pod, False
-    raise missing(resource_type, resource_id)
+    raise missing(call, resource_type, resource_id)
 
 
-def path(resource_type: str, resource_id: str) -> str:
+def path(call: Call, resource_type: str, resource_id: str) -> str:
     """Where a pod shows a resource, below version and project."""
-    return _RESOURCES[resource_type].path.format(quote(resource_id, safe=""))
+    return call.resource_types[resource_type].path_of(resource_id)
 
 
-def owner_key(resource_type: str) -> str:
-    """Where a document shows an administrator whose the resource is."""
-    return _RESOURCES[resource_type].owner
-
-
-def missing(resource_type: str, resource_id: str) -> Fault:
+def missing(call: Call, resource_type: str, resource_id: str) -> Fault:
     """No pod has it, in the words of its service."""
-    return Fault(404, _RESOURCES[resource_type].missing.format(resource_id))
+    return Fault(404, call.resource_types[resource_type].missing.format(resource_id))
 
 
 async def remember(
@@ -218,21 +185,6 @@ async def elsewhere(resource_type: str, resource_id: str, pod: Pod) -> bool:
     return row is not None and row.pod_id != pod.id
 
 
-async def refuse_while_moving(call: Call, volume_id: str, arrived: bool = True) -> None:
-    """Raises Fault 409 while a volume is being moved: what is changed now would be lost.
-
-    Unless that is for one that has ``arrived`` too, and is only to go from its old pod yet.
-    """
-    row = await in_thread(moves.under_way, volume_id)
-    if row is not None and (arrived or row.state != moves.ARRIVED):
-        pod = call.services.registry.get(row.target_pod_id)
-        raise Fault(
-            409,
-            f"Volume {volume_id} is being moved to pod {pod.region_name if pod else '?'} "
-            f"({row.state}). Wait until it is there, or have the move called off.",
-        )
-
-
 async def forget(call: Call, resource_type: str, resource_id: str) -> None:
     """The resource is gone: drop its routing."""
     call.services.routings.drop(resource_type, resource_id)
@@ -241,20 +193,19 @@ async def forget(call: Call, resource_type: str, resource_id: str) -> None:
 
 async def _vanished(call: Call, pod: Pod, resource_type: str, resource_id: str) -> None:
     """No pod shows a resource to this caller: let what knows its type see, and tidy up."""
-    vanished = _RESOURCES[resource_type].vanished
-    if vanished is None:
+    on_vanished = call.resource_types[resource_type].on_vanished
+    if on_vanished is None:
         await forget(call, resource_type, resource_id)
-        return
-    module, _, function = vanished.partition(":")
-    tidy = getattr(importlib.import_module(f"tricircle.gateway.{module}"), function)
-    await tidy(call, resource_type, resource_id, pod)
+    else:
+        await on_vanished(call, resource_type, resource_id, pod)
 
 
 async def has_moved(call: Call, resource_type: str, resource_id: str) -> bool:
     """Whether something was ever moved; what is known of where it is, and of its id there, may be
     older than that and is read anew next.
     """
-    if resource_type != moves.KIND or await in_thread(moves.get, resource_id) is None:
+    was_moved = call.resource_types[resource_type].was_moved
+    if was_moved is None or not await in_thread(was_moved, resource_id):
         return False
     call.services.routings.drop(resource_type, resource_id)
     call.services.names.forget()
@@ -275,16 +226,15 @@ async def _recall(call: Call, resource_type: str, resource_id: str) -> Pod | Non
 
 async def _search(
     call: Call, resource_type: str, resource_id: str, but: Pod | None = None
-) -> tuple[Pod | None, list[Pod]]:
-    """Ask all pods at once, learn the answer: (the pod or None, the pods that did not say)."""
+) -> Place:
+    """Ask all pods at once (but one), and learn the answer."""
     passed = {but.id} if but is not None else set()
-    if resource_type == "backup":
-        # A record there of another pod's backup is not the backup.
-        passed |= await in_thread(backup_copies.pods_with, resource_id)
-    service = _RESOURCES[resource_type].service
+    kind = call.resource_types[resource_type]
+    if kind.copies is not None:
+        passed |= await in_thread(kind.copies, resource_id)
     every = call.services.registry.all()
-    pods = [pod for pod in every if pod.has(service) and pod.id not in passed]
-    answering = set(call.services.answering(service))
+    pods = [pod for pod in every if pod.has(kind.service) and pod.id not in passed]
+    answering = set(call.services.answering(kind.service))
     asked = [pod for pod in pods if pod in answering]
     away = [pod for pod in pods if pod not in answering]
     tasks = {
@@ -296,11 +246,11 @@ async def _search(
             if answer is None:
                 away.append(pod)
             elif answer:
-                told = answer.get(_RESOURCES[resource_type].owner)
+                told = answer.get(kind.owner)
                 owner = told if isinstance(told, str) else None
                 await remember(call, resource_type, resource_id, pod, project_id=owner)
-                return pod, away
-        return None, away
+                return Place(pod, away=away)
+        return Place(None, away=away)
     finally:
         await _cancel(tasks)
 
@@ -337,10 +287,10 @@ async def _said(
 
 
 async def _look(call: Call, pod: Pod, resource_type: str, resource_id: str) -> PodResponse:
-    service, shown_at = _RESOURCES[resource_type].service, path(resource_type, resource_id)
+    kind = call.resource_types[resource_type]
     # The client's microversion is one of the service they called.
-    version = call.version if service == call.service else None
-    request = PodRequest("GET", shown_at, service, version=version)
+    version = call.version if kind.service == call.service else None
+    request = PodRequest("GET", kind.path_of(resource_id), kind.service, version=version)
     return await forward(call, pod, request.within(CONF.gateway.list_deadline))
 
 
@@ -348,7 +298,7 @@ async def _is_gone(
     call: Call, pod: Pod, request: PodRequest, resource_type: str, resource_id: str
 ) -> bool:
     """Whether a 404 to a request means the resource itself, not a part of it."""
-    if request.method == "GET" and request.path == path(resource_type, resource_id):
+    if request.method == "GET" and request.path == path(call, resource_type, resource_id):
         return True
     try:
         looked = await _look(call, pod, resource_type, resource_id)

@@ -101,8 +101,7 @@ async def remove(call: Call, kind: str, key: str) -> web.Response:
         answer = await _proof(call, answer, request, kind, by_all=True)
         if answer.status == 404 and await _brought_back(call, known, answer.pod):
             answer = await forward(call, answer.pod, request)
-    if not answer.ok:
-        return reply(call, answer)
+    answer.raise_for_status()
     if known is None and definitions.KINDS[kind].collection is not None:
         # Other pods may have one of its name, but that is another.
         return reply(call, answer)

@@ -11,7 +11,7 @@ from tricircle.conf import CONF
 from tricircle.gateway.call import Call
 from tricircle.gateway.failures import from_pod_error
 from tricircle.gateway.http.errors import Fault
-from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.transport.client import PodResponse, Refused
 from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
@@ -21,14 +21,6 @@ LOG = logging.getLogger(__name__)
 
 # What an answer is without for the time being: regions of pods, with commas between.
 AWAY_HEADER = "X-Tricircle-Unavailable-Pods"
-
-
-class Refused(Exception):
-    """A pod answered that the request itself is wrong: its answer is the client's."""
-
-    def __init__(self, answer: PodResponse) -> None:
-        super().__init__(answer.message())
-        self.answer = answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,19 +34,21 @@ class Gathered:
     def good(self) -> list[PodResponse]:
         return [answer for answer in self.answers if answer.ok]
 
-    def refusal(self, absent: Callable[[PodResponse], bool] | None = None) -> PodResponse | None:
-        """What to tell the client when no answer is good; None when there is a good one.
+    def good_or_raise(
+        self, absent: Callable[[PodResponse], bool] | None = None
+    ) -> list[PodResponse]:
+        """The good answers. Raises Refused when there is none.
 
         A refusal of the request itself comes before one that only says (``absent``, by default a
         404) that a pod has no such thing; and no such thing it is only when every pod says so.
-        Raises Fault 502, 503, 504.
+        Raises Fault 502, 503, 504 when pods that may have said more did not answer.
         """
         if self.good:
-            return None
+            return self.good
         absent = absent or is_absent
         for answer in sorted(self.answers, key=absent):
             if not absent(answer) or not self.away:
-                return answer
+                raise Refused(answer)
         if self.answers:
             raise maybe_away(self.away)
         raise nobody(self.away)

@@ -13,7 +13,7 @@ from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import host_names, lookup
+from tricircle.gateway.upstream import host_names, lookup, move_guard
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import deletion, documents
 from tricircle.gateway.volume.quota import project_quota, usage
@@ -36,9 +36,9 @@ _ENDS = ("os-force_delete", "delete", "os-unmanage")
 async def act(call: Call) -> web.Response:
     """POST of an action."""
     kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
-    name, argument = _named(call)
+    name, argument = call.action()
     if kind == "volume":
-        await lookup.refuse_while_moving(call, resource_id)
+        await move_guard.refuse_while_moving(call, resource_id)
         if name not in _NEVER_WRITE:
             await attach_moves.let_write(call, resource_id)
     if kind == "volume" and name == "os-extend" and isinstance(argument, dict):
@@ -115,14 +115,6 @@ async def _size(call: Call, volume_id: str) -> int | None:
     except (PodError, Fault):
         return None
     return bounds.whole(shown.get("size"), bounds.STORED)
-
-
-def _named(call: Call) -> tuple[str, Any]:
-    """The action's name and argument; ("", None) for a body that has not exactly one."""
-    body = call.json()
-    if isinstance(body, dict) and len(body) == 1:
-        return next(iter(body.items()))
-    return "", None
 
 
 def _deletes_volumes(argument: Any) -> bool:

@@ -16,7 +16,7 @@ from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream import lookup, move_guard
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume.quota import project_quota, usage
@@ -32,7 +32,7 @@ async def restore(call: Call) -> web.Response:
     backup = call.params["id"]
     volume = _wanted(call, "restore").get("volume_id")
     if isinstance(volume, str):
-        await lookup.refuse_while_moving(call, volume)
+        await move_guard.refuse_while_moving(call, volume)
         pod = await lookup.find(call, "backup", backup)
         there = await lookup.find(call, "volume", volume)
         if pod.id != there.id:
@@ -61,7 +61,7 @@ async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod)
         raise _apart(backup, pod, volume, there)
     found = await usage.document(call, "backup", backup)
     if not found or not await usage.document(call, "volume", volume):
-        raise lookup.missing(*(("volume", volume) if found else ("backup", backup)))
+        raise lookup.missing(call, *(("volume", volume) if found else ("backup", backup)))
     refused = await _refused(call, backup, pod, volume, there)
     if refused is not None:
         return refused
@@ -76,7 +76,7 @@ async def _elsewhere(call: Call, backup: str, pod: Pod, volume: str, there: Pod)
     await _tell(call, backup, pod, there)
     await attach_moves.let_write(call, volume)
     wanted = {"restore": {**_wanted(call, "restore"), "volume_id": volume}}
-    return await _ask(call, there, "POST", f"{_path(backup)}/restore", wanted)
+    return await _ask(call, there, "POST", f"{_path(call, backup)}/restore", wanted)
 
 
 async def _refused(
@@ -93,7 +93,7 @@ async def _refused(
     }
     await authorize(call, "backups:restore_elsewhere", target)
     # A change that changes nothing is judged as any other.
-    path = f"{lookup.path('volume', volume)}/metadata"
+    path = f"{lookup.path(call, 'volume', volume)}/metadata"
     answer = await forward(call, there, PodRequest.of(call).post(path, {"metadata": {}}))
     return None if answer.ok else answer
 
@@ -102,18 +102,18 @@ async def _owner(
     call: Call, pod: Pod, kind: str, resource_id: str, version: Version | None = None
 ) -> str:
     """The project of a thing; "" when its pod does not tell. Raises PodUnreachable, PodTimeout."""
-    path = lookup.path(kind, resource_id)
+    path = lookup.path(call, kind, resource_id)
     request = PodRequest.as_service_user(rights.RESTORE_ELSEWHERE, "GET", path)
     answer = await forward(call, pod, request if version is None else request.at(version))
     shown = answer.json()[kind] if answer.ok else {}
-    return str(shown.get(lookup.owner_key(kind)) or "")
+    return str(shown.get(call.resource_types[kind].owner) or "")
 
 
 async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
     """Let ``there`` know of a backup that ``pod`` has. Raises Fault 400, 502, 504."""
-    known = await _ask(call, there, "GET", _path(backup))
+    known = await _ask(call, there, "GET", _path(call, backup))
     if known.status == 404:
-        record = await _ask(call, pod, "GET", f"{_path(backup)}/export_record")
+        record = await _ask(call, pod, "GET", f"{_path(call, backup)}/export_record")
         told = record
         if record.ok:
             body = {"backup-record": record.json()["backup-record"]}
@@ -128,7 +128,7 @@ async def _tell(call: Call, backup: str, pod: Pod, there: Pod) -> None:
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE
     while True:
-        shown = await _ask(call, there, "GET", _path(backup))
+        shown = await _ask(call, there, "GET", _path(call, backup))
         status = shown.json()["backup"]["status"] if shown.ok else shown.message()
         if status in ("available", "restoring"):
             return
@@ -146,8 +146,8 @@ async def _ask(call: Call, pod: Pod, method: str, path: str, body: Any = None) -
     return await forward(call, pod, request)
 
 
-def _path(backup: str) -> str:
-    return lookup.path("backup", backup)
+def _path(call: Call, backup: str) -> str:
+    return lookup.path(call, "backup", backup)
 
 
 def _shared(pod: Pod, other: Pod) -> bool:
@@ -186,6 +186,4 @@ async def import_record(call: Call) -> web.Response:
 
 
 def _wanted(call: Call, key: str) -> dict[str, Any]:
-    body = call.json()
-    wanted = body.get(key) if isinstance(body, dict) else None
-    return wanted if isinstance(wanted, dict) else {}
+    return call.member(key) or {}

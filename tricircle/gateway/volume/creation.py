@@ -13,7 +13,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import cross_service_lookup, image_places, lookup, scheduling
+from tricircle.gateway.upstream import image_places, lookup, scheduling
 from tricircle.gateway.upstream.background import written
 from tricircle.gateway.upstream.forward import ask_any, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
@@ -65,18 +65,16 @@ async def _made(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Respo
 
 async def _candidates(call: Call, wanted: CreateRequest) -> list[Pod]:
     """The pods to try, best first. Raises Fault 400, 404 and 503."""
-    held = await image_places.held(call, wanted.images)
+    servers = [need for need in wanted.needs if need[0] == "server"]
+    required = await scheduling.required_pods(call, servers)
+    required |= await image_places.held(call, wanted.images)
     for kind, item in wanted.needs:
-        if kind == "server":
-            held += await cross_service_lookup.find(call, [(kind, item)])
-        else:
-            pod = await lookup.find(call, kind, item)
-            held.append((f"{kind} {item}", pod.region_name))
+        if kind != "server":
+            required[f"{kind} {item}"] = (await lookup.find(call, kind, item)).region_name
     request = Request(
         project_id=call.context.project_id,
         zone=wanted.zone,
-        needs=tuple(need for need in wanted.needs if need[0] == "server"),
-        held=tuple(held),
+        required_pods=required,
         what=wanted.kind,
     )
     unknown_zone = f"Invalid input received: Availability zone '{wanted.zone.name}' is invalid."

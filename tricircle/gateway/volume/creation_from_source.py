@@ -16,8 +16,8 @@ from tricircle.gateway import attach_moves, storage_limits
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import broadcast, cross_service_lookup, lookup
+from tricircle.gateway.transport.client import PodResponse, Refused
+from tricircle.gateway.upstream import broadcast, lookup, move_guard
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import documents, lost_creation
@@ -122,7 +122,7 @@ async def attach(call: Call) -> web.Response:
     server = wanted.get("instance_uuid")
     pod = await _pod(call, _MADE["/attachments"], wanted)
     if pod is not None and isinstance(server, str):
-        there = await cross_service_lookup.where(call, "server", server)
+        there = (await lookup.locate(call, "server", server)).pod
         if there is not None and there.id != pod.id:
             await attach_moves.bring(call, server, there, str(wanted["volume_uuid"]), pod)
     if isinstance(volume := wanted.get("volume_uuid"), str):
@@ -133,21 +133,19 @@ async def attach(call: Call) -> web.Response:
 async def accept(call: Call) -> web.Response:
     """POST …/accept: by somebody of another project, to whom no pod shows the transfer."""
     project = call.context.project_id
-    volume, giver = await _taken(call, project)
+    taken = await _taken(call, project)
     try:
         answer = await broadcast.anywhere(call)
-    except (PodError, Fault):
-        if volume is not None and giver is not None and not await _has(call, volume):
-            await in_thread(storage.hand_over, volume, giver, {})
+    except (Refused, PodError, Fault) as error:
+        refused = isinstance(error, Refused)
+        if taken is not None and (refused or not await _has(call, taken[0])):
+            await in_thread(storage.hand_over, *taken, {})
         raise
-    if not answer.ok and volume is not None and giver is not None:
-        await in_thread(storage.hand_over, volume, giver, {})
-    if answer.ok:
-        told = answer.json()["transfer"]["volume_id"]
-        volume = await lookup.learned("volume", told, answer.pod)
-        await lookup.remember(call, "volume", volume, answer.pod, project_id=project)
-        await lookup.forget(call, "transfer", call.params["id"])
-        await _snapshots_too(call, answer.pod, volume)
+    told = answer.json()["transfer"]["volume_id"]
+    volume = await lookup.learned("volume", told, answer.pod)
+    await lookup.remember(call, "volume", volume, answer.pod, project_id=project)
+    await lookup.forget(call, "transfer", call.params["id"])
+    await _snapshots_too(call, answer.pod, volume)
     return reply(call, answer)
 
 
@@ -176,26 +174,25 @@ async def _snapshots_too(call: Call, pod: Pod, volume: str) -> None:
         await lookup.remember(call, "snapshot", snapshot, pod, project_id=project)
 
 
-async def _taken(call: Call, project: str) -> tuple[str | None, str | None]:
+async def _taken(call: Call, project: str) -> tuple[str, str] | None:
     """What is transferred counts as the taker's before a pod is asked: (volume, whose it was).
 
-    Raises Fault 413.
+    None when that is not known. Raises Fault 413.
     """
     row = await in_thread(routings.get, "transfer", call.params["id"])
     volume = row.detail.get("volume") if row is not None else None
     if not isinstance(volume, str):
-        return None, None
+        return None
     try:
         limits = await storage_limits.of_project(project)
-        return volume, await in_thread(storage.hand_over, volume, project, limits)
+        giver = await in_thread(storage.hand_over, volume, project, limits)
     except OverLimit as error:
         raise project_quota.too_much(error) from None
+    return (volume, giver) if giver is not None else None
 
 
 def _wanted(call: Call, key: str) -> dict[str, Any]:
-    body = call.json()
-    wanted = body.get(key) if isinstance(body, dict) else None
-    return wanted if isinstance(wanted, dict) else {}
+    return call.member(key) or {}
 
 
 async def _pod(call: Call, made: _Made, wanted: Mapping[str, Any]) -> Pod | None:
@@ -203,6 +200,6 @@ async def _pod(call: Call, made: _Made, wanted: Mapping[str, Any]) -> Pod | None
     for field, kind in made.sources.items():
         if isinstance(source := wanted.get(field), str) and source:
             if kind == "volume":
-                await lookup.refuse_while_moving(call, source, arrived=False)
+                await move_guard.refuse_while_moving(call, source, arrived=False)
             return await lookup.find(call, kind, source)
     return None

@@ -11,7 +11,7 @@ from tricircle.db import backup_copies, moves, storage
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.upstream import lookup
+from tricircle.gateway.upstream import lookup, move_guard
 from tricircle.gateway.upstream.background import start
 from tricircle.gateway.upstream.forward import forward, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
@@ -32,7 +32,7 @@ async def delete(call: Call) -> web.Response:
     """DELETE of one thing."""
     kind, resource_id = call.route.resource_type, call.params[call.route.id_param]
     if kind == "volume":
-        await lookup.refuse_while_moving(call, resource_id)
+        await move_guard.refuse_while_moving(call, resource_id)
     with_it = kind == "volume" and "cascade" in call.query
     below = await members(call, kind, resource_id) if with_it else []
     answer = await lookup.ask(call, kind, resource_id)
@@ -95,7 +95,7 @@ async def _forget(call: Call, kind: str, resource_id: str) -> None:
 async def _is_gone(call: Call, kind: str, resource_id: str, pod: Pod) -> bool:
     # Below the microversion it comes with, a thing that is there is a 404 as well.
     version = pod.newest("volume", call.version or (3, 0))
-    path = lookup.path(kind, resource_id)
+    path = lookup.path(call, kind, resource_id)
     request = PodRequest.as_service_user(rights.STORED_GONE, "GET", path)
     try:
         answer = await forward(call, pod, request.at(version))

@@ -3,13 +3,12 @@
 
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import lookup
-from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream import lookup, move_guard
+from tricircle.gateway.upstream.forward import reply, reply_with
 from tricircle.pods.pod import Pod
 
 ZONE = "availability_zone"
@@ -26,7 +25,7 @@ async def routed(call: Call) -> web.Response:
     """To the pod that holds it, its document shown as users know it."""
     resource_id = call.params[call.route.id_param]
     if call.route.resource_type == "volume" and call.method != "GET":
-        await lookup.refuse_while_moving(call, resource_id)
+        await move_guard.refuse_while_moving(call, resource_id)
     return shown(call, await lookup.ask(call, call.route.resource_type, resource_id))
 
 
@@ -38,4 +37,4 @@ def shown(call: Call, answer: PodResponse) -> web.Response:
     for item in document.values():
         if isinstance(item, dict):
             show(answer.pod, item)
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)

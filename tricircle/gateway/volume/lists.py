@@ -17,7 +17,6 @@ from tricircle.gateway.lists.merged_list import MOST_PAGES, Collection, MergedLi
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup, scatter
-from tricircle.gateway.upstream.forward import reply
 from tricircle.gateway.volume import documents
 from tricircle.pods.document import pages
 from tricircle.pods.pod import Pod
@@ -217,7 +216,7 @@ class _List(MergedList):
         return answer.status in (400, 404) and marker in answer.message()
 
     def no_marker(self, marker: str) -> Fault:
-        return lookup.missing(self.collection.item, marker)
+        return lookup.missing(self.call, self.collection.item, marker)
 
     def translate(self, pod: Pod, item: Item) -> None:
         documents.show(pod, item)
@@ -231,10 +230,8 @@ class _List(MergedList):
 async def summary(call: Call) -> web.Response:
     """GET /volumes/summary: the sums, and each metadata key with all values it has anywhere."""
     told = await scatter.everywhere(call)
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
     total: Item = {}
-    for answer in told.good:
+    for answer in told.good_or_raise():
         for name, value in answer.json()["volume-summary"].items():
             if isinstance(value, dict):
                 merged = total.setdefault(name, {})

@@ -50,9 +50,8 @@ async def _merged(
         told = await scatter.everywhere(call, request)
     else:
         told = await scatter.gather(call, [only], request)
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
-    found = [show(one.pod, item) for one in told.good for item in one.json()[key]]
+    good = told.good_or_raise()
+    found = [show(one.pod, item) for one in good for item in one.json()[key]]
     completeness.require(call, found, told.away)
     return respond({key: found})
 
@@ -79,14 +78,10 @@ async def change_service(call: Call) -> web.Response:
 
 async def logs(call: Call) -> web.Response:
     """PUT that reads or sets log levels of the services named, wherever they are."""
-    told = await scatter.everywhere(call)
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
-    if not any(answer.body for answer in told.good):
+    good = (await scatter.everywhere(call)).good_or_raise()
+    if not any(answer.body for answer in good):
         return accepted()
-    return respond(
-        {"log_levels": [one for answer in told.good for one in answer.json()["log_levels"]]}
-    )
+    return respond({"log_levels": [one for answer in good for one in answer.json()["log_levels"]]})
 
 
 async def host(call: Call) -> web.Response:
@@ -115,10 +110,8 @@ async def change_cluster(call: Call) -> web.Response:
 async def cleanup(call: Call) -> web.Response:
     """POST /workers/cleanup: every pod's services that match clean up."""
     told = await scatter.everywhere(call)
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
     total: Item = {}
-    for answer in told.good:
+    for answer in told.good_or_raise():
         for key, items in answer.json().items():
             total.setdefault(key, []).extend(items)
     response = respond(total)

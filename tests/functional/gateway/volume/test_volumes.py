@@ -125,6 +125,10 @@ async def test_a_hinted_server_decides(gateway: Gateway, cloud: Cloud) -> None:
     }
     (await gateway.volumes.post("/volumes", body)).ok(202)
     assert [region for region, _ in volumes(cloud)] == ["pod2"]
+    # Whoever asks where something is, for whatever service, has it written down.
+    row = routings.get("server", server.id)
+    assert row is not None
+    assert row.pod_id == gateway.pod_ids["pod2"]
 
 
 @pytest.mark.parametrize("how", ["error", "quota", "stopped", "no type", "no zone"])

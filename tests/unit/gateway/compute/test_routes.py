@@ -2,6 +2,7 @@
 """The compute route table: every row is found and served."""
 
 from tricircle.gateway import default_handlers
+from tricircle.gateway.compute.resources import TYPES
 from tricircle.gateway.compute.routes import ROUTES
 from tricircle.gateway.http.routing import RouteTable, Way
 
@@ -30,3 +31,11 @@ def test_a_row_that_waits_says_so_in_one_way_only() -> None:
     for route in ROUTES:
         if route.way is Way.LATER:
             assert route.handler is None
+
+
+def test_what_is_found_by_its_id_is_of_a_known_type() -> None:
+    known = {one.name for one in TYPES}
+    for route in ROUTES:
+        if route.resource_type or (route.way is Way.ROUTED and route.handler is None):
+            assert route.resource_type in known, route
+            assert f"{{{route.id_param}}}" in route.path

@@ -3,6 +3,7 @@
 
 from tricircle.gateway import default_handlers
 from tricircle.gateway.http.routing import RouteTable, Way
+from tricircle.gateway.volume.resources import TYPES
 from tricircle.gateway.volume.routes import ROUTES
 
 
@@ -23,3 +24,11 @@ def test_every_row_is_served() -> None:
     for route in ROUTES:
         assert route.way is not Way.LATER
         assert callable(default_handlers.handler(route))
+
+
+def test_what_is_found_by_its_id_is_of_a_known_type() -> None:
+    known = {one.name for one in TYPES}
+    for route in ROUTES:
+        if route.resource_type or (route.way is Way.ROUTED and route.handler is None):
+            assert route.resource_type in known, route
+            assert f"{{{route.id_param}}}" in route.path

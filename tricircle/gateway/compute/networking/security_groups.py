@@ -5,7 +5,6 @@ import asyncio
 import functools
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
@@ -14,7 +13,7 @@ from tricircle.gateway.compute.networking.neutron import central, user
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
-from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.forward import reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import PodError
 
@@ -33,9 +32,7 @@ async def list_for_server(call: Call) -> web.Response:
     own, so central Neutron's are told instead.
     """
     server_id = call.params["server_id"]
-    answer = await lookup.ask(call, "server", server_id)
-    if not answer.ok:
-        return reply(call, answer)
+    answer = (await lookup.ask(call, "server", server_id)).raise_for_status()
     ports = await _ports(call, server_id)
     if not ports:
         return reply(call, answer)
@@ -43,7 +40,7 @@ async def list_for_server(call: Call) -> web.Response:
     known = await known_to(call, own)
     told = [as_nova(group, known) for group in own.values()]
     told.sort(key=lambda group: (group["tenant_id"], group["name"]))
-    return reply(call, answer, body=orjson.dumps({"security_groups": told}))
+    return reply_with(call, answer, {"security_groups": told})
 
 
 async def known_to(call: Call, groups: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -100,10 +97,8 @@ def _name(argument: Any) -> str | None:
 
 
 async def _must_exist(call: Call, server_id: str) -> None:
-    """Raises Fault 404 when the caller has no such server."""
-    answer = await _look(call, server_id)
-    if not answer.ok:
-        raise Fault(answer.status, answer.message())
+    """Raises Refused when the caller has no such server."""
+    (await _look(call, server_id)).raise_for_status()
 
 
 async def _find(call: Call, name: str) -> str:
@@ -165,7 +160,7 @@ async def _until_shown(call: Call, server_id: str, names: set[str]) -> None:
 
 
 async def _look(call: Call, server_id: str) -> PodResponse:
-    request = PodRequest.of(call).get(lookup.path("server", server_id))
+    request = PodRequest.of(call).get(lookup.path(call, "server", server_id))
     return await lookup.ask(call, "server", server_id, request)
 
 

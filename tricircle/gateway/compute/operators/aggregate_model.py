@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tricircle.gateway.upstream import integer_ids
-from tricircle.gateway.upstream.scatter import Gathered, Refused
+from tricircle.gateway.upstream.scatter import Gathered
 from tricircle.pods.pod import Pod
 
 ROOT = "/os-aggregates"
@@ -91,10 +91,9 @@ def inside(pod: Pod, zone: Any) -> Any:
 
 
 def gathered(told: Gathered) -> list[Aggregate]:
-    if (refusal := told.refusal()) is not None:
-        raise Refused(refusal)
+    """The aggregates that pods told. Raises as ``Gathered.good_or_raise``."""
     by_name: dict[str, list[Member]] = {}
-    for answer in told.good:
+    for answer in told.good_or_raise():
         for document in answer.json()["aggregates"]:
             by_name.setdefault(document["name"], []).append(Member(answer.pod, document))
     return [Aggregate(sorted(members, key=age)) for members in by_name.values()]

@@ -7,7 +7,6 @@ that of the one made first, and any other id of it is as good.
 
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
@@ -22,11 +21,10 @@ from tricircle.gateway.compute.operators.aggregate_model import (
 )
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
-from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.transport.client import PodResponse, Refused
 from tricircle.gateway.upstream import host_names, integer_ids, scatter
-from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.pod import Pod
 
 # Calls
@@ -34,19 +32,15 @@ from tricircle.pods.pod import Pod
 
 async def list_all(call: Call) -> web.Response:
     """GET /os-aggregates."""
-    try:
-        known = gathered(await scatter.everywhere(call))
-    except Refused as refused:
-        return reply(call, refused.answer)
+    known = gathered(await scatter.everywhere(call))
     return respond({"aggregates": [aggregate.shown() for aggregate in known]})
 
 
 async def create(call: Call) -> web.Response:
     """POST /os-aggregates: in a pod of the zone; in the first one for a zone no pod is in."""
-    body = call.json()
-    wanted = body.get("aggregate") if isinstance(body, dict) else None
+    wanted = call.member("aggregate")
     pods = sorted(call.services.serving(), key=lambda pod: (not pod.takes_new, pod.region_name))
-    if not isinstance(wanted, dict) or not pods:
+    if wanted is None or not pods:
         return reply(call, await ask_any(call))
     zone = wanted.get(ZONE)
     fitting = [pod for pod in pods if pod.availability_zone == zone] or pods
@@ -61,9 +55,7 @@ async def create(call: Call) -> web.Response:
     taken = [one.first.pod for one in known if one.first.document["name"] == name]
     pod = (taken or fitting)[0]
     request = PodRequest.of(call).with_body(toward_pod(pod, "aggregate", wanted))
-    answer = await forward(call, pod, request)
-    if not answer.ok:
-        return reply(call, answer)
+    answer = (await forward(call, pod, request)).raise_for_status()
     made = Aggregate([Member(pod, answer.json()["aggregate"])])
     return _reply(call, answer, made)
 
@@ -85,11 +77,9 @@ async def delete(call: Call) -> web.Response:
 
 async def action(call: Call) -> web.Response:
     """POST /os-aggregates/{id}/action."""
-    body = call.json()
-    if isinstance(body, dict) and len(body) == 1:
-        ((name, argument),) = body.items()
-        if name in _ACTIONS and isinstance(argument, dict):
-            return await _each(call, _ACTIONS[name], argument)
+    name, argument = call.action()
+    if name in _ACTIONS and isinstance(argument, dict):
+        return await _each(call, _ACTIONS[name], argument)
     return reply(call, await integer_ids.ask(call))
 
 
@@ -108,9 +98,8 @@ async def _shown(call: Call, aggregate: Aggregate) -> web.Response:
 
 
 async def _update(call: Call, aggregate: Aggregate) -> web.Response:
-    body = call.json()
-    wanted = body.get("aggregate") if isinstance(body, dict) else None
-    if not isinstance(wanted, dict):
+    wanted = call.member("aggregate")
+    if wanted is None:
         return _reply(call, await _on(call, aggregate.first), aggregate)
     await _not_another(call, aggregate, wanted.get("name"))
     for member in aggregate.members:
@@ -212,15 +201,12 @@ _ACTIONS: dict[str, Any] = {
 
 async def _each(call: Call, work: Any, *more: Any) -> web.Response:
     """Do ``work`` with the aggregate the path names."""
-    try:
-        aggregate = await _find(call)
-        if aggregate is None:
-            # No pod has it: one says so in Nova's words.
-            return reply(call, await integer_ids.ask(call))
-        found: web.Response = await work(call, aggregate, *more)
-        return found
-    except Refused as refused:
-        return reply(call, refused.answer)
+    aggregate = await _find(call)
+    if aggregate is None:
+        # No pod has it: one says so in Nova's words.
+        return reply(call, await integer_ids.ask(call))
+    found: web.Response = await work(call, aggregate, *more)
+    return found
 
 
 async def _find(call: Call) -> Aggregate | None:
@@ -258,21 +244,18 @@ async def _made(call: Call, aggregate: Aggregate, pod: Pod) -> Member:
     first = aggregate.first.document
     body = {"name": first["name"], ZONE: aggregate.zone}
     wanted = toward_pod(pod, "aggregate", body)
-    answer = await forward(call, pod, PodRequest.of(call).post(ROOT, wanted))
-    if not answer.ok:
-        raise Refused(answer)
+    answer = (await forward(call, pod, PodRequest.of(call).post(ROOT, wanted))).raise_for_status()
     member = Member(pod, answer.json()["aggregate"])
     metadata = {k: v for k, v in first.get("metadata", {}).items() if k != ZONE}
     if metadata:
         body = {"set_metadata": {"metadata": metadata}}
-        answer = await forward(call, pod, PodRequest.of(call).post(f"{member.path}/action", body))
-        if not answer.ok:
-            raise Refused(answer)
+        request = PodRequest.of(call).post(f"{member.path}/action", body)
+        (await forward(call, pod, request)).raise_for_status()
     return member
 
 
 def _reply(call: Call, answer: PodResponse, aggregate: Aggregate) -> web.Response:
-    return reply(call, answer, body=orjson.dumps({"aggregate": aggregate.shown()}))
+    return reply_with(call, answer, {"aggregate": aggregate.shown()})
 
 
 def _is_elsewhere(call: Call, pod: Pod, zone: Any) -> bool:

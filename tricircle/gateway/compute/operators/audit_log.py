@@ -9,7 +9,6 @@ from aiohttp import web
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.upstream import scatter
-from tricircle.gateway.upstream.forward import reply
 from tricircle.pods.pod import Pod
 
 Log = dict[str, Any]
@@ -18,9 +17,7 @@ Log = dict[str, Any]
 async def show(call: Call) -> web.Response:
     """GET /os-instance_usage_audit_log, and of the period before a time."""
     told = await scatter.everywhere(call)
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
-    documents = [(answer.pod, answer.json()) for answer in told.good]
+    documents = [(answer.pod, answer.json()) for answer in told.good_or_raise()]
     name, _ = documents[0][1].only()
     return respond({name: merged((pod, document[name]) for pod, document in documents)})
 

@@ -4,14 +4,13 @@
 import asyncio
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
-from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 
@@ -31,9 +30,8 @@ async def create(call: Call) -> web.Response:
     servers = [_server(event) for event in events] if isinstance(events, list) else []
     if not isinstance(events, list) or not events or None in servers:
         return reply(call, await ask_any(call))
-    judged = await _tell(call, None, [{**event, "server_uuid": _NOBODYS} for event in events])
-    if not judged.ok:
-        return reply(call, judged)
+    unknown = [{**event, "server_uuid": _NOBODYS} for event in events]
+    (await _tell(call, None, unknown)).raise_for_status()
     known = await _places(call, {server for server in servers if server is not None})
     parts: dict[Pod | None, list[int]] = {}
     for index, server in enumerate(servers):
@@ -41,14 +39,13 @@ async def create(call: Call) -> web.Response:
     answers = await asyncio.gather(
         *(_tell(call, pod, [events[index] for index in part]) for pod, part in parts.items())
     )
-    refused = [answer for answer in answers if not answer.ok]
-    if refused:
-        return reply(call, refused[0])
+    for answer in answers:
+        answer.raise_for_status()
     told: list[Any] = [None] * len(events)
     for part, answer in zip(parts.values(), answers, strict=True):
         for index, event in zip(part, answer.json()["events"], strict=True):
             told[index] = event
-    response = reply(call, answers[0], body=orjson.dumps({"events": told}))
+    response = reply_with(call, answers[0], {"events": told})
     # 207 where not every event could be delivered, 200 where all could.
     response.set_status(max(answer.status for answer in answers))
     return response

@@ -17,11 +17,9 @@ async def list_all(call: Call) -> web.Response:
     """GET /os-hosts. The zone asked for is one users know, so it is looked at here."""
     wanted = call.query.get("zone")
     told = await scatter.everywhere(call, PodRequest.of(call).with_query(""))
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
     found = [
         documents.host(call, answer.pod, item)
-        for answer in told.good
+        for answer in told.good_or_raise()
         for item in answer.json()["hosts"]
     ]
     shown = [item for item in found if not wanted or item["zone"] == wanted]

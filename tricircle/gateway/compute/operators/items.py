@@ -4,7 +4,6 @@
 from typing import Any
 from urllib.parse import quote
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
@@ -12,7 +11,7 @@ from tricircle.gateway.compute.operators import documents, lists
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import broadcast, host_names, integer_ids, scatter
-from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, reply_with, rewrite_links
 from tricircle.gateway.upstream.pod_request import PodRequest
 
 _FOUND = lists.Collection("hypervisors", documents.hypervisor)
@@ -35,10 +34,8 @@ async def search(call: Call) -> web.Response:
 async def statistics(call: Call) -> web.Response:
     """GET /os-hypervisors/statistics: the sums."""
     told = await scatter.everywhere(call)
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
     total: dict[str, int] = {}
-    for answer in told.good:
+    for answer in told.good_or_raise():
         for name, value in answer.json()["hypervisor_statistics"].items():
             total[name] = total.get(name, 0) + (value or 0)
     return respond({"hypervisor_statistics": total})
@@ -79,7 +76,7 @@ async def _act_on_service(call: Call) -> web.Response:
 
 
 def _has_uuids(call: Call) -> bool:
-    return (call.version or (0, 0)) >= documents.UUIDS
+    return call.at_least(documents.UUIDS)
 
 
 async def _ask(call: Call, kind: str) -> PodResponse:
@@ -93,4 +90,4 @@ def _shown(call: Call, answer: PodResponse, key: str, show: Any) -> web.Response
         return reply(call, answer)
     document = answer.json(rewrite_links(call, answer.pod, answer.body))
     show(call, answer.pod, document[key])
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)

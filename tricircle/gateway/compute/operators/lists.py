@@ -18,7 +18,7 @@ from tricircle.gateway.compute.servers.lists import PARTIAL_RECORDS
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.lists import completeness, links, sequential
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.transport.client import PodResponse, Refused
 from tricircle.gateway.upstream import host_names, integer_ids, scatter
 from tricircle.gateway.upstream.forward import ask_any, reply, rewrite_links
 from tricircle.gateway.upstream.pod_request import PodRequest
@@ -42,7 +42,7 @@ class Collection:
 async def _unknown(call: Call, pod: Pod) -> list[Item]:
     """Nova's partial records of services, for the hosts the pod had when it was seen last."""
     wanted = call.query.get("host")
-    if (call.version or (0, 0)) < PARTIAL_RECORDS or call.query.get("binary", _HOSTS) != _HOSTS:
+    if not call.at_least(PARTIAL_RECORDS) or call.query.get("binary", _HOSTS) != _HOSTS:
         return []
     named = await in_thread(db_hosts.names, pod.id)
     plain = wanted and host_names.split(call, wanted)[1]
@@ -81,9 +81,7 @@ async def whole(
     else:
         request = PodRequest.of(call)
         told = await scatter.gather(call, [within], request.with_path(path or request.path))
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
-    found = {one.pod: items(call, collection, one) for one in told.good}
+    found = {one.pod: items(call, collection, one) for one in told.good_or_raise()}
     if collection.missing is not None:
         found |= {pod: await collection.missing(call, pod) for pod in told.away}
     shown = [one for pod in sorted(found, key=lambda pod: pod.region_name) for one in found[pod]]
@@ -108,7 +106,7 @@ def items(call: Call, collection: Collection, told: PodResponse) -> list[Item]:
 
 def _in_pages(call: Call, collection: Collection) -> bool:
     """Whether Nova pages this request. A search by name it does not, and refuses to be asked to."""
-    if collection.paged is None or (call.version or (0, 0)) < collection.paged:
+    if collection.paged is None or not call.at_least(collection.paged):
         return False
     return call.path == call.route.path and "hypervisor_hostname_pattern" not in call.query
 
@@ -128,9 +126,10 @@ async def _page(call: Call, collection: Collection) -> web.Response:
 
     try:
         found = await sequential.page(call, read, limit, marker, holder)
-    except scatter.Refused as refused:
-        told = refused.answer
-        return reply(call, told if number is None else integer_ids.refused(told, own, number))
+    except Refused as refused:
+        if number is None:
+            raise
+        return reply(call, integer_ids.refused(refused.answer, own, number))
     shown = [collection.show(call, pod, item) for pod, item in found]
     document: dict[str, Any] = {collection.name: shown}
     if len(shown) == limit:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-import orjson
 from aiohttp import web
 
 from tricircle.conf import CONF
@@ -15,10 +14,10 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.lists import completeness, links
 from tricircle.gateway.lists.merge import Cursor, MarkerLost, Merged, Order, Page, Source, merge
+from tricircle.gateway.transport.client import Refused
 from tricircle.gateway.upstream import host_names, integer_ids, lookup, scatter
-from tricircle.gateway.upstream.forward import ask_any, reply, rewrite_links
+from tricircle.gateway.upstream.forward import ask_any, reply, reply_with, rewrite_links
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.gateway.upstream.scatter import Refused
 from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -33,17 +32,14 @@ _ORDER = Order([(lambda item: item["created_at"], True)])
 
 async def list_all(call: Call) -> web.Response:
     """GET /os-migrations."""
-    if (call.version or (0, 0)) < _PAGED:
+    if not call.at_least(_PAGED):
         return await lists.whole(call, _COLLECTION)
     limit = links.page_size(call)
     if not limit:
         return reply(call, await ask_any(call))
     only, query = host_names.narrowed(call)
     pods = {pod.id: pod for pod in ([only] if only else call.services.registry.all())}
-    try:
-        merged = await _merged(call, pods, query, limit)
-    except Refused as refused:
-        return reply(call, refused.answer)
+    merged = await _merged(call, pods, query, limit)
     shown = [documents.migration(call, pods[source], item) for source, item in merged.items]
     document: dict[str, Any] = {"migrations": shown}
     if len(shown) == limit and merged.end is not None:
@@ -107,10 +103,7 @@ async def _cursor(call: Call, pods: list[Pod], marker: str) -> Cursor:
     project = [pair for pair in call.query.items() if pair[0] == "project_id"]
     query = urlencode([*project, ("limit", "1"), ("marker", marker)])
     told = await scatter.gather(call, pods, PodRequest.of(call).with_query(query))
-    refusal = told.refusal(absent=lambda answer: answer.status == 400)
-    if refusal is not None:
-        raise Refused(refusal)
-    pod = told.good[0].pod
+    pod = told.good_or_raise(absent=lambda answer: answer.status == 400)[0].pod
     fetch = _fetcher(call, pod, urlencode(project))
     page, last = Page([], True), None
     for _ in pages(pod.region_name, "migrations", _MOST_PAGES):
@@ -135,11 +128,9 @@ def _cursor_key(call: Call, marker: str) -> tuple[str, ...]:
 
 async def list_for_server(call: Call) -> web.Response:
     """GET /servers/{server_id}/migrations."""
-    answer = await lookup.ask(call, "server", call.params["server_id"])
-    if not answer.ok:
-        return reply(call, answer)
+    answer = (await lookup.ask(call, "server", call.params["server_id"])).raise_for_status()
     shown = lists.items(call, _COLLECTION, answer)
-    return reply(call, answer, body=orjson.dumps({"migrations": shown}))
+    return reply_with(call, answer, {"migrations": shown})
 
 
 async def one_of_server(call: Call) -> web.Response:
@@ -158,4 +149,4 @@ async def one_of_server(call: Call) -> web.Response:
         return reply(call, answer)
     document = answer.json()
     documents.migration(call, answer.pod, document["migration"])
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)

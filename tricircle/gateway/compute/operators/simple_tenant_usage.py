@@ -17,7 +17,6 @@ from tricircle.gateway.lists import links, sequential
 from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.forward import ask_any, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.gateway.upstream.scatter import Refused
 
 _PAGED = (2, 40)
 # What is summed: the hours alone, and times the size of the server.
@@ -67,17 +66,14 @@ async def _told(
     more: dict[str, str],
 ) -> web.Response:
     limit = links.page_size(call)
-    paged = (call.version or (0, 0)) >= _PAGED
+    paged = call.at_least(_PAGED)
     if paged and not limit:
         return reply(call, await ask_any(call))
-    try:
-        if paged and limit:
-            found = await sequential.page(call, read, limit, call.query.get("marker"), more=more)
-            usages = [usage for _, usage in found]
-        else:
-            usages = await _whole(call, read, more)
-    except Refused as refused:
-        return reply(call, refused.answer)
+    if paged and limit:
+        found = await sequential.page(call, read, limit, call.query.get("marker"), more=more)
+        usages = [usage for _, usage in found]
+    else:
+        usages = await _whole(call, read, more)
     document = write(_summed(usages))
     if paged and len(usages) == limit:
         (name,) = document
@@ -92,9 +88,7 @@ async def _whole(
     kept = [pair for pair in call.query.items() if pair[0] not in more]
     request = PodRequest.of(call).with_query(urlencode([*kept, *more.items()]))
     told = await scatter.everywhere(call, request)
-    if (refusal := told.refusal()) is not None:
-        raise Refused(refusal)
-    return [usage for answer in told.good for usage in read(answer.json())]
+    return [usage for answer in told.good_or_raise() for usage in read(answer.json())]
 
 
 def _summed(usages: Iterable[Usage]) -> list[Document]:

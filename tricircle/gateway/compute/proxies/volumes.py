@@ -4,7 +4,6 @@
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
 from aiohttp import web
 
 from tricircle.conf import CONF
@@ -13,8 +12,8 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.lists import links
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import broadcast, cross_service_lookup, scatter, scheduling
-from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
+from tricircle.gateway.upstream import broadcast, scatter, scheduling
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, reply_with, rewrite_links
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Request
@@ -35,10 +34,8 @@ async def list_all(call: Call) -> web.Response:
         return reply(call, await ask_any(call))
     kept = [pair for pair in call.query.items() if pair[0] not in ("limit", "offset")]
     told = await scatter.everywhere(call, PodRequest.of(call).with_query(urlencode(kept)))
-    if (refusal := told.refusal()) is not None:
-        return reply(call, refusal)
     name = f"{_kind(call)}s"
-    found = [_shown(one.pod, item) for one in told.good for item in one.json()[name]]
+    found = [_shown(one.pod, item) for one in told.good_or_raise() for item in one.json()[name]]
     # No limit at all is what Nova takes a limit of 0 for.
     return respond({name: found[offset : offset + limit if limit else None]})
 
@@ -50,18 +47,16 @@ async def one(call: Call) -> web.Response:
 
 async def create(call: Call) -> web.Response:
     """POST /os-volumes: in a pod of the zone, or where the snapshot is that it is made from."""
-    body = call.json()
-    wanted = body.get("volume") if isinstance(body, dict) else None
-    zone = wanted.get("availability_zone", "") if isinstance(wanted, dict) else None
-    if not isinstance(wanted, dict) or not isinstance(zone, str):
+    wanted = call.member("volume")
+    zone = wanted.get("availability_zone", "") if wanted is not None else None
+    if wanted is None or not isinstance(zone, str):
         return reply(call, await ask_any(call))
     snapshot = wanted.get("snapshot_id")
     needs = (("snapshot", snapshot),) if isinstance(snapshot, str) else ()
     request = Request(
         project_id=call.context.project_id,
         zone=Zone(zone or None),
-        needs=needs,
-        held=tuple(await cross_service_lookup.find(call, needs)),
+        required_pods=await scheduling.required_pods(call, needs),
         what="volume",
     )
     pods = (await scheduling.choose(call, request)).pods
@@ -86,16 +81,12 @@ def _toward(pod: Pod, wanted: Item) -> Item:
 
 async def create_snapshot(call: Call) -> web.Response:
     """POST /os-snapshots: in the pod of the volume."""
-    body = call.json()
-    wanted = body.get("snapshot") if isinstance(body, dict) else None
-    volume = wanted.get("volume_id") if isinstance(wanted, dict) else None
+    volume = (call.member("snapshot") or {}).get("volume_id")
     if not isinstance(volume, str):
         return reply(call, await ask_any(call))
     request = PodRequest.of(call).get(f"/os-volumes/{quote(volume, safe='')}")
-    told = await scatter.everywhere(call, request)
-    if (refusal := told.refusal()) is not None:
-        raise Fault(refusal.status, refusal.message())
-    return _reply(call, await forward(call, told.good[0].pod))
+    pod = (await scatter.everywhere(call, request)).good_or_raise()[0].pod
+    return _reply(call, await forward(call, pod))
 
 
 def _kind(call: Call) -> str:
@@ -110,7 +101,7 @@ def _reply(call: Call, told: PodResponse) -> web.Response:
     if call.method == "POST":
         broadcast.remember(call, _kind(call), item["id"], told.pod)
     _shown(told.pod, item)
-    return reply(call, told, body=orjson.dumps(document))
+    return reply_with(call, told, document)
 
 
 def _shown(pod: Pod, item: Item) -> Item:

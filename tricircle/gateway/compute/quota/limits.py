@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits: a project's over all pods, and what of them is used in all together."""
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway import parameters
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.quota import project_quota
-from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.upstream.forward import ask_any, reply_with
 
 _LIMITS = {
     "maxTotalRAMSize": "ram",
@@ -36,9 +35,7 @@ _USED = {
 
 async def show(call: Call) -> web.Response:
     """GET /limits: a pod's document with our numbers."""
-    answer = await ask_any(call)
-    if not answer.ok:
-        return reply(call, answer)
+    answer = (await ask_any(call)).raise_for_status()
     project = parameters.LIMITS_PROJECT.of(call) or call.context.project_id
     limits = await project_quota.of_project(call, project)
     used = await project_quota.used(project)
@@ -46,4 +43,4 @@ async def show(call: Call) -> web.Response:
     absolute = document["limits"]["absolute"]
     for names, values in ((_LIMITS, limits), (_USED, used)):
         absolute.update({shown: values[ours] for shown, ours in names.items() if shown in absolute})
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)

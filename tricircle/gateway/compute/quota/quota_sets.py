@@ -7,10 +7,9 @@ pod's own quotas are ever changed.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import jsonschema
-import orjson
 from aiohttp import web
 from oslo_utils import strutils
 
@@ -22,7 +21,7 @@ from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.upstream.forward import ask_any, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 
 _SET, _CLASS = "quota_set", "quota_class_set"
@@ -65,10 +64,8 @@ async def update(call: Call) -> web.Response:
     """PUT /os-quota-sets/{id}."""
     wanted = _wanted(call, _SET)
     if wanted is None:
-        return await _let_a_pod_refuse(call)
-    judged = await ask_any(call, PodRequest.of(call).with_body({_SET: {}}))
-    if not judged.ok:
-        return reply(call, judged)
+        await _let_a_pod_refuse(call)
+    judged = (await ask_any(call, PodRequest.of(call).with_body({_SET: {}}))).raise_for_status()
     project, user = call.params["id"], _user(call)
     if not project_quota.unified():
         force = strutils.bool_from_string(wanted.pop("force", False))
@@ -81,9 +78,7 @@ async def update(call: Call) -> web.Response:
 async def delete(call: Call) -> web.Response:
     """DELETE /os-quota-sets/{id}: back to the defaults."""
     request = PodRequest.of(call).put(call.path, {_SET: {}}, call.raw_query)
-    judged = await ask_any(call, request)
-    if not judged.ok:
-        return reply(call, judged)
+    (await ask_any(call, request)).raise_for_status()
     if not project_quota.unified():
         await in_thread(
             table.delete,
@@ -104,10 +99,8 @@ async def update_class(call: Call) -> web.Response:
     """PUT /os-quota-class-sets/{id}."""
     wanted = _wanted(call, _CLASS)
     if wanted is None:
-        return await _let_a_pod_refuse(call)
-    judged = await ask_any(call, PodRequest.of(call).with_body({_CLASS: {}}))
-    if not judged.ok:
-        return reply(call, judged)
+        await _let_a_pod_refuse(call)
+    judged = (await ask_any(call, PodRequest.of(call).with_body({_CLASS: {}}))).raise_for_status()
     name = call.params["id"]
     if not project_quota.unified():
         await in_thread(table.put, table.CLASS, name, wanted)
@@ -115,8 +108,7 @@ async def update_class(call: Call) -> web.Response:
 
 
 async def _told(call: Call, values: Mapping[str, Any]) -> web.Response:
-    answer = await ask_any(call)
-    return _with(call, answer, values) if answer.ok else reply(call, answer)
+    return _with(call, (await ask_any(call)).raise_for_status(), values)
 
 
 def _with(call: Call, answer: PodResponse, values: Mapping[str, Any]) -> web.Response:
@@ -124,7 +116,7 @@ def _with(call: Call, answer: PodResponse, values: Mapping[str, Any]) -> web.Res
     document = answer.json()
     _, content = document.only()
     content.update({name: values[name] for name in content if name in values})
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)
 
 
 def _user(call: Call) -> str:
@@ -172,11 +164,9 @@ _BOOLEANS = [
 ]  # fmt: skip
 
 
-async def _let_a_pod_refuse(call: Call) -> web.Response:
-    answer = await ask_any(call)
-    if answer.ok:
-        raise Fault(400, "These limits are not known here.")
-    return reply(call, answer)
+async def _let_a_pod_refuse(call: Call) -> NoReturn:
+    (await ask_any(call)).raise_for_status()
+    raise Fault(400, "These limits are not known here.")
 
 
 async def _check(call: Call, project: str, user: str, limits: Mapping[str, int]) -> None:

@@ -12,7 +12,6 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import orjson
 from aiohttp import web
 from oslo_log import log as logging
 
@@ -22,7 +21,7 @@ from tricircle.gateway.compute.networking.neutron import central, user
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.central_neutron import NeutronError
 from tricircle.gateway.upstream import lookup
-from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.forward import reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.document import MISREAD
 from tricircle.pods.errors import PodError
@@ -99,25 +98,21 @@ async def show(call: Call, *servers: Item) -> None:
 
 async def list_all(call: Call) -> web.Response:
     """GET /servers/{server_id}/ips."""
-    answer = await lookup.ask(call, "server", call.params["server_id"])
-    if not answer.ok:
-        return reply(call, answer)
+    answer = (await lookup.ask(call, "server", call.params["server_id"])).raise_for_status()
     document = answer.json()
     await show(call, about := {"id": call.params["server_id"], **document})
-    return reply(call, answer, body=orjson.dumps({"addresses": about["addresses"]}))
+    return reply_with(call, answer, {"addresses": about["addresses"]})
 
 
 async def of_network(call: Call) -> web.Response:
     """GET /servers/{server_id}/ips/{id}: of the network of a name."""
     server_id, name = call.params["server_id"], call.params["id"]
-    request = PodRequest.of(call).get(f"{lookup.path('server', server_id)}/ips")
-    answer = await lookup.ask(call, "server", server_id, request)
-    if not answer.ok:
-        return reply(call, answer)
+    request = PodRequest.of(call).get(f"{lookup.path(call, 'server', server_id)}/ips")
+    answer = (await lookup.ask(call, "server", server_id, request)).raise_for_status()
     await show(call, about := {"id": server_id, **answer.json()})
     if name not in about["addresses"]:
         raise Fault(404, "Instance is not a member of specified network")
-    return reply(call, answer, body=orjson.dumps({name: about["addresses"][name]}))
+    return reply_with(call, answer, {name: about["addresses"][name]})
 
 
 async def _read(call: Call, servers: Iterable[str]) -> dict[str, _Known]:

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from tricircle.gateway import attach_moves
 from tricircle.gateway.call import Call
-from tricircle.gateway.upstream import cross_service_lookup, lookup
+from tricircle.gateway.upstream import lookup, move_guard
 from tricircle.gateway.upstream.forward import reply
 
 
@@ -13,14 +13,14 @@ async def change(call: Call) -> web.Response:
     """POST of a volume to attach, PUT of one to have instead."""
     server, volume = call.params["server_id"], _volume(call)
     if volume is not None:
-        await lookup.refuse_while_moving(call, volume, arrived=False)
-        there = await cross_service_lookup.where(call, "server", server)
+        await move_guard.refuse_while_moving(call, volume, arrived=False)
+        there = (await lookup.locate(call, "server", server)).pod
         await attach_moves.let_write(call, volume, there)
     answer = await lookup.ask(call, "server", server)
     if answer.status not in (400, 404) or not volume or volume not in answer.message():
         return reply(call, answer)
     # The server's pod has no such volume: another may.
-    pod = await cross_service_lookup.where(call, "volume", volume)
+    pod = (await lookup.locate(call, "volume", volume)).pod
     if pod is not None and pod.id != answer.pod.id:
         await attach_moves.bring(call, server, answer.pod, volume, pod)
         await attach_moves.let_write(call, volume)
@@ -30,7 +30,5 @@ async def change(call: Call) -> web.Response:
 
 
 def _volume(call: Call) -> str | None:
-    body = call.json()
-    wanted = body.get("volumeAttachment") if isinstance(body, dict) else None
-    volume = wanted.get("volumeId") if isinstance(wanted, dict) else None
+    volume = (call.member("volumeAttachment") or {}).get("volumeId")
     return volume if isinstance(volume, str) else None

@@ -3,14 +3,13 @@
 
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.console import hosts, places
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
-from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.forward import reply_with
 from tricircle.pods.document import rubbish
 from tricircle.pods.errors import PodBroken
 
@@ -29,13 +28,11 @@ async def action(call: Call, server_id: str, argument: Any) -> web.Response:
 
 
 async def _reply(call: Call, answer: PodResponse) -> web.Response:
-    if not answer.ok:
-        return reply(call, answer)
-    document = answer.json()
+    document = answer.raise_for_status().json()
     _, console = document.only()
     if not console.keys() >= {"type", "url"}:
         raise rubbish(answer.pod.region_name, answer.status, "a console without type or URL")
     if (why := await hosts.refusal(call.services, answer.pod, console["url"])) is not None:
         raise PodBroken(answer.pod.region_name, why)
     console["url"] = places.public_url(answer.pod.region_name, console["type"], console["url"])
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)

@@ -36,7 +36,7 @@ from tricircle.gateway.compute.server_request import CreateRequest, toward_pod
 from tricircle.gateway.compute.servers import lost_creation
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
-from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.transport.client import PodResponse, Refused
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import at_work, written
 from tricircle.gateway.upstream.forward import forward
@@ -65,14 +65,6 @@ class Made:
     pod: Pod
     answer: PodResponse
     why: dict[str, Any] = dataclasses.field(default_factory=dict)
-
-
-class Refused(Exception):
-    """A pod refused the request; the user gets its answer."""
-
-    def __init__(self, answer: PodResponse) -> None:
-        super().__init__(answer.status)
-        self.answer = answer
 
 
 class _LeftOpen(Exception):
@@ -283,8 +275,7 @@ async def _asked(
             return await _found(call, pod, sought, answer.message(), patience=2.0)
         except PodError:
             raise Refused(answer) from None
-    if not answer.ok:
-        raise Refused(answer)
+    answer.raise_for_status()
     try:
         told = answer.json()["server"]["id"]
         return Made(await lookup.learned("server", told, pod), pod, answer)

@@ -143,7 +143,7 @@ async def _follow(call: Call, server_id: str) -> None:
 
 async def _is_gone(call: Call, server_id: str, pod: Pod) -> bool:
     try:
-        path = lookup.path("server", server_id)
+        path = lookup.path(call, "server", server_id)
         request = PodRequest.as_service_user(rights.SERVER_GONE, "GET", path)
         answer = await forward(call, pod, request)
         return answer.status == 404 or (answer.ok and answer.json()["server"]["status"] == ENDED)

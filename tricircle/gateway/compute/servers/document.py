@@ -3,7 +3,6 @@
 
 import asyncio
 
-import orjson
 from aiohttp import web
 
 from tricircle.gateway.call import Call
@@ -11,7 +10,7 @@ from tricircle.gateway.compute import pod_server_groups
 from tricircle.gateway.compute.servers import addresses, deletion, zones
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.upstream import lookup, scatter
-from tricircle.gateway.upstream.forward import reply
+from tricircle.gateway.upstream.forward import reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 
 
@@ -31,7 +30,7 @@ async def show(call: Call) -> web.Response:
         addresses.show(call, document["server"]),
         pod_server_groups.show((answer.pod, document["server"])),
     )
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)
 
 
 async def actions(call: Call) -> web.Response:
@@ -60,7 +59,7 @@ async def _toward_pod(call: Call) -> PodRequest:
     if not isinstance(server, dict) or not isinstance(wanted, str):
         return update
     server_id = call.params["id"]
-    showing = update.get(lookup.path("server", server_id))
+    showing = update.get(lookup.path(call, "server", server_id))
     current = await lookup.ask(call, "server", server_id, showing)
     if not current.ok:
         return update

@@ -32,14 +32,8 @@ from tricircle.gateway.compute.servers.creation import Plan
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import (
-    cross_service_lookup,
-    host_names,
-    image_places,
-    lookup,
-    scheduling,
-)
-from tricircle.gateway.upstream.forward import ask_any, reply
+from tricircle.gateway.upstream import host_names, image_places, lookup, scheduling
+from tricircle.gateway.upstream.forward import ask_any, reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Group, Request
@@ -78,16 +72,13 @@ async def create(call: Call) -> web.Response:
         Plan(wanted.one_of_many(index), creation_id, choice, planned, group_ids, group)
         for index, creation_id in enumerate(begun)
     ]
-    try:
-        if wanted.max_count > 1 or wanted.wants_reservation:
+    if wanted.max_count > 1 or wanted.wants_reservation:
 
-            async def choose() -> Choice:
-                return await candidates(call, wanted, planned, group, within)
+        async def choose() -> Choice:
+            return await candidates(call, wanted, planned, group, within)
 
-            return await multiple_creation.create(call, wanted, plans, choose)
-        made = await creation.one(call, plans[0])
-    except creation.Refused as error:
-        return reply(call, error.answer)
+        return await multiple_creation.create(call, wanted, plans, choose)
+    made = await creation.one(call, plans[0])
     return reply(call, made.answer, body=answer_body(wanted, made))
 
 
@@ -110,17 +101,16 @@ async def candidates(
     within: forced_hosts.Within = (),
 ) -> Choice:
     """The pods to try, best first. Raises Fault 400 and 503."""
-    held = await cross_service_lookup.find(call, wanted.needs)
-    held += await image_places.held(call, wanted.images)
+    required = await scheduling.required_pods(call, wanted.needs)
+    required |= await image_places.held(call, wanted.images)
     for nic in planned:
         if nic.port is not None and (host := nic.port.get("binding:host_id")):
-            held.append((f"port {nic.port['id']}", host))
+            required[f"port {nic.port['id']}"] = host
     request = Request(
         project_id=call.context.project_id,
         zone=wanted.zone,
-        needs=wanted.needs,
         networks=tuple(nic.placement for nic in planned),
-        held=tuple(held),
+        required_pods=required,
         within=within,
     )
     if group is not None:
@@ -146,8 +136,7 @@ async def _bring_volumes(
     apart = dataclasses.replace(wanted, needs=others)
     pods = (await candidates(call, apart, planned, group, within)).pods
     places = {
-        volume: await cross_service_lookup.where(call, "volume", volume)
-        for volume in wanted.volumes
+        volume: (await lookup.locate(call, "volume", volume)).pod for volume in wanted.volumes
     }
     here = [pod.id for pod in places.values() if pod is not None]
     target = max(pods, key=lambda pod: here.count(pod.id))
@@ -181,8 +170,8 @@ async def delete(call: Call) -> web.Response:
 async def action(call: Call) -> web.Response:
     """POST /servers/{id}/action."""
     server_id = call.params["id"]
-    name, argument = _named(call)
-    if name in _ADDRESS_ACTIONS and (call.version or (0, 0)) >= _ADDRESSES_END:
+    name, argument = call.action()
+    if name in _ADDRESS_ACTIONS and call.at_least(_ADDRESSES_END):
         return reply(call, await lookup.ask(call, "server", server_id))
     if special := _ACTIONS.get(name):
         return await special(call, server_id, argument)
@@ -201,16 +190,8 @@ async def _shown(call: Call, answer: PodResponse) -> web.Response:
         zones.show(answer.pod, document["server"])
         await addresses.show(call, document["server"])
         await pod_server_groups.show((answer.pod, document["server"]))
-        return reply(call, answer, body=orjson.dumps(document))
+        return reply_with(call, answer, document)
     return reply(call, answer)
-
-
-def _named(call: Call) -> tuple[str, Any]:
-    """The action's name and argument; ("", None) for a body that has not exactly one."""
-    document = call.json()
-    if isinstance(document, dict) and len(document) == 1:
-        return next(iter(document.items()))
-    return "", None
 
 
 async def _force_delete(call: Call, server_id: str, argument: Any) -> web.Response:
@@ -235,20 +216,13 @@ async def _resized(call: Call, server_id: str, argument: Any) -> web.Response:
 
 async def _create_image(call: Call, server_id: str, argument: Any) -> web.Response:
     """Of a server that has no image of its own, the pod makes snapshots of its volumes."""
-    wanted = PodRequest.of(call).get(f"/servers/{server_id}")
-    shown = await lookup.ask(call, "server", server_id, wanted)
-    if not shown.ok:
-        return reply(call, shown)
+    showing = PodRequest.of(call).get(lookup.path(call, "server", server_id))
+    shown = (await lookup.ask(call, "server", server_id, showing)).raise_for_status()
     server = shown.json()["server"]
     of_volumes = not server.get("image")
     volumes = [one["id"] for one in server.get(_VOLUMES) or ()] if of_volumes else []
-    try:
-        async with allocation.snapshots(call, server_id, volumes):
-            answer = await lookup.ask(call, "server", server_id)
-            if not answer.ok:
-                raise creation.Refused(answer)
-    except creation.Refused as error:
-        return reply(call, error.answer)
+    async with allocation.snapshots(call, server_id, volumes):
+        answer = (await lookup.ask(call, "server", server_id)).raise_for_status()
     return reply(call, answer)
 
 

@@ -5,7 +5,6 @@ import asyncio
 import uuid
 from typing import Any
 
-import orjson
 from aiohttp import web
 from oslo_utils import uuidutils
 
@@ -25,7 +24,7 @@ from tricircle.gateway.transport.central_neutron import NeutronError
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import at_work
-from tricircle.gateway.upstream.forward import forward, reply
+from tricircle.gateway.upstream.forward import forward, reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodTimeout
@@ -52,7 +51,7 @@ async def list(call: Call) -> web.Response:
     for entry in shown:
         if entry["port_id"] in by_pod_id:
             _translate(entry, by_pod_id[entry["port_id"]])
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)
 
 
 async def show(call: Call) -> web.Response:
@@ -61,7 +60,7 @@ async def show(call: Call) -> web.Response:
     port = await _port(call, server_id, call.params["id"])
     if port is None:
         return reply(call, await lookup.ask(call, "server", server_id))
-    request = PodRequest.of(call).with_path(_path(server_id, port))
+    request = PodRequest.of(call).with_path(_path(call, server_id, port))
     return _told(call, await lookup.ask(call, "server", server_id, request), port)
 
 
@@ -82,14 +81,14 @@ async def delete(call: Call) -> web.Response:
     port = await _port(call, server_id, call.params["id"])
     if port is None:
         return reply(call, await lookup.ask(call, "server", server_id))
-    request = PodRequest.of(call).with_path(_path(server_id, port))
+    request = PodRequest.of(call).with_path(_path(call, server_id, port))
     return reply(call, await detachment.run(call, server_id, port, request))
 
 
-def _path(server_id: str, port: Port) -> str:
+def _path(call: Call, server_id: str, port: Port) -> str:
     bound = BoundPort.of(port)
     inside = bound.pod_port_id if bound else port["id"]
-    return f"{lookup.path('server', server_id)}/os-interface/{inside}"
+    return f"{lookup.path(call, 'server', server_id)}/os-interface/{inside}"
 
 
 async def _port(call: Call, server_id: str, port_id: str) -> Port | None:
@@ -106,12 +105,9 @@ async def _port(call: Call, server_id: str, port_id: str) -> Port | None:
 
 
 async def _pod(call: Call, server_id: str) -> Pod:
-    """Where the server is. Raises Fault when the caller has no such server."""
-    request = PodRequest.of(call).get(lookup.path("server", server_id))
-    answer = await lookup.ask(call, "server", server_id, request)
-    if not answer.ok:
-        raise Fault(answer.status, answer.message())
-    return answer.pod
+    """Where the server is. Raises Refused when the caller has no such server."""
+    request = PodRequest.of(call).get(lookup.path(call, "server", server_id))
+    return (await lookup.ask(call, "server", server_id, request)).raise_for_status().pod
 
 
 def _wish(call: Call) -> NetworkWish | None:
@@ -208,7 +204,7 @@ def _told(call: Call, answer: PodResponse, port: Port) -> web.Response:
         return reply(call, answer, body=answer.body.replace(inside.encode(), port["id"].encode()))
     document = answer.json()
     _translate(document["interfaceAttachment"], port)
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)
 
 
 def _translate(entry: dict[str, Any], port: Port) -> None:

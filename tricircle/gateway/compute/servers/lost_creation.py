@@ -83,7 +83,7 @@ async def _holder(call: Call, pod: Pod, pod_port_id: str) -> str:
 
 
 async def _server(call: Call, pod: Pod, server_id: str) -> dict[str, Any] | None:
-    answer = await _ask(call, pod, lookup.path("server", server_id))
+    answer = await _ask(call, pod, lookup.path(call, "server", server_id))
     if _is_missing(answer, f"server {server_id}"):
         return None
     server: dict[str, Any] = answer.json()["server"]

@@ -19,10 +19,8 @@ async def add(call: Call) -> web.Response:
     new = _items(call, "metadata") or _items(call, "meta")
     if new:
         server_id = call.params["server_id"]
-        request = PodRequest.of(call).get(f"{lookup.path('server', server_id)}/metadata")
-        current = await lookup.ask(call, "server", server_id, request)
-        if not current.ok:
-            return reply(call, current)
+        request = PodRequest.of(call).get(f"{lookup.path(call, 'server', server_id)}/metadata")
+        current = (await lookup.ask(call, "server", server_id, request)).raise_for_status()
         await _check(call, {**current.json()["metadata"], **new})
     return await _forwarded(call)
 
@@ -39,9 +37,7 @@ async def _forwarded(call: Call) -> web.Response:
 
 def _items(call: Call, key: str) -> dict[str, Any]:
     """The items of a body; none for one that a pod is to refuse."""
-    document = call.json()
-    items = document.get(key) if isinstance(document, dict) else None
-    return items if isinstance(items, dict) else {}
+    return call.member(key) or {}
 
 
 async def _check(call: Call, items: dict[str, Any]) -> None:

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 
-import orjson
 from aiohttp import web
 from oslo_log import log as logging
 
@@ -21,7 +20,7 @@ from tricircle.gateway.compute.servers.creation import Plan
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.background import at_work
-from tricircle.gateway.upstream.forward import forward, reply
+from tricircle.gateway.upstream.forward import forward, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError, PodUnreachable
@@ -98,11 +97,11 @@ async def _answer(
     document = made[0].answer.json()
     if "security_groups" in wanted.server:
         document["server"]["security_groups"] = wanted.server["security_groups"]
-    return reply(call, made[0].answer, body=orjson.dumps(document))
+    return reply_with(call, made[0].answer, document)
 
 
 async def _undo(call: Call, made: creation.Made) -> None:
-    request = PodRequest.of(call).delete(lookup.path("server", made.server_id))
+    request = PodRequest.of(call).delete(lookup.path(call, "server", made.server_id))
     try:
         await deletion.run(call, made.server_id, lambda: forward(call, made.pod, request))
     except (Fault, PodError) as error:
@@ -120,7 +119,7 @@ async def _reservation(call: Call, made: Sequence[creation.Made]) -> web.Respons
 
 async def _reservation_id(call: Call, made: creation.Made) -> str:
     """Told to administrators from 2.3 on."""
-    path = lookup.path("server", made.server_id)
+    path = lookup.path(call, "server", made.server_id)
     request = PodRequest.as_service_user(rights.RESERVATION, "GET", path).at((2, 3))
     answer = await forward(call, made.pod, request)
     if not answer.ok:

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.db import routings
@@ -17,6 +16,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.compute import pod_server_groups
 from tricircle.gateway.compute.servers import addresses, zones
 from tricircle.gateway.http.errors import Fault
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import forward, rewrite_links
@@ -51,7 +51,7 @@ async def listed(call: Call, detailed: bool) -> web.Response | None:
     if not detailed:
         servers = [{name: server[name] for name in _BRIEF} for server in servers]
     await addresses.show(call, *servers)
-    return web.Response(body=orjson.dumps({"servers": servers}), content_type="application/json")
+    return respond({"servers": servers})
 
 
 async def _show(call: Call, server_id: str) -> dict[str, Any] | None:
@@ -62,7 +62,9 @@ async def _show(call: Call, server_id: str) -> dict[str, Any] | None:
         if fault.status == 404:
             return None
         raise
-    answer = await forward(call, pod, PodRequest.of(call).get(lookup.path("server", server_id)))
+    answer = await forward(
+        call, pod, PodRequest.of(call).get(lookup.path(call, "server", server_id))
+    )
     if not answer.ok:
         return None
     document = answer.json(rewrite_links(call, pod, answer.body))

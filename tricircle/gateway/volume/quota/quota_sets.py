@@ -8,7 +8,6 @@ and do is as the pod has it. No pod's own quotas are ever changed.
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from aiohttp import web
 
 from tricircle.db import quotas as table
@@ -19,7 +18,7 @@ from tricircle.gateway.http import bounds
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream.forward import ask_any, forward, reply
+from tricircle.gateway.upstream.forward import ask_any, forward, reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 
 _SET, _CLASS = "quota_set", "quota_class_set"
@@ -74,8 +73,6 @@ async def update(call: Call) -> web.Response:
                 )
 
     judged, limits = await _judged(call, _SET)
-    if not judged.ok:
-        return reply(call, judged)
     check(limits)
     await in_thread(table.put, table.PROJECT, project, limits)
     return _with(call, judged, await storage_limits.of_project(project), used)
@@ -84,8 +81,6 @@ async def update(call: Call) -> web.Response:
 async def update_class(call: Call) -> web.Response:
     """PUT /os-quota-class-sets/{id}."""
     judged, limits = await _judged(call, _CLASS)
-    if not judged.ok:
-        return reply(call, judged)
     name = call.params["id"]
     await in_thread(table.put, table.CLASS, name, limits)
     return _with(call, judged, await storage_limits.of_class(name), {})
@@ -93,24 +88,21 @@ async def update_class(call: Call) -> web.Response:
 
 async def delete(call: Call) -> web.Response:
     """DELETE /os-quota-sets/{id}: back to the defaults."""
-    judged = await ask_any(call)
-    if judged.ok:
-        # The project's limits that are not of storage stay.
-        await in_thread(
-            table.delete,
-            table.PROJECT,
-            call.params["id"],
-            names=(*storage.RESOURCES, storage_limits.PER_VOLUME),
-            families=storage.BY_TYPE,
-        )
+    judged = (await ask_any(call)).raise_for_status()
+    # The project's limits that are not of storage stay.
+    await in_thread(
+        table.delete,
+        table.PROJECT,
+        call.params["id"],
+        names=(*storage.RESOURCES, storage_limits.PER_VOLUME),
+        families=storage.BY_TYPE,
+    )
     return reply(call, judged)
 
 
 async def show_limits(call: Call) -> web.Response:
     """GET /limits: a pod's document with our numbers."""
-    answer = await ask_any(call)
-    if not answer.ok:
-        return reply(call, answer)
+    answer = (await ask_any(call)).raise_for_status()
     project = call.context.project_id
     if call.context.is_admin:
         told = (parameters.STORAGE_LIMITS_PROJECT, parameters.STORAGE_LIMITS_TENANT)
@@ -120,34 +112,29 @@ async def show_limits(call: Call) -> web.Response:
     limits, used = await storage_limits.of_project(project), await in_thread(storage.used, project)
     for names, values in ((_LIMITS, limits), (_USED, used)):
         absolute.update({shown: values[ours] for shown, ours in names.items() if shown in absolute})
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)
 
 
 async def _judged(call: Call, key: str) -> tuple[PodResponse, dict[str, int]]:
-    """A pod's word on a change, told in its own numbers so that nothing changes; the limits."""
-    body = call.json()
-    wanted = body.get(key) if isinstance(body, dict) else None
-    now = await ask_any(call, PodRequest.of(call).get(call.path))
-    if not now.ok or not isinstance(wanted, dict):
-        return (now if not now.ok else await forward(call, now.pod)), {}
+    """A pod's yes to a change, told in its own numbers so that nothing changes; the limits.
+
+    Raises Refused.
+    """
+    wanted = call.member(key)
+    now = (await ask_any(call, PodRequest.of(call).get(call.path))).raise_for_status()
+    if wanted is None:
+        return (await forward(call, now.pod)).raise_for_status(), {}
     current = now.json()[key]
     named = {name: value for name, value in wanted.items() if name not in _OTHER}
     limits = {name: _limit(value) for name, value in named.items()}
     known = {name: limit for name, limit in limits.items() if limit is not None}
     if known != limits:
-        return await _refused(call, now), {}
+        (await forward(call, now.pod)).raise_for_status()
+        raise Fault(400, "These limits are not known here.")
     inside = {name: current.get(name, value) for name, value in named.items()}
     others = {name: value for name, value in wanted.items() if name in _OTHER}
-    request = PodRequest.of(call).with_body({**body, key: inside | others})
-    judged = await forward(call, now.pod, request)
-    return judged, known
-
-
-async def _refused(call: Call, now: PodResponse) -> PodResponse:
-    judged = await forward(call, now.pod)
-    if judged.ok:
-        raise Fault(400, "These limits are not known here.")
-    return judged
+    request = PodRequest.of(call).with_body({**call.json(), key: inside | others})
+    return (await forward(call, now.pod, request)).raise_for_status(), known
 
 
 def _limit(value: Any) -> int | None:
@@ -157,8 +144,7 @@ def _limit(value: Any) -> int | None:
 async def _told(
     call: Call, values: Mapping[str, int], used: Mapping[str, int] | None = None
 ) -> web.Response:
-    answer = await ask_any(call)
-    return _with(call, answer, values, used or {}) if answer.ok else reply(call, answer)
+    return _with(call, (await ask_any(call)).raise_for_status(), values, used or {})
 
 
 def _with(
@@ -175,4 +161,4 @@ def _with(
             told.update(limit=limit, in_use=used.get(name, 0), reserved=0)
         else:
             content[name] = limit
-    return reply(call, answer, body=orjson.dumps(document))
+    return reply_with(call, answer, document)

@@ -46,7 +46,7 @@ async def of_volume(call: Call, kind: str, volume_id: str) -> Use:
 
 async def document(call: Call, kind: str, resource_id: str) -> dict[str, Any]:
     """A resource as its pod shows it to the caller; empty when it does not."""
-    request = PodRequest.of(call).get(lookup.path(kind, resource_id))
+    request = PodRequest.of(call).get(lookup.path(call, kind, resource_id))
     answer = await lookup.ask(call, kind, resource_id, request)
     shown: dict[str, Any] = answer.json()[kind] if answer.ok else {}
     return shown
