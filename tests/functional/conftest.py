@@ -93,8 +93,7 @@ async def gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Gateway]:
     """A gateway over the three pods, which waits less long where it has to."""
-    hangs = gateway_harness.hangs(request.node)
-    gateway_harness.shorten(monkeypatch, hung=gateway_harness.LIST_DEADLINE if hangs else None)
-    deadlines = gateway_harness.IMPATIENT if hangs else gateway_harness.PATIENT
-    async with gateway_harness.running(cloud, tmp_path, database, **deadlines) as gateway:
+    gateway_harness.shorten(monkeypatch)
+    waits = gateway_harness.waiting(request.node, monkeypatch)
+    async with gateway_harness.running(cloud, tmp_path, database, **waits) as gateway:
         yield gateway

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import inspect
 import json
-import re
 import textwrap
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from keystonemiddleware import auth_token
 from multidict import CIMultiDictProxy
 
 from tests import database as databases
+from tests.functional.fakes import deadlines
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
@@ -38,7 +38,7 @@ from tricircle.scheduling import capacity, weighers
 
 #: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
 PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0}
-#: Deadlines of a gateway in whose test something hangs: the test waits for them to pass.
+#: Deadlines of a gateway that waits for them to pass.
 LIST_DEADLINE = 1.0
 REQUEST_DEADLINE = 1.5
 IMPATIENT = {"list_deadline": LIST_DEADLINE, "request_deadline": REQUEST_DEADLINE}
@@ -344,23 +344,27 @@ async def running(
         CONF.reset()
 
 
-def hangs(test: pytest.Item) -> bool:
-    """Whether something never answers in a test: a kind of fault it is called with says so, or
-    else its text."""
-    called_with = test.callspec.params.values() if hasattr(test, "callspec") else ()
-    if kinds := [value for value in called_with if isinstance(value, Kind)]:
-        return any(kind in (Kind.HANG, Kind.HANG_AFTER) for kind in kinds)
+def waiting(test: pytest.Item, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """The deadlines of a gateway in a test: in one where something hangs, fakes make them pass, or
+    they are short where fakes cannot, or where the test measures."""
     assert isinstance(test, pytest.Function)
-    return re.search("HANG|_DEADLINE", inspect.getsource(test.function)) is not None
-
-
-def shorten(monkeypatch: pytest.MonkeyPatch, hung: float | None = None) -> None:
-    """Look for lost answers, ended servers and the process's own end at the pace of fakes; wait
-    ``hung`` seconds at most for what pods say of their room, where something hangs.
-    """
-    if hung is not None:
+    text = inspect.getsource(test.function)
+    measures = "_DEADLINE" in text
+    called_with = test.callspec.params.values() if hasattr(test, "callspec") else ()
+    kinds = [value for value in called_with if isinstance(value, Kind)]
+    hangs = Kind.HANG in kinds or Kind.HANG_AFTER in kinds or (not kinds and "HANG" in text)
+    if hangs and not measures:
+        deadlines.govern_gateway(monkeypatch)
+    if hangs or measures:
+        # What pods say of their room is asked for in threads.
         for asking in (capacity.Free, weighers.ServerGroupWeigher):
-            monkeypatch.setattr(asking, "deadline", hung)
+            monkeypatch.setattr(asking, "deadline", LIST_DEADLINE)
+    # Without a kind it may be Keystone that hangs, or what the service user does in threads.
+    return IMPATIENT if measures or (hangs and not kinds) else PATIENT
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for lost answers, ended servers and the process's own end at the pace of fakes."""
     for module in (lost_creation, volume_lost_creation):
         look = module.look
 

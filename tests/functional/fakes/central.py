@@ -9,9 +9,13 @@ from typing import Any
 
 import aiohttp
 
+from tests.functional.fakes import deadlines
 from tests.functional.fakes.http import Journal, LoopThread
 from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron import Neutron, Object
+
+#: Seconds it waits for a pod.
+BIND_DEADLINE = 1.0
 
 
 class CentralNeutron(Neutron):
@@ -23,31 +27,30 @@ class CentralNeutron(Neutron):
     def __init__(self, thread: LoopThread, journal: Journal, keystone: Keystone) -> None:
         super().__init__(thread, "central/network", journal, keystone)
         self.pods: dict[str, str] = {}
-        self.bind_deadline = 1.0
         self.unrealized: list[tuple[str, str]] = []
         """Ports whose pod-side copies are to go: (region, central id); see ``reconcile``."""
         self._http: aiohttp.ClientSession | None = None
 
     async def _pod(self, region: str, method: str, path: str, body: Any = None) -> Any:
         if self._http is None:
-            timeout = aiohttp.ClientTimeout(total=self.bind_deadline)
-            self._http = aiohttp.ClientSession(timeout=timeout)
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=BIND_DEADLINE))
         headers = {
             "X-Auth-Token": self.keystone.issue("tricircle").id,
             "User-Agent": self.AGENT,
         }
-        async with self._http.request(
-            method, f"{self.pods[region]}/v2.0{path}", json=body, headers=headers,
-            allow_redirects=False,
-        ) as answer:  # fmt: skip
-            if answer.status == 404 and method == "DELETE":
-                return None
-            if answer.status == 409:
-                raise ValueError((await answer.json())["NeutronError"]["message"])
-            answer.raise_for_status()
-            if answer.status >= 300:
-                raise ValueError(f"unexpected {answer.status}")
-            return await answer.json() if answer.status != 204 else None
+        url = f"{self.pods[region]}/v2.0{path}"
+        with deadlines.governed(headers):
+            async with self._http.request(
+                method, url, json=body, headers=headers, allow_redirects=False
+            ) as answer:
+                if answer.status == 404 and method == "DELETE":
+                    return None
+                if answer.status == 409:
+                    raise ValueError((await answer.json())["NeutronError"]["message"])
+                answer.raise_for_status()
+                if answer.status >= 300:
+                    raise ValueError(f"unexpected {answer.status}")
+                return await answer.json() if answer.status != 204 else None
 
     def close(self) -> None:
         if self._http is not None:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
+from tests.functional.fakes import deadlines
 from tests.functional.fakes.faults import AFTER, Fault, Kind
 
 T = TypeVar("T")
@@ -382,6 +383,7 @@ class FakeService:
     async def _misbehave(self, fault: Fault, request: web.Request) -> web.Response | None:
         match fault.kind:
             case Kind.HANG | Kind.HANG_AFTER:
+                deadlines.passes(request.headers)
                 await self._released.wait()
                 raise Hangup
             case Kind.CUT | Kind.CUT_AFTER:

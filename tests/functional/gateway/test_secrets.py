@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from tests.functional import volume_moves, volumes
+from tests.functional.fakes import deadlines
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway.upstream.test_restricted_tokens import restricted
@@ -185,8 +188,10 @@ class Secrets:
         return hits
 
 
-async def test_no_secret_is_logged_or_kept(gateway: Gateway, cloud: Cloud, database: str) -> None:
-    CONF.set_override("request_deadline", 0.7, "gateway")
+async def test_no_secret_is_logged_or_kept(
+    gateway: Gateway, cloud: Cloud, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadlines.govern_gateway(monkeypatch)
     CONF.set_override("secret", SEAL, "console")
     CONF.set_override("public_base_url", "https://consoles.example.org", "console")
     for pod in cloud.pods.values():

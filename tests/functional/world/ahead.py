@@ -12,15 +12,18 @@ from tricircle.db import clock, creations, jobs, pods, session
 from tricircle.db.models import Realization
 from tricircle.db.work_queue import WorkQueue
 
+#: Seconds within which what others have is theirs: less than the clock is wrong by.
+_LONG = 300
+
 
 def main(url: str, claimed: str, free: str, pod_id: str) -> None:
     CONF([], project="tricircle", default_config_files=[])
     CONF.set_override("connection", url, group="tricircle_database")
-    CONF.set_override("lease_seconds", 20, group="reconciler")
+    CONF.set_override("lease_seconds", _LONG, group="reconciler")
     queue = WorkQueue(Realization, session.write)
     pods.list_all()
     own, moment = datetime.datetime.now(datetime.UTC).replace(tzinfo=None), clock.now()
-    minute_ago = moment - datetime.timedelta(seconds=30)
+    long_ago = moment - datetime.timedelta(seconds=_LONG)
     working = jobs.get(claimed)
     assert working is not None
     found = {
@@ -28,8 +31,8 @@ def main(url: str, claimed: str, free: str, pod_id: str) -> None:
         "stolen": queue.claim(claimed) is not None,
         "due": [row.id for row in queue.due(pod_id, 9)],
         "state": jobs.state(working),
-        "stale": len(creations.stale(30)),
-        "probes": pods.claim_probe(pod_id, moment, minute_ago),
+        "stale": len(creations.stale(_LONG)),
+        "probes": pods.claim_probe(pod_id, moment, long_ago),
         "got": queue.claim(free) is not None,
     }
     print(json.dumps(found))

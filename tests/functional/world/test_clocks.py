@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker's clock is wrong by a minute: what others have stays theirs, for as long as it is."""
+"""A worker's clock is wrong by ten minutes: what others have stays theirs, for as long as it is."""
 
 import datetime
 import json
@@ -19,7 +19,8 @@ from tricircle.db.models import Realization
 from tricircle.db.realizations import Key
 from tricircle.db.work_queue import WorkQueue
 
-LEASE = 20
+# No machine is so busy that a process takes so long to look.
+LEASE = 300
 
 
 def look(offset: str, *arguments: str) -> Any:
@@ -37,7 +38,7 @@ def look(offset: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("offset", ["+60s", "-60s"])
+@pytest.mark.parametrize("offset", ["+600s", "-600s"])
 def test_claims_go_by_the_databases_clock(database: str, offset: str) -> None:
     pod_id = pods.list_all()[0].id
     CONF.set_override("lease_seconds", LEASE, group="reconciler")

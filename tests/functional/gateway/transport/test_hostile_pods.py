@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.functional.fakes import deadlines
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Answer, Gateway
@@ -67,6 +68,8 @@ ENDLESS = {
     "continues": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
 }
+#: Seconds of that until its caller's deadline passes.
+ENOUGH = 0.3
 #: What it sends one byte of at a time, slowly.
 TRICKLED = {"a body": OK + b"Content-Length: 4000\r\n\r\n", "a header": OK + b"X-Slow: "}
 
@@ -77,9 +80,12 @@ async def sending(first: bytes, more: bytes = b"", pause: float = 0) -> AsyncIte
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await reader.readuntil(b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
             writer.write(first)
             await writer.drain()
+            if more:
+                lines = [line.partition(b": ") for line in head.splitlines()]
+                deadlines.passes({key.decode(): value.decode() for key, _, value in lines}, ENOUGH)
             while more:
                 writer.write(more)
                 await writer.drain()
@@ -119,7 +125,7 @@ async def ask(gateway: Gateway, cloud: Cloud, url: str) -> dict[str, Answer]:
     answers = {}
     for name, call in calls.items():
         gateway.close_breakers()
-        answers[name] = await asyncio.wait_for(call(), 8)
+        answers[name] = await asyncio.wait_for(call(), 30)
     return answers
 
 
@@ -158,22 +164,20 @@ async def test_too_much_is_told_as_such(gateway: Gateway, cloud: Cloud, what: st
     assert "packed as 'gzip'" in shown.message or f"more than {MOST} bytes" in shown.message
 
 
-@pytest.fixture
-def impatient() -> None:
-    for name in ("request_deadline", "list_deadline"):
-        CONF.set_override(name, 0.3, group="gateway")
-
-
-@pytest.mark.usefixtures("gateway", "impatient")
 @pytest.mark.parametrize("what", ENDLESS)
-async def test_answers_without_end(gateway: Gateway, cloud: Cloud, what: str) -> None:
+async def test_answers_without_end(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    deadlines.govern_gateway(monkeypatch)
     async with sending(*ENDLESS[what]) as url:
         held(await ask(gateway, cloud, url))
 
 
-@pytest.mark.usefixtures("gateway", "impatient")
 @pytest.mark.parametrize("what", TRICKLED)
-async def test_answers_that_trickle(gateway: Gateway, cloud: Cloud, what: str) -> None:
+async def test_answers_that_trickle(
+    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    deadlines.govern_gateway(monkeypatch)
     async with sending(TRICKLED[what], b"x", pause=0.05) as url:
         held(await ask(gateway, cloud, url))
 

@@ -5,14 +5,11 @@ What a gateway could not see to the end xjob sees (``Storage``); its turn is tak
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Fault, Kind
 from tests.functional.gateway_harness import Gateway
@@ -22,24 +19,6 @@ from tricircle.xjob.storage import Storage
 Object = dict[str, Any]
 KINDS = [Kind.CUT, Kind.CUT_AFTER, Kind.TRUNCATED_AFTER, Kind.GARBAGE_AFTER, Kind.ERROR,
          Kind.UNAVAILABLE, Kind.REDIRECT, Kind.HANG_AFTER]  # fmt: skip
-
-
-@pytest_asyncio.fixture
-async def gateway(
-    request: pytest.FixtureRequest,
-    cloud: Cloud,
-    tmp_path: Path,
-    database: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Gateway]:
-    """A gateway that waits for nobody, where there is something to wait for."""
-    hangs = request.node.callspec.params["kind"] is Kind.HANG_AFTER
-    deadline = 0.4 if hangs else 5.0
-    gateway_harness.shorten(monkeypatch, hung=deadline if hangs else None)
-    async with gateway_harness.running(
-        cloud, tmp_path, database, request_deadline=deadline, list_deadline=deadline
-    ) as gateway:
-        yield gateway
 
 
 async def each_call(

@@ -5,14 +5,11 @@ What a gateway could not end, xjob ends (``Creations``); its turn is taken by ha
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Fault, Kind
 from tests.functional.fakes.server_store import Server
@@ -31,34 +28,6 @@ QUICK = [
     Kind.REDIRECT,
 ]
 SLOW = [Kind.HANG, Kind.HANG_AFTER]
-
-
-@pytest_asyncio.fixture
-async def gateway(
-    request: pytest.FixtureRequest,
-    cloud: Cloud,
-    tmp_path: Path,
-    database: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Gateway]:
-    """A gateway that waits for nobody, where there is something to wait for."""
-    kind = getattr(request.node, "callspec", None) and request.node.callspec.params.get("kind")
-    deadline = 0.4 if kind in SLOW else 5.0
-    gateway_harness.shorten(monkeypatch, hung=deadline if kind in SLOW else None)
-    monkeypatch.setattr("tricircle.gateway.compute.networking.nics.CONF", Impatient(deadline))
-    cloud.central.bind_deadline = deadline / 2
-    async with gateway_harness.running(
-        cloud, tmp_path, database, request_deadline=deadline, list_deadline=deadline
-    ) as gateway:
-        yield gateway
-
-
-class Impatient:
-    """A configuration whose binding deadline is below what is sensible outside of a test."""
-
-    def __init__(self, deadline: float) -> None:
-        self.reconciler = self
-        self.bind_deadline = deadline - 5  # the gateway waits 5 s longer than the driver
 
 
 async def each_call(
