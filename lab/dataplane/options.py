@@ -44,7 +44,8 @@ def neutron_options(lab: Lab, pod: Pod) -> Sections:
 def _with_ovn(lab: Lab, pod: Pod) -> Sections:
     connection = topology.ovn_connection(lab, pod)
     return {
-        "ml2_type_geneve": {"vni_ranges": "1:65535", "max_header_size": "38"},
+        # Neutron writes a row for each at its first start, and reads the ranges for each network.
+        "ml2_type_geneve": {"vni_ranges": "1:1000", "max_header_size": "38"},
         "ovn": {
             "ovn_nb_connection": connection,
             "ovn_sb_connection": connection,

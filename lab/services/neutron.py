@@ -23,7 +23,7 @@ FAKE_NETWORK: Sections = {
     },
     "ml2_type_flat": {"flat_networks": "*"},
     "ml2_type_vlan": {"network_vlan_ranges": "physnet1:100:399"},
-    "ml2_type_geneve": {"vni_ranges": "1:65536", "max_header_size": 38},
+    "ml2_type_geneve": {"vni_ranges": "1:1000", "max_header_size": 38},
     "securitygroup": {"enable_security_group": True},
 }
 QUOTAS = {
