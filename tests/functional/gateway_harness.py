@@ -275,6 +275,7 @@ class Gateway:
 
     async def set_pod(self, region: str, **values: Any) -> None:
         """Change a pod's row and see it."""
+        assert "health" not in values, "services are up or down: set_health()"
         await asyncio.to_thread(pods.update, self.pod_ids[region], values)
         await self.refresh()
 

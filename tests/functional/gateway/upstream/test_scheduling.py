@@ -105,10 +105,10 @@ async def test_a_full_pod_is_left_for_the_next(gateway: Gateway, cloud: Cloud) -
 
 async def test_a_pod_that_is_away_is_left_for_the_next(gateway: Gateway, cloud: Cloud) -> None:
     await used_both(gateway, cloud)
-    await gateway.set_pod("pod2", health="down")
+    await gateway.set_health("pod2", "down")
     server = {"name": "n", "imageRef": cloud.image_id, "flavorRef": "1", "networks": "none"}
     (await gateway.post("/servers", {"server": server}, version="2.60")).ok(202)
-    await gateway.set_pod("pod2", health="up")
+    await gateway.set_health("pod2", "up")
     (await gateway.post("/servers", {"server": server}, version="2.60")).ok(202)
     assert counts(cloud)["pod2"] == 2
 
