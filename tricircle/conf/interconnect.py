@@ -62,6 +62,20 @@ OPTS = [
         max=29,
         help="Size of a bridge network's IPv4 subnet: an address for each pod and floating IP.",
     ),
+    cfg.IntOpt(
+        "routes_per_router",
+        default=30,
+        min=1,
+        help="How many routes a router may have in a pod: the least that any pod's Neutron allows "
+        "(quota_router_route, or max_routes in older releases).",
+    ),
+    cfg.IntOpt(
+        "host_routes_per_subnet",
+        default=20,
+        min=1,
+        help="How many host routes a subnet may have in a pod: the least that any pod's Neutron "
+        "allows (max_subnet_host_routes).",
+    ),
     cfg.ListOpt(
         "bridge_cidrs_v6",
         default=["fd64:7472:6963::/48"],

@@ -177,6 +177,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         self.always_ha = False
         #: Its option of that name.
         self.allow_bulk = True
+        #: how many routes a router may have, how many a subnet may tell: Neutron's own defaults
+        self.max_routes, self.max_host_routes = 30, 20
         #: the largest packet its networks carry
         self.max_mtu = 1500
 
@@ -348,6 +350,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
             self._change_router(item, values)
         if collection == "floatingips":
             self._reassociate(item, values)
+        if collection == "subnets":
+            self._check_host_routes(values)
         if collection == "networks" and "mtu" in values:
             values["mtu"] = self._mtu(values["mtu"])
         item.update(values)
@@ -509,6 +513,7 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         network = self._get("networks", item["network_id"], token)
         if network["project_id"] != item["project_id"] and token and not token.is_admin:
             raise Refusal(403, "disallowed by policy", "PolicyNotAuthorized")
+        self._check_host_routes(item)
         span = ipaddress.ip_network(item["cidr"])
         item["ip_version"] = span.version
         if item["gateway_ip"] == "":  # Not named: None is a subnet without one.
@@ -518,6 +523,15 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
             {"start": str(span[2]), "end": str(last)}
         ]
         network["subnets"].append(item["id"])
+
+    def _check_host_routes(self, values: Object) -> None:
+        if len(values.get("host_routes") or ()) > self.max_host_routes:
+            raise Refusal(
+                400,
+                f"Unable to complete operation for {values.get('id', 'new subnet')}. The number of "
+                f"host routes exceeds the limit {self.max_host_routes}.",
+                "HostRoutesExhausted",
+            )
 
     def _prepare_port(self, item: Object, token: Token | None) -> None:
         self._get("networks", item["network_id"] or "", token)

@@ -105,6 +105,8 @@ class Routers:
                 raise Refusal(400, f"Cannot change the '{mode}' of active routers.", "BadRequest")
         if "external_gateway_info" in values:
             values["external_gateway_info"] = self._regate(item, values["external_gateway_info"])
+        if len(values.get("routes", ())) > self.max_routes:
+            raise Refusal(409, "Quota exceeded for resources: ['router_route'].", "OverQuota")
         if "routes" in values or "external_gateway_info" in values:
             cidrs = [
                 self.tables["subnets"][ip["subnet_id"]]["cidr"]

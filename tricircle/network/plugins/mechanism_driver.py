@@ -14,7 +14,7 @@ from oslo_log import log
 from tricircle.conf import CONF
 from tricircle.db.realizations import Key, pods_with
 from tricircle.network import interconnect
-from tricircle.network.central import central_neutron
+from tricircle.network.central import central_neutron, models
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES, ROUTER_PORTS
 from tricircle.network.plugins import availability_zones, callbacks, qos_driver, trunk_driver
 from tricircle.network.pod_api.deadline import Deadline, DeadlinePassed
@@ -22,6 +22,7 @@ from tricircle.network.pod_api.site import NotYet
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters.port import ATTRIBUTES
 from tricircle.network.reconcile.engine import ClaimLost
+from tricircle.network.routers import route_limits
 from tricircle.network.wanted import group_members, outbox, tunnel_endpoints
 from tricircle.pods import availability, markers
 from tricircle.pods.errors import PodError, without_addresses
@@ -164,9 +165,19 @@ def _unfit(pod: Pod, context: Any) -> str:
     driver = interconnect.of(segment[api.NETWORK_TYPE])
     if driver is None:
         return f"No interconnect joins networks of type {segment[api.NETWORK_TYPE]} between pods"
-    return driver.refuses(pod, segment) or interconnect.unjoined(
-        driver, pod.region_name, _regions_with(context.network.current["id"])
+    return (
+        driver.refuses(pod, segment)
+        or interconnect.unjoined(driver, pod.region_name, _regions_with(network["id"]))
+        or ("" if driver.stretched else _too_far(pod, context))
     )
+
+
+def _too_far(pod: Pod, context: Any) -> str:
+    """Why routers could not lead to the port in this pod from all others; empty if they can."""
+    addresses = {ip["ip_address"]: ip["subnet_id"] for ip in context.current["fixed_ips"]}
+    network_id = context.network.current["id"]
+    with models.transaction() as tx:
+        return route_limits.refusal_of_port(tx, network_id, addresses, pod.id, pod.region_name)
 
 
 def _regions_with(network_id: str) -> set[str]:

@@ -20,6 +20,7 @@ from neutron.db.availability_zone import router as router_az_db
 from neutron.db.models import l3 as l3_models
 from neutron.quota import resource_registry
 from neutron_lib import constants as n_constants
+from neutron_lib import exceptions as n_exc
 from neutron_lib.api.definitions import (
     extraroute,
     extraroute_atomic,
@@ -35,9 +36,13 @@ from neutron_lib.api.definitions import (
 from neutron_lib.plugins import constants
 from neutron_lib.services import base
 
-from tricircle.network.central import central_neutron
+from tricircle.network.central import central_neutron, models
 from tricircle.network.plugins import availability_zones
-from tricircle.network.routers import router_modes
+from tricircle.network.routers import route_limits, router_modes
+
+
+class TooManyRoutes(n_exc.Conflict):  # type: ignore[misc]
+    message = "%(reason)s"
 
 
 class TricircleRouterPlugin(  # type: ignore[misc]
@@ -89,6 +94,17 @@ class TricircleRouterPlugin(  # type: ignore[misc]
     ) -> Any:
         """It is DOWN until it is in the pods."""
         return super().create_floatingip(context, floatingip, initial_status=initial_status)
+
+    def _notify_attaching_interface(
+        self, context: Any, router_db: Any, port: Any, interface_info: Any
+    ) -> None:
+        """Raises TooManyRoutes; no transaction is open yet."""
+        joined = {ip["subnet_id"] for ip in port["fixed_ips"]}
+        with models.transaction() as tx:
+            refusal = route_limits.refusal_of_subnets(tx, router_db.id, joined)
+        if refusal:
+            raise TooManyRoutes(reason=refusal)
+        super()._notify_attaching_interface(context, router_db, port, interface_info)
 
     def router_supports_scheduling(self, context: Any, router_id: str) -> bool:
         """Whether it is a common router: nobody changes its interfaces' addresses under it."""

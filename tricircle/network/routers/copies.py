@@ -171,7 +171,7 @@ def _around(site: Site, router_id: str) -> _Around:
             networks,
             subnets,
             [one for one in listed if one["network_id"] == external],
-            _servers(tx, apart),
+            servers_of(tx, apart),
             address_reservations.of_pod(tx, site.pod.id, [one["id"] for one in listed]),
         )
 
@@ -211,7 +211,7 @@ def _attached(site: Site, router: Resource, around: _Around) -> list[plan.Attach
     return found
 
 
-def _servers(tx: Session, subnet_ids: Collection[str]) -> dict[str, dict[str, str]]:
+def servers_of(tx: Session, subnet_ids: Collection[str]) -> dict[str, dict[str, str]]:
     """{subnet: {address: pod}} of the ports on subnets that are in a pod."""
     allocation, row = models_v2.IPAllocation, Realization
     query = (

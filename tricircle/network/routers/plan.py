@@ -27,6 +27,7 @@ BridgeAddress = Callable[[str, int, str], str]
 #: ``(ip version, pod)`` -> the next hop to that pod.
 Across = Callable[[int, str], str]
 Route = tuple[str, str]
+Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +132,7 @@ def make(
         tuple(here),
         tuple(kind for kind in kinds_in(reach, pod_id) if kind not in elsewhere),
         gateway,
-        frozenset(routes.chosen.items()),
+        routes.collapsed(),
     )
 
 
@@ -153,7 +154,7 @@ def east_west(
         if pod_id in item.pods:
             routes.add(item.cidr, inward(item.version, pod_id))
         routes.other_pods(item, reach.tenants, across)
-    return Plan((), (TRANSIT,), EAST_WEST, frozenset(routes.chosen.items()))
+    return Plan((), (TRANSIT,), EAST_WEST, routes.collapsed())
 
 
 def _across(bridge: BridgeAddress) -> Across:
@@ -166,16 +167,38 @@ def _inward(pod_id: str, bridge: BridgeAddress) -> Across:
 
 
 class _Routes:
-    """Collects routes; the first that names a destination wins."""
+    """Collects routes; the first that names a destination wins.
+
+    Neutron allows a router a few routes only (30 by default): those of ours that have one next hop
+    are told in as few ranges as hold them and nothing else.
+    """
 
     def __init__(self, pod_id: str, here: list[Attached]) -> None:
         self.pod_id = pod_id
         self.chosen: dict[str, str] = {}
+        self._ours: set[str] = set()
         self._connected = {item.cidr for item in here}
 
     def add(self, destination: str, nexthop: str) -> None:
         if destination not in self._connected:
             self.chosen.setdefault(destination, nexthop)
+
+    def _add_ours(self, destination: str, nexthop: str) -> None:
+        if destination not in self._connected and destination not in self.chosen:
+            self._ours.add(destination)
+        self.add(destination, nexthop)
+
+    def collapsed(self) -> frozenset[Route]:
+        kept = {to: by for to, by in self.chosen.items() if to not in self._ours}
+        others = [ipaddress.ip_network(to) for to in (*kept, *self._connected)]
+        single: dict[tuple[int, str], list[Range]] = {}
+        for to in self._ours:
+            one = ipaddress.ip_network(to)
+            single.setdefault((one.version, self.chosen[to]), []).append(one)
+        for (_, nexthop), ranges in single.items():
+            for one in _collapse(ranges, others):
+                kept[str(one)] = nexthop
+        return frozenset(kept.items())
 
     def user(
         self,
@@ -203,14 +226,27 @@ class _Routes:
             return
         here = self.pod_id in item.pods
         if not here:
-            self.add(item.cidr, across(item.version, others[0]))
+            self._add_ours(item.cidr, across(item.version, others[0]))
         if item.stretched:
             return
         length = 32 if item.version == 4 else 128
         for address, pod in sorted(item.servers.items()):
             # What the route to the whole subnet covers needs none of its own.
             if pod in others and (here or pod != others[0]):
-                self.add(f"{address}/{length}", across(item.version, pod))
+                self._add_ours(f"{address}/{length}", across(item.version, pod))
+
+
+def _collapse(ranges: list[Range], others: list[Range]) -> Iterable[Range]:
+    """The fewest ranges that hold the same addresses. None is made as wide as another range that
+    is a destination by itself: that would have been passed by for ours, which are closer."""
+    same = [one for one in others if one.version == ranges[0].version]
+    for wide in ipaddress.collapse_addresses(ranges):  # type: ignore[type-var]
+        inside = [one for one in ranges if one.subnet_of(wide)]  # type: ignore[arg-type]
+        hides = any(
+            one.subnet_of(wide) and any(own.subnet_of(one) and own != one for own in inside)  # type: ignore[arg-type]
+            for one in same
+        )
+        yield from inside if hides else [wide]
 
 
 def _in(address: str, cidr: str) -> bool:

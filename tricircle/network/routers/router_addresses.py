@@ -7,6 +7,7 @@ take their gateway from advertisements, by link-local address.
 """
 
 import dataclasses
+import ipaddress
 from collections.abc import Collection, Mapping
 
 from sqlalchemy.orm import Session
@@ -123,10 +124,23 @@ def host_routes(site: Site, subnet: Resource, around: Surroundings) -> list[dict
         nexthop = _address(site, subnet, around, port)
         ranges = around.ranges.get(port["device_id"], [])
         cidrs = {one["cidr"] for one in ranges if one["ip_version"] == subnet["ip_version"]}
-        for cidr in sorted(cidrs - known):
+        for cidr in _fewest(cidrs - known, known):
             routes.append({"destination": cidr, "nexthop": nexthop})
             known.add(cidr)
     return routes
+
+
+def _fewest(cidrs: set[str], known: set[str]) -> list[str]:
+    """The fewest ranges that hold the same addresses: a subnet may have a few host routes only."""
+    ranges = [ipaddress.ip_network(cidr) for cidr in cidrs]
+    wide = {str(one) for one in ipaddress.collapse_addresses(ranges)}  # type: ignore[type-var]
+    taken = [ipaddress.ip_network(one) for one in known]
+    hidden = any(
+        one.version == there.version and there.subnet_of(one)  # type: ignore[arg-type]
+        for one in map(ipaddress.ip_network, wide)
+        for there in taken
+    )
+    return sorted(cidrs if hidden else wide)
 
 
 def _address(site: Site, subnet: Resource, around: Surroundings, port: Resource) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A router over several pods: gateways, interfaces and routes, and that every packet arrives."""
 
+import dataclasses
 import ipaddress
 import itertools
 from collections.abc import Mapping
@@ -283,3 +284,39 @@ def test_a_place_without_networks_has_no_interfaces(pod: str) -> None:
     made = plans(attached(1, pod), outlets=("a",))
     for name, copy in made.items():
         assert bool(copy.interfaces) == (name == pod)
+
+
+def test_servers_side_by_side_share_a_route() -> None:
+    """Neutron allows a router thirty routes."""
+    servers = {f"10.1.0.{number}": "b" for number in range(8, 100)} | {"10.1.0.5": "a"}
+    made = plans(attached(1, "a", "b", servers=servers))
+    assert made["a"].routes == {
+        (f"10.1.0.{there}", "100.64.0.2") for there in ("8/29", "16/28", "32/27", "64/27", "96/30")
+    }
+    assert made["b"].routes == {("10.1.0.5/32", "100.64.0.1")}
+
+
+def beside(number: int, pod: str) -> Attached:
+    return dataclasses.replace(attached(number, pod), cidr=f"10.200.{number}.0/24")
+
+
+def test_subnets_side_by_side_share_a_route() -> None:
+    made = plans(attached(1, "a"), *(beside(number, "b") for number in range(2, 100)))
+    assert len(made["a"].routes) == 7
+    assert ("10.200.64.0/19", "100.64.0.2") in made["a"].routes
+
+
+def test_a_route_of_the_users_is_hidden_by_no_wider_one() -> None:
+    """Both subnets are closer than it, and stay so."""
+    wide = {"destination": "10.200.2.0/23", "nexthop": "10.1.0.99"}
+    subnets = attached(1, "a"), beside(2, "b"), beside(3, "b")
+    there = {("10.200.2.0/24", "100.64.0.2"), ("10.200.3.0/24", "100.64.0.2")}
+    assert plans(*subnets, routes=(wide,))["a"].routes == {
+        ("10.200.2.0/23", "10.1.0.99"),
+        *there,
+    }
+    assert plans(*subnets)["a"].routes == {("10.200.2.0/23", "100.64.0.2")}
+    # One that is closer than ours, or further than both, changes nothing.
+    for other in ("10.200.2.128/25", "10.200.0.0/16"):
+        route = {"destination": other, "nexthop": "10.1.0.99"}
+        assert ("10.200.2.0/23", "100.64.0.2") in plans(*subnets, routes=(route,))["a"].routes
