@@ -7,6 +7,7 @@ Callers tell of their calls (``governed``), fakes of those they leave without an
 """
 
 import contextlib
+import inspect
 import itertools
 from asyncio import AbstractEventLoop
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -74,11 +75,10 @@ def passes(headers: Mapping[str, str], seconds: float = _PAUSE) -> None:
 def govern_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a gateway in this process wait so for pods and for central Neutron."""
     send = PodClient._send
+    signature = inspect.signature(send)
 
-    async def governed_send(
-        self: PodClient, pod: Any, method: str, url: Any, headers: Any, *more: Any
-    ) -> Any:
-        with governed(headers):
-            return await send(self, pod, method, url, headers, *more)
+    async def governed_send(*args: Any, **more: Any) -> Any:
+        with governed(signature.bind(*args, **more).arguments["headers"]):
+            return await send(*args, **more)
 
     monkeypatch.setattr(PodClient, "_send", governed_send)
