@@ -22,6 +22,7 @@ from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream.forward import ask_any, forward
 from tricircle.gateway.upstream.pod_request import PodRequest
+from tricircle.gateway.upstream.scatter import maybe_away
 from tricircle.pods.errors import PodBroken, PodError
 from tricircle.pods.pod import Pod
 
@@ -121,13 +122,7 @@ def _usable(call: Call, place: Place, resource_type: str, resource_id: str) -> P
     if pod is not None:
         return pod
     if place.away:
-        names = ", ".join(sorted(pod.region_name for pod in place.away))
-        raise Fault(
-            503,
-            f"No pod that answers has {resource_type} {resource_id}, but it may be in one "
-            f"that does not: {names}. Try again later.",
-            {"Retry-After": "5"},
-        )
+        raise maybe_away(place.away, f"{resource_type} {resource_id}")
     raise missing(call, resource_type, resource_id)
 
 

@@ -66,12 +66,12 @@ def is_absent(answer: PodResponse) -> bool:
     return answer.status == 404
 
 
-def maybe_away(away: Iterable[Pod]) -> Fault:
+def maybe_away(away: Iterable[Pod], what: str = "it") -> Fault:
     """No pod that answers has what was asked for, but one of these may."""
     names = ", ".join(sorted(pod.region_name for pod in away))
     return Fault(
         503,
-        f"No pod that answers has it, but it may be in one that does not: {names}. "
+        f"No pod that answers has {what}, but it may be in one that does not: {names}. "
         "Try again later.",
         {"Retry-After": "5"},
     )
