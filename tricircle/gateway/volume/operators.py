@@ -148,12 +148,10 @@ async def manage_volume(call: Call) -> web.Response:
 
 async def manage_snapshot(call: Call) -> web.Response:
     """POST of a snapshot to be managed, which is one of a volume."""
-    body = call.json()
-    wanted = body.get("snapshot") if isinstance(body, dict) else None
-    volume = wanted.get("volume_id") if isinstance(wanted, dict) else None
+    volume = (call.member("snapshot") or {}).get("volume_id")
     if not isinstance(volume, str):
         return reply(call, await ask_any(call))
-    return await _managed(call, "snapshot", await lookup.find(call, "volume", volume), body)
+    return await _managed(call, "snapshot", await lookup.find(call, "volume", volume), call.json())
 
 
 async def _managed(call: Call, kind: str, pod: Pod, body: Item) -> web.Response:

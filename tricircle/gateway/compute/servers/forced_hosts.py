@@ -36,7 +36,7 @@ async def resolved(call: Call, wanted: CreateRequest) -> tuple[CreateRequest, Wi
         zone = dataclasses.replace(zone, node=await learn(zone.node, True))
     for field, node in _FIELDS.items():
         name: Any = server.get(field)
-        if isinstance(name, str) and name and (call.version or (2, 1)) >= _NAMED:
+        if isinstance(name, str) and name and call.at_least(_NAMED):
             server[field] = await learn(name, node)
     body = {**wanted.body, "server": server}
     return dataclasses.replace(wanted, zone=zone, body=body), tuple(within)

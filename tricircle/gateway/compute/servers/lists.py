@@ -99,9 +99,7 @@ class _Servers(MergedList):
 
     def _filters_zone(self) -> bool:
         """Whether Nova would heed the zone filter rather than ignore it."""
-        allowed = self.call.context.is_admin or (self.call.version or (0, 0)) >= (
-            _ZONE_FILTER_FOR_ALL
-        )
+        allowed = self.call.context.is_admin or self.call.at_least(_ZONE_FILTER_FOR_ALL)
         return allowed and "availability_zone" in self.call.query
 
     def dropped(self) -> set[str]:
