@@ -34,6 +34,7 @@ from tricircle.db import models, session, storage
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.creations import Creations
 from tricircle.xjob.storage import Storage
 
@@ -136,7 +137,7 @@ def _settle(longest: float = 60.0) -> int:
     """Have xjob's code look into what was left open; how much stays."""
     registry, identity = Registry(), ServiceIdentity()
     registry.refresh()
-    creations, used = Creations(registry, identity), Storage(identity)
+    creations, used = Creations(registry, PodServices(identity)), Storage(PodServices(identity))
     until = time.monotonic() + longest
     while True:
         creations.run(older_than=0)

@@ -6,9 +6,11 @@ from typing import Any
 
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.gateway_harness import Gateway
-from tricircle.db import models, moves, session
+from tricircle.db import moves
 from tricircle.db.models import VolumeMove
-from tricircle.db.work_queue import WorkQueue
+from tricircle.db.work_queue import own_queue
+from tricircle.pods.reconciler import Worker
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.moves import Moves
 
 Object = dict[str, Any]
@@ -52,8 +54,8 @@ async def step(gateway: Gateway, volume_id: str) -> VolumeMove:
     assert pod is not None
 
     def work() -> VolumeMove:
-        _rows().requeue_now(pod_id)
-        Moves(services.identity, services.registry).run(pod)
+        own_queue().requeue_now(pod_id)
+        Worker(own_queue(), [Moves(PodServices(services.identity), services.registry)]).run(pod)
         found = moves.get(volume_id)
         assert found is not None
         return found
@@ -69,17 +71,13 @@ async def go_on(gateway: Gateway, volume_id: str, *until: str) -> VolumeMove:
         if found.state in (*until, *moves.ENDED):
             return found
         found = await step(gateway, volume_id)
-    (row,) = _rows().in_pod(gateway.pod_ids["pod2"], (moves.KIND,))
+    (row,) = own_queue().in_pod(gateway.pod_ids["pod2"], (moves.KIND,))
     raise AssertionError(f"not ended: {found.state}, {found.reason}, {row.last_error}")
-
-
-def _rows() -> WorkQueue:
-    return WorkQueue(models.Realization, session.write)
 
 
 def idle(gateway: Gateway) -> bool:
     """Whether no move is a job any more."""
-    pod_ids, rows = gateway.pod_ids.values(), _rows()
+    pod_ids, rows = gateway.pod_ids.values(), own_queue()
     jobs = [row for pod_id in pod_ids for row in rows.in_pod(pod_id, (moves.KIND,))]
     return all(row.next_try_at is None for row in jobs)
 

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import models, routings, session, storage
+from tricircle.db import models, realizations, routings, session, storage
 from tricircle.db.errors import Duplicate, NotFound
 from tricircle.db.models import Realization, VolumeMove
 from tricircle.db.realizations import QUIET, Key, ensure, matching
@@ -134,10 +134,15 @@ def arrive(volume_id: str, target_pod_id: str, inside: str, use: Use) -> None:
 
 
 @retried
-def forget(volume_id: str, pod_id: str | None = None) -> None:
-    """The volume is gone, or its move is: no pod is to have it by another id (or not that one)."""
-    query = sa.delete(Realization).where(
-        *matching(Realization, Key(KIND, volume_id), None if pod_id is None else [pod_id])
-    )
+def forget(volume_id: str) -> None:
+    """The volume is gone: no pod is to have it by another id."""
+    query = sa.delete(Realization).where(*matching(Realization, Key(KIND, volume_id), None))
     with session.write() as tx:
         tx.execute(query.execution_options(**QUIET))
+
+
+@retried
+def retire(volume_id: str, pod_id: str) -> None:
+    """A move to a pod has come to nothing: its row is to go, unless another move begins."""
+    with session.write() as tx:
+        realizations.retire(tx, Realization, Key(KIND, volume_id), [pod_id])

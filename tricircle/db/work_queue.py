@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import functools
 import random
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -12,8 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
+from tricircle.db import session
 from tricircle.db.leases import Leases
-from tricircle.db.models import now
+from tricircle.db.models import Realization, now
+from tricircle.db.outcomes import Gone, Outcome, Realized, Requeue
 from tricircle.db.realizations import QUIET, Key, Row, Table, ensure, matching
 from tricircle.db.transaction import retried_if_overtaken
 
@@ -215,6 +218,19 @@ class WorkQueue:
             self._leases.hold(tokens[row.id], row.id)
         return found
 
+    def record(self, row: Row, outcome: Outcome) -> bool:
+        """Write down how the work on a claimed row ended, and free it. False: the claim ran out."""
+        match outcome:
+            case Realized(pod_resource_id, rest):
+                return self.realized(row, pod_resource_id, rest)
+            case Gone():
+                self.gone(row)
+                return True
+            case Requeue(after, ""):
+                return self.wait(row, after or 0)
+            case Requeue(after, reason):
+                return self.failed(row, reason, after)
+
     def created(self, row: Row, pod_resource_id: str | None) -> bool:
         """Note the object's id in the pod (None: it is gone there). False: the claim ran out."""
         return self._write(row, {"pod_resource_id": pod_resource_id})
@@ -364,3 +380,9 @@ class WorkQueue:
         if "claimed_by" in values:
             self._leases.drop(row.claimed_by)
         return bool(self.transact(lambda tx: tx.execute(query).rowcount))  # type: ignore[attr-defined]
+
+
+@functools.cache
+def own_queue() -> WorkQueue:
+    """The rows of the Tricircle database; one queue in each process."""
+    return WorkQueue(Realization, session.write)

@@ -20,10 +20,11 @@ from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import NotYet, Site, named, owner_of
+from tricircle.network.pod_api.site import Site, named, owner_of
 from tricircle.network.reconcile import repairs
 from tricircle.network.reconcile.adapters.base import Adapter, is_made_by_us
 from tricircle.pods.errors import PodError, PodRefused
+from tricircle.pods.reconciler import NotYet
 
 LOG = logging.getLogger(__name__)
 

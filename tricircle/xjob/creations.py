@@ -12,17 +12,16 @@ from collections.abc import Callable, Collection
 from typing import Any
 from urllib.parse import urlencode
 
-from keystoneauth1 import exceptions
-from keystoneauth1.adapter import Adapter
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import allocations, creations, models, routings
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError
-from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodService, PodServices
 
 LOG = logging.getLogger(__name__)
 
@@ -43,9 +42,9 @@ class NotNow(Exception):
 class Creations:
     """Looks into rows older than [reconciler] creation_grace."""
 
-    def __init__(self, registry: Registry, identity: ServiceIdentity) -> None:
+    def __init__(self, registry: Registry, services: PodServices) -> None:
         self._registry = registry
-        self._identity = identity
+        self._services = services
         self._finish: dict[str, Callable[[models.Creation], None]] = {
             "server": self._server,
             "server_deletion": self._server_deletion,
@@ -61,7 +60,7 @@ class Creations:
     def _one(self, row: models.Creation) -> bool:
         try:
             self._finish[row.resource_type](row)
-        except (NotNow, PodError, KeystoneFailed, exceptions.ClientException) as error:
+        except (NotNow, PodError, KeystoneFailed) as error:
             LOG.info("%s %s stays open: %s", row.resource_type, row.id, error)
             return False
         except Exception:
@@ -119,8 +118,8 @@ class Creations:
             "name": f"^{re.escape(row.detail.get('name', ''))}$",
             "status": "BUILD",
         }
-        compute = self._identity.adapter(pod, rights.UNFINISHED_SERVER)
-        document = _document(compute.get(f"/servers/detail?{urlencode(query)}", raise_exc=False))
+        compute = self._services.of(pod, rights.UNFINISHED_SERVER)
+        document = compute.ask("GET", f"/servers/detail?{urlencode(query)}")
         began = datetime.datetime.fromisoformat(row.detail["began"])
         since = (began - _SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")
         return any(server["created"] >= since for server in document["servers"])
@@ -143,8 +142,8 @@ class Creations:
         allocations.gone([server_id])
 
     def _server_in(self, pod: Pod, server_id: str) -> dict[str, Any] | None:
-        compute = self._identity.adapter(pod, rights.UNFINISHED_SERVER)
-        document = _document(compute.get(f"/servers/{server_id}", raise_exc=False), missing=True)
+        compute = self._services.of(pod, rights.UNFINISHED_SERVER)
+        document = compute.ask("GET", f"/servers/{server_id}", missing=True)
         return document and document["server"]
 
     # An interface that was being attached or detached
@@ -163,10 +162,8 @@ class Creations:
     def _interface_deletion(self, row: models.Creation) -> None:
         detail = row.detail
         pod = self._pod(row)
-        network = self._identity.adapter(pod, rights.UNFINISHED_PORT)
-        path = f"/v2.0/ports/{detail['pod_port_id']}"
-        inside = _document(network.get(path, raise_exc=False), missing=True)
-        if inside is not None and inside["port"].get("device_id") == detail["server_id"]:
+        inside = self._pod_port(pod, detail["pod_port_id"])
+        if inside is not None and inside.get("device_id") == detail["server_id"]:
             if models.now() - row.created_at < _STAYS_AFTER:
                 raise NotNow(f"port {detail['port_id']} is on its way out")
             LOG.info("Port %s stays: its pod did not detach it", detail["port_id"])
@@ -177,8 +174,8 @@ class Creations:
     # Ports
 
     def _ports(self, device_id: str) -> list[Port]:
-        answer = self._central().get(f"/v2.0/ports?device_id={device_id}", raise_exc=False)
-        found: list[Port] = _document(answer)["ports"]
+        document = self._central().ask("GET", f"/v2.0/ports?device_id={device_id}")
+        found: list[Port] = document["ports"]
         return found
 
     def _in_pod(self, port: Port) -> Port | None:
@@ -187,9 +184,11 @@ class Creations:
         inside = (port.get("binding:vif_details") or {}).get("pod_port_id")
         if pod is None or inside is None:
             return None
-        network = self._identity.adapter(pod, rights.UNFINISHED_PORT)
-        answer = network.get(f"/v2.0/ports/{inside}", raise_exc=False)
-        document = _document(answer, missing=True)
+        return self._pod_port(pod, inside)
+
+    def _pod_port(self, pod: Pod, port_id: str) -> Port | None:
+        network = self._services.of(pod, rights.UNFINISHED_PORT)
+        document = network.ask("GET", f"/v2.0/ports/{port_id}", missing=True)
         return document and document["port"]
 
     def _pod_of(self, port: Port) -> Pod | None:
@@ -219,27 +218,15 @@ class Creations:
 
     def _release_one(self, port_id: str, *, delete: bool) -> None:
         if delete:
-            answer = self._central().delete(f"/v2.0/ports/{port_id}", raise_exc=False)
-            _document(answer, missing=True)
+            self._central().ask("DELETE", f"/v2.0/ports/{port_id}", missing=True)
         else:
             document = self._update(port_id, UNBOUND)
             if document and document["port"].get("dns_name"):  # its server's
                 self._update(port_id, UNNAMED)
 
     def _update(self, port_id: str, values: dict[str, str]) -> Any:
-        answer = self._central().put(
-            f"/v2.0/ports/{port_id}", json={"port": values}, raise_exc=False
-        )
-        return _document(answer, missing=True)
+        path, body = f"/v2.0/ports/{port_id}", {"port": values}
+        return self._central().ask("PUT", path, body=body, missing=True)
 
-    def _central(self) -> Adapter:
-        return self._identity.central_network(rights.UNFINISHED_PORTS)
-
-
-def _document(answer: Any, missing: bool = False) -> Any:
-    """The answer's body; None for a 404 where ``missing`` is an answer. Raises NotNow."""
-    if answer.status_code == 404 and missing:
-        return None
-    if answer.status_code >= 300:
-        raise NotNow(f"{answer.url} answered {answer.status_code}")
-    return answer.json() if answer.content else None
+    def _central(self) -> PodService:
+        return self._services.central_network(rights.UNFINISHED_PORTS)

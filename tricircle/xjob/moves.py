@@ -9,29 +9,29 @@ is all that is left of the volume, so that the move goes on until the new one is
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from oslo_log import log as logging
 
 from tricircle.db import definitions as table
-from tricircle.db import models, moves, session
+from tricircle.db import moves
 from tricircle.db.models import VolumeMove
+from tricircle.db.outcomes import Gone, Outcome, Realized, Requeue
 from tricircle.db.realizations import Row
 from tricircle.db.storage import Use
-from tricircle.db.work_queue import WorkQueue
 from tricircle.pods import definitions, rights
-from tricircle.pods.definitions import Target
+from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError
-from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.images import Images
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodService, PodServices
 from tricircle.pods.volumes import is_untouched, obstacle
 
 LOG = logging.getLogger(__name__)
 
-_BATCH = 20
 _V = "3.0"
 # Seconds between looks at what a pod is busy with.
 _PAUSE = 1.0
@@ -55,11 +55,12 @@ class _Later(Exception):
 
 
 class Moves:
-    """Works on the moves toward a pod. All blocks."""
+    """Reconciles the moves toward pods, a step at a time. All blocks."""
 
-    def __init__(self, identity: ServiceIdentity, registry: Registry) -> None:
-        self._identity, self._registry = identity, registry
-        self._rows = WorkQueue(models.Realization, session.write)
+    kinds: ClassVar = {moves.KIND: "volume"}
+
+    def __init__(self, services: PodServices, registry: Registry) -> None:
+        self._services, self._registry = services, registry
         self._steps: dict[str, Callable[[_Move], str]] = {
             "preparing": _prepare,
             "uploading": _upload,
@@ -70,55 +71,38 @@ class Moves:
             moves.UNDOING: _undo,
         }
 
-    def run(self, pod: Pod) -> int:
-        """Work on what is due; how many moves went on."""
-        return sum(self._one(pod, row) for row in self._rows.due(pod.id, _BATCH, (moves.KIND,)))
-
-    def _one(self, pod: Pod, due: Row) -> bool:
-        row = self._rows.claim(due.id)
-        if row is None:
-            return False
+    def reconcile(self, pod: Pod, row: Row, deadline: Deadline) -> Outcome:
         found = moves.get(row.resource_id)
         if found is None or found.target_pod_id != pod.id or found.state in moves.ENDED:
-            self._end(row, found)
-            return True
+            return _ended(row, found)
         try:
-            self._go_on(pod, found)
+            self._go_on(pod, found, deadline)
         except _Later as error:
             LOG.debug("Volume %s, %s: %s", row.resource_id, found.state, error)
-            self._rows.wait(row, _PAUSE)
+            return Requeue(_PAUSE)
         except Impossible as error:
-            if found.state in _READ and self._registry.get(found.source_pod_id) is None:
-                # Undone, nothing would be left of it.
-                LOG.warning("Volume %s is copied again: %s", row.resource_id, error)
-                moves.save(row.resource_id, "copying", {})
-                self._rows.failed(row, f"{found.state}: {error}")
-                return True
-            LOG.warning("Volume %s is not moved: %s", row.resource_id, error)
-            moves.save(row.resource_id, moves.UNDOING, {}, str(error))
-            self._rows.wait(row, 0)
-        except (PodError, KeystoneFailed) as error:
+            return self._given_up(found, error)
+        except (PodError, KeystoneFailed, DeadlinePassed) as error:
             LOG.warning("Volume %s, %s: %s", row.resource_id, found.state, error)
-            self._rows.failed(row, f"{found.state}: {error}")
-        else:
-            after = moves.get(row.resource_id)
-            if after is not None and after.state in moves.ENDED:
-                self._end(row, after)
-            else:
-                self._rows.wait(row, 0)
-        return True
+            return Requeue(reason=f"{found.state}: {error}")
+        after = moves.get(row.resource_id)
+        ended = after is not None and after.state in moves.ENDED
+        return _ended(row, after) if ended else Requeue(0)
 
-    def _end(self, row: Row, found: VolumeMove | None) -> None:
-        if found is not None and found.state == "done":
-            self._rows.realized(row, found.detail["inside"])
-        else:
-            self._rows.realized(row, None)
-            moves.forget(row.resource_id, row.pod_id)
+    def _given_up(self, found: VolumeMove, error: Impossible) -> Outcome:
+        """A move that cannot be made is undone, or made anew where undoing would leave nothing."""
+        if found.state in _READ and self._registry.get(found.source_pod_id) is None:
+            LOG.warning("Volume %s is copied again: %s", found.volume_id, error)
+            moves.save(found.volume_id, "copying", {})
+            return Requeue(reason=f"{found.state}: {error}")
+        LOG.warning("Volume %s is not moved: %s", found.volume_id, error)
+        moves.save(found.volume_id, moves.UNDOING, {}, str(error))
+        return Requeue(0)
 
-    def _go_on(self, pod: Pod, found: VolumeMove) -> None:
+    def _go_on(self, pod: Pod, found: VolumeMove, deadline: Deadline) -> None:
         old = self._registry.get(found.source_pod_id)
-        source = None if old is None else self._target(old)
-        move = _Move(found, source, self._target(pod), self._identity)
+        source = None if old is None else self._volumes(old, deadline)
+        move = _Move(found, source, self._volumes(pod, deadline), self._services)
         state = self._steps[found.state](move)
         LOG.info("Volume %s on its way to %s: %s", found.volume_id, pod.region_name, state)
         if state == "removing":
@@ -127,9 +111,17 @@ class Moves:
             moves.arrive(found.volume_id, pod.id, move.detail["inside"], use)
         moves.save(found.volume_id, state, move.detail)
 
-    def _target(self, pod: Pod) -> Target:
+    def _volumes(self, pod: Pod, deadline: Deadline) -> PodService:
         names = table.names(_KINDS, pod.id).get(pod.id)
-        return Target(pod, self._identity.adapter(pod, rights.MOVE), "volume", names)
+        return self._services.of(pod, rights.MOVE, deadline, names)
+
+
+def _ended(row: Row, found: VolumeMove | None) -> Outcome:
+    """Of a move that is over, the row stays where the volume has another id in its new pod."""
+    if found is not None and found.state == "done":
+        return Realized(found.detail["inside"])
+    moves.retire(row.resource_id, row.pod_id)
+    return Gone()
 
 
 class _Move:
@@ -139,15 +131,19 @@ class _Move:
     """
 
     def __init__(
-        self, row: VolumeMove, source: Target | None, target: Target, identity: ServiceIdentity
+        self,
+        row: VolumeMove,
+        source: PodService | None,
+        target: PodService,
+        services: PodServices,
     ) -> None:
-        self.row, self.target, self.identity = row, target, identity
+        self.row, self.target, self.identity = row, target, services.identity
         self._source, self.lost = source, source is None
-        self.images = Images(identity)
+        self.images = Images(services)
         self.detail: dict[str, Any] = dict(row.detail)
 
     @property
-    def source(self) -> Target:
+    def source(self) -> PodService:
         """Raises Impossible when it is lost."""
         if self._source is None:
             raise Impossible("The pod it was in is no pod any more.")
@@ -172,16 +168,16 @@ class _Move:
         return f"tricircle-{what}-{self.row.volume_id}"
 
 
-def _show(target: Target, path: str) -> dict[str, Any] | None:
+def _show(target: PodService, path: str) -> dict[str, Any] | None:
     document = target.ask("GET", path, _V, missing=True)
     return document and document["volume"]
 
 
-def _act(target: Target, path: str, action: str, argument: Any) -> Any:
+def _act(target: PodService, path: str, action: str, argument: Any) -> Any:
     return target.ask("POST", f"{path}/action", _V, {action: argument})
 
 
-def _ready(target: Target, path: str) -> dict[str, Any]:
+def _ready(target: PodService, path: str) -> dict[str, Any]:
     """A volume that is available. Raises _Later while it is not, Impossible when it never will."""
     volume = _show(target, path)
     where = f"in pod {target.pod.region_name}"
@@ -226,7 +222,7 @@ def _upload(move: _Move) -> str:
     return "copying"
 
 
-def _image_of(move: _Move, target: Target, path: str, what: str) -> dict[str, Any]:
+def _image_of(move: _Move, target: PodService, path: str, what: str) -> dict[str, Any]:
     """The image of a volume when it is all there; begun if need be. Raises _Later until then."""
     image = next(iter(move.images.named(move.name(what))), None)
     if image is None:
@@ -322,7 +318,7 @@ def _transfer(move: _Move) -> None:
     wanted = {"volume_id": move.detail["inside"], "name": move.name("move")}
     offer = move.target.ask("POST", "/os-volume-transfer", _V, {"transfer": wanted})["transfer"]
     pod, right = move.target.pod, rights.MOVE_ACCEPTED
-    owner = Target(pod, move.identity.within(move.row.project_id, pod, right), "volume")
+    owner = PodService(pod, move.identity.within(move.row.project_id, pod, right), "volume")
     accept = {"accept": {"auth_key": offer["auth_key"]}}
     owner.ask("POST", f"/os-volume-transfer/{offer['id']}/accept", _V, accept)
 

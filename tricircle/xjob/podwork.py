@@ -6,21 +6,22 @@ import functools
 import random
 import threading
 import time
-from collections.abc import Callable
 
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
+from tricircle.db.work_queue import own_queue
 from tricircle.network.observe import status
 from tricircle.network.observe.endpoint_watch import EndpointWatch
-from tricircle.network.pod_api.deadline import Deadline, DeadlinePassed
 from tricircle.network.reconcile import shadow_agents
 from tricircle.network.reconcile.adapters import ADAPTERS
 from tricircle.network.reconcile.runtime import Runtime
 from tricircle.network.wanted import needs
+from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
+from tricircle.pods.reconciler import Worker
 from tricircle.xjob.audit import Audit
 from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.definitions import Definitions
@@ -35,7 +36,7 @@ LOG = logging.getLogger(__name__)
 
 # Seconds an audit may take; the lists of a large pod are long.
 _AUDIT_DEADLINE = 300.0
-# So many steps of moves are made at one look.
+# So often what is due is worked on at one look: a step of a move makes the next one due.
 _MOST_STEPS = 10
 
 
@@ -45,13 +46,20 @@ class PodWork:
     def __init__(self, runtime: Runtime, pod_id: str, name: str, changes: needs.Changes) -> None:
         self.pod_id = pod_id
         self._runtime = runtime
-        self._definitions = Definitions(runtime.identity)
-        self._server_groups = ServerGroups(runtime.identity)
-        self._backup_copies = BackupCopies(runtime.identity)
-        self._moves = Moves(runtime.identity, runtime.registry)
-        self._storage = Storage(runtime.identity)
-        self._usage = Usage(runtime.identity, self._storage)
-        self._hosts = Hosts(runtime.identity)
+        self._definitions = Definitions(runtime.services)
+        self._own = Worker(
+            own_queue(),
+            (
+                self._definitions,
+                Moves(runtime.services, runtime.registry),
+                BackupCopies(runtime.services),
+                ServerGroups(runtime.services),
+            ),
+        )
+        self._neutron = runtime.worker
+        self._storage = Storage(runtime.services)
+        self._usage = Usage(runtime.services, self._storage)
+        self._hosts = Hosts(runtime.services)
         self._audit = Audit(runtime.engine.queue, ADAPTERS)
         self._endpoints = EndpointWatch()
         self._needs = needs.Sweeper(runtime.engine.queue, pod_id, changes)
@@ -144,7 +152,7 @@ class PodWork:
             self._audits.wake()
             # What it made and could not tell anybody of is counted at once.
             self._usage_audits.wake()
-        rows = engine.queue.due(pod.id, self._room, tuple(ADAPTERS))
+        rows = self._neutron.due(pod, self._room)
         self._more = len(rows) == self._room
         for row in sorted(rows, key=engine.order):
             with self._lock:
@@ -162,7 +170,7 @@ class PodWork:
 
     def _one(self, pod: Pod, row_id: str) -> None:
         try:
-            self._runtime.engine.reconcile(pod, row_id)
+            self._neutron.work_on(pod, row_id)
         except Exception:
             LOG.exception("A realization in pod %s could not be worked on", pod.region_name)
 
@@ -176,27 +184,21 @@ class PodWork:
 
     def _mirror(self) -> None:
         """What is due in each service, whatever becomes of the others."""
-        work: dict[str, tuple[Callable[[Pod], object], ...]] = {
-            "compute": (self._server_groups.run,),
-            "volume": (self._move, self._backup_copies.run),
-        }
-        for service, rest in work.items():
+        for service in ("compute", "volume"):
             pod = self._pod(service)
             if pod is None:
                 self._silent.add(service)
                 continue
             if service in self._silent:
                 self._silent.discard(service)
-                self._definitions.hurry(pod)
+                self._own.queue.requeue_now(pod.id)
                 self._usage_audits.wake()
-            self._definitions.run(pod, (service,))
-            for run in rest:
-                run(pod)
+            self._work_on(pod, service)
 
-    def _move(self, pod: Pod) -> None:
-        """A server may be waiting for a volume: what need not wait does not."""
+    def _work_on(self, pod: Pod, service: str) -> None:
+        """What is due now; a server may be waiting for a volume: what need not wait does not."""
         for _ in range(_MOST_STEPS):
-            if not self._moves.run(pod):
+            if not self._own.run(pod, (service,)):
                 break
 
     def _adopt(self) -> None:
@@ -223,7 +225,7 @@ class PodWork:
                 continue
             try:
                 audit(pod)
-            except (PodError, KeystoneFailed) as error:
+            except (PodError, KeystoneFailed, DeadlinePassed) as error:
                 LOG.warning("%s in pod %s is not known: %s", what, pod.region_name, error)
 
     def _sweep(self) -> None:

@@ -42,8 +42,8 @@ class Service:
         self._runtime = runtime
         self._changes = needs.Changes(runtime.engine.queue)
         self._pods: dict[str, PodWork] = {}
-        self._prober = _Prober(Prober(runtime.identity, runtime.neutrons.breakers))
-        creations = Creations(runtime.registry, runtime.identity)
+        self._prober = _Prober(Prober(runtime.identity, runtime.services.breakers))
+        creations = Creations(runtime.registry, runtime.services)
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
         self._bindings_seen = ""
         self.ring = Ring(follow.wake, member)

@@ -17,11 +17,12 @@ from tricircle.conf import CONF
 from tricircle.db import backup_copies, definitions, models, moves, storage
 from tricircle.db.storage import Use
 from tricircle.pods import rights
-from tricircle.pods.definitions import Target
+from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
-from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
+from tricircle.pods.rest import PodService, PodServices
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ _PAGE = 1000
 _PATIENCE = 10
 _BATCH = 100
 _AGAIN = 5.0
+# Seconds an audit may take, however often it is done.
+_LEAST_FOR_AUDIT = 300.0
 # A volume on its way out, or one that a server which is gone still holds.
 _GOING = ("deleting", "detaching", "in-use")
 
@@ -50,76 +53,85 @@ _KINDS = {
 }
 
 
+def audit_deadline() -> Deadline:
+    """When an audit of all servers, or all storage, of a pod must have ended: before the next."""
+    return Deadline(max(_LEAST_FOR_AUDIT, CONF.quota.audit_interval))
+
+
 class Storage:
     """Looks through the storage of pods. All blocks."""
 
-    def __init__(self, identity: ServiceIdentity) -> None:
-        self._identity = identity
+    def __init__(self, services: PodServices) -> None:
+        self._services = services
 
     def run(self, pod: Pod) -> int:
         """Look at what of a pod's storage is due; how much."""
         due = storage.due(pod.id, _BATCH) if pod.has("volume") else []
         if due:
-            target = self._target(pod)
             try:
+                service = self._service(pod, Deadline(CONF.reconciler.claim_seconds))
                 for row in due:
-                    _look(target, row)
-            except (PodError, KeystoneFailed) as error:
+                    _look(service, row)
+            except (PodError, KeystoneFailed, DeadlinePassed) as error:
                 what = (pod.region_name, error)
                 LOG.info("What storage of pod %s uses is not known yet: %s", *what)
         return len(due)
 
     def made_with(self, pod: Pod, owner: str, volume_ids: Collection[str]) -> None:
         """A server has these volumes by now: they, and what snapshots of them were made, stand for
-        what was set aside with its allocation ``owner``. Raises PodError, KeystoneFailed.
+        what was set aside with its allocation ``owner``. Raises PodError, KeystoneFailed,
+        DeadlinePassed.
         """
         kinds = storage.begun(owner)
         if not kinds:
             return
-        target, version = self._target(pod), _text(_owner_since(pod))
+        service = self._service(pod, Deadline(CONF.reconciler.claim_seconds))
+        version = _text(_owner_since(pod))
         made: dict[str, tuple[Use, str]] = {}
         for volume_id in volume_ids:
-            found = target.ask("GET", f"/volumes/{volume_id}", version, missing=True)
+            found = service.ask("GET", f"/volumes/{volume_id}", version, missing=True)
             volume = found and found["volume"]
             if not volume:
                 continue
             if "volume" in kinds:
-                made[target.outside(volume_id)] = _told("volume", volume, volume.get("volume_type"))
+                made[service.outside(volume_id)] = _told(
+                    "volume", volume, volume.get("volume_type")
+                )
             if "snapshot" in kinds:
                 query = urlencode({"all_tenants": 1, "volume_id": volume_id})
                 path = f"/snapshots/detail?{query}"
-                for one in target.ask("GET", path, version)["snapshots"]:
-                    made[target.outside(one["id"])] = _told(
+                for one in service.ask("GET", path, version)["snapshots"]:
+                    made[service.outside(one["id"])] = _told(
                         "snapshot", one, volume.get("volume_type")
                     )
         storage.made_with(owner, pod.id, made)
 
-    def _target(self, pod: Pod) -> Target:
+    def _service(self, pod: Pod, deadline: Deadline) -> PodService:
         names = definitions.names((moves.KIND,), pod.id).get(pod.id)
-        return Target(pod, self._identity.adapter(pod, rights.STORAGE_USED), "volume", names)
+        return self._services.of(pod, rights.STORAGE_USED, deadline, names)
 
     def audit(self, pod: Pod) -> int:
         """Hold all of a pod's storage against what is written down; how much was not right.
 
-        Raises PodError, KeystoneFailed.
+        Raises PodError, KeystoneFailed, DeadlinePassed.
         """
         storage.sweep(_PATIENCE * CONF.gateway.request_deadline)
         if not pod.has("volume"):
             return 0
-        target = self._target(pod)
+        service = self._service(pod, audit_deadline())
         types: dict[str, str | None] = {}
-        wrong = sum(_look_through(target, pod, kind, types) for kind in _KINDS)
+        wrong = sum(_look_through(service, pod, kind, types) for kind in _KINDS)
         if wrong:
             what = (wrong, pod.region_name)
             LOG.info("What %d volumes, snapshots, … of pod %s use is put right", *what)
         return wrong
 
 
-def _look(target: Target, row: models.StorageAllocation) -> None:
+def _look(service: PodService, row: models.StorageAllocation) -> None:
     """Whether a thing is there still."""
     kind, known_as = row.resource_type, str(row.resource_id)
-    path = f"{_KINDS[kind].path}/{target.inside(known_as)}"
-    found = target.ask("GET", path, _text(_owner_since(target.pod)), missing=True)
+    path = f"{_KINDS[kind].path}/{service.inside(known_as)}"
+    found = service.ask("GET", path, _text(_owner_since(service.pod)), missing=True)
     if found is None:
         storage.gone(kind, [known_as])
     else:
@@ -137,7 +149,7 @@ def _told(kind: str, shown: dict[str, Any], by_type: str | None) -> tuple[Use, s
     return Use(kind, int(shown.get("size") or 0), by_type), str(shown[_KINDS[kind].owner])
 
 
-def _look_through(target: Target, pod: Pod, kind: str, types: dict[str, str | None]) -> int:
+def _look_through(service: PodService, pod: Pod, kind: str, types: dict[str, str | None]) -> int:
     """``types`` are those of the volumes seen, {volume id: name}: snapshots count by them."""
     how = _KINDS[kind]
     version = min(how.version, pod.newest("volume", unknown=(3, 0)))
@@ -146,13 +158,13 @@ def _look_through(target: Target, pod: Pod, kind: str, types: dict[str, str | No
     # Counted where the backup is.
     copies = backup_copies.in_pod(pod.id) if kind == "backup" else set()
     wrong, seen = 0, set()
-    for item in _every(target, how.path, f"{kind}s", version):
+    for item in _every(service, how.path, f"{kind}s", version):
         if kind == "volume":
             types[item["id"]] = item.get("volume_type")
         counts = item.get("consumes_quota") is not False and item["id"] not in copies
         if not counts or not item.get(how.owner):
             continue
-        known_as = target.outside(item["id"])
+        known_as = service.outside(item["id"])
         seen.add(known_as)
         by_type = types.get(item["volume_id"]) if kind == "snapshot" else item.get("volume_type")
         use = Use(kind, int(item.get("size") or 0), by_type)
@@ -161,8 +173,8 @@ def _look_through(target: Target, pod: Pod, kind: str, types: dict[str, str | No
         if not right and storage.learn(use, known_as, item[how.owner], pod.id, began):
             wrong += 1
     for missing in known.keys() - seen:
-        path = f"{how.path}/{target.inside(missing)}"
-        if target.ask("GET", path, _text(version), missing=True) is None:
+        path = f"{how.path}/{service.inside(missing)}"
+        if service.ask("GET", path, _text(version), missing=True) is None:
             storage.gone(kind, [missing])
             wrong += 1
     return wrong
@@ -174,12 +186,12 @@ def _is_right(row: models.StorageAllocation, use: Use, project_id: str) -> bool:
 
 
 def _every(
-    target: Target, path: str, key: str, version: tuple[int, int]
+    service: PodService, path: str, key: str, version: tuple[int, int]
 ) -> Iterator[dict[str, Any]]:
     """Everything of a pod in a collection, of all projects, in the order it was made."""
     query: dict[str, Any] = {"all_tenants": 1, "limit": _PAGE, "sort": "created_at:asc"}
-    for _ in pages(target.pod.region_name, key):
-        page = target.ask("GET", f"{path}/detail?{urlencode(query)}", _text(version))[key]
+    for _ in pages(service.pod.region_name, key):
+        page = service.ask("GET", f"{path}/detail?{urlencode(query)}", _text(version))[key]
         yield from page
         if len(page) < _PAGE:
             return

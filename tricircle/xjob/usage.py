@@ -19,12 +19,13 @@ from tricircle.db import server_groups as groups
 from tricircle.db.realizations import Key
 from tricircle.network.reconcile import repairs
 from tricircle.pods import markers, rights, server_groups
-from tricircle.pods.definitions import Target
+from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.document import pages
 from tricircle.pods.errors import PodError
-from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
-from tricircle.xjob.storage import Storage
+from tricircle.pods.rest import PodService, PodServices
+from tricircle.xjob.storage import Storage, audit_deadline
 
 LOG = logging.getLogger(__name__)
 
@@ -41,32 +42,32 @@ _SOFT_DELETED = "SOFT_DELETED"
 class Usage:
     """Looks at the servers of pods. All blocks."""
 
-    def __init__(self, identity: ServiceIdentity, storage: Storage) -> None:
-        self._identity, self._storage = identity, storage
+    def __init__(self, services: PodServices, storage: Storage) -> None:
+        self._services, self._storage = services, storage
 
     def run(self, pod: Pod) -> int:
         """Look at the servers of a pod that are due; how many."""
         due = allocations.due(pod.id, _BATCH)
         if due:
-            target = self._target(pod)
             try:
+                service = self._service(pod, Deadline(CONF.reconciler.claim_seconds))
                 for row in due:
-                    self._look(target, pod, row)
-            except (PodError, KeystoneFailed) as error:
+                    self._look(service, pod, row)
+            except (PodError, KeystoneFailed, DeadlinePassed) as error:
                 LOG.info("What servers of pod %s use is not known yet: %s", pod.region_name, error)
         return len(due)
 
     def audit(self, pod: Pod) -> int:
         """Hold all servers of a pod against what is written down; how many were not right.
 
-        Raises PodError, KeystoneFailed.
+        Raises PodError, KeystoneFailed, DeadlinePassed.
         """
-        target = self._target(pod)
+        service = self._service(pod, audit_deadline())
         known = allocations.in_pod(pod.id)
         began = models.now()
         wrong = 0
         seen: set[str] = set()
-        for server in _servers(target):
+        for server in _servers(service):
             seen.add(server["id"])
             row = known.get(server["id"])
             # One that is being made is written down by whoever makes it.
@@ -78,19 +79,19 @@ class Usage:
                 allocations.learn(server["id"], pod.id, values, _AGAIN if row is None else None)
                 wrong += 1
         for server_id in known.keys() - seen:
-            if _show(target, server_id) is None:
+            if _show(service, server_id) is None:
                 allocations.gone([server_id])
                 wrong += 1
-        self._audit_groups(target, pod)
+        self._audit_groups(service, pod)
         if wrong:
             LOG.info("What %d servers of pod %s use is put right", wrong, pod.region_name)
         return wrong
 
     @staticmethod
-    def _audit_groups(target: Target, pod: Pod) -> None:
+    def _audit_groups(service: PodService, pod: Pod) -> None:
         """Members of pods' groups that nobody lived to write down; groups of others are told of."""
         strangers = []
-        for inside in _groups(target):
+        for inside in _groups(service):
             central = markers.named(inside["name"])
             if central is None:
                 continue
@@ -101,8 +102,8 @@ class Usage:
                 groups.join(central, inside["project_id"], inside["members"])
         repairs.report_strangers(pod, strangers)
 
-    def _look(self, target: Target, pod: Pod, row: models.Allocation) -> None:
-        server = _show(target, str(row.server_id))
+    def _look(self, service: PodService, pod: Pod, row: models.Allocation) -> None:
+        server = _show(service, str(row.server_id))
         if server is None:
             allocations.gone([str(row.server_id)])
         elif server.get("OS-EXT-STS:task_state"):
@@ -113,8 +114,8 @@ class Usage:
             self._storage.made_with(pod, row.id, volumes)
             allocations.learn(str(row.server_id), pod.id, _use(server), was=row.check_at)
 
-    def _target(self, pod: Pod) -> Target:
-        return Target(pod, self._identity.adapter(pod, rights.SERVERS_USED))
+    def _service(self, pod: Pod, deadline: Deadline) -> PodService:
+        return self._services.of(pod, rights.SERVERS_USED, deadline)
 
 
 def _is_ours(pod: Pod, inside: dict[str, Any], group_id: str) -> bool:
@@ -146,16 +147,16 @@ def _is_settled(server: dict[str, Any], now: datetime.datetime) -> bool:
     return (now - made).total_seconds() > CONF.reconciler.creation_grace
 
 
-def _show(target: Target, server_id: str) -> dict[str, Any] | None:
+def _show(service: PodService, server_id: str) -> dict[str, Any] | None:
     """A server; None when it is gone, which Nova may show for a moment as DELETED."""
-    document = target.ask("GET", f"/servers/{server_id}", _VERSION, missing=True)
+    document = service.ask("GET", f"/servers/{server_id}", _VERSION, missing=True)
     if document is None or document["server"]["status"] == "DELETED":
         return None
     server: dict[str, Any] = document["server"]
     return server
 
 
-def _servers(target: Target) -> Iterator[dict[str, Any]]:
+def _servers(service: PodService) -> Iterator[dict[str, Any]]:
     """Every server of a pod, of all projects, in the order they were made."""
     query: dict[str, Any] = {
         "all_tenants": 1,
@@ -163,20 +164,20 @@ def _servers(target: Target) -> Iterator[dict[str, Any]]:
         "sort_key": "created_at",
         "sort_dir": "asc",
     }
-    for _ in pages(target.pod.region_name, "servers"):
-        page = target.ask("GET", f"/servers/detail?{urlencode(query)}", _VERSION)["servers"]
+    for _ in pages(service.pod.region_name, "servers"):
+        page = service.ask("GET", f"/servers/detail?{urlencode(query)}", _VERSION)["servers"]
         yield from page
         if not page:
             return
         query["marker"] = page[-1]["id"]
 
 
-def _groups(target: Target) -> Iterator[dict[str, Any]]:
+def _groups(service: PodService) -> Iterator[dict[str, Any]]:
     """Every server group of a pod."""
     offset = 0
-    for _ in pages(target.pod.region_name, "server groups"):
+    for _ in pages(service.pod.region_name, "server groups"):
         path = f"/os-server-groups?all_projects=true&limit={_PAGE}&offset={offset}"
-        page = target.ask("GET", path, _GROUPS_VERSION)["server_groups"]
+        page = service.ask("GET", path, _GROUPS_VERSION)["server_groups"]
         yield from page
         if not page:
             return

@@ -21,6 +21,7 @@ from tests.waiting import eventually
 from tricircle.db import allocations, creations, quotas, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.creations import Creations
 
 
@@ -43,7 +44,7 @@ def living(cloud: Cloud) -> list[tuple[str, Server]]:
 def xjob(cloud: Cloud) -> None:
     """The reconciler's creations cleaner, its grace over, and central Neutron's clean-up."""
     cloud.heal()
-    Creations(Registry().fresh(), ServiceIdentity()).run(-60)
+    Creations(Registry().fresh(), PodServices(ServiceIdentity())).run(-60)
     cloud.central.settle()
 
 

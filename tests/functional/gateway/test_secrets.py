@@ -20,8 +20,11 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.gateway.upstream.test_restricted_tokens import restricted
 from tests.functional.gateway_harness import Gateway
 from tricircle.conf import CONF
+from tricircle.db.work_queue import own_queue
 from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.reconciler import Worker
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.creations import Creations
 from tricircle.xjob.definitions import Definitions
 
@@ -175,9 +178,9 @@ class Secrets:
     def others_work(self) -> None:
         """What xjob does with what was left."""
         registry, identity = Registry().fresh(), ServiceIdentity()
-        Creations(registry, identity).run(-60)
+        Creations(registry, PodServices(identity)).run(-60)
         for pod in registry.all():
-            Definitions(identity).run(pod)
+            Worker(own_queue(), [Definitions(PodServices(identity))]).run(pod)
 
     def found(self, where: str, text: str) -> list[str]:
         known = {*self.known, *self.cloud.keystone.tokens}

@@ -3,9 +3,9 @@
 
 from tests.functional.network.stage import Stage
 from tricircle.db import repairs
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters import ADAPTERS
+from tricircle.pods.deadline import Deadline
 from tricircle.xjob.audit import Audit, Findings
 
 

@@ -16,11 +16,11 @@ from tricircle.db import realizations
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.network.central import models
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.site import named
 from tricircle.network.reconcile import runtime
 from tricircle.network.wanted import needs, outbox
 from tricircle.pods import markers
+from tricircle.pods.deadline import Deadline
 from tricircle.pods.markers import Place
 
 Object = dict[str, Any]
@@ -122,10 +122,8 @@ class Stage:
         running = runtime.get()
         pod = running.registry.fresh().by_region(region)
         assert pod is not None
-        due = running.engine.queue.due(pod.id, 100)
-        return sum(
-            running.engine.reconcile(pod, row.id) for row in sorted(due, key=running.engine.order)
-        )
+        due = sorted(running.worker.due(pod, 100), key=running.engine.order)
+        return sum(running.worker.work_on(pod, row.id) for row in due)
 
     def want(self, port: Object, region: str) -> None:
         """What is written when a port is to be bound in a pod; nothing is made there yet."""
@@ -181,6 +179,11 @@ class Stage:
         return found
 
     # -- the pods ----------------------------------------------------------------------------
+
+    def start(self, region: str) -> None:
+        """A pod answers again, and nobody leaves it alone any longer."""
+        self.cloud.pods[region].start()
+        runtime.get().services.breakers[self.pod_ids[region], "network"].success()
 
     def neutron(self, region: str) -> Neutron:
         return self.cloud.pods[region].neutron

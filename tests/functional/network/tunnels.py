@@ -10,10 +10,10 @@ from tests.functional.network.stage import Object, Stage
 from tricircle.conf import CONF
 from tricircle.network.observe import endpoint_watch
 from tricircle.network.pod_api import message_bus
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.site import Site
 from tricircle.network.reconcile import runtime, shadow_agents
 from tricircle.network.wanted import tunnel_endpoints
+from tricircle.pods.deadline import Deadline
 
 VXLAN = {"provider:network_type": "vxlan"}
 

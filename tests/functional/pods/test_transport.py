@@ -15,11 +15,12 @@ from keystoneauth1.noauth import NoAuth
 from keystoneauth1.session import Session
 
 from tricircle.conf import CONF
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.neutron_client import PodNeutrons
+from tricircle.pods.deadline import Deadline
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.identity import _Adapter
 from tricircle.pods.pod import Pod
+from tricircle.pods.rest import PodServices
 from tricircle.pods.rights import Right
 from tricircle.pods.transport import bound
 
@@ -117,7 +118,7 @@ def test_what_is_short_and_in_time_is_read() -> None:
 class Identity:
     """What a ``PodNeutron`` takes of the service's identity."""
 
-    def adapter(self, pod: Pod, right: Right, deadline: float) -> _Adapter:
+    def adapter(self, pod: Pod, right: Right, deadline: float | None = None) -> _Adapter:
         base = pod.endpoint(right.service)
         return _Adapter(session(60), right, deadline, endpoint_override=base)
 
@@ -139,7 +140,7 @@ def test_a_pods_neutron_is_named(
     with sending(first, more, pause) as url:
         pod = Pod("p", "Pod1", "az1", endpoints={"network": url})
         deadline = Deadline(0.3 if expected is PodTimeout else 30)
-        neutron = PodNeutrons(Identity()).of(pod, deadline)  # type: ignore[arg-type]
+        neutron = PodNeutrons(PodServices(Identity())).of(pod, deadline)  # type: ignore[arg-type]
         with pytest.raises(expected, match="Pod Pod1"):
             neutron.get("/networks")
 

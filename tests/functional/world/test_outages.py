@@ -27,6 +27,7 @@ from tests.waiting import eventually
 from tricircle.db import allocations, creations, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.creations import Creations
 
 #: Seconds a database is away.
@@ -67,7 +68,7 @@ def whole(cloud: Cloud, told: set[str]) -> None:
 
     ``told`` are the servers that callers were told of: none of them is lost.
     """
-    Creations(Registry().fresh(), ServiceIdentity()).run(-60)
+    Creations(Registry().fresh(), PodServices(ServiceIdentity())).run(-60)
     there = [server.id for pod in cloud.pods.values() for server in pod.nova.live()]
     assert len(there) == len(set(there))
     assert told <= set(there)

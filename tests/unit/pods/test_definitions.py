@@ -13,6 +13,7 @@ from keystoneauth1 import exceptions
 from tricircle.pods import definitions
 from tricircle.pods.errors import PodRefused, PodUnreachable
 from tricircle.pods.pod import Pod
+from tricircle.pods.rest import PodService
 
 POD = Pod("1", "Pod1", "az1")
 BODY = {
@@ -122,7 +123,7 @@ def nova() -> Nova:
 
 
 def realize(nova: Nova, kind: str, key: str, body: dict[str, Any]) -> str:
-    return definitions.realize(kind, key, body, definitions.Target(POD, nova))  # type: ignore[arg-type]
+    return definitions.realize(kind, key, body, PodService(POD, nova))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_a_flavor_is_made_right_from_what_was_there(nova: Nova, had: dict[str, A
 def test_what_is_read_is_what_is_realized(nova: Nova) -> None:
     body = {**BODY, "swap": 256, "os-flavor-access:is_public": False, "access": ["p1"]}
     realize(nova, "flavor", "f", body)
-    assert definitions.read("flavor", "f", definitions.Target(POD, nova)) == body  # type: ignore[arg-type]
+    assert definitions.read("flavor", "f", PodService(POD, nova)) == body  # type: ignore[arg-type]
 
 
 def test_another_worker_being_quicker_is_no_failure(nova: Nova) -> None:
@@ -201,8 +202,8 @@ def test_a_keypair_is_its_users(nova: Nova) -> None:
 
 @pytest.mark.parametrize(("kind", "key"), [("flavor", "f"), ("keypair", "u1/k")])
 def test_what_is_gone_already_is_removed(nova: Nova, kind: str, key: str) -> None:
-    definitions.remove(kind, key, definitions.Target(POD, nova))  # type: ignore[arg-type]
-    assert definitions.read(kind, key, definitions.Target(POD, nova)) is None  # type: ignore[arg-type]
+    definitions.remove(kind, key, PodService(POD, nova))  # type: ignore[arg-type]
+    assert definitions.read(kind, key, PodService(POD, nova)) is None  # type: ignore[arg-type]
 
 
 def test_a_pod_that_is_away_is_named(nova: Nova) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tricircle.pods.images import Images
+from tricircle.pods.rest import PodServices
 from tricircle.pods.rights import Right
 
 
@@ -34,6 +35,6 @@ class Identity:
 
 def test_only_our_own_images_are_found() -> None:
     identity = Identity()
-    assert Images(identity).named("tricircle-move-v") == [{"id": "i"}]  # type: ignore[arg-type]
+    assert Images(PodServices(identity)).named("tricircle-move-v") == [{"id": "i"}]  # type: ignore[arg-type]
     query = parse_qs(urlsplit(identity.asked).query)
     assert (query["name"], query["owner"]) == (["tricircle-move-v"], ["ours"])

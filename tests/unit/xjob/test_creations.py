@@ -3,6 +3,7 @@
 
 import dataclasses
 import datetime
+import json
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tests import database
 from tricircle.db import creations, models, pods, routings, session
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodServices
 from tricircle.pods.rights import Right
 from tricircle.xjob.creations import Creations
 
@@ -30,7 +32,11 @@ class Answer:
 
     @property
     def content(self) -> bytes:
-        return b"" if self.document is None else b"{}"
+        return b"" if self.document is None else json.dumps(self.document).encode()
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
 
     def json(self) -> Any:
         return self.document
@@ -74,28 +80,27 @@ class Central:
     def __init__(self, world: World) -> None:
         self.ports = world.central
 
-    def get(self, path: str, **_: Any) -> Answer:
-        device = path.partition("device_id=")[2]
-        held = [dict(port) for port in self.ports.values() if port["device_id"] == device]
-        return Answer(200, {"ports": held})
-
-    def put(self, path: str, json: Any, **_: Any) -> Answer:
-        port = self.ports.get(path.rpartition("/")[2])
-        if port is None:
+    def request(self, path: str, method: str, json: Any = None, **_: Any) -> Answer:
+        if method == "GET":
+            device = path.partition("device_id=")[2]
+            held = [dict(port) for port in self.ports.values() if port["device_id"] == device]
+            return Answer(200, {"ports": held})
+        port_id = path.rpartition("/")[2]
+        if port_id not in self.ports:
             return Answer(404)
-        port.update(json["port"])
-        return Answer(200, {"port": port})
-
-    def delete(self, path: str, **_: Any) -> Answer:
-        gone = self.ports.pop(path.rpartition("/")[2], None)
-        return Answer(404 if gone is None else 204)
+        if method == "DELETE":
+            del self.ports[port_id]
+            return Answer(204)
+        self.ports[port_id].update(json["port"])
+        return Answer(200, {"port": self.ports[port_id]})
 
 
 class Inside:
     def __init__(self, world: World, service: str) -> None:
         self.world, self.service = world, service
 
-    def get(self, path: str, **_: Any) -> Answer:
+    def request(self, path: str, method: str, **_: Any) -> Answer:
+        assert method == "GET"
         if not self.world.pod_answers:
             raise exceptions.ConnectFailure("nobody there")
         name = path.rpartition("/")[2]
@@ -122,7 +127,7 @@ def pod_id() -> str:
 def look(world: World) -> int:
     registry = Registry()
     registry.refresh()
-    return Creations(registry, world).run(-1)  # type: ignore[arg-type]
+    return Creations(registry, PodServices(world)).run(-1)  # type: ignore[arg-type]
 
 
 def age(row_id: str, **ago: float) -> None:

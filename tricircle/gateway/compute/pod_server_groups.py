@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from tricircle.conf import CONF
-from tricircle.db import models, session
 from tricircle.db import server_groups as table
 from tricircle.db.errors import NotFound
 from tricircle.db.models import ServerGroup
-from tricircle.db.work_queue import WorkQueue
+from tricircle.db.outcomes import Outcome, Realized, Requeue
+from tricircle.db.realizations import Row
+from tricircle.db.work_queue import own_queue
 from tricircle.gateway.call import Call, Version
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
@@ -45,34 +46,42 @@ async def ensure(call: Call, group: ServerGroup, pod: Pod) -> str:
 
     Raises PodError, and Fault 400 when the group was deleted meanwhile.
     """
-    until = time.monotonic() + CONF.gateway.request_deadline
-    while True:
-        try:
-            row = await in_thread(table.want, group.id, pod.id)
-        except NotFound:
-            raise Fault(400, f"Instance group {group.id} could not be found.") from None
+    queue, until = own_queue(), time.monotonic() + CONF.gateway.request_deadline
+    while time.monotonic() < until:
+        row = await _wanted(group, pod)
         if row.pod_resource_id is not None:
             return row.pod_resource_id
-        rows = WorkQueue(models.Realization, session.write)
-        mine = await in_thread(rows.claim, row.id)
-        if mine is not None:
-            return await _made(call, group, pod, rows, mine)
-        if time.monotonic() > until:
-            raise PodTimeout(pod.region_name, f"did not make server group {group.id} in time.")
+        if (claimed := await in_thread(queue.claim, row.id)) is not None:
+            return await _reconcile(call, group, pod, claimed)
         await asyncio.sleep(_PAUSE)  # somebody else is making it
+    raise PodTimeout(pod.region_name, f"did not make server group {group.id} in time.")
 
 
-async def _made(call: Call, group: ServerGroup, pod: Pod, rows: WorkQueue, row: Any) -> str:
-    """Make the pod's group, or find the one an earlier attempt made."""
+async def _wanted(group: ServerGroup, pod: Pod) -> Row:
+    try:
+        return await in_thread(table.want, group.id, pod.id)
+    except NotFound:
+        raise Fault(400, f"Instance group {group.id} could not be found.") from None
+
+
+async def _reconcile(call: Call, group: ServerGroup, pod: Pod, row: Row) -> str:
+    """Make the pod's group with the user's token, or find the one an earlier attempt made; its id.
+
+    It ends as other work on a claimed row does: its outcome is recorded, whatever happens.
+    """
+    outcome: Outcome = Requeue(reason="The request was broken off.")
     try:
         inside = await _find(call, group, pod) if row.attempts > 1 else None
         inside = inside or await _make(call, group, pod)
-        await in_thread(rows.realized, row, inside)
-    except BaseException as error:
-        # Whatever it is, nobody else is to wait until the claim is over by itself.
-        told = str(error) if isinstance(error, PodError) else type(error).__name__
-        await in_thread(rows.failed, row, told)
+        outcome = Realized(inside)
+    except Exception as error:
+        outcome = Requeue(
+            reason=str(error) if isinstance(error, PodError) else type(error).__name__
+        )
         raise
+    finally:
+        # Nobody else is to wait until the claim is over by itself.
+        await in_thread(own_queue().record, row, outcome)
     return inside
 
 

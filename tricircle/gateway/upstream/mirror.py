@@ -29,6 +29,7 @@ from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import definitions
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
+from tricircle.pods.rest import PodService
 
 LOG = logging.getLogger(__name__)
 
@@ -225,8 +226,8 @@ async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body |
     return await PODS.run(definitions.read, kind, key, await _target(call, pod, kind))
 
 
-async def _target(call: Call, pod: Pod, kind: str) -> definitions.Target:
+async def _target(call: Call, pod: Pod, kind: str) -> PodService:
     how = definitions.KINDS[kind]
     adapter = await KEYSTONE.run(call.services.identity.adapter, pod, how.right)
     names = await call.services.names.of(how.service, pod.id)
-    return definitions.Target(pod, adapter, how.service, names.inside if names else None)
+    return PodService(pod, adapter, how.service, names.inside if names else None)

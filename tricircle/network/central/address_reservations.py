@@ -28,7 +28,7 @@ from tricircle.db.realizations import Key
 from tricircle.db.work_queue import Busy
 from tricircle.network.central import central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import NotYet
+from tricircle.pods.reconciler import NotYet
 
 LOG = log.getLogger(__name__)
 _NAMESPACE = uuid.UUID("9d9d3c9c-6f0d-5a53-8b0b-0d6f4c1f7d57")

@@ -17,16 +17,15 @@ from tricircle.network import interconnect
 from tricircle.network.central import central_neutron, models
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES, ROUTER_PORTS
 from tricircle.network.plugins import availability_zones, callbacks, qos_driver, trunk_driver
-from tricircle.network.pod_api.deadline import Deadline, DeadlinePassed
-from tricircle.network.pod_api.site import NotYet
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters.port import ATTRIBUTES
-from tricircle.network.reconcile.engine import ClaimLost
 from tricircle.network.routers import route_limits
 from tricircle.network.wanted import group_members, outbox, tunnel_endpoints
 from tricircle.pods import availability, markers
+from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError, without_addresses
 from tricircle.pods.pod import Pod
+from tricircle.pods.reconciler import ClaimLost, NotYet
 
 LOG = log.getLogger(__name__)
 

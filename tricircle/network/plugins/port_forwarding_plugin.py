@@ -18,11 +18,11 @@ from neutron_lib.db import api as db_api
 from tricircle.conf import CONF
 from tricircle.db.realizations import Key, pods_with
 from tricircle.network.central import models as our_models
-from tricircle.network.pod_api.deadline import Deadline, DeadlinePassed
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters.port_forwarding import EXTENSION
 from tricircle.network.routers import reach
 from tricircle.network.wanted import outbox
+from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError
 
 ROUTERS = "tricircle-router"

@@ -24,8 +24,8 @@ from oslo_log import log
 from oslo_utils import uuidutils
 
 from tricircle.conf import CONF
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.pods.breaker import Breaker
+from tricircle.pods.deadline import Deadline
 from tricircle.pods.errors import PodRefused, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 

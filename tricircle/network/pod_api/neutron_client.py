@@ -5,16 +5,14 @@ import threading
 import time
 from typing import Any
 
-from keystoneauth1 import exceptions as ks_exc
-
 from tricircle.conf import CONF
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.pods import rights
-from tricircle.pods.breaker import Breakers
+from tricircle.pods.deadline import Deadline
 from tricircle.pods.document import pages
-from tricircle.pods.errors import PodBroken, PodRefused, PodTimeout, PodUnreachable
-from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
+from tricircle.pods.errors import PodBroken, PodRefused, PodUnreachable
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
+from tricircle.pods.rest import PodServices
 
 # Seconds: what a pod offers is believed, and waited for a pod that has just started.
 _EXTENSIONS_KEPT = 300.0
@@ -26,9 +24,8 @@ _MOST_PAGES, _MOST_ANSWERS = 10_000, 4
 class PodNeutrons:
     """Makes ``PodNeutron``s; keeps what is known of the pods. Thread-safe."""
 
-    def __init__(self, identity: ServiceIdentity, breakers: Breakers | None = None) -> None:
-        self.identity = identity
-        self.breakers = breakers or Breakers()
+    def __init__(self, services: PodServices) -> None:
+        self.services = services
         self._extensions: dict[str, tuple[float, frozenset[str]]] = {}
         self._lock = threading.Lock()
 
@@ -64,7 +61,7 @@ class PodNeutron:
     def own_project(self) -> str:
         """The service user's project. Raises PodUnreachable when Keystone does not tell."""
         try:
-            return self._neutrons.identity.project_id()
+            return self._neutrons.services.identity.project_id()
         except KeystoneFailed as error:
             raise PodUnreachable(self.pod.region_name, str(error)) from error
 
@@ -148,24 +145,11 @@ class PodNeutron:
         return self._once(method, path, **more)
 
     def _once(self, method: str, path: str, **more: Any) -> dict[str, Any]:
-        region = self.pod.region_name
-        breaker = self._neutrons.breakers[self.pod.id, "network"]
-        seconds = min(CONF.reconciler.call_deadline, self.deadline.remaining(f"pod {region}"))
-        if not breaker.allow():
-            raise PodUnreachable(region, "it failed repeatedly and is left alone for a moment")
         try:
-            adapter = self._neutrons.identity.adapter(self.pod, rights.COPIES, seconds)
-            answer = adapter.request(f"/v2.0{path}", method, raise_exc=False, **more)
-        except (ks_exc.ConnectTimeout, ks_exc.RequestTimeout) as error:
-            breaker.failure()
-            raise PodTimeout(
-                region, f"its Neutron did not answer {method} {path} within {seconds:.0f} s"
-            ) from error
-        except (ks_exc.ClientException, KeystoneFailed) as error:
-            breaker.failure()
-            raise PodUnreachable(region, f"{method} {path} failed: {error}") from error
-        breaker.answered(answer.status_code)
-        return self._read(method, path, answer)
+            service = self._neutrons.services.of(self.pod, rights.COPIES, self.deadline)
+        except KeystoneFailed as error:
+            raise PodUnreachable(self.pod.region_name, str(error)) from error
+        return self._read(method, path, service.request(method, f"/v2.0{path}", **more))
 
     def _read(self, method: str, path: str, answer: Any) -> dict[str, Any]:
         region, status = self.pod.region_name, answer.status_code

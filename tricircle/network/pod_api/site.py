@@ -7,17 +7,14 @@ from typing import Any
 
 from tricircle.db.realizations import Key
 from tricircle.db.work_queue import WorkQueue
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.neutron_client import PodNeutron
 from tricircle.pods import markers
+from tricircle.pods.deadline import Deadline
 from tricircle.pods.markers import Place
 from tricircle.pods.pod import Pod
+from tricircle.pods.reconciler import NotYet
 
 Item = Mapping[str, Any]
-
-
-class NotYet(Exception):
-    """Something that must be in the pod first is not there; try again soon."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copies of one type that are to be made in a pod at the same time, made in one call.
 
+Each row still goes through its phases (``phases``): all first get what they depend on, then all are
+observed and what is missing is created, then each is settled.
+
 Neutron makes all objects of a call or none, so one that it refuses must not hold up the others:
 then each is made by itself. It may also have made some and refused all the same, after its
 transaction; so what it does not tell of is looked for first.
@@ -8,14 +11,17 @@ transaction; so what it does not tell of is looked for first.
 
 import threading
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from typing import Any, TypeVar
 
 from oslo_log import log
 
+from tricircle.db.outcomes import Gone, Outcome, Realized
 from tricircle.db.realizations import Row
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.site import Site
 from tricircle.network.reconcile.adapters.base import Adapter
+from tricircle.network.reconcile.phases import Brought, Phases, is_new
 from tricircle.pods.errors import PodRefused, PodTimeout
 
 LOG = log.getLogger(__name__)
@@ -25,6 +31,10 @@ LOG = log.getLogger(__name__)
 MOST = 50
 # Seconds a pod that did not answer such a call in time is asked for fewer.
 _CAUTIOUS = 300.0
+
+T = TypeVar("T")
+#: How the work on a row ended, or what it raised.
+Ended = Outcome | Exception
 
 
 class BatchSizes:
@@ -45,6 +55,85 @@ class BatchSizes:
             self._cautious[pod_id] = time.monotonic() + _CAUTIOUS, max(1, number // 2)
 
 
+class Batches:
+    """Reconciles rows together. Blocks; thread-safe."""
+
+    def __init__(self, phases: Phases) -> None:
+        self._phases = phases
+        self._sizes = BatchSizes()
+
+    def claim_alike(self, row: Row) -> list[Row]:
+        """Claim due rows whose copies can be created in one call with a claimed row's."""
+        if not self._is_bulk(row) or not is_new(row):
+            return []
+        more = self._sizes.most(row.pod_id) - 1
+        queue, kinds = self._phases.queue, (row.resource_type,)
+        due = queue.due(row.pod_id, more, kinds, new=True) if more else []
+        return queue.claim_all((one.id for one in due), due=True)
+
+    def claim_new(self, rows: Sequence[Row]) -> Iterator[list[Row]]:
+        """Claim those of a pod's rows whose copies can be created in one call, some at a time."""
+        bulk = [row for row in rows if self._is_bulk(row) and is_new(row)]
+        for kind in dict.fromkeys(row.resource_type for row in bulk):
+            new = [row.id for row in bulk if row.resource_type == kind]
+            most = self._sizes.most(bulk[0].pod_id)
+            for start in range(0, len(new), most):
+                yield self._phases.queue.claim_all(new[start : start + most])
+
+    def reconcile(self, site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, Ended]]:
+        """Reconcile claimed rows of one type: each with how that ended, as soon as it has.
+
+        One's failure is its own.
+        """
+        brought: Brought = {}
+        wanted: list[tuple[Row, Resource]] = []
+        for row in rows:
+            begun = _tried(self._begin, site, row, brought)
+            if isinstance(begun, Realized | Gone | Exception):
+                yield row, begun
+            else:
+                wanted.append((row, begun))
+        if not wanted:
+            return
+        batch = Batch()
+        batch.make(site, self._phases.adapters[wanted[0][0].resource_type], wanted, self._sizes)
+        for row, central in wanted:
+            yield row, _tried(self._finish, site, batch, row, central)
+
+    def _begin(self, site: Site, row: Row, brought: Brought) -> Resource | Realized | Gone:
+        """The resource whose copy is to be made, or how the work ended where none is."""
+        if not is_new(row):
+            # Others have worked on it since it was found.
+            return self._phases.reconcile(site, row)
+        central = self._phases.wanted(row)
+        if central is None:
+            return self._phases.remove(site, row)
+        self._phases.depend(site, row, central, brought)
+        return central
+
+    def _finish(self, site: Site, batch: "Batch", row: Row, central: Resource) -> Realized:
+        if (error := batch.wrong.get(row.resource_id)) is not None:
+            raise error
+        current = batch.made.get(row.resource_id)
+        if current is None:
+            found = batch.found.get(row.resource_id)
+            current = self._phases.apply(site, row, central, found)
+        else:
+            self._phases.note_id(row, current)
+        return self._phases.settle(site, row, central, current, [])
+
+    def _is_bulk(self, row: Row) -> bool:
+        return self._phases.adapters[row.resource_type].bulk
+
+
+def _tried(work: Callable[..., T], *args: Any) -> T | Exception:
+    """What some work gives, or what it raises."""
+    try:
+        return work(*args)
+    except Exception as error:
+        return error
+
+
 class Batch:
     """Of rows that are claimed and whose copies are not known to be in the pod: what is there.
 
@@ -57,7 +146,7 @@ class Batch:
         self.made: dict[str, Resource] = {}
         self.wrong: dict[str, Exception] = {}
 
-    def look(
+    def make(
         self,
         site: Site,
         adapter: Adapter,

@@ -11,19 +11,29 @@ from tricircle.network.reconcile.adapters import ADAPTERS
 from tricircle.network.reconcile.engine import Engine
 from tricircle.pods.availability import Availability
 from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.reconciler import Worker
 from tricircle.pods.registry import Registry
+from tricircle.pods.rest import PodServices
 
 
 @dataclasses.dataclass(frozen=True)
 class Runtime:
     registry: Registry
-    identity: ServiceIdentity
-    neutrons: PodNeutrons
+    services: PodServices
     engine: Engine
 
     @property
+    def identity(self) -> ServiceIdentity:
+        return self.services.identity
+
+    @property
+    def worker(self) -> Worker:
+        """What works on due rows."""
+        return Worker(self.engine.queue, (self.engine,))
+
+    @property
     def availability(self) -> Availability:
-        return Availability(self.neutrons.breakers)
+        return Availability(self.services.breakers)
 
 
 _lock = threading.Lock()
@@ -34,10 +44,9 @@ def get() -> Runtime:
     global _runtime
     with _lock:
         if _runtime is None:
-            identity = ServiceIdentity()
-            neutrons = PodNeutrons(identity)
-            engine = Engine(work_queue(), neutrons, ADAPTERS)
-            _runtime = Runtime(pod_registry.get(), identity, neutrons, engine)
+            services = PodServices(ServiceIdentity())
+            engine = Engine(work_queue(), PodNeutrons(services), ADAPTERS)
+            _runtime = Runtime(pod_registry.get(), services, engine)
         return _runtime
 
 

@@ -14,11 +14,12 @@ from tricircle.network.central import address_reservations, central_neutron, fac
 from tricircle.network.central.address_reservations import Reserved
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.central.models import Realization
-from tricircle.network.pod_api.site import NotYet, Site
+from tricircle.network.pod_api.site import Site
 from tricircle.network.routers import bridges, plan, reach, router_addresses, topology
 from tricircle.network.routers.bridges import Bridge
 from tricircle.network.routers.plan import Gateway, Plan
 from tricircle.network.routers.topology import RouterReach
+from tricircle.pods.reconciler import NotYet
 
 
 @dataclasses.dataclass(frozen=True)

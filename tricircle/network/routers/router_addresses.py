@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from tricircle.network.central import address_reservations, facts, segments
 from tricircle.network.central.address_reservations import Reserved
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import NotYet, Site
+from tricircle.network.pod_api.site import Site
 from tricircle.network.routers import bridges, reach, topology
+from tricircle.pods.reconciler import NotYet
 
 ROUTER = "router"
 

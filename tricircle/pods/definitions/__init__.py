@@ -19,9 +19,8 @@ from tricircle.pods.definitions import (
 )
 from tricircle.pods.definitions.keypair import keypair_key as keypair_key
 from tricircle.pods.definitions.named import ADOPTED, Collection
-from tricircle.pods.definitions.target import Body as Body
-from tricircle.pods.definitions.target import Target as Target
 from tricircle.pods.errors import PodRefused
+from tricircle.pods.rest import Body, PodService
 from tricircle.pods.rights import Right
 
 
@@ -33,9 +32,9 @@ class Kind(NamedTuple):
     """
 
     right: Right
-    read: Callable[[Target, str], Body | None]
-    realize: Callable[[Target, str, Body], str]
-    remove: Callable[[Target, str], None]
+    read: Callable[[PodService, str], Body | None]
+    realize: Callable[[PodService, str, Body], str]
+    remove: Callable[[PodService, str], None]
     collection: Collection | None = None
 
     @property
@@ -72,32 +71,32 @@ KINDS = {
 NAMED = tuple(kind for kind, how in KINDS.items() if how.collection is not None)
 
 
-def realize(kind: str, key: str, body: Body, target: Target) -> str:
-    """Make the pod have the definition; its id there. ``target`` is of the kind's service.
+def realize(kind: str, key: str, body: Body, service: PodService) -> str:
+    """Make the pod have the definition; its id there. ``service`` is of the kind's service.
 
     Raises PodRefused, PodUnreachable, PodTimeout.
     """
     try:
-        return KINDS[kind].realize(target, key, body)
+        return KINDS[kind].realize(service, key, body)
     except PodRefused as error:
         # Somebody else at the same work was quicker: what is there now may be right already.
         if error.status != 409:
             raise
         if KINDS[kind].collection is not None:
-            return KINDS[kind].realize(target, key, body)
-        if KINDS[kind].read(target, key) != body:
+            return KINDS[kind].realize(service, key, body)
+        if KINDS[kind].read(service, key) != body:
             raise
         return key
 
 
-def remove(kind: str, key: str, target: Target) -> None:
+def remove(kind: str, key: str, service: PodService) -> None:
     """Make the pod not have the definition. Raises as ``realize`` does."""
-    KINDS[kind].remove(target, key)
+    KINDS[kind].remove(service, key)
 
 
-def read(kind: str, key: str, target: Target) -> Body | None:
+def read(kind: str, key: str, service: PodService) -> Body | None:
     """The definition as the pod has it. Raises as ``realize`` does."""
-    return KINDS[kind].read(target, key)
+    return KINDS[kind].read(service, key)
 
 
-__all__ = ["ADOPTED", "KINDS", "NAMED", "Body", "Collection", "Kind", "Target"]
+__all__ = ["ADOPTED", "KINDS", "NAMED", "Body", "Collection", "Kind"]

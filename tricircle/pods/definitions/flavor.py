@@ -3,7 +3,7 @@
 
 from urllib.parse import quote
 
-from tricircle.pods.definitions.target import Body, Target
+from tricircle.pods.rest import Body, PodService
 
 # The first microversion that shows and takes everything there is to copy.
 _FLAVOR = "2.61"
@@ -20,16 +20,16 @@ _COPIED = (
 )
 
 
-def read(target: Target, key: str) -> Body | None:
+def read(service: PodService, key: str) -> Body | None:
     """A flavor with its extra specs and the projects that may use it, as one body."""
-    document = target.ask("GET", f"/flavors/{quote(key, safe='')}", _FLAVOR, missing=True)
+    document = service.ask("GET", f"/flavors/{quote(key, safe='')}", _FLAVOR, missing=True)
     if document is None:
         return None
     flavor = document["flavor"]
     access: list[str] = []
     if not flavor["os-flavor-access:is_public"]:
         path = f"/flavors/{quote(key, safe='')}/os-flavor-access"
-        listed = target.ask("GET", path, _FLAVOR, missing=True) or {"flavor_access": []}
+        listed = service.ask("GET", path, _FLAVOR, missing=True) or {"flavor_access": []}
         access = sorted(entry["tenant_id"] for entry in listed["flavor_access"])
     return {
         **{name: flavor[name] for name in _COPIED},
@@ -39,26 +39,26 @@ def read(target: Target, key: str) -> Body | None:
     }
 
 
-def realize(target: Target, key: str, body: Body) -> str:
-    current = read(target, key)
+def realize(service: PodService, key: str, body: Body) -> str:
+    current = read(service, key)
     if current is not None and _fixed(current) != _fixed(body):
         # Nova cannot change these. Servers keep what they were made with.
-        target.ask("DELETE", f"/flavors/{quote(key, safe='')}", _FLAVOR, missing=True)
+        service.ask("DELETE", f"/flavors/{quote(key, safe='')}", _FLAVOR, missing=True)
         current = None
     if current is None:
-        current = _make(target, key, body)
+        current = _make(service, key, body)
     path = f"/flavors/{quote(key, safe='')}"
     if current["description"] != body["description"]:
         description = {"flavor": {"description": body["description"]}}
-        target.ask("PUT", path, _FLAVOR, description)
-    _match_extra_specs(target, path, current["extra_specs"], body["extra_specs"])
+        service.ask("PUT", path, _FLAVOR, description)
+    _match_extra_specs(service, path, current["extra_specs"], body["extra_specs"])
     if not body["os-flavor-access:is_public"]:
-        _match_access(target, path, set(current["access"]), set(body["access"]))
+        _match_access(service, path, set(current["access"]), set(body["access"]))
     return key
 
 
-def _make(target: Target, key: str, body: Body) -> Body:
-    target.ask(
+def _make(service: PodService, key: str, body: Body) -> Body:
+    service.ask(
         "POST", "/flavors", _FLAVOR, {"flavor": {"id": key, **{n: body[n] for n in _COPIED}}}
     )
     return {**body, "extra_specs": {}, "access": []}
@@ -68,21 +68,21 @@ def _fixed(body: Body) -> Body:
     return {name: body[name] for name in _COPIED if name != "description"}
 
 
-def _match_extra_specs(target: Target, path: str, current: Body, wanted: Body) -> None:
+def _match_extra_specs(service: PodService, path: str, current: Body, wanted: Body) -> None:
     if more := {name: value for name, value in wanted.items() if current.get(name) != value}:
-        target.ask("POST", f"{path}/os-extra_specs", _FLAVOR, {"extra_specs": more})
+        service.ask("POST", f"{path}/os-extra_specs", _FLAVOR, {"extra_specs": more})
     for name in current.keys() - wanted.keys():
         specs = f"{path}/os-extra_specs/{quote(name, safe='')}"
-        target.ask("DELETE", specs, _FLAVOR, missing=True)
+        service.ask("DELETE", specs, _FLAVOR, missing=True)
 
 
-def _match_access(target: Target, path: str, current: set[str], wanted: set[str]) -> None:
+def _match_access(service: PodService, path: str, current: set[str], wanted: set[str]) -> None:
     for project in sorted(wanted - current):
-        target.ask("POST", f"{path}/action", _FLAVOR, {"addTenantAccess": {"tenant": project}})
+        service.ask("POST", f"{path}/action", _FLAVOR, {"addTenantAccess": {"tenant": project}})
     for project in sorted(current - wanted):
         body = {"removeTenantAccess": {"tenant": project}}
-        target.ask("POST", f"{path}/action", _FLAVOR, body, missing=True)
+        service.ask("POST", f"{path}/action", _FLAVOR, body, missing=True)
 
 
-def remove(target: Target, key: str) -> None:
-    target.ask("DELETE", f"/flavors/{quote(key, safe='')}", _FLAVOR, missing=True)
+def remove(service: PodService, key: str) -> None:
+    service.ask("DELETE", f"/flavors/{quote(key, safe='')}", _FLAVOR, missing=True)

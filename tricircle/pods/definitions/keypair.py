@@ -3,7 +3,7 @@
 
 from urllib.parse import quote, urlencode
 
-from tricircle.pods.definitions.target import Body, Target
+from tricircle.pods.rest import Body, PodService
 
 # The first microversion that shows and takes everything there is to copy.
 _KEYPAIR = "2.10"
@@ -21,27 +21,27 @@ def _path(key: str) -> str:
     return f"/os-keypairs/{quote(name, safe='')}?{urlencode({'user_id': user_id})}"
 
 
-def read(target: Target, key: str) -> Body | None:
+def read(service: PodService, key: str) -> Body | None:
     """A keypair's public half."""
-    document = target.ask("GET", _path(key), _KEYPAIR, missing=True)
+    document = service.ask("GET", _path(key), _KEYPAIR, missing=True)
     if document is None:
         return None
     return {name: document["keypair"][name] for name in ("name", "type", "public_key")}
 
 
-def realize(target: Target, key: str, body: Body) -> str:
-    current = read(target, key)
+def realize(service: PodService, key: str, body: Body) -> str:
+    current = read(service, key)
     if current == body:
         return str(body["name"])
     if current is not None:
-        remove(target, key)
+        remove(service, key)
     version = _KEYPAIR
     if any(character in body["name"] for character in "@."):
         version = ".".join(map(str, _NAMES))
     user_id = key.partition("/")[0]
-    target.ask("POST", "/os-keypairs", version, {"keypair": {**body, "user_id": user_id}})
+    service.ask("POST", "/os-keypairs", version, {"keypair": {**body, "user_id": user_id}})
     return str(body["name"])
 
 
-def remove(target: Target, key: str) -> None:
-    target.ask("DELETE", _path(key), _KEYPAIR, missing=True)
+def remove(service: PodService, key: str) -> None:
+    service.ask("DELETE", _path(key), _KEYPAIR, missing=True)

@@ -5,8 +5,8 @@ import dataclasses
 from typing import Any
 from urllib.parse import quote
 
-from tricircle.pods.definitions.target import Body, Target
 from tricircle.pods.document import pages
+from tricircle.pods.rest import Body, PodService
 
 # What was in a pod before it was Tricircle's is left as it is until it is first changed.
 ADOPTED = "adopted"
@@ -28,13 +28,13 @@ class Collection:
     def at(self, there: str) -> str:
         return f"{self.path}/{quote(there, safe='')}"
 
-    def list(self, target: Target) -> list[Body]:
+    def list(self, service: PodService) -> list[Body]:
         """All there are, as the pod shows them."""
         found: list[Body] = []
-        for _ in pages(target.pod.region_name, self.listed):
+        for _ in pages(service.pod.region_name, self.listed):
             marker = f"&marker={found[-1]['id']}" if found else ""
             path = f"{self.path}?limit=500{self.every}{marker}"
-            page: list[Body] = target.ask("GET", path, self.version)[self.listed]
+            page: list[Body] = service.ask("GET", path, self.version)[self.listed]
             # A release that knows no pages answers the same again.
             known = {item["id"] for item in found}
             new = [item for item in page if item["id"] not in known]
@@ -43,16 +43,16 @@ class Collection:
                 break
         return found
 
-    def get(self, target: Target, there: str) -> Body | None:
-        document: Any = target.ask("GET", self.at(there), self.version, missing=True)
+    def get(self, service: PodService, there: str) -> Body | None:
+        document: Any = service.ask("GET", self.at(there), self.version, missing=True)
         return document[self.key] if document is not None else None
 
-    def find(self, target: Target, key: str, name: str) -> tuple[Body | None, bool]:
+    def find(self, service: PodService, key: str, name: str) -> tuple[Body | None, bool]:
         """What the pod has for a definition, and whether it is known only by its name."""
-        found = self.get(target, target.inside(key))
+        found = self.get(service, service.inside(key))
         if found is not None:
             return found, False
-        named = (item for item in self.list(target) if item["name"] == name)
+        named = (item for item in self.list(service) if item["name"] == name)
         return next(named, None), True
 
 

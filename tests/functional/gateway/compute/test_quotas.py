@@ -13,6 +13,7 @@ from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.conf import CONF
 from tricircle.db import allocations, creations
 from tricircle.pods.errors import PodError
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
 
@@ -49,8 +50,13 @@ async def used(gateway: Gateway) -> dict[str, int]:
     return {name: found[name]["in_use"] for name in ("instances", "cores", "ram")}
 
 
+def _usage(gateway: Gateway) -> Usage:
+    services = PodServices(gateway.services.identity)
+    return Usage(services, Storage(services))
+
+
 async def audit(gateway: Gateway) -> None:
-    worker = Usage(gateway.services.identity, Storage(gateway.services.identity))
+    worker = _usage(gateway)
     for pod in gateway.services.answering("compute"):
         with contextlib.suppress(PodError):  # it is away
             await asyncio.to_thread(worker.audit, pod)
@@ -61,9 +67,7 @@ async def look(gateway: Gateway) -> None:
     for pod in gateway.services.answering("compute"):
         for row in await asyncio.to_thread(allocations.in_pod, pod.id):
             await asyncio.to_thread(allocations.look, row, -1)
-        await asyncio.to_thread(
-            Usage(gateway.services.identity, Storage(gateway.services.identity)).run, pod
-        )
+        await asyncio.to_thread(_usage(gateway).run, pod)
 
 
 def untouched(cloud: Cloud) -> bool:

@@ -10,12 +10,13 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.gateway_harness import Answer, Gateway
-from tricircle.db import allocations, creations, jobs, models, repairs, session
+from tricircle.db import allocations, creations, jobs, repairs
 from tricircle.db import server_groups as table
-from tricircle.db.work_queue import WorkQueue
+from tricircle.db.work_queue import own_queue
 from tricircle.pods import markers
 from tricircle.pods import server_groups as pod_groups
-from tricircle.xjob.definitions import Definitions
+from tricircle.pods.reconciler import Worker
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.server_groups import ServerGroups
 from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
@@ -53,7 +54,7 @@ def counts(cloud: Cloud) -> dict[str, int]:
 
 async def tidy(gateway: Gateway) -> None:
     """What xjob does about groups, once in every pod."""
-    worker = ServerGroups(gateway.services.identity)
+    worker = Worker(own_queue(), [ServerGroups(PodServices(gateway.services.identity))])
     for pod in gateway.services.answering("compute"):
         await asyncio.to_thread(worker.run, pod)
 
@@ -364,7 +365,7 @@ async def test_what_pods_have_goes_with_the_group(gateway: Gateway, cloud: Cloud
     await gateway.set_health("pod3", "up")
     pod = gateway.services.registry.get(gateway.pod_ids["pod3"])
     assert pod is not None
-    Definitions(gateway.services.identity).hurry(pod)
+    own_queue().requeue_now(pod.id)
     await tidy(gateway)
     assert cloud.pods["pod3"].nova.server_groups == {}
     assert jobs.page({"resource_type": "server_group"}) == []
@@ -389,7 +390,8 @@ async def test_a_group_that_somebody_else_named_so_is_not_ours(
     nova.server_groups[evil.id] = evil
     pod = next(pod for pod in gateway.services.answering("compute") if pod.region_name == "pod1")
     await asyncio.to_thread(table.want, kept, pod.id)
-    usage = Usage(gateway.services.identity, Storage(gateway.services.identity))
+    services = PodServices(gateway.services.identity)
+    usage = Usage(services, Storage(services))
     for _ in range(2):
         await tidy(gateway)
         await asyncio.to_thread(usage.audit, pod)
@@ -403,8 +405,7 @@ async def test_a_group_that_somebody_else_named_so_is_not_ours(
     ours.members.append(member.id)
     nova.server_groups[ours.id] = ours
     table.want(kept, pod.id)
-    rows = WorkQueue(models.Realization, session.write)
-    rows.requeue_now(pod.id)
+    own_queue().requeue_now(pod.id)
     await tidy(gateway)
     await asyncio.to_thread(usage.audit, pod)
     assert table.want(kept, pod.id).pod_resource_id == ours.id

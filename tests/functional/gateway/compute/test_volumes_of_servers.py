@@ -8,6 +8,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.gateway_harness import Answer, Gateway
 from tests.waiting import eventually
 from tricircle.db import allocations, storage
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
 
@@ -43,12 +44,12 @@ def used(cloud: Cloud) -> dict[str, int]:
 
 async def look(gateway: Gateway) -> None:
     """What xjob does about what is due, its time having come."""
-    identity = gateway.services.identity
-    worker = Storage(identity)
+    services = PodServices(gateway.services.identity)
+    worker = Storage(services)
     for pod in gateway.services.answering("compute"):
         for row in await asyncio.to_thread(allocations.in_pod, pod.id):
             await asyncio.to_thread(allocations.look, row, -1)
-        await asyncio.to_thread(Usage(identity, worker).run, pod)
+        await asyncio.to_thread(Usage(services, worker).run, pod)
         await asyncio.to_thread(worker.run, pod)
 
 

@@ -10,8 +10,11 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.conf import CONF
+from tricircle.db.work_queue import own_queue
 from tricircle.gateway.threads import Pool
 from tricircle.gateway.upstream import mirror
+from tricircle.pods.reconciler import Worker
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.definitions import Definitions
 
 FLAVOR = {"name": "big", "ram": 512, "vcpus": 2, "disk": 10}
@@ -21,7 +24,7 @@ async def xjob(gateway: Gateway) -> None:
     """The reconciler's turn for definitions, in every pod."""
     gateway.close_breakers()
     await gateway.refresh()
-    worker = Definitions(gateway.services.identity)
+    worker = Worker(own_queue(), [Definitions(PodServices(gateway.services.identity))])
     for pod in gateway.services.registry.all():
         await asyncio.to_thread(worker.run, pod)
 

@@ -9,6 +9,7 @@ import pytest
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Answer, Gateway
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
 
@@ -246,10 +247,10 @@ async def test_nothing_is_known_of_why_a_server_was_found_there(
 ) -> None:
     server = cloud.pods["pod2"].nova.add_server("old")
     server.created = server.created.replace(year=2020)
+    services = PodServices(gateway.services.identity)
+    usage = Usage(services, Storage(services))
     for pod in gateway.services.answering("compute"):
-        await asyncio.to_thread(
-            Usage(gateway.services.identity, Storage(gateway.services.identity)).audit, pod
-        )
+        await asyncio.to_thread(usage.audit, pod)
     answer = await gateway.manage("GET", f"/servers/{server.id}/placement")
     told = answer.ok(200)["placement"]
     assert (told["region_name"], told["chosen"], told["weights"]) == ("pod2", False, {})

@@ -12,9 +12,12 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.conf import CONF
 from tricircle.db import backup_copies, routings, storage
+from tricircle.db.work_queue import own_queue
 from tricircle.gateway import authorization
 from tricircle.gateway.volume import backups, deletion
 from tricircle.pods.pod import Pod
+from tricircle.pods.reconciler import Worker
+from tricircle.pods.rest import PodServices
 from tricircle.policies import Policies
 from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.storage import Storage
@@ -49,7 +52,8 @@ async def restore(gateway: Gateway, backup: Any, volume: Any, **more: Any) -> An
 
 async def xjob(gateway: Gateway, region: str) -> None:
     pod: Pod = next(p for p in gateway.services.registry.all() if p.region_name == region)
-    await asyncio.to_thread(BackupCopies(gateway.services.identity).run, pod)
+    worker = Worker(own_queue(), [BackupCopies(PodServices(gateway.services.identity))])
+    await asyncio.to_thread(worker.run, pod)
 
 
 async def test_into_a_volume_of_a_pod_with_the_same_store(gateway: Gateway, cloud: Cloud) -> None:
@@ -97,7 +101,7 @@ async def test_a_record_of_anothers_stays(gateway: Gateway, cloud: Cloud) -> Non
 
 
 def _hurry(gateway: Gateway, region: str) -> None:
-    BackupCopies(gateway.services.identity)._rows.requeue_now(gateway.pod_ids[region])
+    own_queue().requeue_now(gateway.pod_ids[region])
 
 
 async def test_it_counts_once(gateway: Gateway, cloud: Cloud) -> None:
@@ -105,7 +109,7 @@ async def test_it_counts_once(gateway: Gateway, cloud: Cloud) -> None:
     (await restore(gateway, backup, volume)).ok(202)
     pods = gateway.services.registry.all()
     for pod in (*pods, *reversed(pods)):
-        await asyncio.to_thread(Storage(gateway.services.identity).audit, pod)
+        await asyncio.to_thread(Storage(PodServices(gateway.services.identity)).audit, pod)
     assert storage.used(backup["project_id"])["backups"] == 1
     assert storage.used(cloud.keystone.projects["service"].id)["backups"] == 0
 

@@ -14,6 +14,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Fault, Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.db import routings, storage
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
 
 Object = dict[str, Any]
@@ -46,7 +47,7 @@ async def xjob(gateway: Gateway) -> None:
     await gateway.idle()
     gateway.cloud.heal()
     gateway.close_breakers()
-    worker = Storage(gateway.services.identity)
+    worker = Storage(PodServices(gateway.services.identity))
     for pod in gateway.services.registry.all():
         await asyncio.to_thread(worker.audit, pod)
 

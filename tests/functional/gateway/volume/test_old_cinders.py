@@ -11,6 +11,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.gateway_harness import Gateway
 from tests.functional.volumes import make, used, volumes
 from tricircle.db import storage
+from tricircle.pods.rest import PodServices
 from tricircle.scheduling.capacity import free_storage
 from tricircle.xjob.storage import Storage
 
@@ -56,7 +57,7 @@ async def test_our_own_calls(old: Gateway, cloud: Cloud) -> None:
     identity = old.services.identity
     volume = cloud.pods["pod2"].cinder.add_volume("one", size=3)
     pod = next(one for one in old.services.registry.all() if one.region_name == "pod2")
-    await asyncio.to_thread(Storage(identity).audit, pod)
+    await asyncio.to_thread(Storage(PodServices(identity)).audit, pod)
     assert storage.used(volume["project_id"])["gigabytes"] == 3
     assert await asyncio.to_thread(free_storage, identity, pod, 2.0) > 0
 

@@ -13,6 +13,7 @@ from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.conf import CONF
 from tricircle.db import routings, storage
 from tricircle.pods.errors import PodError
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
 
 Object = dict[str, Any]
@@ -46,7 +47,7 @@ def living(cloud: Cloud) -> list[Object]:
 
 
 async def audit(gateway: Gateway) -> int:
-    worker, wrong = Storage(gateway.services.identity), 0
+    worker, wrong = Storage(PodServices(gateway.services.identity)), 0
     for pod in gateway.services.answering("volume"):
         with contextlib.suppress(PodError):  # it is away
             wrong += await asyncio.to_thread(worker.audit, pod)

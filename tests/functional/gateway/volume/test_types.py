@@ -11,6 +11,9 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.db import definitions as store
+from tricircle.db.work_queue import own_queue
+from tricircle.pods.reconciler import Worker
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.definitions import Definitions
 
 Object = dict[str, Any]
@@ -21,10 +24,11 @@ async def xjob(gateway: Gateway, adopt: bool = False) -> None:
     """The reconciler's turn for definitions, in every pod."""
     gateway.close_breakers()
     await gateway.refresh()
-    worker = Definitions(gateway.services.identity)
+    definitions = Definitions(PodServices(gateway.services.identity))
+    worker = Worker(own_queue(), [definitions])
     for pod in gateway.services.registry.all():
         if adopt:
-            await asyncio.to_thread(worker.adopt, pod)
+            await asyncio.to_thread(definitions.adopt, pod)
         await asyncio.to_thread(worker.run, pod)
     if adopt:  # what the later pods brought is new to the earlier
         for pod in gateway.services.registry.all():

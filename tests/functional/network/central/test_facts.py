@@ -22,11 +22,11 @@ from tests.functional.network.stage import Object, Stage
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Row
 from tricircle.network.central import central_neutron, facts, segments
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.site import Site
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters import ADAPTERS
 from tricircle.network.routers import copies, router_addresses
+from tricircle.pods.deadline import Deadline
 
 
 def _read(query: Callable[[Any], Any]) -> Any:

@@ -11,8 +11,8 @@ from tests.functional.network.stage import PROJECT, Stage
 from tricircle.conf import CONF
 from tricircle.db.models import now
 from tricircle.network.central.models import Realization
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.reconcile import runtime
+from tricircle.pods.deadline import Deadline
 
 
 def test_a_network_is_the_same_segment_in_each_pod(stage: Stage) -> None:
@@ -69,10 +69,9 @@ def waiting(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def sleep(self: Deadline, seconds: float, waiting_for: str) -> None:
         waited.append(waiting_for)
-        due = running.engine.queue.due(pod.id, 100)
-        for row in sorted(due, key=running.engine.order):
+        for row in sorted(running.worker.due(pod, 100), key=running.engine.order):
             if row.absent:
-                running.engine.reconcile(pod, row.id)
+                running.worker.work_on(pod, row.id)
 
     monkeypatch.setattr(Deadline, "sleep", sleep)
     return waited

@@ -10,7 +10,6 @@ from neutron_lib.exceptions import qos as qos_exc
 from tests.functional.network.audits import audit, settled
 from tests.functional.network.crash_injection import Killer
 from tests.functional.network.stage import Object, Stage
-from tricircle.network.reconcile import runtime
 
 CLASSES = {
     "bandwidth_limit": rule_objects.QosBandwidthLimitRule,
@@ -250,8 +249,7 @@ def test_a_pod_is_away_during_a_change(stage: Stage) -> None:
     stage.cloud.pods["pod1"].stop()
     change(stage, gold, "bandwidth_limit", rule, max_kbps=5)
     stage.reconcile("pod1")
-    stage.cloud.pods["pod1"].start()
-    runtime.get().neutrons.breakers[stage.pod_ids["pod1"], "network"].success()
+    stage.start("pod1")
     stage.forget_claims()
     stage.reconcile("pod1")
     assert rules(stage, "pod1", gold) == {("bandwidth_limit", "egress", 5, 0)}

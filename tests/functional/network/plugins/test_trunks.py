@@ -12,9 +12,9 @@ from tests.functional.network.stage import Object, Stage
 from tricircle.db.realizations import Key
 from tricircle.network.observe import status
 from tricircle.network.plugins import mechanism_driver, trunk_driver
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.reconcile import runtime
 from tricircle.network.wanted.outbox import SessionOnly
+from tricircle.pods.deadline import Deadline
 
 
 def subports(*ports: Object, first: int = 101) -> list[Object]:
@@ -277,8 +277,7 @@ def test_a_pod_is_away_during_changes(stage: Stage, made: Made) -> None:
     add(stage, group, three)
     remove(stage, group, one)
     stage.reconcile("pod1")
-    stage.cloud.pods["pod1"].start()
-    runtime.get().neutrons.breakers[stage.pod_ids["pod1"], "network"].success()
+    stage.start("pod1")
     stage.forget_claims()
     stage.reconcile("pod1")
     whole(stage, "pod1", group, two, three)

@@ -23,10 +23,10 @@ from tests.functional.network.strangers import (
 )
 from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.db.realizations import Key
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.site import Site, named
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters import ADAPTERS
+from tricircle.pods.deadline import Deadline
 
 OLDER = "the key of the year before"
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A port is called what its server is, as the pod's Nova calls it, also in other pods."""
 
+from tricircle.network.pod_api.deadline import Deadline
+
 from tests.functional.network.stage import Object, Stage
 from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.conf import CONF
 from tricircle.network.observe import status
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.reconcile import runtime
 
 

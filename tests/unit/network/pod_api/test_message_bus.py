@@ -8,8 +8,8 @@ import pytest
 
 from tricircle.conf import CONF
 from tricircle.network.pod_api import message_bus
-from tricircle.network.pod_api.deadline import Deadline
 from tricircle.network.pod_api.message_bus import Bus
+from tricircle.pods.deadline import Deadline
 from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 

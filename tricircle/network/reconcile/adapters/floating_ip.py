@@ -17,10 +17,11 @@ from neutron_lib.plugins import directory
 from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import NotYet, Site
+from tricircle.network.pod_api.site import Site
 from tricircle.network.reconcile.adapters import port_forwarding
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.routers import bridges, reach, topology
+from tricircle.pods.reconciler import NotYet
 
 
 class FloatingIpAdapter(Adapter):

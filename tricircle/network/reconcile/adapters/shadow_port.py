@@ -13,10 +13,11 @@ from neutron_lib import constants
 from tricircle.network.central import central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api import message_bus
-from tricircle.network.pod_api.site import NotYet, Site, named
+from tricircle.network.pod_api.site import Site, named
 from tricircle.network.reconcile.adapters.base import Adapter, covered, keeps_names
 from tricircle.network.wanted import tunnel_endpoints
 from tricircle.pods.errors import PodRefused
+from tricircle.pods.reconciler import NotYet
 
 _HOST = "binding:host_id"
 # What tells whose a port is.

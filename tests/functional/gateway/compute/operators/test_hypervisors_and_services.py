@@ -9,6 +9,7 @@ import pytest
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.hosts import Hosts
 
 ADMIN = {"user": "admin"}
@@ -208,7 +209,7 @@ async def test_services_of_all_pods(gateway: Gateway, cloud: Cloud, version: str
 
 async def test_services_of_a_pod_that_is_away(gateway: Gateway, cloud: Cloud) -> None:
     """The hosts it had are told from 2.69 on, as Nova does for a cell that is down."""
-    worker = Hosts(gateway.services.identity)
+    worker = Hosts(PodServices(gateway.services.identity))
     for pod in gateway.services.registry.all():
         await asyncio.to_thread(worker.audit, pod)
     before = await services(gateway, "2.69")

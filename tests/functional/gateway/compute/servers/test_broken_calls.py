@@ -15,6 +15,7 @@ from tests.functional.fakes.faults import Fault, Kind
 from tests.functional.fakes.server_store import Server
 from tests.functional.gateway_harness import Gateway
 from tricircle.db import creations, routings
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.creations import Creations
 
 QUICK = [
@@ -63,7 +64,7 @@ async def xjob(gateway: Gateway) -> None:
     await gateway.idle()
     gateway.cloud.heal()
     gateway.close_breakers()
-    worker = Creations(gateway.services.registry, gateway.services.identity)
+    worker = Creations(gateway.services.registry, PodServices(gateway.services.identity))
     await asyncio.to_thread(worker.run, -60)
     await asyncio.to_thread(gateway.cloud.central.settle)
 

@@ -8,11 +8,12 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.conf import CONF
+from tricircle.pods.rest import PodServices
 from tricircle.xjob.creations import Creations
 
 
 async def reconcile(gateway: Gateway, until: asyncio.Event) -> None:
-    worker = Creations(gateway.services.registry, gateway.services.identity)
+    worker = Creations(gateway.services.registry, PodServices(gateway.services.identity))
     while not until.is_set():
         await asyncio.to_thread(worker.run)
         await asyncio.sleep(0.1)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done about one claimed row of the realizations, phase by phase:
+
+1. depend: what the copy depends on is brought to the pod first (``Adapter.depends``);
+2. observe: the copy is found, by its id or its marker;
+3. apply: it is updated, or created, and its id is noted in the row;
+4. settle: what belongs to the copy is put right as well (``Adapter.settle``).
+
+A copy that is not wanted any more is removed instead. Whoever dies on the way leaves a dirty row
+and a claim that runs out; the next worker finds what was made by its marker.
+
+What a copy depends on has a row of its own and goes through the same phases, so bringing it is a
+part of this module.
+"""
+
+from collections.abc import Mapping
+
+from tricircle.conf import CONF
+from tricircle.db import realizations
+from tricircle.db.outcomes import Gone, Realized
+from tricircle.db.realizations import Key, Row
+from tricircle.db.work_queue import WorkQueue
+from tricircle.network.central.central_neutron import Resource
+from tricircle.network.pod_api.site import Site
+from tricircle.network.reconcile import repairs
+from tricircle.network.reconcile.adapters.base import Adapter
+from tricircle.network.reconcile.last_written import LastWritten
+from tricircle.pods.deadline import DeadlinePassed
+from tricircle.pods.errors import PodError
+from tricircle.pods.reconciler import ClaimLost, NotYet, requeue
+
+_POLL = 0.05
+
+#: What was brought to a pod before, {resource: why that failed, or None}.
+Brought = dict[Key, Exception | None]
+
+
+class Phases:
+    """Reconciles claimed rows of one database. Blocks; thread-safe.
+
+    What it keeps in memory only saves calls: it could ask the pods for it.
+    """
+
+    def __init__(self, queue: WorkQueue, adapters: Mapping[str, Adapter]) -> None:
+        self.queue = queue
+        self.adapters = adapters
+        self._written = LastWritten()
+
+    def reconcile(self, site: Site, row: Row) -> Realized | Gone:
+        """All phases. Raises PodError, NotYet, DeadlinePassed, ClaimLost."""
+        central = self.wanted(row)
+        if central is None:
+            return self.remove(site, row)
+        self.depend(site, row, central, {})
+        before = len(site.neutron.writes)
+        current = self.observe(site, row, central)
+        current = self.apply(site, row, central, current)
+        return self.settle(site, row, central, current, site.neutron.writes[before:])
+
+    def wanted(self, row: Row) -> Resource | None:
+        """The central resource whose copy a row wants; None when it wants none.
+
+        When it is gone and no row said so, the row becomes a removal.
+        """
+        if row.absent:
+            return None
+        central = self.adapters[row.resource_type].central(row.resource_id)
+        if central is None:
+            table = self.queue.table
+            self.queue.transact(lambda tx: realizations.retire(tx, table, name(row), [row.pod_id]))
+        return central
+
+    def depend(self, site: Site, row: Row, central: Resource, brought: Brought) -> None:
+        """Have all that a copy depends on in the pod; ``brought`` gets what is brought here."""
+        depends = self.adapters[row.resource_type].depends(site, central)
+        # Most have long been there: one look for all of them.
+        new = [key for key in depends if key not in brought]
+        brought |= dict.fromkeys(self.queue.in_sync(new, site.pod.id))
+        for key in depends:
+            if key not in brought:
+                try:
+                    self.ensure_realized(site, key)
+                except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
+                    brought[key] = error
+                else:
+                    brought[key] = None
+            if (wrong := brought[key]) is not None:
+                raise wrong
+
+    def observe(self, site: Site, row: Row, central: Resource) -> Resource | None:
+        """The copy as the pod has it; None when it has none."""
+        adapter = self.adapters[row.resource_type]
+        current = None
+        if row.pod_resource_id is not None:
+            remembered = None if is_only_checked(row) else self._written.recall(row)
+            current = remembered or adapter.show(site, row.pod_resource_id)
+        if current is None and (row.attempts > 1 or adapter.adopts(central)):
+            current = adapter.find(site, central, row.resource_id)
+        return current
+
+    def apply(self, site: Site, row: Row, central: Resource, current: Resource | None) -> Resource:
+        """Update the copy that the pod has, or create it; its document."""
+        adapter = self.adapters[row.resource_type]
+        if current is None:
+            current = adapter.create(site, central)
+        else:
+            adapter.update(site, current, central)
+        self.note_id(row, current)
+        return current
+
+    def note_id(self, row: Row, current: Resource) -> None:
+        """Note the id that a copy has in the pod. Raises ClaimLost."""
+        if current["id"] != row.pod_resource_id and not self.queue.created(row, current["id"]):
+            raise ClaimLost(f"The work on the {name(row)} took too long")
+
+    def settle(
+        self, site: Site, row: Row, central: Resource, current: Resource, writes: list[str]
+    ) -> Realized:
+        """Put right what belongs to the copy. ``writes`` tells what was written to the pod before,
+        in words."""
+        adapter = self.adapters[row.resource_type]
+        for key in adapter.refers(site, central):
+            self.ensure_exists(site, key)
+        before = len(site.neutron.writes)
+        settled = adapter.settle(site, current, central)
+        writes = writes + site.neutron.writes[before:]
+        # Good for as long as the row says that it is of this revision.
+        self._written.keep(row, settled)
+        _report(site, row, writes)
+        return Realized(str(current["id"]), CONF.reconciler.pace if adapter.paced and writes else 0)
+
+    def remove(self, site: Site, row: Row) -> Gone:
+        """Have no copy in the pod."""
+        adapter, pod_resource_id = self.adapters[row.resource_type], row.pod_resource_id
+        if pod_resource_id is None and row.attempts > 1:
+            found = adapter.find(site, None, row.resource_id, row.project_id)
+            pod_resource_id = found["id"] if found else None
+        if pod_resource_id is not None:
+            adapter.delete(site, row.resource_id, pod_resource_id)
+        adapter.forget(site, row.resource_id)
+        if not row.wanted_revision:
+            done = f"removed {pod_resource_id}, which nobody wants there"
+            repairs.report(site.pod, name(row), row.project_id, done)
+        return Gone()
+
+    # -- what a copy depends on --------------------------------------------------------------
+
+    def ensure_realized(self, site: Site, key: Key) -> str:
+        """Have a resource in the pod as it should be; its id there, empty if it was removed.
+
+        Works on it, or waits for the worker that does, until the site's deadline at the latest.
+        Raises PodError, NotYet, DeadlinePassed, ClaimLost.
+        """
+        while True:
+            row = self.row(site, key)
+            if row.next_try_at is None and row.pod_resource_id is not None:
+                return row.pod_resource_id
+            claimed = self.queue.claim(row.id)
+            if claimed is not None:
+                return self._realize(site, claimed)
+            site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
+
+    def _realize(self, site: Site, row: Row) -> str:
+        try:
+            outcome = self.reconcile(site, row)
+        except Exception as error:
+            self.queue.record(row, requeue(site.pod, row, error))
+            older = row.pod_resource_id if row.realized_revision is not None else None
+            strict = self.adapters[row.resource_type].strict
+            if strict or older is None or not isinstance(error, PodError | NotYet):
+                raise
+            # An older state is good enough to depend on; the reason is kept in the row.
+            return older
+        if not self.queue.record(row, outcome):
+            raise ClaimLost(f"The work on the {name(row)} took too long")
+        return outcome.pod_resource_id or "" if isinstance(outcome, Realized) else ""
+
+    def ensure_exists(self, site: Site, key: Key) -> None:
+        """Have a resource in the pod, finished or not: for resources that refer to each other.
+
+        Blocks and raises as ``ensure_realized`` does.
+        """
+        while True:
+            row = self.row(site, key)
+            if row.pod_resource_id is not None and not is_only_checked(row):
+                return
+            claimed = self.queue.claim(row.id)
+            if claimed is not None:
+                self._make_exist(site, claimed)
+                return
+            if row.pod_resource_id is not None:
+                # Whoever has it may wait for us in turn.
+                return
+            site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
+
+    def _make_exist(self, site: Site, row: Row) -> None:
+        before = len(site.neutron.writes)
+        try:
+            central = self.wanted(row)
+            if central is None:
+                raise NotYet(f"The {name(row)} is being deleted")
+            self.apply(site, row, central, self.observe(site, row, central))
+        except Exception as error:
+            self.queue.record(row, requeue(site.pod, row, error))
+            raise
+        _report(site, row, site.neutron.writes[before:])
+        self.queue.release(row)
+
+    def row(self, site: Site, key: Key) -> Row:
+        """The row of a resource that is wanted in the pod; made if there is none. Raises NotYet."""
+        row = self.queue.get(key, site.pod.id)
+        if row is None or row.absent:
+            table, pod_id = self.queue.table, site.pod.id
+            self.queue.transact(lambda tx: realizations.ensure(tx, table, key, pod_id, None))
+            row = self.queue.get(key, pod_id)
+        if row is None:
+            raise NotYet(f"The {key} is being deleted")
+        return row
+
+
+def is_new(row: Row) -> bool:
+    """Whether a row's copy is to be made and not known to be there."""
+    return not row.absent and row.pod_resource_id is None
+
+
+def is_only_checked(row: Row) -> bool:
+    """Whether a dirty row has nothing new: an audit wants its copy looked at."""
+    return row.next_try_at is not None and row.realized_revision == row.wanted_revision
+
+
+def name(row: Row) -> Key:
+    return Key(row.resource_type, row.resource_id)
+
+
+def _report(site: Site, row: Row, writes: list[str]) -> None:
+    """Report writes to a pod that nothing here had asked for: something there had changed."""
+    if writes and is_only_checked(row):
+        repairs.report(site.pod, name(row), row.project_id, "; ".join(writes))
