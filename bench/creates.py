@@ -35,7 +35,7 @@ from tricircle.pods.errors import PodError
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 from tricircle.pods.rest import PodServices
-from tricircle.xjob.creations import Creations
+from tricircle.xjob.operations import Operations
 from tricircle.xjob.storage import Storage
 
 _REFUSES, _FULL, _HANGING, _DYING = range(4)
@@ -44,7 +44,7 @@ _DEADLINE = 5
 _UNKNOWN = 504
 #: What nobody has looked into yet, or was set aside and came to nothing.
 _OPEN = (
-    sa.select(sa.func.count()).select_from(models.Creation),
+    sa.select(sa.func.count()).select_from(models.Operation),
     sa.select(sa.func.count())
     .select_from(models.StorageAllocation)
     .where(models.StorageAllocation.resource_id.is_(None)),
@@ -137,10 +137,10 @@ def _settle(longest: float = 60.0) -> int:
     """Have xjob's code look into what was left open; how much stays."""
     registry, identity = Registry(), ServiceIdentity()
     registry.refresh()
-    creations, used = Creations(registry, PodServices(identity)), Storage(PodServices(identity))
+    operations, used = Operations(registry, PodServices(identity)), Storage(PodServices(identity))
     until = time.monotonic() + longest
     while True:
-        creations.run(older_than=0)
+        operations.run(older_than=0)
         storage.sweep(older_than=0)
         left = sum(_number(query) for query in _OPEN)
         for pod in registry.all():

@@ -7,7 +7,7 @@ from typing import Any
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.server_store import Server
 from tests.functional.gateway_harness import Answer, Gateway
-from tricircle.db import creations
+from tricircle.db import operations
 
 Body = dict[str, Any]
 
@@ -44,7 +44,7 @@ def nothing_left(cloud: Cloud) -> None:
     assert cloud.central.ports() == []
     for pod in cloud.pods.values():
         assert pod.neutron.ports() == []
-    assert creations.stale(-60) == []
+    assert operations.stale(-60) == []
 
 
 def plugged(cloud: Cloud) -> tuple[Server, list[Body], list[Body]]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries on allocations: what each server uses of its project's quota. All block.
 
-A row is written, together with the row in ``creations`` of the same id, before a server is
+A row is written, together with the operation of the same id, before a server is
 asked of any pod, in a transaction that holds the project's lock: so two requests at once cannot
 pass a limit together, and what dies on the way is found and given back.
 """
@@ -14,10 +14,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import locks, models, routings, session, storage
+from tricircle.db import locks, models, operations, routings, session, storage
 from tricircle.db.errors import Elsewhere, Excess, OverLimit
 from tricircle.db.fitting import fitting
 from tricircle.db.models import Allocation
+from tricircle.db.operations import ServerCreate
 from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
 _QUIET = {"synchronize_session": False}
@@ -66,15 +67,13 @@ class Wish:
         return {"cores": self.vcpus, "instances": 1, "ram": self.ram}
 
 
-def reserve(
-    wish: Wish, limits: Limits, details: Sequence[Mapping[str, Any]], least: int
-) -> list[str]:
-    """Begin as many creations of servers as fit in the limits; their ids.
+def reserve(wish: Wish, limits: Limits, creates: Sequence[ServerCreate], least: int) -> list[str]:
+    """Begin to make as many servers as fit in the limits; the operations' ids.
 
-    ``details`` has what to write into the ``creations`` row of each that is wanted. Raises
-    OverLimit when fewer than ``least`` fit, and writes nothing then.
+    ``creates`` has the operation of each that is wanted. Raises OverLimit when fewer than ``least``
+    fit, and writes nothing then.
     """
-    return _reserve([models.new_id() for _ in details], wish, limits, details, least)
+    return _reserve([models.new_id() for _ in creates], wish, limits, creates, least)
 
 
 @retried_if_overtaken
@@ -82,7 +81,7 @@ def _reserve(
     ids: Sequence[str],
     wish: Wish,
     limits: Limits,
-    details: Sequence[Mapping[str, Any]],
+    creates: Sequence[ServerCreate],
     least: int,
 ) -> list[str]:
     with session.write() as tx:
@@ -91,7 +90,7 @@ def _reserve(
             known = set(tx.scalars(sa.select(Allocation.id).where(Allocation.id.in_(ids))))
             if known:
                 return [row_id for row_id in ids if row_id in known]
-        number = len(details)
+        number = len(creates)
         for limit, user_id in ((limits.project, None), (limits.user, wish.user_id)):
             if limit:
                 used = _used(tx, wish.project_id, user_id)
@@ -100,8 +99,8 @@ def _reserve(
         if wish.group_id is not None:
             _check_members(tx, wish, limits.group_members, number)
         begun = list(ids[:number])
-        for row_id, detail in zip(begun, details, strict=False):
-            tx.add_all(_begun(row_id, wish, detail))
+        for row_id, operation in zip(begun, creates, strict=False):
+            tx.add_all(_begun(row_id, wish, operation))
             tx.add_all(storage.begun_with(row_id, wish.project_id, wish.volumes))
         return begun
 
@@ -115,15 +114,9 @@ def _check_members(tx: Session, wish: Wish, limit: int, number: int) -> None:
         raise OverLimit(Excess("server_group_members", str(number), used, limit))
 
 
-def _begun(row_id: str, wish: Wish, detail: Mapping[str, Any]) -> list[models.Base]:
+def _begun(row_id: str, wish: Wish, operation: ServerCreate) -> list[models.Base]:
     return [
-        models.Creation(
-            id=row_id,
-            resource_type="server",
-            project_id=wish.project_id,
-            ports=[],
-            detail=dict(detail),
-        ),
+        operations.row_of(operation, wish.project_id, row_id),
         Allocation(
             id=row_id,
             project_id=wish.project_id,

@@ -23,7 +23,7 @@ def server(
 ) -> None:
     """A server is made in a pod: count it, say where it is, and that the project uses the pod.
 
-    ``ports`` are the central ports made for it. The row in ``creations`` goes as well when that
+    ``ports`` are the central ports made for it. The operation goes as well when that
     ``ends`` it, else once its ports are the server's. Raises oslo_db's DBReferenceError when the
     pod was deleted meanwhile.
     """
@@ -32,4 +32,4 @@ def server(
         routings.put_in(tx, "server", server_id, pod_id, project_id, {"ports": list(ports)})
         bindings.ensure_in(tx, project_id, pod_id)
         if ends:
-            tx.execute(sa.delete(models.Creation).where(models.Creation.id == creation_id))
+            tx.execute(sa.delete(models.Operation).where(models.Operation.id == creation_id))

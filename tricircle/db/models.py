@@ -112,11 +112,11 @@ class Routing(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 
 
-class Creation(Base):
-    """A create that was begun and is not known to have ended: what to look into after a crash.
+class Operation(Base):
+    """What a gateway has begun and is not known to have ended: see ``operations``.
 
-    ``ports`` are ids of the central ports made for it; the row is gone once its routing stands.
-    ``created_at`` is renewed for as long as a gateway works on it.
+    ``created_at`` is renewed for as long as a gateway works on it. ``ports`` is read by nobody; it
+    is there for gateways of 0.1 and goes in the release after this one.
     """
 
     __tablename__ = "creations"
@@ -124,7 +124,7 @@ class Creation(Base):
     resource_type: Mapped[str] = mapped_column(sa.String(32))
     project_id: Mapped[str] = mapped_column(sa.String(64))
     pod_id: Mapped[str | None] = mapped_column(sa.String(36))
-    ports: Mapped[list[str]] = mapped_column(sa.JSON, default=list)
+    ports: Mapped[list[str] | None] = mapped_column(sa.JSON)
     detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, index=True)
 
@@ -227,7 +227,7 @@ class ServerGroup(Base):
 class Allocation(Base):
     """What one server uses of its project's quota, from before it is made until it is gone.
 
-    The row of a server that is being made has the id of its row in ``creations`` and no
+    The row of a server that is being made has the id of its row in ``operations`` and no
     ``server_id`` yet. ``pod_id`` is where it is; of a group's server also where it is tried.
     ``instances`` is 0 for one that is deleted but can be restored. ``check_at`` is when xjob is
     to look at what the server really uses (None: when it next looks at all of them).

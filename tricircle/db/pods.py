@@ -16,12 +16,14 @@ from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 _HELD = (
     models.Routing,
     models.Binding,
-    models.Creation,
+    models.Operation,
     models.Realization,
     models.Allocation,
     models.StorageAllocation,
     models.Host,
 )
+# Of these it is told how many there are, by the names that the Admin API has for them.
+_COUNTED: dict[str, Any] = {"binding": models.Binding, "creation": models.Operation}
 
 
 def list_all() -> list[models.Pod]:
@@ -101,7 +103,7 @@ def update(pod_id: str, values: Mapping[str, Any]) -> models.Pod:
 
 @retried
 def delete(pod_id: str, force: bool = False) -> None:
-    """Forget a pod. With ``force`` also its routings, bindings, unfinished creations and what was
+    """Forget a pod. With ``force`` also its routings, bindings, unfinished operations and what was
     used there of quotas.
 
     What is in the pod itself stays. Definitions kept in the pod never count as use. Raises
@@ -131,11 +133,11 @@ def counts(pod_id: str) -> dict[str, int]:
 
 def _counts(tx: Session, pod_id: str) -> dict[str, int]:
     found = routings.count(tx, pod_id)
-    for table in (models.Binding, models.Creation):
+    for name, table in _COUNTED.items():
         number = tx.scalar(
             sa.select(sa.func.count()).select_from(table).where(table.pod_id == pod_id)
         )
-        found[table.__name__.lower()] = number or 0
+        found[name] = number or 0
     return {name: number for name, number in found.items() if number}
 
 

@@ -15,8 +15,8 @@ from tricircle.network.reconcile.runtime import Runtime
 from tricircle.network.routers import bridges
 from tricircle.network.wanted import group_members, needs, tunnel_endpoints
 from tricircle.pods.health import Prober
-from tricircle.xjob.creations import Creations
 from tricircle.xjob.loop import Loop
+from tricircle.xjob.operations import Operations
 from tricircle.xjob.podwork import PodWork
 from tricircle.xjob.ring import Ring
 
@@ -43,14 +43,14 @@ class Service:
         self._changes = needs.Changes(runtime.engine.queue)
         self._pods: dict[str, PodWork] = {}
         self._prober = _Prober(Prober(runtime.identity, runtime.services.breakers))
-        creations = Creations(runtime.registry, runtime.services)
+        operations = Operations(runtime.registry, runtime.services)
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
         self._bindings_seen = ""
         self.ring = Ring(follow.wake, member)
         self._loops = [
             follow,
             Loop("agents", self._report, lambda: _AGENT_INTERVAL),
-            self._one_workers("creations", creations.run, CONF.reconciler.creation_grace / 4),
+            self._one_workers("operations", operations.run, CONF.reconciler.creation_grace / 4),
             self._one_workers("definitions", definitions.heal, _HEAL_INTERVAL),
             self._one_workers("forgetting", self._forget_pods, _HEAL_INTERVAL),
             self._one_workers("bridges", self._sweep_bridges, _BRIDGE_INTERVAL),

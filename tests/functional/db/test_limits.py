@@ -17,6 +17,7 @@ from tricircle.conf import CONF
 from tricircle.db import allocations, storage
 from tricircle.db.allocations import Limits, Wish
 from tricircle.db.errors import OverLimit
+from tricircle.db.operations import ServerCreate
 
 CONF([], project="tricircle", default_config_files=[])
 CONF.set_override("connection", sys.argv[1], group="tricircle_database")
@@ -28,7 +29,7 @@ made = 0
 for index in range(15):
     try:
         ids = allocations.reserve(
-            Wish("p", "u", 1, 1), Limits(project={"instances": 20}), [{"name": "s"}] * 2, 1
+            Wish("p", "u", 1, 1), Limits(project={"instances": 20}), [ServerCreate("s")] * 2, 1
         )
     except OverLimit:
         continue

@@ -18,11 +18,11 @@ from tests.functional.fakes.server_store import Server
 from tests.functional.gateway_harness import Gateway
 from tests.functional.processes import Process, caller
 from tests.waiting import eventually
-from tricircle.db import allocations, creations, quotas, routings
+from tricircle.db import allocations, operations, quotas, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 from tricircle.pods.rest import PodServices
-from tricircle.xjob.creations import Creations
+from tricircle.xjob.operations import Operations
 
 
 def wanted(cloud: Cloud, network: dict[str, Any]) -> dict[str, Any]:
@@ -42,9 +42,9 @@ def living(cloud: Cloud) -> list[tuple[str, Server]]:
 
 
 def xjob(cloud: Cloud) -> None:
-    """The reconciler's creations cleaner, its grace over, and central Neutron's clean-up."""
+    """What the reconciler does about operations, its grace over, and central Neutron's clean-up."""
     cloud.heal()
-    Creations(Registry().fresh(), PodServices(ServiceIdentity())).run(-60)
+    Operations(Registry().fresh(), PodServices(ServiceIdentity())).run(-60)
     cloud.central.settle()
 
 
@@ -64,7 +64,7 @@ def whole(cloud: Cloud) -> None:
         assert row.detail["ports"] == [port["id"]]
     assert len(cloud.central.ports()) == len(servers)
     assert sum(len(pod.neutron.ports()) for pod in cloud.pods.values()) == len(servers)
-    assert creations.stale(-60) == []
+    assert operations.stale(-60) == []
     assert allocations.used(cloud.project_id)["instances"] == len(servers)
     assert all(allocations.get(server.id) for _, server in servers)
 

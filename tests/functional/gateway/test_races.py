@@ -10,7 +10,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.server_store import Server
 from tests.functional.gateway_harness import Answer, Gateway
-from tricircle.db import creations, routings
+from tricircle.db import operations, routings
 
 
 async def make(gateway: Gateway, networks: Any, **more: Any) -> Answer:
@@ -37,7 +37,7 @@ def whole(cloud: Cloud) -> None:
             assert inside[details["pod_port_id"]]["device_id"] == server.id
     held = sum(len(pod.neutron.ports()) for pod in cloud.pods.values())
     assert held == len([p for p in cloud.central.ports() if p["binding:host_id"]])
-    assert creations.stale(-60) == []
+    assert operations.stale(-60) == []
 
 
 @pytest.mark.parametrize("zones", [("az1", "az1"), ("az1", "az2")], ids=str)
@@ -139,7 +139,7 @@ async def _refused_meanwhile(
     await gateway.idle()
     await asyncio.to_thread(cloud.central.settle)
     assert cloud.central.ports() == []
-    assert creations.stale(-60) == []
+    assert operations.stale(-60) == []
 
 
 @pytest.mark.parametrize("user", ["other", "reader"])

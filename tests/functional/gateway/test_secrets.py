@@ -25,8 +25,8 @@ from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.reconciler import Worker
 from tricircle.pods.registry import Registry
 from tricircle.pods.rest import PodServices
-from tricircle.xjob.creations import Creations
 from tricircle.xjob.definitions import Definitions
+from tricircle.xjob.operations import Operations
 
 GIVEN = "S3cretAdminPass"
 DATA = base64.b64encode(b"the user's own S3cretUserData").decode()
@@ -178,7 +178,7 @@ class Secrets:
     def others_work(self) -> None:
         """What xjob does with what was left."""
         registry, identity = Registry().fresh(), ServiceIdentity()
-        Creations(registry, PodServices(identity)).run(-60)
+        Operations(registry, PodServices(identity)).run(-60)
         for pod in registry.all():
             Worker(own_queue(), [Definitions(PodServices(identity))]).run(pod)
 

@@ -8,7 +8,7 @@ import json
 import sys
 
 from tricircle.conf import CONF
-from tricircle.db import clock, creations, jobs, pods, session
+from tricircle.db import clock, jobs, operations, pods, session
 from tricircle.db.models import Realization
 from tricircle.db.work_queue import WorkQueue
 
@@ -31,7 +31,7 @@ def main(url: str, claimed: str, free: str, pod_id: str) -> None:
         "stolen": queue.claim(claimed) is not None,
         "due": [row.id for row in queue.due(pod_id, 9)],
         "state": jobs.state(working),
-        "stale": len(creations.stale(_LONG)),
+        "stale": len(operations.stale(_LONG)),
         "probes": pods.claim_probe(pod_id, moment, long_ago),
         "got": queue.claim(free) is not None,
     }

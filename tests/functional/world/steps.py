@@ -21,6 +21,7 @@ from tricircle.db import (
 from tricircle.db.allocations import Limits, Wish
 from tricircle.db.errors import Duplicate, NotFound, OverLimit
 from tricircle.db.models import Realization
+from tricircle.db.operations import ServerCreate
 from tricircle.db.storage import Use
 from tricircle.db.work_queue import WorkQueue
 
@@ -30,7 +31,7 @@ PROJECT, USER = "project", "user"
 def reserve(limit: int, number: int) -> str:
     wish = Wish(PROJECT, USER, vcpus=1, ram=64)
     try:
-        (made,) = allocations.reserve(wish, Limits({"instances": limit}), [{}], 1)
+        (made,) = allocations.reserve(wish, Limits({"instances": limit}), [ServerCreate()], 1)
     except OverLimit:
         return "refused"
     allocations.confirm(made, str(uuid.uuid4()), "pod")

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from tests.functional.world.daemons import install
 from tricircle.conf import CONF
-from tricircle.db import clock, creations, jobs, pods, realizations, session
+from tricircle.db import clock, jobs, operations, pods, realizations, session
 from tricircle.db.models import Realization
+from tricircle.db.operations import ServerCreate
 from tricircle.db.realizations import Key
 from tricircle.db.work_queue import WorkQueue
 
@@ -51,7 +52,7 @@ def test_claims_go_by_the_databases_clock(database: str, offset: str) -> None:
     assert free is not None
     mine = queue.claim(row.id)
     assert mine is not None
-    creations.begin("server", "project")
+    operations.begin(ServerCreate(), "project")
     assert pods.claim_probe(pod_id, clock.now(), clock.now())
     found = look(offset, database, row.id, free.id, pod_id)
     assert abs(found.pop("ahead") - float(offset.rstrip("s"))) < 10

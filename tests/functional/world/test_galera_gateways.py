@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.gateway_harness import Answer, Gateway
 from tests.functional.processes import Process, caller
-from tricircle.db import allocations, bindings, creations, models, quotas, session, storage
+from tricircle.db import allocations, bindings, models, operations, quotas, session, storage
 
 # Of so many asked for, so many are allowed.
 ASKED, ALLOWED = 36, 20
@@ -71,7 +71,7 @@ def _counted(cloud: Cloud) -> None:
     assert len(set(servers)) == len(servers) == len(set(volumes)) == len(volumes) == ALLOWED
     assert allocations.used(cloud.project_id)["instances"] == ALLOWED
     assert storage.used(cloud.project_id)["volumes"] == ALLOWED
-    assert creations.stale(-60) == []
+    assert operations.stale(-60) == []
     with session.read() as tx:
         known = set(tx.scalars(sa.select(models.Routing.resource_id)))
         pairs = tx.execute(sa.select(models.Binding.project_id, models.Binding.pod_id)).all()

@@ -16,10 +16,10 @@ from tricircle.conf import CONF
 from tricircle.db import (
     allocations,
     bindings,
-    creations,
     definitions,
     models,
     moves,
+    operations,
     pods,
     quotas,
     realizations,
@@ -31,6 +31,7 @@ from tricircle.db import (
 from tricircle.db.allocations import Limits, Wish
 from tricircle.db.errors import Duplicate, NotFound
 from tricircle.db.models import Realization
+from tricircle.db.operations import ServerCreate, ServerDelete
 from tricircle.db.realizations import Key
 from tricircle.db.storage import Use
 from tricircle.db.work_queue import WorkQueue
@@ -61,8 +62,9 @@ def pod_ids() -> list[str]:
 
 def test_what_is_set_aside(between: Between) -> None:
     between.commits_to_lose = 1
-    ids = allocations.reserve(Wish(PROJECT, USER, 1, 64), Limits({"instances": 2}), [{}, {}], 2)
-    assert len(ids) == number_of(models.Allocation) == number_of(models.Creation) == 2
+    wish, limits = Wish(PROJECT, USER, 1, 64), Limits({"instances": 2})
+    ids = allocations.reserve(wish, limits, [ServerCreate()] * 2, 2)
+    assert len(ids) == number_of(models.Allocation) == number_of(models.Operation) == 2
     between.commits_to_lose = 1
     storage.reserve(PROJECT, Use("volume", 1), {"volumes": 1})
     assert number_of(models.StorageAllocation) == 1
@@ -93,10 +95,10 @@ def test_what_is_made(between: Between) -> None:
     with pytest.raises(Duplicate):
         moves.begin("volume", PROJECT, first, second)
     between.commits_to_lose = 1
-    creations.begin("server deletion", PROJECT, first, {}, "one")
+    operations.begin(ServerDelete("one"), PROJECT, first, "one")
     between.commits_to_lose = 1
-    creations.begin("server", PROJECT)
-    assert number_of(models.Creation) == 2
+    operations.begin(ServerCreate(), PROJECT)
+    assert number_of(models.Operation) == 2
     between.commits_to_lose = 1
     routings.put("server", "one", first, PROJECT)
     for delete, one in ((bindings.delete, binding.id), (server_groups.delete, group.id)):

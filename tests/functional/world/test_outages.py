@@ -24,11 +24,11 @@ from tests.functional.processes import Process, caller
 from tests.functional.world import daemons
 from tests.functional.world.daemons import MariaDB
 from tests.waiting import eventually
-from tricircle.db import allocations, creations, routings
+from tricircle.db import allocations, operations, routings
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.registry import Registry
 from tricircle.pods.rest import PodServices
-from tricircle.xjob.creations import Creations
+from tricircle.xjob.operations import Operations
 
 #: Seconds a database is away.
 OUTAGE = float(os.environ.get("TRICIRCLE_TESTS_OUTAGE", "3"))
@@ -68,11 +68,11 @@ def whole(cloud: Cloud, told: set[str]) -> None:
 
     ``told`` are the servers that callers were told of: none of them is lost.
     """
-    Creations(Registry().fresh(), PodServices(ServiceIdentity())).run(-60)
+    Operations(Registry().fresh(), PodServices(ServiceIdentity())).run(-60)
     there = [server.id for pod in cloud.pods.values() for server in pod.nova.live()]
     assert len(there) == len(set(there))
     assert told <= set(there)
-    assert creations.stale(-60) == []
+    assert operations.stale(-60) == []
     assert allocations.used(cloud.project_id)["instances"] == len(there)
     assert all(routings.get("server", server_id) for server_id in there)
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import database
-from tricircle.db import allocations, creations, pods, quotas, routings, server_groups
+from tricircle.db import allocations, operations, pods, quotas, routings, server_groups
 from tricircle.db.allocations import Limits, Wish
 from tricircle.db.errors import Elsewhere, NotFound, OverLimit
+from tricircle.db.operations import ServerCreate
 
 db = database.db
 needs_db = pytest.mark.usefixtures("db")
@@ -20,7 +21,7 @@ NAMES = ("cores", "instances", "ram")
 
 
 def reserve(wish: Wish = WISH, number: int = 1, least: int | None = None, **limits: Any) -> Any:
-    wanted = [{"name": f"s{index}"} for index in range(number)]
+    wanted = [ServerCreate(f"s{index}") for index in range(number)]
     return allocations.reserve(wish, Limits(**limits), wanted, least or number)
 
 
@@ -65,8 +66,8 @@ def test_as_many_as_fit_and_never_one_more(
 def test_from_the_wish_to_the_end() -> None:
     (row_id,) = reserve()
     assert allocations.used("p") == {"cores": 2, "instances": 1, "ram": 100}
-    (creation,) = creations.stale(-1)
-    assert (creation.id, creation.detail) == (row_id, {"name": "s0"})
+    (creation,) = operations.stale(-1)
+    assert (creation.id, operations.of(creation).name) == (row_id, "s0")
     allocations.place(row_id, "pod")
     allocations.confirm(row_id, "server", "pod")
     allocations.give_back(row_id)  # too late: it is made
@@ -89,7 +90,7 @@ def test_nothing_is_written_of_what_is_too_much() -> None:
         with pytest.raises(OverLimit):
             reserve(**more)
     assert allocations.used("p")["instances"] == 2
-    assert len(creations.stale(-1)) == 2
+    assert len(operations.stale(-1)) == 2
     assert len(reserve(number=5, least=1, project={"instances": 5})) == 3
 
 

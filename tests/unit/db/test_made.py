@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from oslo_db import exception as db_exc
 
-from tricircle.db import allocations, bindings, creations, made, pods, routings
+from tricircle.db import allocations, bindings, made, operations, pods, routings
 from tricircle.db.allocations import Limits, Wish
+from tricircle.db.operations import ServerCreate
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -17,7 +18,7 @@ def pod() -> str:
 
 
 def begun() -> str:
-    (row_id,) = allocations.reserve(Wish("p", "u", 2, 512), Limits(), [{"name": "x"}], 1)
+    (row_id,) = allocations.reserve(Wish("p", "u", 2, 512), Limits(), [ServerCreate("x")], 1)
     return row_id
 
 
@@ -31,13 +32,13 @@ def test_a_server_is_written_down_whole(pod: str) -> None:
     assert counted is not None
     assert (counted.id, counted.pod_id, counted.placement) == (row_id, pod, {"zone": "az1"})
     assert bindings.pods_of("p") == {pod}
-    assert creations.get(row_id) is None
+    assert operations.get(row_id) is None
 
 
 def test_what_is_to_be_handed_over_yet_is_not_ended(pod: str) -> None:
     row_id = begun()
     made.server(row_id, "s1", pod, "p", [], {}, ends=False)
-    assert creations.get(row_id) is not None
+    assert operations.get(row_id) is not None
 
 
 def test_a_server_seen_by_others_before_is_counted_once(pod: str) -> None:
@@ -59,12 +60,12 @@ def test_a_routing_that_comes_into_being_meanwhile_is_no_error(
     routings.put("server", "s1", pod, "p")
     with blind("get"):
         made.server(row_id, "s1", pod, "p", [], {}, ends=True)
-    assert creations.get(row_id) is None
+    assert operations.get(row_id) is None
 
 
 def test_nothing_is_written_of_a_pod_that_is_gone() -> None:
     row_id = begun()
     with pytest.raises(db_exc.DBReferenceError):
         made.server(row_id, "s1", "gone", "p", [], {}, ends=True)
-    assert creations.get(row_id) is not None
+    assert operations.get(row_id) is not None
     assert routings.get("server", "s1") is None

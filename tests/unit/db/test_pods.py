@@ -3,8 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tricircle.db import bindings, creations, definitions, models, pods, routings, session
+from tricircle.db import bindings, definitions, models, operations, pods, routings, session
 from tricircle.db.errors import Duplicate, InUse, NotFound, UnknownMarker
+from tricircle.db.operations import ServerCreate
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -87,7 +88,7 @@ def test_a_pod_in_use_is_kept_and_counts_are_told() -> None:
     routings.put("volume", "v1", pod.id, "p")
     routings.put("server", "s3", other.id, "p")
     bindings.ensure("p", pod.id)
-    creations.begin("server", "p", pod.id)
+    operations.begin(ServerCreate(), "p", pod.id)
     with pytest.raises(InUse) as caught:
         pods.delete(pod.id)
     assert caught.value.counts == {"server": 2, "volume": 1, "binding": 1, "creation": 1}

@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.unit.db.test_pods import make
-from tricircle.db import creations, models, pods, session
+from tricircle.db import models, pods, routings, session
 
 pytestmark = pytest.mark.usefixtures("db")
 
 
 def test_writers_that_read_first_wait_for_each_other() -> None:
-    made = creations.begin("server", "p")
+    routings.put("server", "s", make().id, "p")
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda number: creations.add_port(made, f"p{number}"), range(60)))
-    assert sorted(creations.get(made).ports) == sorted(f"p{number}" for number in range(60))
+        list(threads.map(lambda number: routings.change_ports("s", [f"p{number}"]), range(60)))
+    ports = routings.get("server", "s").detail["ports"]
+    assert sorted(ports) == sorted(f"p{number}" for number in range(60))
 
 
 def test_a_reader_holds_up_no_writer() -> None:

@@ -14,7 +14,7 @@ from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import creations
+from tricircle.db import operations
 from tricircle.db.errors import NotFound
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import in_thread
@@ -65,19 +65,19 @@ async def _until_written(what: str, work: Callable[[], Awaitable[None]]) -> None
 
 
 @contextlib.asynccontextmanager
-async def at_work(creation_id: str) -> AsyncIterator[None]:
-    """Keep xjob off a creation while we work on it, however long a slow pod makes that."""
-    beats = asyncio.ensure_future(_beat(creation_id))
+async def at_work(operation_id: str) -> AsyncIterator[None]:
+    """Keep xjob off an operation while we work on it, however long a slow pod makes that."""
+    beats = asyncio.ensure_future(_beat(operation_id))
     try:
         yield
     finally:
         beats.cancel()
 
 
-async def _beat(creation_id: str) -> None:
+async def _beat(operation_id: str) -> None:
     while True:
         await asyncio.sleep(CONF.reconciler.creation_grace / 4)
         try:
-            await in_thread(creations.touch, creation_id)
+            await in_thread(operations.touch, operation_id)
         except db_exc.DBError as error:
-            LOG.warning("Creation %s could not be kept fresh: %s", creation_id, error)
+            LOG.warning("Operation %s could not be kept fresh: %s", operation_id, error)

@@ -51,7 +51,7 @@ PORTS_LET_GO = Right(
     "central",
     ("GET /v2.0/ports", "PUT /v2.0/ports/{}", "DELETE /v2.0/ports/{}"),
     Proof.ROW,
-    "The row in creations names what was made for the server or interface that is gone, or was "
+    "The row of the operation names what was made for the server or interface that is gone, or was "
     "not to be.",
     ("DELETE /servers/{}", "POST /servers/{}/action", "DELETE /servers/{}/os-interface/{}"),
 )
@@ -68,7 +68,7 @@ UNFINISHED_SERVER = Right(
     "compute",
     ("GET /servers/{}", "GET /servers/detail"),
     Proof.NOBODY,
-    "Only whether the server of a row in creations is there is heeded.",
+    "Only whether the server of an operation is there is heeded.",
 )
 UNFINISHED_PORT = Right(
     "unfinished_port",
@@ -82,5 +82,5 @@ UNFINISHED_PORTS = Right(
     "central",
     ("GET /v2.0/ports", "PUT /v2.0/ports/{}", "DELETE /v2.0/ports/{}"),
     Proof.ROW,
-    "The row in creations names whose ports they are and which were made.",
+    "The row of the operation names whose ports they are and which were made.",
 )

@@ -11,7 +11,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.conf import CONF
-from tricircle.db import allocations, creations
+from tricircle.db import allocations, operations
 from tricircle.pods.errors import PodError
 from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
@@ -231,7 +231,7 @@ async def test_a_limit_is_for_all_pods_together(gateway: Gateway, cloud: Cloud) 
     await gateway.idle()
     (await make(gateway)).ok(202)
     assert await used(gateway) == {"instances": 3, "cores": 3, "ram": 192}
-    assert creations.stale(-1) == []
+    assert operations.stale(-1) == []
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ async def test_what_fails_is_given_back(gateway: Gateway, cloud: Cloud, kind: Ki
             "instances": 0,
             "ram": 0,
         }
-        assert creations.stale(-1) == []
+        assert operations.stale(-1) == []
 
 
 async def test_usage_is_right_while_a_pod_is_away(gateway: Gateway, cloud: Cloud) -> None:

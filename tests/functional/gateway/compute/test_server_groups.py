@@ -10,7 +10,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.gateway_harness import Answer, Gateway
-from tricircle.db import allocations, creations, jobs, repairs
+from tricircle.db import allocations, jobs, operations, repairs
 from tricircle.db import server_groups as table
 from tricircle.db.work_queue import own_queue
 from tricircle.pods import markers
@@ -297,10 +297,10 @@ async def test_a_failed_create_leaves_no_member(gateway: Gateway, cloud: Cloud) 
         pod.nova.quotas["instances"] = 0
     assert (await make(gateway, kept)).status == 403
     assert allocations.used(cloud.project_id) == {"cores": 0, "instances": 0, "ram": 0}
-    assert creations.stale(-1) == []
+    assert operations.stale(-1) == []
     assert (await make(gateway, kept, min_count=2)).status == 403
     assert allocations.used(cloud.project_id)["instances"] == 0
-    assert creations.stale(-1) == []
+    assert operations.stale(-1) == []
 
 
 async def test_a_group_deleted_in_a_pod_is_made_again(gateway: Gateway, cloud: Cloud) -> None:

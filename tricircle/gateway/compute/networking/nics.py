@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
+from tricircle.db.operations import UNBOUND, UNNAMED
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.networking.networks import NotThere, PlannedNic
 from tricircle.gateway.compute.networking.neutron import Caller, central, service, user
@@ -25,8 +26,6 @@ Done = TypeVar("Done")
 
 # Tries to take a port while other things of it change.
 _CLAIMS = 5
-UNBOUND = {"device_id": "", "device_owner": "", "binding:host_id": ""}
-UNNAMED = {"dns_name": ""}
 
 
 class AddressTaken(Fault):

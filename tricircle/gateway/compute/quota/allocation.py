@@ -11,6 +11,7 @@ from urllib.parse import quote
 from tricircle.db import allocations, definitions, models, storage
 from tricircle.db.allocations import Wish
 from tricircle.db.errors import Excess, OverLimit
+from tricircle.db.operations import ServerCreate
 from tricircle.db.storage import Use
 from tricircle.gateway import storage_limits
 from tricircle.gateway.call import Call
@@ -31,7 +32,7 @@ _CHECK_IN = 3.0
 async def reserve(
     call: Call, wanted: CreateRequest, planned: Sequence[PlannedNic], group: str | None
 ) -> list[str]:
-    """Ids of the creations begun: ``max_count`` of them, or as many as the quota has room for.
+    """Ids of the operations begun: ``max_count`` of them, or as many as the quota has room for.
 
     Raises Fault 403 as Nova words it when ``min_count`` are too many.
     """
@@ -47,12 +48,12 @@ async def reserve(
     _check_parts(wanted, held.all)
     began = models.now().isoformat()
     brought = [nic.port["id"] for nic in planned if nic.port is not None]
-    details = [
-        {"name": wanted.one_of_many(index).name, "brought": brought, "began": began}
+    creates = [
+        ServerCreate(wanted.one_of_many(index).name, began, brought)
         for index in range(wanted.max_count)
     ]
     try:
-        return await in_thread(allocations.reserve, wish, limits, details, wanted.min_count)
+        return await in_thread(allocations.reserve, wish, limits, creates, wanted.min_count)
     except OverLimit as error:
         raise too_much(error, context.project_id) from None
 

@@ -7,7 +7,7 @@
    this. One that fell silent is asked what became of the server before another is tried.
 3. Write down where the server is (``_write_down``), or undo what was made (``_undo``).
 
-A row in ``creations`` was written before. If this process dies, or if nobody knows whether there is
+An operation was written down before. If this process dies, or if nobody knows whether there is
 a server, xjob finds the row and adopts the server or removes what is left.
 """
 
@@ -22,7 +22,7 @@ from urllib.parse import quote
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import allocations, creations
+from tricircle.db import allocations, operations
 from tricircle.db import made as made_rows
 from tricircle.db import server_groups as groups
 from tricircle.db.errors import Elsewhere
@@ -79,7 +79,7 @@ class _LeftOpen(Exception):
 class Plan:
     """What is decided about a server before a pod is asked for it.
 
-    ``creation_id`` is the row in ``creations`` and ``allocations`` that was begun for it.
+    ``creation_id`` is of the operation, and the allocation, that was begun for it.
     """
 
     request: CreateRequest
@@ -143,14 +143,14 @@ async def _undo(call: Call, plan: Plan) -> None:
     if not plan.nics or await nics.release(
         call, plan.creation_id, lambda port: port not in brought
     ):
-        await in_thread(creations.end, plan.creation_id)
+        await in_thread(operations.end, plan.creation_id)
 
 
 async def drop(plans: Iterable[Plan]) -> None:
     """Give back what was set aside for plans that nothing was done about."""
     for plan in plans:
         await in_thread(allocations.give_back, plan.creation_id)
-        await in_thread(creations.end, plan.creation_id)
+        await in_thread(operations.end, plan.creation_id)
 
 
 async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
@@ -352,6 +352,6 @@ async def _write_down(call: Call, made: Made, ports: Sequence[Nic], creation_id:
             made_rows.server, creation_id, *where, project, ours, made.why, ends=not ports
         )
         if ports and await nics.hand_over(call, ports, made.server_id):
-            await in_thread(creations.end, creation_id)
+            await in_thread(operations.end, creation_id)
 
     await written(call.services, f"Server {made.server_id}", work)

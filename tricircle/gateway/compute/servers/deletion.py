@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What follows the end of a server in its pod: its central ports and its routing go too.
 
-A row in ``creations`` is written before the pod is asked to delete, so that xjob can do all this
+An operation is written down before the pod is asked to delete, so that xjob can do all this
 when the gateway dies in between. There is one for a server, of whichever request the pod said yes
 to: somebody who may not delete it, and was refused, takes no other's row away.
 """
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import Awaitable, Callable, Collection
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import allocations, creations, routings
+from tricircle.db import allocations, operations, routings
+from tricircle.db.operations import ServerDelete
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.networking import nics
 from tricircle.gateway.threads import in_thread
@@ -30,18 +30,12 @@ from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
 
-KIND = "server_deletion"
 #: Nova shows a server as this for a moment when it has let go of its ports; clients wait no longer.
 ENDED = "DELETED"
 _SOFT_AFTER = 5
 # Of so many servers that are on their way out a list looks whether they are gone.
 _UNSEEN = 50
 _PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
-
-
-def row_id(server_id: str) -> str:
-    """The id of the row for a server's end: a second delete finds the first one's."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tricircle:{KIND}:{server_id}"))
 
 
 async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodResponse]]) -> PodResponse:
@@ -55,7 +49,8 @@ async def run(call: Call, server_id: str, ask: Callable[[], Awaitable[PodRespons
             mine = await _take(call, server_id) or await _begin(call, server_id, pod)
         start(call.services, _follow(call, server_id))
     elif answer.status < 500 and not await settle(call, server_id):
-        await in_thread(creations.withdraw, row_id(server_id), call.context.request_id)
+        row = ServerDelete.row_id(server_id)
+        await in_thread(operations.withdraw, row, call.context.request_id)
     return answer
 
 
@@ -63,15 +58,10 @@ async def _begin(call: Call, server_id: str, pod: Pod) -> bool:
     """Whether nobody else is deleting it already."""
     routing = await in_thread(routings.get, "server", server_id)
     made = list(routing.detail.get("ports", ())) if routing is not None else []
+    deletion = ServerDelete(server_id, made, by=call.context.request_id)
+    row, project = ServerDelete.row_id(server_id), call.context.project_id
     try:
-        await in_thread(
-            creations.begin,
-            KIND,
-            call.context.project_id,
-            pod.id,
-            {"server_id": server_id, "ports": made, "by": call.context.request_id},
-            row_id(server_id),
-        )
+        await in_thread(operations.begin, deletion, project, pod.id, row)
     except db_exc.DBDuplicateEntry:
         return False
     return True
@@ -79,8 +69,8 @@ async def _begin(call: Call, server_id: str, pod: Pod) -> bool:
 
 async def _take(call: Call, server_id: str) -> bool:
     context = call.context
-    row = row_id(server_id)
-    return await in_thread(creations.take, row, context.project_id, context.request_id)
+    row = ServerDelete.row_id(server_id)
+    return await in_thread(operations.take, row, context.project_id, context.request_id)
 
 
 async def settle(call: Call, server_id: str) -> bool:
@@ -90,19 +80,19 @@ async def settle(call: Call, server_id: str) -> bool:
     to the user proves nothing, for it may be another project's server: the pod is asked as the
     service user.
     """
-    row = await in_thread(creations.get, row_id(server_id))
+    row = await in_thread(operations.get, ServerDelete.row_id(server_id))
     if row is None:
         return True
     pod = call.services.registry.get(row.pod_id or "")
     if pod is None or not await _is_gone(call, server_id, pod):
         return False
-    made = set(row.detail.get("ports", ()))
-    if not await nics.release(call, server_id, lambda port: port in made):
+    deletion: ServerDelete = operations.of(row)
+    if not await nics.release(call, server_id, deletion.deletes):
         return False
     await lookup.forget(call, "server", server_id)
     await in_thread(allocations.gone, [server_id])
-    await in_thread(creations.end, row.id)
-    LOG.info("Server %s is gone, with %d ports made for it", server_id, len(made))
+    await in_thread(operations.end, row.id)
+    LOG.info("Server %s is gone, with %d ports made for it", server_id, len(deletion.ports))
     return True
 
 
@@ -111,8 +101,8 @@ async def settle_unseen(call: Call, there: Collection[str]) -> None:
     end. ``there`` are the ids of those it shows.
     """
     project = call.context.project_id
-    rows = await in_thread(creations.of_project, KIND, project, _UNSEEN)
-    unseen = {row.detail["server_id"] for row in rows}.difference(there)
+    rows = await in_thread(operations.of_project, ServerDelete, project, _UNSEEN)
+    unseen = {operations.of(row).server_id for row in rows}.difference(there)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CONF.gateway.list_deadline):
             told = await asyncio.gather(

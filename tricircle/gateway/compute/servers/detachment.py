@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What follows a detached interface: its central port goes too, or is its user's again.
 
-As with a server's end (``deletion``), a row in ``creations`` is written first, for xjob.
+As with a server's end (``deletion``), an operation is written down first, for xjob.
 """
 
 import asyncio
-import uuid
 from typing import Any
 
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
-from tricircle.db import creations, routings
+from tricircle.db import operations, routings
+from tricircle.db.operations import InterfaceDetach
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute.networking import nics
 from tricircle.gateway.compute.networking.nics import BoundPort
@@ -27,13 +27,7 @@ from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
 
-KIND = "interface_deletion"
 _PAUSES = (0.2, 0.3, 0.5, *[1.0] * 30, *[5.0] * 18)
-
-
-def row_id(port_id: str) -> str:
-    """The id of the row for a port's detaching."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tricircle:{KIND}:{port_id}"))
 
 
 async def run(call: Call, server_id: str, port: dict[str, Any], request: PodRequest) -> PodResponse:
@@ -49,7 +43,8 @@ async def run(call: Call, server_id: str, port: dict[str, Any], request: PodRequ
             )
         start(call.services, _follow(call, server_id, pod, bound))
     elif answer.status < 500:
-        await in_thread(creations.withdraw, row_id(port["id"]), call.context.request_id)
+        row = InterfaceDetach.row_id(port["id"])
+        await in_thread(operations.withdraw, row, call.context.request_id)
     return answer
 
 
@@ -59,17 +54,11 @@ async def _begin(
     """Whether nobody else is detaching it already."""
     routing = await in_thread(routings.get, "server", server_id)
     made = routing is not None and port_id in routing.detail.get("ports", ())
-    detail = {
-        "server_id": server_id,
-        "port_id": port_id,
-        "pod_port_id": bound.pod_port_id if bound else None,
-        "made": made,
-        "by": call.context.request_id,
-    }
+    inside, by = bound.pod_port_id if bound else None, call.context.request_id
+    detachment = InterfaceDetach(server_id, port_id, inside, made, by)
+    row, project = InterfaceDetach.row_id(port_id), call.context.project_id
     try:
-        await in_thread(
-            creations.begin, KIND, call.context.project_id, pod.id, detail, row_id(port_id)
-        )
+        await in_thread(operations.begin, detachment, project, pod.id, row)
     except db_exc.DBDuplicateEntry:
         return False
     return True
@@ -77,17 +66,19 @@ async def _begin(
 
 async def _take(call: Call, port_id: str) -> bool:
     context = call.context
-    return await in_thread(creations.take, row_id(port_id), context.project_id, context.request_id)
+    row = InterfaceDetach.row_id(port_id)
+    return await in_thread(operations.take, row, context.project_id, context.request_id)
 
 
 async def settle(call: Call, port_id: str) -> None:
     """The pod's server does not have the port any more: if we were waiting for that, finish."""
-    row = await in_thread(creations.get, row_id(port_id))
+    row = await in_thread(operations.get, InterfaceDetach.row_id(port_id))
     if row is None:
         return
-    if await nics.release_one(call, port_id, bool(row.detail["made"])):
-        await in_thread(routings.change_ports, row.detail["server_id"], (), [port_id])
-        await in_thread(creations.end, row.id)
+    detachment: InterfaceDetach = operations.of(row)
+    if await nics.release_one(call, port_id, detachment.deletes(port_id)):
+        await in_thread(routings.change_ports, detachment.server_id, (), [port_id])
+        await in_thread(operations.end, row.id)
 
 
 async def _follow(call: Call, server_id: str, pod: Pod, bound: BoundPort) -> None:

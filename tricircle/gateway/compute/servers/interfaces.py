@@ -2,13 +2,13 @@
 """Interfaces of a server: the pod's, told by the ids of central Neutron."""
 
 import asyncio
-import uuid
 from typing import Any
 
 from aiohttp import web
 from oslo_utils import uuidutils
 
-from tricircle.db import creations, routings
+from tricircle.db import operations, routings
+from tricircle.db.operations import InterfaceAttach
 from tricircle.gateway.call import Call
 from tricircle.gateway.compute import schemas
 from tricircle.gateway.compute.networking import networks, nics
@@ -144,40 +144,39 @@ async def _plan(call: Call, wish: NetworkWish) -> PlannedNic:
 
 async def _attach(call: Call, server_id: str, pod: Pod, planned: PlannedNic) -> web.Response:
     """Make the port, bind it, plug it in; nothing is left of it when that fails."""
-    creation_id = str(uuid.uuid4())
-    detail = {"server_id": server_id, "brought": [planned.port["id"]] if planned.port else []}
+    attachment = InterfaceAttach(server_id, [planned.port["id"]] if planned.port else [])
     project = call.context.project_id
-    await in_thread(creations.begin, "interface", project, pod.id, detail, creation_id)
-    async with at_work(creation_id):
-        return await _plugged_or_undone(call, server_id, pod, planned, creation_id)
+    operation_id = await in_thread(operations.begin, attachment, project, pod.id)
+    async with at_work(operation_id):
+        return await _plugged_or_undone(call, server_id, pod, planned, operation_id)
 
 
 async def _plugged_or_undone(
-    call: Call, server_id: str, pod: Pod, planned: PlannedNic, creation_id: str
+    call: Call, server_id: str, pod: Pod, planned: PlannedNic, operation_id: str
 ) -> web.Response:
     brought = planned.port is not None
     owner = Zone(pod.availability_zone).device_owner
     try:
-        [nic] = await nics.make(call, [planned], (), creation_id, owner)
+        [nic] = await nics.make(call, [planned], (), operation_id, owner)
         [bound] = await nics.bind(call, [nic], pod)
         answer = await _plug(call, pod, nic, bound)
     except PodTimeout as error:
         # It may be plugged in: xjob looks, and keeps or undoes it.
         raise from_pod_error(error) from None
     except BaseException as error:
-        await _undo(call, creation_id, brought)
+        await _undo(call, operation_id, brought)
         if isinstance(error, nics.AddressTaken):
             raise Fault(409, error.message) from None
         if isinstance(error, nics.BindingFailed):
             raise Fault(500, f"Failed to attach network adapter device to {server_id}") from error
         raise
     if not answer.ok:
-        await _undo(call, creation_id, brought)
+        await _undo(call, operation_id, brought)
         return reply(call, answer)
     if not brought:
         await in_thread(routings.change_ports, server_id, [nic.port_id])
     if await nics.hand_over(call, [nic], server_id):
-        await in_thread(creations.end, creation_id)
+        await in_thread(operations.end, operation_id)
     port = await central(call).show("ports", nic.port_id, **service(call, rights.PORTS_BOUND))
     return _told(call, answer, port)
 
@@ -190,9 +189,9 @@ async def _plug(call: Call, pod: Pod, nic: Nic, bound: BoundPort) -> PodResponse
     return await forward(call, pod, request)
 
 
-async def _undo(call: Call, creation_id: str, brought: bool) -> None:
-    if await nics.release(call, creation_id, lambda _: not brought):
-        await in_thread(creations.end, creation_id)
+async def _undo(call: Call, operation_id: str, brought: bool) -> None:
+    if await nics.release(call, operation_id, lambda _: not brought):
+        await in_thread(operations.end, operation_id)
 
 
 def _told(call: Call, answer: PodResponse, port: Port) -> web.Response:

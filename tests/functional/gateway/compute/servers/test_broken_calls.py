@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whichever call goes wrong on the way, in whichever way: never two servers, never a port astray.
 
-What a gateway could not end, xjob ends (``Creations``); its turn is taken by hand here.
+What a gateway could not end, xjob ends (``Operations``); its turn is taken by hand here.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Fault, Kind
 from tests.functional.fakes.server_store import Server
 from tests.functional.gateway_harness import Gateway
-from tricircle.db import creations, routings
+from tricircle.db import operations, routings
 from tricircle.pods.rest import PodServices
-from tricircle.xjob.creations import Creations
+from tricircle.xjob.operations import Operations
 
 QUICK = [
     Kind.CUT,
@@ -64,7 +64,7 @@ async def xjob(gateway: Gateway) -> None:
     await gateway.idle()
     gateway.cloud.heal()
     gateway.close_breakers()
-    worker = Creations(gateway.services.registry, PodServices(gateway.services.identity))
+    worker = Operations(gateway.services.registry, PodServices(gateway.services.identity))
     await asyncio.to_thread(worker.run, -60)
     await asyncio.to_thread(gateway.cloud.central.settle)
 
@@ -87,7 +87,7 @@ def whole(cloud: Cloud, nics: int) -> None:
     assert sum(len(pod.neutron.ports()) for pod in cloud.pods.values()) == held
     # A delete that failed in the pod is watched for some minutes: it may come true yet.
     alive = {server.id for _, server in living(cloud)}
-    waiting = [row for row in creations.stale(-60) if row.detail.get("server_id") not in alive]
+    waiting = [row for row in operations.stale(-60) if row.detail.get("server_id") not in alive]
     assert waiting == []
 
 
@@ -157,7 +157,7 @@ async def test_create_with_the_users_port(gateway: Gateway, cloud: Cloud, kind: 
             (await gateway.delete(f"/servers/{made[0][1].id}")).ok(204)
             await xjob(gateway)
         assert is_free()
-        assert creations.stale(-60) == []
+        assert operations.stale(-60) == []
 
     await each_call(gateway, kind, attempt)
 
@@ -225,7 +225,7 @@ async def test_a_client_that_hangs_up(gateway: Gateway, cloud: Cloud) -> None:
         ]
     )
     async with asyncio.timeout(5):
-        while creations.stale(-60):  # noqa: ASYNC110 - a row, not an event
+        while operations.stale(-60):  # noqa: ASYNC110 - a row, not an event
             await asyncio.sleep(0.02)
     whole(cloud, 1)
     ((_, server),) = living(cloud)

@@ -6,7 +6,7 @@ import pytest
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.gateway_harness import Gateway
 from tests.functional.servers import Body, make, nothing_left, plugged, settled
-from tricircle.db import creations, routings
+from tricircle.db import operations, routings
 
 
 async def test_delete_takes_the_ports_and_the_routing(gateway: Gateway, cloud: Cloud) -> None:
@@ -29,7 +29,7 @@ async def test_a_delete_refused_changes_nothing(gateway: Gateway, cloud: Cloud) 
     assert (await gateway.delete(f"/servers/{made}", user="reader")).status == 403
     await settled(gateway)
     plugged(cloud)
-    assert creations.stale(-60) == []
+    assert operations.stale(-60) == []
 
 
 ACTIONS: list[tuple[Body, str]] = [

@@ -9,11 +9,11 @@ from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.conf import CONF
 from tricircle.pods.rest import PodServices
-from tricircle.xjob.creations import Creations
+from tricircle.xjob.operations import Operations
 
 
 async def reconcile(gateway: Gateway, until: asyncio.Event) -> None:
-    worker = Creations(gateway.services.registry, PodServices(gateway.services.identity))
+    worker = Operations(gateway.services.registry, PodServices(gateway.services.identity))
     while not until.is_set():
         await asyncio.to_thread(worker.run)
         await asyncio.sleep(0.1)

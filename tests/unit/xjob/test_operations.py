@@ -11,12 +11,13 @@ import sqlalchemy as sa
 from keystoneauth1 import exceptions
 
 from tests import database
-from tricircle.db import creations, models, pods, routings, session
+from tricircle.db import models, operations, pods, routings, session
+from tricircle.db.operations import InterfaceAttach, InterfaceDetach, ServerCreate, ServerDelete
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry
 from tricircle.pods.rest import PodServices
 from tricircle.pods.rights import Right
-from tricircle.xjob.creations import Creations
+from tricircle.xjob.operations import Operations
 
 db = database.db
 pytestmark = pytest.mark.usefixtures("db")
@@ -127,13 +128,13 @@ def pod_id() -> str:
 def look(world: World) -> int:
     registry = Registry()
     registry.refresh()
-    return Creations(registry, PodServices(world)).run(-1)  # type: ignore[arg-type]
+    return Operations(registry, PodServices(world)).run(-1)  # type: ignore[arg-type]
 
 
 def age(row_id: str, **ago: float) -> None:
     with session.write() as tx:
         created = models.now() - datetime.timedelta(**ago)
-        query = sa.update(models.Creation).where(models.Creation.id == row_id)
+        query = sa.update(models.Operation).where(models.Operation.id == row_id)
         tx.execute(query.values(created_at=created))
 
 
@@ -142,8 +143,7 @@ def age(row_id: str, **ago: float) -> None:
 
 def begun(**detail: Any) -> str:
     began = models.now().isoformat()
-    known = {"name": "one", "brought": [], "began": began}
-    return creations.begin("server", "p", detail={**known, **detail})
+    return operations.begin(ServerCreate(**{"name": "one", "began": began, **detail}), "p")
 
 
 def test_a_server_the_pod_has_is_adopted(world: World, pod_id: str) -> None:
@@ -156,7 +156,7 @@ def test_a_server_the_pod_has_is_adopted(world: World, pod_id: str) -> None:
     assert (routing.pod_id, routing.project_id) == (pod_id, "p")
     assert routing.detail == {"ports": ["made"]}
     assert {port["device_id"] for port in world.central.values()} == {SERVER}
-    assert creations.get(row) is None
+    assert operations.get(row) is None
 
 
 def test_adopting_keeps_the_ports_noted_before(world: World, pod_id: str) -> None:
@@ -216,13 +216,13 @@ def test_nothing_is_undone_while_the_pod_is_silent(world: World, pod_id: str) ->
     world.pod_answers = False
     assert look(world) == 0
     assert "made" in world.central
-    assert creations.get(row) is not None
+    assert operations.get(row) is not None
 
 
 def test_one_that_never_made_a_port_is_forgotten(world: World, pod_id: str) -> None:
     row = begun()
     assert look(world) == 1
-    assert creations.get(row) is None
+    assert operations.get(row) is None
 
 
 # A server that was being deleted
@@ -230,8 +230,7 @@ def test_one_that_never_made_a_port_is_forgotten(world: World, pod_id: str) -> N
 
 def deleted(pod_id: str) -> str:
     routings.put("server", SERVER, pod_id, "p", {"ports": ["made"]})
-    detail = {"server_id": SERVER, "ports": ["made"]}
-    return creations.begin("server_deletion", "p", pod_id, detail)
+    return operations.begin(ServerDelete(SERVER, ["made"]), "p", pod_id)
 
 
 def test_a_gone_servers_ports_go_and_the_users_stay(world: World, pod_id: str) -> None:
@@ -292,7 +291,7 @@ def test_a_server_that_looks_at_rest_may_still_go(world: World, pod_id: str) -> 
 
 def test_an_interface_plugged_in_is_kept(world: World, pod_id: str) -> None:
     routings.put("server", SERVER, pod_id, "p", {"ports": ["first"]})
-    row = creations.begin("interface", "p", pod_id, {"server_id": SERVER, "brought": []})
+    row = operations.begin(InterfaceAttach(SERVER), "p", pod_id)
     world.port("made", row, held_by=SERVER)
     assert look(world) == 1
     routing = routings.get("server", SERVER)
@@ -302,7 +301,7 @@ def test_an_interface_plugged_in_is_kept(world: World, pod_id: str) -> None:
 
 
 def test_an_interface_that_was_not_is_undone(world: World, pod_id: str) -> None:
-    row = creations.begin("interface", "p", pod_id, {"server_id": SERVER, "brought": []})
+    row = operations.begin(InterfaceAttach(SERVER), "p", pod_id)
     world.port("made", row)
     assert look(world) == 1
     assert world.central == {}
@@ -311,8 +310,7 @@ def test_an_interface_that_was_not_is_undone(world: World, pod_id: str) -> None:
 @pytest.mark.parametrize("made", [True, False])
 def test_a_detached_port_goes_or_is_its_users_again(world: World, pod_id: str, made: bool) -> None:
     routings.put("server", SERVER, pod_id, "p", {"ports": ["one"] if made else []})
-    detail = {"server_id": SERVER, "port_id": "one", "pod_port_id": "in-one", "made": made}
-    row = creations.begin("interface_deletion", "p", pod_id, detail)
+    row = operations.begin(InterfaceDetach(SERVER, "one", "in-one", made), "p", pod_id)
     world.port("one", SERVER, held_by=SERVER)
     assert look(world) == 0
     world.inside["in-one"]["device_id"] = ""
@@ -323,4 +321,4 @@ def test_a_detached_port_goes_or_is_its_users_again(world: World, pod_id: str, m
     routing = routings.get("server", SERVER)
     assert routing is not None
     assert routing.detail == {"ports": []}
-    assert creations.get(row) is None
+    assert operations.get(row) is None
