@@ -29,13 +29,13 @@ def add_new(pod_id: str, found: Collection[tuple[Key, str]], most: int) -> int:
     """
     table = models.Repair
     query = sa.select(table.done).where(
-        table.pod_id == pod_id, table.done.in_([told for _, told in found])
+        table.pod_id == pod_id, table.done.in_([words for _, words in found])
     )
     with session.write() as tx:
         known = set(tx.scalars(query)) if found else set()
-        new = [(key, told) for key, told in found if told not in known]
-        for key, told in new[:most]:
-            tx.add(table(pod_id=pod_id, project_id=None, done=told, **key._asdict()))
+        new = [(key, words) for key, words in found if words not in known]
+        for key, words in new[:most]:
+            tx.add(table(pod_id=pod_id, project_id=None, done=words, **key._asdict()))
     return len(new)
 
 

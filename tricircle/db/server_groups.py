@@ -108,7 +108,7 @@ def hinted(server_ids: Collection[str]) -> dict[str, str]:
         Allocation.server_id.in_(server_ids)
     )
     with session.read() as tx:
-        found = {str(one): (told or {}).get("group") for one, told in tx.execute(query).tuples()}
+        found = {str(one): (hints or {}).get("group") for one, hints in tx.execute(query).tuples()}
     return {server_id: group for server_id, group in found.items() if group}
 
 

@@ -134,8 +134,8 @@ class WorkQueue:
         if kinds is not None:
             query = query.where(self.table.resource_type.in_(kinds))
         if new:
-            there = self.table.pod_resource_id
-            query = query.where(self.table.absent.is_(False), there.is_(None))
+            made = self.table.pod_resource_id
+            query = query.where(self.table.absent.is_(False), made.is_(None))
         query = query.order_by(self.table.next_try_at).limit(limit)
         found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
         return found
@@ -202,8 +202,8 @@ class WorkQueue:
         # In one order, lest two who take some of the same rows wait for each other.
         tokens = {row_id: f"{uuid.uuid4()}" for row_id in sorted(row_ids)}
         free = sa.or_(table.claimed_until.is_(None), table.claimed_until < moment)
-        dirty = table.next_try_at <= moment if due else table.next_try_at.is_not(None)
-        take = sa.update(table).where(dirty, free)
+        wanted = table.next_try_at <= moment if due else table.next_try_at.is_not(None)
+        take = sa.update(table).where(wanted, free)
         values = {"claimed_until": until, "attempts": table.attempts + 1}
 
         def once(tx: Session) -> list[Row]:

@@ -74,9 +74,9 @@ class PodService:
         """The id here of what users know by ``known``."""
         return self._inside.get(known, known)
 
-    def outside(self, there: str) -> str:
-        """The id users know of what has the id ``there`` here."""
-        return self._outside.get(there, there)
+    def outside(self, inside: str) -> str:
+        """The id users know of what has the id ``inside`` here."""
+        return self._outside.get(inside, inside)
 
     def ask(
         self, method: str, path: str, version: str = "", body: Any = None, missing: bool = False

@@ -20,7 +20,7 @@ from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site, named, owner_of
+from tricircle.network.pod_api.pod_session import PodSession, named, owner_of
 from tricircle.network.reconcile import repairs
 from tricircle.network.reconcile.adapters.base import Adapter, is_made_by_us
 from tricircle.pods.errors import PodError, PodRefused
@@ -73,8 +73,8 @@ class Findings:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Snapshot(Site):
-    """A site that knows by heart what is there."""
+class _Snapshot(PodSession):
+    """A session that knows by heart what is there."""
 
     known: Mapping[Key, str] = dataclasses.field(default_factory=dict)
 
@@ -104,27 +104,29 @@ class Audit:
         self._adapters = adapters
         self._seen: dict[str, datetime.datetime] = {}
 
-    def run(self, site: Site) -> Findings:
+    def run(self, session: PodSession) -> Findings:
         """One audit. Raises PodError and DeadlinePassed; then nothing is taken as gone."""
         # First the rows: what comes into being meanwhile is in the lists and found wanted by no
         # row, which matters only once it has been so for a while.
-        rows = self._queue.in_pod(site.pod.id, tuple(self._adapters))
-        listed = self._lists(site)
+        rows = self._queue.in_pod(session.pod.id, tuple(self._adapters))
+        listed = self._lists(session)
         findings = Findings()
-        strangers = self._compare(site, rows, listed, findings)
-        strangers += self._strays(site, rows, listed, findings)
+        strangers = self._compare(session, rows, listed, findings)
+        strangers += self._strays(session, rows, listed, findings)
         findings.strangers = len(strangers)
-        repairs.report_strangers(site.pod, strangers)
+        repairs.report_strangers(session.pod, strangers)
         repairs_table.forget_old()
-        LOG.info("Pod %s is audited, %d resources: %s", site.pod.region_name, len(rows), findings)
+        LOG.info(
+            "Pod %s is audited, %d resources: %s", session.pod.region_name, len(rows), findings
+        )
         return findings
 
-    def _lists(self, site: Site) -> dict[str, dict[str, Resource]]:
+    def _lists(self, session: PodSession) -> dict[str, dict[str, Resource]]:
         """{collection: {id: object}}; without a collection the pod does not have."""
         found = {}
         for collection in sorted({adapter.collection for adapter in self._adapters.values()}):
             try:
-                items = site.neutron.list(collection, limit=_PAGE)
+                items = session.neutron.list(collection, limit=_PAGE)
             except PodRefused as error:
                 if error.status != 404:
                     raise
@@ -136,14 +138,14 @@ class Audit:
 
     def _compare(
         self,
-        site: Site,
+        session: PodSession,
         rows: list[Row],
         listed: Mapping[str, Mapping[str, Resource]],
         findings: Findings,
     ) -> list[Stranger]:
         """Have what differs looked at. What has a row and is another project's is told of."""
         known = {_key(row): row.pod_resource_id for row in rows if row.pod_resource_id}
-        snapshot = _Snapshot(site.neutron, site.queue, known=known)
+        snapshot = _Snapshot(session.neutron, session.queue, known=known)
         hidden, unsigned, strangers = [], [], []
         for row in rows:
             adapter = self._adapters[row.resource_type]
@@ -152,14 +154,14 @@ class Audit:
             item = listed[adapter.collection].get(row.pod_resource_id or "")
             found = _compared(snapshot, adapter, row, item)
             if found.is_strange and item is not None:
-                told = f"{item['id']} is in use, though it is project {owner_of(item)}'s"
-                strangers.append((_key(row), told))
+                words = f"{item['id']} is in use, though it is project {owner_of(item)}'s"
+                strangers.append((_key(row), words))
             if found.differing:
                 if self._queue.mark_for_check([row]):
                     (findings.gone if item is None else findings.changed).append(_key(row))
                     LOG.info(
                         "Pod %s: the %s differs: %s",
-                        site.pod.region_name,
+                        session.pod.region_name,
                         _key(row),
                         found.differing,
                     )
@@ -181,7 +183,7 @@ class Audit:
 
     def _strays(
         self,
-        site: Site,
+        session: PodSession,
         rows: list[Row],
         listed: Mapping[str, Mapping[str, Resource]],
         findings: Findings,
@@ -191,7 +193,7 @@ class Audit:
         by_key = {_key(row): row for row in rows}
         # An object that bears the id of something else that is wanted is a part of that.
         wanted = {row.resource_id for row in rows}
-        ours, strangers = self._marked(site, rows, listed)
+        ours, strangers = self._marked(session, rows, listed)
         strays: dict[str, tuple[Adapter, Key, Resource]] = {}
         for adapter, item in ours:
             key = Key(adapter.resource_type, str(named(item)))
@@ -203,10 +205,10 @@ class Audit:
         # What others lean on is taken over before those look for it, and removed after them.
         for adapter, key, item in sorted(old, key=lambda stray: stray[0].order):
             if key not in by_key:
-                self._take(site, adapter, key, item, findings)
+                self._take(session, adapter, key, item, findings)
         for adapter, key, item in sorted(old, key=lambda stray: -stray[0].order):
             if key in by_key:
-                findings.doubles += self._remove_double(site, adapter, key, item)
+                findings.doubles += self._remove_double(session, adapter, key, item)
         return [
             (key, repairs.left_alone(item["id"], owner_of(item)))
             for key, item in strangers.values()
@@ -214,7 +216,7 @@ class Audit:
         ]
 
     def _marked(
-        self, site: Site, rows: list[Row], listed: Mapping[str, Mapping[str, Resource]]
+        self, session: PodSession, rows: list[Row], listed: Mapping[str, Mapping[str, Resource]]
     ) -> tuple[list[tuple[Adapter, Resource]], dict[str, tuple[Key, Resource]]]:
         """What has a marker and no row: what we made, with each type it may be a copy of; and by
         their ids, with what they pretend to be, objects we did not make."""
@@ -227,53 +229,55 @@ class Audit:
                 if named(item) is None or item["id"] in known:
                     continue
                 kinds = [adapter for adapter in alike if adapter.owns(item)]
-                if kinds and not is_made_by_us(site, item, kinds):
+                if kinds and not is_made_by_us(session, item, kinds):
                     strangers[item["id"]] = Key(kinds[0].resource_type, str(named(item))), item
                 else:
                     ours += [(adapter, item) for adapter in kinds]
         return ours, strangers
 
     def _take(
-        self, site: Site, adapter: Adapter, key: Key, item: Resource, findings: Findings
+        self, session: PodSession, adapter: Adapter, key: Key, item: Resource, findings: Findings
     ) -> None:
         """Give an object without a row one: as wanted if it may be, else to be removed."""
         central = adapter.central(key.resource_id)
-        wanted = central is not None and adapter.belongs(site, central)
+        wanted = central is not None and adapter.belongs(session, central)
         project_id = item.get("project_id")
-        if self._queue.found(key, site.pod.id, project_id, item["id"], wanted):
+        if self._queue.found(key, session.pod.id, project_id, item["id"], wanted):
             findings.orphans += not wanted
             findings.adopted += wanted
             if wanted:
-                repairs.report(site.pod, key, project_id, f"took {item['id']} over")
+                repairs.report(session.pod, key, project_id, f"took {item['id']} over")
 
     def _age(self, item: Resource) -> float:
         """Seconds an object has been there, as far as is known."""
         since = self._seen[item["id"]]
         try:
-            told = datetime.datetime.fromisoformat(item["created_at"])
+            made = datetime.datetime.fromisoformat(item["created_at"])
         except (KeyError, TypeError, ValueError):
             pass
         else:
-            if told.tzinfo is not None:
-                told = told.astimezone(datetime.UTC).replace(tzinfo=None)
-            since = min(since, told)
+            if made.tzinfo is not None:
+                made = made.astimezone(datetime.UTC).replace(tzinfo=None)
+            since = min(since, made)
         return (now() - since).total_seconds()
 
-    def _remove_double(self, site: Site, adapter: Adapter, key: Key, item: Resource) -> bool:
+    def _remove_double(
+        self, session: PodSession, adapter: Adapter, key: Key, item: Resource
+    ) -> bool:
         """Remove the copy that the row does not name, as long as that is clear."""
-        region = site.pod.region_name
-        row = self._queue.get(key, site.pod.id)
+        region = session.pod.region_name
+        row = self._queue.get(key, session.pod.id)
         if row is None or not _is_double(row, item):
             return False
         if not adapter.spare(item):
             LOG.warning("Pod %s: %s is a second copy of the %s, in use", region, item["id"], key)
             return False
         try:
-            adapter.delete(site, key.resource_id, item["id"])
+            adapter.delete(session, key.resource_id, item["id"])
         except PodRefused as error:
             LOG.warning("The second copy of the %s stays: %s", key, error)
             return False
-        repairs.report(site.pod, key, row.project_id, f"removed {item['id']}, a second copy")
+        repairs.report(session.pod, key, row.project_id, f"removed {item['id']}, a second copy")
         return True
 
 
@@ -281,15 +285,15 @@ def _key(row: Row) -> Key:
     return Key(row.resource_type, row.resource_id)
 
 
-def _compared(site: Site, adapter: Adapter, row: Row, item: Resource | None) -> _Compared:
+def _compared(session: PodSession, adapter: Adapter, row: Row, item: Resource | None) -> _Compared:
     if item is None:
         return _Compared("it is gone")
     try:
         central = adapter.central(row.resource_id)
         if central is None:
             return _Compared("it is wanted no more")
-        drift = adapter.drift(site, item, central)
-        strange = named(item) is not None and not adapter.is_its_owners(site, item, central)
+        drift = adapter.drift(session, item, central)
+        strange = named(item) is not None and not adapter.is_its_owners(session, item, central)
         if adapter.signs_anew(drift, item, central):
             return _Compared(is_unsigned=True, is_strange=strange)
         return _Compared(", ".join(sorted(drift)), is_strange=strange)
@@ -298,7 +302,7 @@ def _compared(site: Site, adapter: Adapter, row: Row, item: Resource | None) -> 
         return _Compared(str(error))
     except Exception:
         # One that cannot be compared must not keep the others from it.
-        LOG.exception("Pod %s: the %s could not be compared", site.pod.region_name, _key(row))
+        LOG.exception("Pod %s: the %s could not be compared", session.pod.region_name, _key(row))
         return _Compared()
 
 

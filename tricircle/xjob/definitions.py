@@ -62,10 +62,10 @@ class Definitions:
                     self._adopt(pod, service, kind, item["id"])
 
     @staticmethod
-    def _adopt(pod: Pod, service: PodService, kind: str, there: str) -> None:
-        body = definitions.read(kind, there, service)
+    def _adopt(pod: Pod, service: PodService, kind: str, pod_resource_id: str) -> None:
+        body = definitions.read(kind, pod_resource_id, service)
         if body is not None:
             body = {**body, definitions.ADOPTED: True}
-            if table.adopt(kind, there, body, pod.id):
+            if table.adopt(kind, pod_resource_id, body, pod.id):
                 what = (kind.replace("_", " "), body["name"], pod.region_name)
                 LOG.info("The %s %s of pod %s is one of all pods now", *what)

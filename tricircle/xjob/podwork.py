@@ -236,7 +236,7 @@ class PodWork:
         if (pod := self._pod()) is None:
             return
         try:
-            found = self._audit.run(self._runtime.engine.site(pod, Deadline(_AUDIT_DEADLINE)))
+            found = self._audit.run(self._runtime.engine.session(pod, Deadline(_AUDIT_DEADLINE)))
         except (PodError, DeadlinePassed) as error:
             LOG.warning("Pod %s could not be audited: %s", pod.region_name, error)
         else:
@@ -249,7 +249,7 @@ class PodWork:
             return
         try:
             status.bring_back(
-                self._runtime.engine.site(pod, Deadline(CONF.reconciler.call_deadline))
+                self._runtime.engine.session(pod, Deadline(CONF.reconciler.call_deadline))
             )
         except PodError as error:
             LOG.info("The port status of %s is not known: %s", pod.region_name, error)
@@ -260,7 +260,7 @@ class PodWork:
             return
         try:
             deadline = Deadline(CONF.reconciler.call_deadline)
-            self._endpoints.look(self._runtime.engine.site(pod, deadline))
+            self._endpoints.look(self._runtime.engine.session(pod, deadline))
         except (PodError, DeadlinePassed) as error:
             LOG.info("Other pods cannot be told of the ports of %s: %s", pod.region_name, error)
 
@@ -269,6 +269,6 @@ class PodWork:
             return
         try:
             deadline = Deadline(CONF.reconciler.call_deadline)
-            shadow_agents.keep(self._runtime.engine.site(pod, deadline))
+            shadow_agents.keep(self._runtime.engine.session(pod, deadline))
         except (PodError, DeadlinePassed) as error:
             LOG.warning("The hosts of other pods may seem dead to %s: %s", pod.region_name, error)

@@ -181,8 +181,8 @@ def _look_through(service: PodService, pod: Pod, kind: str, types: dict[str, str
 
 
 def _is_right(row: models.StorageAllocation, use: Use, project_id: str) -> bool:
-    told = (project_id, use.gigabytes, use.volume_type)
-    return (row.project_id, row.gigabytes, row.volume_type) == told
+    seen = (project_id, use.gigabytes, use.volume_type)
+    return (row.project_id, row.gigabytes, row.volume_type) == seen
 
 
 def _every(

@@ -96,8 +96,8 @@ class Usage:
             if central is None:
                 continue
             if not _is_ours(pod, inside, central):
-                told = repairs.left_alone(inside["id"], inside["project_id"])
-                strangers.append((Key(groups.KIND, central), told))
+                words = repairs.left_alone(inside["id"], inside["project_id"])
+                strangers.append((Key(groups.KIND, central), words))
             elif inside["members"]:
                 groups.join(central, inside["project_id"], inside["members"])
         repairs.report_strangers(pod, strangers)

@@ -14,7 +14,7 @@ def audit(stage: Stage, region: str, by: Audit | None = None) -> Findings:
     pod = running.registry.fresh().by_region(region)
     assert pod is not None
     by = by or Audit(running.engine.queue, ADAPTERS)
-    return by.run(running.engine.site(pod, Deadline(40)))
+    return by.run(running.engine.session(pod, Deadline(40)))
 
 
 def repaired(kind: str | None = None) -> list[str]:

@@ -16,7 +16,7 @@ from tricircle.db import realizations
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.network.central import models
-from tricircle.network.pod_api.site import named
+from tricircle.network.pod_api.pod_session import named
 from tricircle.network.reconcile import runtime
 from tricircle.network.wanted import needs, outbox
 from tricircle.pods import markers
@@ -138,7 +138,7 @@ class Stage:
         pod = running.registry.fresh().by_region(region)
         assert pod is not None
         engine = running.engine
-        return engine.ensure_realized(engine.site(pod, Deadline(40)), Key("port", port["id"]))
+        return engine.ensure_realized(engine.session(pod, Deadline(40)), Key("port", port["id"]))
 
     def withdraw(self, port: Object, region: str) -> None:
         """What unbinding a port does."""

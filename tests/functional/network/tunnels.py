@@ -10,7 +10,7 @@ from tests.functional.network.stage import Object, Stage
 from tricircle.conf import CONF
 from tricircle.network.observe import endpoint_watch
 from tricircle.network.pod_api import message_bus
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile import runtime, shadow_agents
 from tricircle.network.wanted import tunnel_endpoints
 from tricircle.pods.deadline import Deadline
@@ -30,15 +30,15 @@ class Tunnels:
             for host in (1, 2):
                 neutron.agent(f"host{host}", f"172.31.{number}.{host}")
 
-    def site(self, region: str) -> Site:
+    def session(self, region: str) -> PodSession:
         running = runtime.get()
         pod = running.registry.fresh().by_region(region)
         assert pod is not None
-        return running.engine.site(pod, Deadline(40))
+        return running.engine.session(pod, Deadline(40))
 
     def look(self, *regions: str) -> int:
         """What xjob sees of the pods' ports."""
-        return sum(self.looks[one].look(self.site(one)) for one in regions or self.looks)
+        return sum(self.looks[one].look(self.session(one)) for one in regions or self.looks)
 
     def settle(self) -> None:
         """Until every pod knows what the others have."""
@@ -85,7 +85,7 @@ class Tunnels:
         self.settle()
         clean(self.stage)
         for region in self.looks:
-            shadow_agents.keep(self.site(region))
+            shadow_agents.keep(self.session(region))
             assert self.agents(region) == set()
             assert self.shadows(region) == []
 

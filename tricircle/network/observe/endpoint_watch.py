@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from neutron_lib import constants
 from oslo_log import log
 
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.wanted import tunnel_endpoints
 from tricircle.network.wanted.tunnel_endpoints import Object
 
@@ -38,23 +38,23 @@ class EndpointWatch:
         self._hosts: dict[str, str] = {}
         self._read_at = float("-inf")
 
-    def look(self, site: Site) -> int:
+    def look(self, session: PodSession) -> int:
         """Look at the pod's ports on tunnelled networks; how many have changed. Raises PodError."""
-        pod_id, queue = site.pod.id, site.queue
+        pod_id, queue = session.pod.id, session.queue
         networks, subnets, known = queue.transact(lambda tx: tunnel_endpoints.known(tx, pod_id))
         if not networks and not known:
             return 0
         found = {}
-        for port in self._ports(site, networks):
+        for port in self._ports(session, networks):
             host = port.get("binding:host_id")
             if (
                 not host
                 or port.get("device_owner") in _NOT_TOLD
-                or tunnel_endpoints.is_shadow(site, port)
+                or tunnel_endpoints.is_shadow(session, port)
             ):
                 continue
-            if (tunnel_ip := self._tunnel_ip(site, host)) is None:
-                LOG.debug("Host %s of pod %s ends no tunnels", host, site.pod.region_name)
+            if (tunnel_ip := self._tunnel_ip(session, host)) is None:
+                LOG.debug("Host %s of pod %s ends no tunnels", host, session.pod.region_name)
                 continue
             found[port["id"]] = {
                 "pod_id": pod_id,
@@ -63,7 +63,7 @@ class EndpointWatch:
                 "fixed_ips": _addresses(port, subnets),
                 # Another pod may have a host of that name; one whose tunnel ends elsewhere is
                 # another host.
-                "host": f"{site.pod.region_name}/{host}/{tunnel_ip}",
+                "host": f"{session.pod.region_name}/{host}/{tunnel_ip}",
                 "tunnel_ip": tunnel_ip,
             }
         if found == known:
@@ -71,17 +71,17 @@ class EndpointWatch:
         changed: int = queue.transact(lambda tx: tunnel_endpoints.write(tx, pod_id, found))
         return changed
 
-    def _ports(self, site: Site, networks: dict[str, str]) -> Iterator[Object]:
+    def _ports(self, session: PodSession, networks: dict[str, str]) -> Iterator[Object]:
         ids = sorted(networks)
         for start in range(0, len(ids), _CHUNK):
             some = ids[start : start + _CHUNK]
-            yield from site.neutron.list("ports", network_id=some, fields=list(_FIELDS))
+            yield from session.neutron.list("ports", network_id=some, fields=list(_FIELDS))
 
-    def _tunnel_ip(self, site: Site, host: str) -> str | None:
+    def _tunnel_ip(self, session: PodSession, host: str) -> str | None:
         """Where tunnels to a host end, as its Open vSwitch agent says."""
         age = time.monotonic() - self._read_at
         if age > _HOSTS_BELIEVED or (host not in self._hosts and age > 1):
-            agents = site.neutron.list("agents", agent_type=constants.AGENT_TYPE_OVS)
+            agents = session.neutron.list("agents", agent_type=constants.AGENT_TYPE_OVS)
             self._hosts = dict(_tunnels(agents))
             self._read_at = time.monotonic()
         return self._hosts.get(host)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from tricircle.network.central import central_neutron
 from tricircle.network.central.models import Realization
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.wanted import outbox
 
 LOG = log.getLogger(__name__)
@@ -30,26 +30,26 @@ LOG = log.getLogger(__name__)
 _KNOWN = {"ACTIVE", "DOWN", "BUILD", "ERROR"}
 
 
-def bring_back(site: Site) -> int:
+def bring_back(session: PodSession) -> int:
     """Take over the status of every port and trunk in a pod; how many have changed."""
-    return _ports(site) + _trunks(site)
+    return _ports(session) + _trunks(session)
 
 
-def _ports(site: Site) -> int:
+def _ports(session: PodSession) -> int:
     """One list for all ports."""
-    table = site.queue.table
+    table = session.queue.table
     query = sa.select(table.resource_id, table.pod_resource_id).where(
         table.resource_type == "port",
-        table.pod_id == site.pod.id,
+        table.pod_id == session.pod.id,
         table.absent.is_(False),
         table.pod_resource_id.is_not(None),
     )
-    ours = dict(site.queue.transact(lambda tx: tx.execute(query).tuples().all()))
+    ours = dict(session.queue.transact(lambda tx: tx.execute(query).tuples().all()))
     if not ours:
         return 0
-    found = site.neutron.list("ports", fields=["id", "status", "dns_name"])
+    found = session.neutron.list("ports", fields=["id", "status", "dns_name"])
     there = {port.get("id"): port.get("status") for port in found}
-    known = site.queue.transact(lambda tx: _statuses(tx, site.pod.id))
+    known = session.queue.transact(lambda tx: _statuses(tx, session.pod.id))
     changed = {
         port_id: there[pod_port_id]
         for port_id, pod_port_id in ours.items()
@@ -59,12 +59,12 @@ def _ports(site: Site) -> int:
     }
     core, context = central_neutron.core(), central_neutron.admin()
     for port_id, status in changed.items():
-        core.update_port_status(context, port_id, status, site.pod.region_name)
+        core.update_port_status(context, port_id, status, session.pod.region_name)
     names = {port.get("id"): port.get("dns_name") for port in found}
-    return len(changed) + _names(site, {one: names.get(there) for one, there in ours.items()})
+    return len(changed) + _names(session, {one: names.get(there) for one, there in ours.items()})
 
 
-def _names(site: Site, names: Mapping[str, Any]) -> int:
+def _names(session: PodSession, names: Mapping[str, Any]) -> int:
     """Call ports of servers what the pod's Nova calls them, after their servers, if they have no
     name; how many. ``names`` is {port: name in the pod}.
     """
@@ -72,8 +72,8 @@ def _names(site: Site, names: Mapping[str, Any]) -> int:
     core, context = central_neutron.core(), central_neutron.admin()
     if not given or not _keeps_names(core):
         return 0
-    region = site.pod.region_name
-    unnamed = site.queue.transact(lambda tx: set(tx.scalars(_unnamed(region)))) & given.keys()
+    region = session.pod.region_name
+    unnamed = session.queue.transact(lambda tx: set(tx.scalars(_unnamed(region)))) & given.keys()
     for port_id in unnamed:
         with contextlib.suppress(n_exc.PortNotFound):
             core.update_port(context, port_id, {"port": {"dns_name": given[port_id]}})
@@ -106,22 +106,22 @@ def _statuses(tx: Session, pod_id: str) -> dict[str, str]:
     return dict(tx.execute(query).tuples().all())
 
 
-def _trunks(site: Site) -> int:
+def _trunks(session: PodSession) -> int:
     """Take over the status of every trunk in a pod; how many have changed.
 
     One that the pod has as it should be is as the pod says; one that fails there is degraded.
     """
-    row, queue = Realization, site.queue
+    row, queue = Realization, session.queue
     query = sa.select(row.resource_id, row.pod_resource_id, row.next_try_at, row.failing_since)
     query = query.where(
-        row.resource_type == "trunk", row.pod_id == site.pod.id, row.absent.is_(False)
+        row.resource_type == "trunk", row.pod_id == session.pod.id, row.absent.is_(False)
     )
     rows = queue.transact(lambda tx: tx.execute(query).all())
     if not rows:
         return 0
     there = {
         trunk.get("id"): trunk.get("status")
-        for trunk in site.neutron.list("trunks", fields=["id", "status"])
+        for trunk in session.neutron.list("trunks", fields=["id", "status"])
     }
     count = 0
     for trunk_id, pod_trunk_id, dirty, failing in rows:

@@ -194,14 +194,14 @@ def _bind(pod: Pod, context: Any) -> str:
     engine = runtime.get().engine
     try:
         beside = engine.queue.transact(lambda tx: _want(outbox.SessionOnly(tx), port, pod))
-        site = engine.site(pod, Deadline(CONF.reconciler.bind_deadline))
-        pod_port_id, *_ = engine.ensure_all_realized(site, [Key("port", port["id"]), *beside])
+        session = engine.session(pod, Deadline(CONF.reconciler.bind_deadline))
+        pod_port_id, *_ = engine.ensure_all_realized(session, [Key("port", port["id"]), *beside])
         if not pod_port_id:
             return "The port has been deleted meanwhile"
         details = {
             "pod": pod.region_name,
             "pod_port_id": pod_port_id,
-            "pod_network_id": site.id("network", port["network_id"]),
+            "pod_network_id": session.id("network", port["network_id"]),
         }
     except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
         return str(error)

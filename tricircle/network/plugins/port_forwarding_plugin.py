@@ -105,10 +105,10 @@ def _check(
         pod = runtime.get().registry.get(pod_id)
         if pod is None:
             continue
-        site = runtime.get().engine.site(pod, Deadline(CONF.reconciler.call_deadline))
+        session = runtime.get().engine.session(pod, Deadline(CONF.reconciler.call_deadline))
         # Of a pod that does not answer now, its realization will tell.
         with contextlib.suppress(PodError, DeadlinePassed):
-            if not site.neutron.has(EXTENSION):
+            if not session.neutron.has(EXTENSION):
                 raise _refusal(
                     f"The Neutron of pod {pod.region_name}, which would forward for floating IP "
                     f"{floating_ip_id}, lacks the extension {EXTENSION}"

@@ -141,8 +141,8 @@ class Bus:
             ) from None
         except oslo_messaging.RemoteError as error:
             self._breaker.success()
-            told = f"{method} over its message bus: {error.exc_type}: {error.value}"
-            raise PodRefused(self._region, 500, told) from None
+            reason = f"{method} over its message bus: {error.exc_type}: {error.value}"
+            raise PodRefused(self._region, 500, reason) from None
         except PodUnreachable:
             self._breaker.failure()
             raise

@@ -103,9 +103,9 @@ class PodNeutron:
         self.writes.append(f"POST {path}")
         return self._call("POST", path, json=body)
 
-    def put(self, path: str, body: dict[str, Any], told: bool = True) -> dict[str, Any]:
-        """Change an object; ``told`` False: without a word of it among the ``writes``."""
-        if told:
+    def put(self, path: str, body: dict[str, Any], notable: bool = True) -> dict[str, Any]:
+        """Change an object; unless it is ``notable`` it is not among the ``writes``."""
+        if notable:
             self.writes.append(f"PUT {path} ({', '.join(_names(body))})")
         return self._call("PUT", path, json=body)
 

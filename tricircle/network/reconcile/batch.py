@@ -19,7 +19,7 @@ from oslo_log import log
 from tricircle.db.outcomes import Gone, Outcome, Realized
 from tricircle.db.realizations import Row
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.reconcile.phases import Brought, Phases, is_new
 from tricircle.pods.errors import PodRefused, PodTimeout
@@ -80,7 +80,7 @@ class Batches:
             for start in range(0, len(new), most):
                 yield self._phases.queue.claim_all(new[start : start + most])
 
-    def reconcile(self, site: Site, rows: Sequence[Row]) -> Iterator[tuple[Row, Ended]]:
+    def reconcile(self, session: PodSession, rows: Sequence[Row]) -> Iterator[tuple[Row, Ended]]:
         """Reconcile claimed rows of one type: each with how that ended, as soon as it has.
 
         One's failure is its own.
@@ -88,7 +88,7 @@ class Batches:
         brought: Brought = {}
         wanted: list[tuple[Row, Resource]] = []
         for row in rows:
-            begun = _tried(self._begin, site, row, brought)
+            begun = _tried(self._begin, session, row, brought)
             if isinstance(begun, Realized | Gone | Exception):
                 yield row, begun
             else:
@@ -96,31 +96,31 @@ class Batches:
         if not wanted:
             return
         batch = Batch()
-        batch.make(site, self._phases.adapters[wanted[0][0].resource_type], wanted, self._sizes)
+        batch.make(session, self._phases.adapters[wanted[0][0].resource_type], wanted, self._sizes)
         for row, central in wanted:
-            yield row, _tried(self._finish, site, batch, row, central)
+            yield row, _tried(self._finish, session, batch, row, central)
 
-    def _begin(self, site: Site, row: Row, brought: Brought) -> Resource | Realized | Gone:
+    def _begin(self, session: PodSession, row: Row, brought: Brought) -> Resource | Realized | Gone:
         """The resource whose copy is to be made, or how the work ended where none is."""
         if not is_new(row):
             # Others have worked on it since it was found.
-            return self._phases.reconcile(site, row)
+            return self._phases.reconcile(session, row)
         central = self._phases.wanted(row)
         if central is None:
-            return self._phases.remove(site, row)
-        self._phases.depend(site, row, central, brought)
+            return self._phases.remove(session, row)
+        self._phases.depend(session, row, central, brought)
         return central
 
-    def _finish(self, site: Site, batch: "Batch", row: Row, central: Resource) -> Realized:
+    def _finish(self, session: PodSession, batch: "Batch", row: Row, central: Resource) -> Realized:
         if (error := batch.wrong.get(row.resource_id)) is not None:
             raise error
         current = batch.made.get(row.resource_id)
         if current is None:
             found = batch.found.get(row.resource_id)
-            current = self._phases.apply(site, row, central, found)
+            current = self._phases.apply(session, row, central, found)
         else:
             self._phases.note_id(row, current)
-        return self._phases.settle(site, row, central, current, [])
+        return self._phases.settle(session, row, central, current, [])
 
     def _is_bulk(self, row: Row) -> bool:
         return self._phases.adapters[row.resource_type].bulk
@@ -148,7 +148,7 @@ class Batch:
 
     def make(
         self,
-        site: Site,
+        session: PodSession,
         adapter: Adapter,
         wanted: Sequence[tuple[Row, Resource]],
         sizes: BatchSizes,
@@ -160,30 +160,30 @@ class Batch:
             for row, central in wanted
             if row.attempts > 1 or adapter.adopts(central)
         }
-        self._find(site, adapter, doubtful)
+        self._find(session, adapter, doubtful)
         bodies: dict[str, Resource] = {}
         for row, central in wanted:
             if row.resource_id not in self.found and row.resource_id not in self.wrong:
                 try:
-                    bodies[row.resource_id] = adapter.prepare(site, central)
+                    bodies[row.resource_id] = adapter.prepare(session, central)
                 except Exception as error:
                     self.wrong[row.resource_id] = error
         if len(bodies) > 1:
-            made = self._make(site, adapter, bodies, sizes)
-            self._find(site, adapter, {one: centrals[one] for one in bodies.keys() - made})
+            made = self._make(session, adapter, bodies, sizes)
+            self._find(session, adapter, {one: centrals[one] for one in bodies.keys() - made})
 
     def _make(
-        self, site: Site, adapter: Adapter, bodies: dict[str, Resource], sizes: BatchSizes
+        self, session: PodSession, adapter: Adapter, bodies: dict[str, Resource], sizes: BatchSizes
     ) -> Set[str]:
         """Make them in one call. Returns those whose outcome is known."""
         try:
-            made = adapter.create_all(site, list(bodies.values()))
+            made = adapter.create_all(session, list(bodies.values()))
         except PodRefused as error:
-            LOG.info("Pod %s makes %d %s one by one: %s", site.pod.region_name, len(bodies),
+            LOG.info("Pod %s makes %d %s one by one: %s", session.pod.region_name, len(bodies),
                      adapter.collection, error)  # fmt: skip
             made = {}
         except PodTimeout as error:
-            sizes.too_many(site.pod.id, len(bodies))
+            sizes.too_many(session.pod.id, len(bodies))
             self.wrong |= dict.fromkeys(bodies, error)
             return bodies.keys()
         except Exception as error:
@@ -192,11 +192,11 @@ class Batch:
         self.made = {one: made[one] for one in bodies if one in made}
         return made.keys()
 
-    def _find(self, site: Site, adapter: Adapter, centrals: dict[str, Resource]) -> None:
+    def _find(self, session: PodSession, adapter: Adapter, centrals: dict[str, Resource]) -> None:
         if not centrals:
             return
         try:
-            found = adapter.find_all(site, centrals.values())
+            found = adapter.find_all(session, centrals.values())
         except Exception as error:
             self.wrong |= dict.fromkeys(centrals, error)
         else:

@@ -13,7 +13,7 @@ from tricircle.db.outcomes import Outcome
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
 from tricircle.network.pod_api.neutron_client import PodNeutrons
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.reconcile.batch import Batches, Ended
 from tricircle.network.reconcile.phases import Phases
@@ -38,8 +38,8 @@ class Engine:
     def kinds(self) -> Mapping[str, str]:
         return dict.fromkeys(self._adapters, "network")
 
-    def site(self, pod: Pod, deadline: Deadline) -> Site:
-        return Site(self._neutrons.of(pod, deadline), self.queue)
+    def session(self, pod: Pod, deadline: Deadline) -> PodSession:
+        return PodSession(self._neutrons.of(pod, deadline), self.queue)
 
     def order(self, row: Row) -> int:
         """The place of a row's work among others, lowest first: what others depend on is made first
@@ -49,35 +49,35 @@ class Engine:
 
     def reconcile(self, pod: Pod, row: Row, deadline: Deadline) -> Outcome:
         """Reconcile a claimed row, and other due rows that can be created in the same call."""
-        site = self.site(pod, deadline)
+        session = self.session(pod, deadline)
         alike = self._batches.claim_alike(row)
         if not alike:
-            return self._phases.reconcile(site, row)
+            return self._phases.reconcile(session, row)
         endings: dict[str, Ended] = {}
-        for one, ended in self._batches.reconcile(site, [row, *alike]):
+        for one, ended in self._batches.reconcile(session, [row, *alike]):
             endings[one.id] = ended
             if one is not row:
-                self._record(site, one, ended)
+                self._record(session, one, ended)
         if isinstance(mine := endings[row.id], Exception):
             raise mine
         return mine
 
-    def ensure_realized(self, site: Site, key: Key) -> str:
+    def ensure_realized(self, session: PodSession, key: Key) -> str:
         """See ``Phases.ensure_realized``."""
-        return self._phases.ensure_realized(site, key)
+        return self._phases.ensure_realized(session, key)
 
-    def ensure_all_realized(self, site: Site, keys: Sequence[Key]) -> list[str]:
+    def ensure_all_realized(self, session: PodSession, keys: Sequence[Key]) -> list[str]:
         """``ensure_realized`` for several resources; those that can be created in one call are so,
         first."""
-        rows = [self._phases.row(site, key) for key in keys] if len(keys) > 1 else []
+        rows = [self._phases.row(session, key) for key in keys] if len(keys) > 1 else []
         for claimed in self._batches.claim_new(rows):
-            for row, ended in self._batches.reconcile(site, claimed):
-                self._record(site, row, ended)
-        return [self.ensure_realized(site, key) for key in keys]
+            for row, ended in self._batches.reconcile(session, claimed):
+                self._record(session, row, ended)
+        return [self.ensure_realized(session, key) for key in keys]
 
-    def _record(self, site: Site, row: Row, ended: Ended) -> None:
+    def _record(self, session: PodSession, row: Row, ended: Ended) -> None:
         if isinstance(ended, Exception):
-            outcome: Outcome = reconciler.failed(site.pod, row, ended)
+            outcome: Outcome = reconciler.failed(session.pod, row, ended)
         else:
             outcome = ended
-        reconciler.record(self.queue, site.pod, row, outcome)
+        reconciler.record(self.queue, session.pod, row, outcome)

@@ -21,7 +21,7 @@ from tricircle.db.outcomes import Gone, Realized
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile import repairs
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.reconcile.last_written import LastWritten
@@ -46,16 +46,16 @@ class Phases:
         self.adapters = adapters
         self._written = LastWritten()
 
-    def reconcile(self, site: Site, row: Row) -> Realized | Gone:
+    def reconcile(self, session: PodSession, row: Row) -> Realized | Gone:
         """All phases. Raises PodError, NotYet, DeadlinePassed, ClaimLost."""
         central = self.wanted(row)
         if central is None:
-            return self.remove(site, row)
-        self.depend(site, row, central, {})
-        before = len(site.neutron.writes)
-        current = self.observe(site, row, central)
-        current = self.apply(site, row, central, current)
-        return self.settle(site, row, central, current, site.neutron.writes[before:])
+            return self.remove(session, row)
+        self.depend(session, row, central, {})
+        before = len(session.neutron.writes)
+        current = self.observe(session, row, central)
+        current = self.apply(session, row, central, current)
+        return self.settle(session, row, central, current, session.neutron.writes[before:])
 
     def wanted(self, row: Row) -> Resource | None:
         """The central resource whose copy a row wants; None when it wants none.
@@ -70,16 +70,16 @@ class Phases:
             self.queue.transact(lambda tx: realizations.retire(tx, table, name(row), [row.pod_id]))
         return central
 
-    def depend(self, site: Site, row: Row, central: Resource, brought: Brought) -> None:
+    def depend(self, session: PodSession, row: Row, central: Resource, brought: Brought) -> None:
         """Have all that a copy depends on in the pod; ``brought`` gets what is brought here."""
-        depends = self.adapters[row.resource_type].depends(site, central)
+        depends = self.adapters[row.resource_type].depends(session, central)
         # Most have long been there: one look for all of them.
         new = [key for key in depends if key not in brought]
-        brought |= dict.fromkeys(self.queue.in_sync(new, site.pod.id))
+        brought |= dict.fromkeys(self.queue.in_sync(new, session.pod.id))
         for key in depends:
             if key not in brought:
                 try:
-                    self.ensure_realized(site, key)
+                    self.ensure_realized(session, key)
                 except (PodError, NotYet, DeadlinePassed, ClaimLost) as error:
                     brought[key] = error
                 else:
@@ -87,24 +87,26 @@ class Phases:
             if (wrong := brought[key]) is not None:
                 raise wrong
 
-    def observe(self, site: Site, row: Row, central: Resource) -> Resource | None:
+    def observe(self, session: PodSession, row: Row, central: Resource) -> Resource | None:
         """The copy as the pod has it; None when it has none."""
         adapter = self.adapters[row.resource_type]
         current = None
         if row.pod_resource_id is not None:
             remembered = None if is_only_checked(row) else self._written.recall(row)
-            current = remembered or adapter.show(site, row.pod_resource_id)
+            current = remembered or adapter.show(session, row.pod_resource_id)
         if current is None and (row.attempts > 1 or adapter.adopts(central)):
-            current = adapter.find(site, central, row.resource_id)
+            current = adapter.find(session, central, row.resource_id)
         return current
 
-    def apply(self, site: Site, row: Row, central: Resource, current: Resource | None) -> Resource:
+    def apply(
+        self, session: PodSession, row: Row, central: Resource, current: Resource | None
+    ) -> Resource:
         """Update the copy that the pod has, or create it; its document."""
         adapter = self.adapters[row.resource_type]
         if current is None:
-            current = adapter.create(site, central)
+            current = adapter.create(session, central)
         else:
-            adapter.update(site, current, central)
+            adapter.update(session, current, central)
         self.note_id(row, current)
         return current
 
@@ -114,57 +116,57 @@ class Phases:
             raise ClaimLost(f"The work on the {name(row)} took too long")
 
     def settle(
-        self, site: Site, row: Row, central: Resource, current: Resource, writes: list[str]
+        self, session: PodSession, row: Row, central: Resource, current: Resource, writes: list[str]
     ) -> Realized:
         """Put right what belongs to the copy. ``writes`` tells what was written to the pod before,
         in words."""
         adapter = self.adapters[row.resource_type]
-        for key in adapter.refers(site, central):
-            self.ensure_exists(site, key)
-        before = len(site.neutron.writes)
-        settled = adapter.settle(site, current, central)
-        writes = writes + site.neutron.writes[before:]
+        for key in adapter.refers(session, central):
+            self.ensure_exists(session, key)
+        before = len(session.neutron.writes)
+        settled = adapter.settle(session, current, central)
+        writes = writes + session.neutron.writes[before:]
         # Good for as long as the row says that it is of this revision.
         self._written.keep(row, settled)
-        _report(site, row, writes)
+        _report(session, row, writes)
         return Realized(str(current["id"]), CONF.reconciler.pace if adapter.paced and writes else 0)
 
-    def remove(self, site: Site, row: Row) -> Gone:
+    def remove(self, session: PodSession, row: Row) -> Gone:
         """Have no copy in the pod."""
         adapter, pod_resource_id = self.adapters[row.resource_type], row.pod_resource_id
         if pod_resource_id is None and row.attempts > 1:
-            found = adapter.find(site, None, row.resource_id, row.project_id)
+            found = adapter.find(session, None, row.resource_id, row.project_id)
             pod_resource_id = found["id"] if found else None
         if pod_resource_id is not None:
-            adapter.delete(site, row.resource_id, pod_resource_id)
-        adapter.forget(site, row.resource_id)
+            adapter.delete(session, row.resource_id, pod_resource_id)
+        adapter.forget(session, row.resource_id)
         if not row.wanted_revision:
             done = f"removed {pod_resource_id}, which nobody wants there"
-            repairs.report(site.pod, name(row), row.project_id, done)
+            repairs.report(session.pod, name(row), row.project_id, done)
         return Gone()
 
     # -- what a copy depends on --------------------------------------------------------------
 
-    def ensure_realized(self, site: Site, key: Key) -> str:
+    def ensure_realized(self, session: PodSession, key: Key) -> str:
         """Have a resource in the pod as it should be; its id there, empty if it was removed.
 
-        Works on it, or waits for the worker that does, until the site's deadline at the latest.
+        Works on it, or waits for the worker that does, until the session's deadline at the latest.
         Raises PodError, NotYet, DeadlinePassed, ClaimLost.
         """
         while True:
-            row = self.row(site, key)
+            row = self.row(session, key)
             if row.next_try_at is None and row.pod_resource_id is not None:
                 return row.pod_resource_id
             claimed = self.queue.claim(row.id)
             if claimed is not None:
-                return self._realize(site, claimed)
-            site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
+                return self._realize(session, claimed)
+            session.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
 
-    def _realize(self, site: Site, row: Row) -> str:
+    def _realize(self, session: PodSession, row: Row) -> str:
         try:
-            outcome = self.reconcile(site, row)
+            outcome = self.reconcile(session, row)
         except Exception as error:
-            self.queue.record(row, requeue(site.pod, row, error))
+            self.queue.record(row, requeue(session.pod, row, error))
             older = row.pod_resource_id if row.realized_revision is not None else None
             strict = self.adapters[row.resource_type].strict
             if strict or older is None or not isinstance(error, PodError | NotYet):
@@ -175,42 +177,42 @@ class Phases:
             raise ClaimLost(f"The work on the {name(row)} took too long")
         return outcome.pod_resource_id or "" if isinstance(outcome, Realized) else ""
 
-    def ensure_exists(self, site: Site, key: Key) -> None:
+    def ensure_exists(self, session: PodSession, key: Key) -> None:
         """Have a resource in the pod, finished or not: for resources that refer to each other.
 
         Blocks and raises as ``ensure_realized`` does.
         """
         while True:
-            row = self.row(site, key)
+            row = self.row(session, key)
             if row.pod_resource_id is not None and not is_only_checked(row):
                 return
             claimed = self.queue.claim(row.id)
             if claimed is not None:
-                self._make_exist(site, claimed)
+                self._make_exist(session, claimed)
                 return
             if row.pod_resource_id is not None:
                 # Whoever has it may wait for us in turn.
                 return
-            site.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
+            session.deadline.sleep(_POLL, f"the {key}, which somebody else works on")
 
-    def _make_exist(self, site: Site, row: Row) -> None:
-        before = len(site.neutron.writes)
+    def _make_exist(self, session: PodSession, row: Row) -> None:
+        before = len(session.neutron.writes)
         try:
             central = self.wanted(row)
             if central is None:
                 raise NotYet(f"The {name(row)} is being deleted")
-            self.apply(site, row, central, self.observe(site, row, central))
+            self.apply(session, row, central, self.observe(session, row, central))
         except Exception as error:
-            self.queue.record(row, requeue(site.pod, row, error))
+            self.queue.record(row, requeue(session.pod, row, error))
             raise
-        _report(site, row, site.neutron.writes[before:])
+        _report(session, row, session.neutron.writes[before:])
         self.queue.release(row)
 
-    def row(self, site: Site, key: Key) -> Row:
+    def row(self, session: PodSession, key: Key) -> Row:
         """The row of a resource that is wanted in the pod; made if there is none. Raises NotYet."""
-        row = self.queue.get(key, site.pod.id)
+        row = self.queue.get(key, session.pod.id)
         if row is None or row.absent:
-            table, pod_id = self.queue.table, site.pod.id
+            table, pod_id = self.queue.table, session.pod.id
             self.queue.transact(lambda tx: realizations.ensure(tx, table, key, pod_id, None))
             row = self.queue.get(key, pod_id)
         if row is None:
@@ -232,7 +234,7 @@ def name(row: Row) -> Key:
     return Key(row.resource_type, row.resource_id)
 
 
-def _report(site: Site, row: Row, writes: list[str]) -> None:
+def _report(session: PodSession, row: Row, writes: list[str]) -> None:
     """Report writes to a pod that nothing here had asked for: something there had changed."""
     if writes and is_only_checked(row):
-        repairs.report(site.pod, name(row), row.project_id, "; ".join(writes))
+        repairs.report(session.pod, name(row), row.project_id, "; ".join(writes))

@@ -18,11 +18,11 @@ LOG = log.getLogger(__name__)
 _STRANGERS, _LOOKED_AT = 100, 1000
 
 
-def report(pod: Pod, key: Key, project_id: str | None, told: str) -> None:
-    """Tell the log and the database. Raises nothing when the latter fails."""
-    LOG.warning("Repaired the %s in pod %s: %s", key, pod.region_name, told)
+def report(pod: Pod, key: Key, project_id: str | None, done: str) -> None:
+    """Tell the log and the database what was done. Raises nothing when the latter fails."""
+    LOG.warning("Repaired the %s in pod %s: %s", key, pod.region_name, done)
     try:
-        repairs.add(pod.id, key, project_id, told)
+        repairs.add(pod.id, key, project_id, done)
     except db_exc.DBError as error:
         # It is done all the same.
         LOG.error("The repair of the %s could not be written down: %s", key, error)

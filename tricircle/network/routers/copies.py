@@ -14,7 +14,7 @@ from tricircle.network.central import address_reservations, central_neutron, fac
 from tricircle.network.central.address_reservations import Reserved
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.central.models import Realization
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.routers import bridges, plan, reach, router_addresses, topology
 from tricircle.network.routers.bridges import Bridge
 from tricircle.network.routers.plan import Gateway, Plan
@@ -33,16 +33,16 @@ class Copy:
     addresses: Mapping[str, Mapping[str, str]]
 
 
-def copy(site: Site, router: Resource) -> Copy:
+def copy(session: PodSession, router: Resource) -> Copy:
     """What the pod's copy of a router must look like. Makes the bridge networks it needs.
 
     Raises NotYet when something central is missing that an operator or user must mend.
     """
-    router_id, pod_id = router["id"], site.pod.id
-    around = _around(site, router_id)
+    router_id, pod_id = router["id"], session.pod.id
+    around = _around(session, router_id)
     reached, outside = around.reach, around.outside
-    attached = _attached(site, router, around)
-    own = _Bridges(site, reached, attached, topology.ROUTER, topology.EAST_WEST_ROUTER)
+    attached = _attached(session, router, around)
+    own = _Bridges(session, reached, attached, topology.ROUTER, topology.EAST_WEST_ROUTER)
     info = router.get("external_gateway_info") or {}
     try:
         made_plan = plan.make(
@@ -69,15 +69,15 @@ def copy(site: Site, router: Resource) -> Copy:
     return Copy(reached, made_plan, gateway, addresses)
 
 
-def east_west(site: Site, router: Resource) -> Copy:
+def east_west(session: PodSession, router: Resource) -> Copy:
     """What the pod's east-west router of a router must look like. Raises NotYet."""
-    router_id, pod_id = router["id"], site.pod.id
-    around = _around(site, router_id)
+    router_id, pod_id = router["id"], session.pod.id
+    around = _around(session, router_id)
     reached = around.reach
     if pod_id not in reached.parted:
         raise NotYet(f"The router {router_id} is about to need no east-west router")
-    attached = _attached(site, router, around)
-    own = _Bridges(site, reached, attached, topology.EAST_WEST_ROUTER, topology.ROUTER)
+    attached = _attached(session, router, around)
+    own = _Bridges(session, reached, attached, topology.EAST_WEST_ROUTER, topology.ROUTER)
     try:
         made_plan = plan.east_west(
             reached, pod_id, attached, router.get("routes") or [], own.next_hop
@@ -97,9 +97,14 @@ class _Bridges:
     """
 
     def __init__(
-        self, site: Site, reached: RouterReach, attached: list[plan.Attached], own: str, other: str
+        self,
+        session: PodSession,
+        reached: RouterReach,
+        attached: list[plan.Attached],
+        own: str,
+        other: str,
     ) -> None:
-        self._site, self._reach = site, reached
+        self._session, self._reach = session, reached
         self._used = [item.cidr for item in attached]
         self._own, self._other = own, other
         self._made: dict[str, Bridge] = {}
@@ -111,20 +116,20 @@ class _Bridges:
 
     def addresses(self, kind: str) -> dict[str, str]:
         """{central subnet id: address} of its own."""
-        bridge, pod_id = self._bridge(kind), self._site.pod.id
+        bridge, pod_id = self._bridge(kind), self._session.pod.id
         return {
             subnet["id"]: bridge.addresses[version, pod_id, self._own]
             for version, subnet in bridge.subnets.items()
         }
 
     def _taker(self, kind: str, pod_id: str) -> str:
-        return dict(topology.holders(self._reach, kind, self._site.pod.id))[pod_id]
+        return dict(topology.holders(self._reach, kind, self._session.pod.id))[pod_id]
 
     def _bridge(self, kind: str) -> Bridge:
         if kind not in self._made:
-            holders = topology.holders(self._reach, kind, self._site.pod.id)
+            holders = topology.holders(self._reach, kind, self._session.pod.id)
             self._made[kind] = bridges.ensure(
-                self._site.queue, self._reach.router_id, kind, self._used, holders
+                self._session.queue, self._reach.router_id, kind, self._used, holders
             )
         return self._made[kind]
 
@@ -150,7 +155,7 @@ class _Around:
         return {subnet["network_id"] for subnet in found}
 
 
-def _around(site: Site, router_id: str) -> _Around:
+def _around(session: PodSession, router_id: str) -> _Around:
     """All in one transaction."""
 
     def read(tx: Session) -> _Around:
@@ -173,14 +178,14 @@ def _around(site: Site, router_id: str) -> _Around:
             subnets,
             [one for one in listed if one["network_id"] == external],
             servers_of(tx, apart),
-            address_reservations.of_pod(tx, site.pod.id, [one["id"] for one in listed]),
+            address_reservations.of_pod(tx, session.pod.id, [one["id"] for one in listed]),
         )
 
-    found: _Around = site.queue.transact(read)
+    found: _Around = session.queue.transact(read)
     return found
 
 
-def _attached(site: Site, router: Resource, around: _Around) -> list[plan.Attached]:
+def _attached(session: PodSession, router: Resource, around: _Around) -> list[plan.Attached]:
     allowed = reach.pods_of_hints(router.get("availability_zone_hints") or [])
     automatic, found = around.automatic, []
     for port in around.ports:
@@ -191,9 +196,9 @@ def _attached(site: Site, router: Resource, around: _Around) -> list[plan.Attach
             if subnet is None or network is None:
                 continue
             address = ip["ip_address"]
-            if site.pod.id in pods:
+            if session.pod.id in pods:
                 address = router_addresses.router_address(
-                    subnet, network, port, allowed, site.pod.id, around.reserved
+                    subnet, network, port, allowed, session.pod.id, around.reserved
                 )
             found.append(
                 plan.Attached(

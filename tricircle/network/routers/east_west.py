@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
 from tricircle.network.central.models import Realization
-from tricircle.network.pod_api.site import named
+from tricircle.network.pod_api.pod_session import named
 
 KIND = "east_west_router"
 # Sets its marker apart from that of the copy.

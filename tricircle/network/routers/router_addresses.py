@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from tricircle.network.central import address_reservations, facts, segments
 from tricircle.network.central.address_reservations import Reserved
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.routers import bridges, reach, topology
 from tricircle.pods.reconciler import NotYet
 
@@ -62,9 +62,9 @@ class Surroundings:
     reserved: Reserved
 
 
-def around(site: Site, subnet: Resource) -> Surroundings:
+def around(session: PodSession, subnet: Resource) -> Surroundings:
     """What surrounds a subnet. Raises NotYet when its network is gone."""
-    network_id, pod_id = subnet["network_id"], site.pod.id
+    network_id, pod_id = subnet["network_id"], session.pod.id
 
     def read(tx: Session) -> Surroundings | None:
         network = facts.networks(tx, [network_id]).get(network_id)
@@ -87,13 +87,13 @@ def around(site: Site, subnet: Resource) -> Surroundings:
             address_reservations.of_pod(tx, pod_id, [subnet["id"]]),
         )
 
-    found: Surroundings | None = site.queue.transact(read)
+    found: Surroundings | None = session.queue.transact(read)
     if found is None:
         raise NotYet(f"The network {network_id} is being deleted")
     return found
 
 
-def gateway(site: Site, subnet: Resource, around: Surroundings) -> str | None:
+def gateway(session: PodSession, subnet: Resource, around: Surroundings) -> str | None:
     """The gateway that servers in a pod are told.
 
     Raises NotYet when the subnet has no free address for a router in that pod.
@@ -104,15 +104,17 @@ def gateway(site: Site, subnet: Resource, around: Surroundings) -> str | None:
         return own
     for port in around.joined:
         if own in (ip["ip_address"] for ip in port["fixed_ips"]):
-            return _address(site, subnet, around, port)
+            return _address(session, subnet, around, port)
     everywhere = reach.pods_of_hints(network["availability_zone_hints"])
     if differ(subnet, network, everywhere) and segments.projects_own(network):
         # A router may come later: servers must not have to learn of another gateway then.
-        return _reserved(subnet, site.pod.id, ROUTER, around.reserved)
+        return _reserved(subnet, session.pod.id, ROUTER, around.reserved)
     return own
 
 
-def host_routes(site: Site, subnet: Resource, around: Surroundings) -> list[dict[str, str]]:
+def host_routes(
+    session: PodSession, subnet: Resource, around: Surroundings
+) -> list[dict[str, str]]:
     """The user's host routes, and routes by routers that are not the subnet's gateway.
 
     Raises NotYet when the subnet has no free address for a router in that pod.
@@ -122,7 +124,7 @@ def host_routes(site: Site, subnet: Resource, around: Surroundings) -> list[dict
     for port in around.joined:
         if subnet["gateway_ip"] in _addresses(port, subnet):
             continue
-        nexthop = _address(site, subnet, around, port)
+        nexthop = _address(session, subnet, around, port)
         ranges = around.ranges.get(port["device_id"], [])
         cidrs = {one["cidr"] for one in ranges if one["ip_version"] == subnet["ip_version"]}
         for cidr in _fewest(cidrs - known, known):
@@ -144,9 +146,9 @@ def _fewest(cidrs: set[str], known: set[str]) -> list[str]:
     return sorted(cidrs if hidden else wide)
 
 
-def _address(site: Site, subnet: Resource, around: Surroundings, port: Resource) -> str:
+def _address(session: PodSession, subnet: Resource, around: Surroundings, port: Resource) -> str:
     pods = around.pods[port["device_id"]]
-    return router_address(subnet, around.network, port, pods, site.pod.id, around.reserved)
+    return router_address(subnet, around.network, port, pods, session.pod.id, around.reserved)
 
 
 def _addresses(port: Resource, subnet: Resource) -> set[str]:

@@ -23,7 +23,7 @@ from tricircle.db.realizations import Key
 from tricircle.db.work_queue import WorkQueue
 from tricircle.network import interconnect
 from tricircle.network.central.models import Endpoint, Realization
-from tricircle.network.pod_api.site import Site, named
+from tricircle.network.pod_api.pod_session import PodSession, named
 
 KIND = "shadow_port"
 # Sets a shadow's marker apart from that of a copy.
@@ -42,9 +42,9 @@ def named_shadow(port: Object) -> bool:
     return (named(port) or "").startswith(_PREFIX)
 
 
-def is_shadow(site: Site, port: Object) -> bool:
+def is_shadow(session: PodSession, port: Object) -> bool:
     """Whether a port in a pod is a shadow port: it is ours, and of no project of a user's."""
-    return named_shadow(port) and site.is_ours("ports", port, ())
+    return named_shadow(port) and session.is_ours("ports", port, ())
 
 
 def get(queue: WorkQueue, resource_id: str) -> Object | None:

@@ -22,7 +22,7 @@ from tests.functional.network.stage import Object, Stage
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Row
 from tricircle.network.central import central_neutron, facts, segments
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters import ADAPTERS
 from tricircle.network.routers import copies, router_addresses
@@ -157,11 +157,11 @@ class Estate:
         join(self.stage, self.router, subnet)
         return subnet
 
-    def site(self, region: str) -> Site:
+    def session(self, region: str) -> PodSession:
         running = runtime.get()
         pod = running.registry.fresh().by_region(region)
         assert pod is not None
-        return running.engine.site(pod, Deadline(40))
+        return running.engine.session(pod, Deadline(40))
 
     def touched(self, key: Key, region: str) -> Row:
         """The row of what is right in a pod, now to be looked at."""
@@ -172,7 +172,7 @@ class Estate:
         return row
 
     def work(self, row: Row, region: str) -> None:
-        assert runtime.get().engine.reconcile(self.site(region).pod, row.id), row.last_error
+        assert runtime.get().worker.work_on(self.session(region).pod, row.id), row.last_error
 
 
 @pytest.fixture(params=[{}, VLAN], ids=["local", "vlan"])
@@ -182,15 +182,15 @@ def estate(stage: Stage, request: pytest.FixtureRequest) -> Estate:
 
 def test_a_plan_asks_little_however_much_there_is(estate: Estate, asked: Asked) -> None:
     def statements(region: str) -> tuple[int, int]:
-        site = estate.site(region)
+        session = estate.session(region)
         made = ADAPTERS["router"].central(estate.router["id"])
         assert made is not None
         subnet = estate.stage.core.get_subnet(central_neutron.admin(), estate.subnet["id"])
         with asked.counting():
-            copies.copy(site, made)
+            copies.copy(session, made)
         plan = len(asked.statements)
         with asked.counting():
-            router_addresses.around(site, subnet)
+            router_addresses.around(session, subnet)
         return plan, len(asked.statements)
 
     few = [statements(region) for region in ("pod1", "pod2")]

@@ -80,7 +80,7 @@ def test_a_server_that_moves_takes_its_shadows_along(tunnels: Tunnels) -> None:
     assert after["id"] == before["id"]
     assert (after["binding:host_id"], after["status"]) == ("pod1/host2/172.31.1.2", "ACTIVE")
     assert tunnels.agents("pod2") == {"pod1/host1/172.31.1.1", "pod1/host2/172.31.1.2"}
-    shadow_agents.keep(tunnels.site("pod2"))
+    shadow_agents.keep(tunnels.session("pod2"))
     assert tunnels.agents("pod2") == {"pod1/host2/172.31.1.2"}
     # Into another pod: its shadow goes from there, and is in the one it has left.
     moved = stage.bind(here, "pod2")

@@ -64,7 +64,7 @@ def test_a_pod_that_is_no_pod_any_more(tunnels: Tunnels) -> None:
     tunnel_endpoints.forget_pod(queue, stage.pod_ids["pod1"])
     stage.reconcile("pod2")
     assert tunnels.shadows("pod2") == []
-    shadow_agents.keep(tunnels.site("pod2"))
+    shadow_agents.keep(tunnels.session("pod2"))
     assert tunnels.agents("pod2") == set()
 
 
@@ -77,10 +77,10 @@ def test_an_agent_stays_while_a_port_is_on_its_host(tunnels: Tunnels) -> None:
     stage.delete("port", here["id"])
     stage.reconcile("pod1")
     tunnels.look("pod1")
-    assert shadow_agents.keep(tunnels.site("pod2")) == 0
+    assert shadow_agents.keep(tunnels.session("pod2")) == 0
     assert tunnels.agents("pod2")
     stage.reconcile("pod2")
-    assert shadow_agents.keep(tunnels.site("pod2")) == 1
+    assert shadow_agents.keep(tunnels.session("pod2")) == 1
     # The pod's own are never touched.
     assert len(stage.neutron("pod2").tables["agents"]) == 2
 
@@ -113,10 +113,10 @@ def test_signs_of_life_go_to_pods_that_need_them(tunnels: Tunnels) -> None:
         rpc.calls.clear()
     # They have just been heard of.
     for region in stage.pod_ids:
-        shadow_agents.keep(tunnels.site(region))
+        shadow_agents.keep(tunnels.session(region))
     assert not any(rpc.calls for rpc in tunnels.buses.values())
     CONF.set_override("agent_report_interval", 0.1, group="interconnect")
     for region in stage.pod_ids:
-        shadow_agents.keep(tunnels.site(region))
+        shadow_agents.keep(tunnels.session(region))
     told = {region: [method for method, _ in rpc.calls] for region, rpc in tunnels.buses.items()}
     assert told == {"pod1": ["report_state"], "pod2": ["report_state"], "pod3": []}

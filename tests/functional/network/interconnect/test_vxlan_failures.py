@@ -157,9 +157,9 @@ def test_the_bus_keeps_its_password_to_itself(
     url = "pod2:rabbit://neutron:hush@127.0.0.1:1/"
     CONF.set_override("message_buses", [url], group="interconnect")
     CONF.set_override("rpc_deadline", 0.3, group="interconnect")
-    site = tunnels.site("pod2")
+    session = tunnels.session("pod2")
     with caplog.at_level(logging.DEBUG), pytest.raises(Exception, match="pod2") as caught:
-        message_bus.of(site.pod).report(site.deadline, "host", "172.31.1.1")
+        message_bus.of(session.pod).report(session.deadline, "host", "172.31.1.1")
     assert "hush" not in str(caught.value)
     assert "hush" not in caplog.text
     CONF.log_opt_values(logging.getLogger(), logging.INFO)

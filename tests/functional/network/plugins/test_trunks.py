@@ -212,7 +212,7 @@ def test_what_was_changed_behind_our_back_is_changed_back(stage: Stage, made: Ma
 def _watch(stage: Stage, region: str) -> None:
     pod = runtime.get().registry.fresh().by_region(region)
     assert pod is not None
-    status.bring_back(runtime.get().engine.site(pod, Deadline(5)))
+    status.bring_back(runtime.get().engine.session(pod, Deadline(5)))
 
 
 def test_status_comes_back(stage: Stage, made: Made) -> None:
@@ -292,7 +292,7 @@ def _bind(stage: Stage, port: Object, region: str) -> Any:
     queue = running.engine.queue
     beside = queue.transact(lambda tx: mechanism_driver._want(SessionOnly(tx), port, pod))
     for key in (Key("port", port["id"]), *beside):
-        running.engine.ensure_realized(running.engine.site(pod, Deadline(40)), key)
+        running.engine.ensure_realized(running.engine.session(pod, Deadline(40)), key)
 
 
 def _leave(stage: Stage, port: Object) -> None:

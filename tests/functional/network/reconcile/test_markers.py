@@ -23,7 +23,7 @@ from tests.functional.network.strangers import (
 )
 from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.db.realizations import Key
-from tricircle.network.pod_api.site import Site, named
+from tricircle.network.pod_api.pod_session import PodSession, named
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters import ADAPTERS
 from tricircle.pods.deadline import Deadline
@@ -36,11 +36,11 @@ def world(stage: Stage) -> World:
     return World(stage)
 
 
-def _site(stage: Stage, region: str) -> Site:
+def _session(stage: Stage, region: str) -> PodSession:
     running = runtime.get()
     pod = running.registry.fresh().by_region(region)
     assert pod is not None
-    return running.engine.site(pod, Deadline(40))
+    return running.engine.session(pod, Deadline(40))
 
 
 # -- strangers -----------------------------------------------------------------------------------
@@ -82,17 +82,17 @@ def test_a_copy_beside_ours_is_no_second_copy(world: World, forge: Forge) -> Non
 
 def _finds_nothing(world: World) -> None:
     """A worker that does not know whether the one before it made something; it asks once."""
-    site = _site(world.stage, "pod2")
-    site.neutron.has("anything")  # what it offers is asked for once, then known
+    session = _session(world.stage, "pod2")
+    session.neutron.has("anything")  # what it offers is asked for once, then known
     for kind in KINDS:
         adapter, one = ADAPTERS[kind], world.ids[kind]
         central = adapter.central(one)
         assert central is not None
         world.stage.cloud.journal.clear()
-        assert adapter.find_all(site, [central]) == {}, kind
+        assert adapter.find_all(session, [central]) == {}, kind
         assert len(world.stage.cloud.journal.find("pod2/network")) == 1, kind
-        assert adapter.find(site, central, one) is None, kind
-        assert adapter.find(site, None, one, PROJECT) is None, kind
+        assert adapter.find(session, central, one) is None, kind
+        assert adapter.find(session, None, one, PROJECT) is None, kind
 
 
 @pytest.mark.parametrize("forge", [unsigned, the_victims])
@@ -100,15 +100,15 @@ def test_ours_is_found(world: World, forge: Forge) -> None:
     stage = world.stage
     strange = world.make("pod2", forge)
     made = world.make("pod2", forge, PROJECT)
-    site = _site(stage, "pod2")
+    session = _session(stage, "pod2")
     for kind in KINDS:
         adapter, one = ADAPTERS[kind], world.ids[kind]
         central = adapter.central(one)
         assert central is not None
         for found in (
-            adapter.find(site, central, one),
-            adapter.find_all(site, [central]).get(one),
-            adapter.find(site, None, one, PROJECT),
+            adapter.find(session, central, one),
+            adapter.find_all(session, [central]).get(one),
+            adapter.find(session, None, one, PROJECT),
         ):
             assert found is not None, kind
             assert found["id"] == made[kind]["id"] != strange[kind]["id"], kind
@@ -427,12 +427,12 @@ def test_a_marker_that_its_owner_took_away_comes_back(world: World) -> None:
 def test_fifty_ports_are_found_in_one_call(stage: Stage) -> None:
     network, _ = stage.network()
     ports = [stage.port(network) for _ in range(50)]
-    site = _site(stage, "pod1")
-    site.neutron.has("anything")
+    session = _session(stage, "pod1")
+    session.neutron.has("anything")
     stage.cloud.journal.clear()
-    assert ADAPTERS["port"].find_all(site, ports) == {}
+    assert ADAPTERS["port"].find_all(session, ports) == {}
     with secrets(OLDER, MARKER_KEY, "and one more key"):
-        assert ADAPTERS["port"].find_all(site, ports) == {}
+        assert ADAPTERS["port"].find_all(session, ports) == {}
     calls = stage.cloud.journal.find("pod1/network", "GET")
     assert len(calls) == 1 + 3
     assert all(len(urlencode(call.query)) < 7600 for call in calls)

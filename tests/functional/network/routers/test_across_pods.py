@@ -15,7 +15,7 @@ from tests.functional.network.routed_networks import (
 )
 from tests.functional.network.stage import PROJECT, Object, Stage
 from tricircle.conf import CONF
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.routers import copies
 
 
@@ -168,9 +168,9 @@ def test_what_a_router_must_be_is_worked_out_once(
     stage.reconcile()
     asked, copy = [], copies.copy
 
-    def counted(site: Site, central: Object) -> copies.Copy:
+    def counted(session: PodSession, central: Object) -> copies.Copy:
         asked.append(central["id"])
-        return copy(site, central)
+        return copy(session, central)
 
     monkeypatch.setattr(copies, "copy", counted)
     stage.change("router", made["id"], name="new")

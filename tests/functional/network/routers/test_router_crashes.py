@@ -16,7 +16,7 @@ from tests.functional.network.routed_networks import (
     routes,
 )
 from tests.functional.network.stage import PROJECT, Stage
-from tricircle.network.pod_api.site import named
+from tricircle.network.pod_api.pod_session import named
 
 
 @pytest.mark.parametrize("later", ["change", "removal"])

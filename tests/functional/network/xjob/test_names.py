@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A port is called what its server is, as the pod's Nova calls it, also in other pods."""
 
-from tricircle.network.pod_api.deadline import Deadline
-
 from tests.functional.network.stage import Object, Stage
 from tests.functional.network.tunnels import VXLAN, Tunnels
 from tricircle.conf import CONF
 from tricircle.network.observe import status
 from tricircle.network.reconcile import runtime
+from tricircle.pods.deadline import Deadline
 
 
 def look(stage: Stage, region: str) -> int:
     running = runtime.get()
     pod = running.registry.fresh().by_region(region)
     assert pod is not None
-    return status.bring_back(running.engine.site(pod, Deadline(CONF.reconciler.call_deadline)))
+    return status.bring_back(running.engine.session(pod, Deadline(CONF.reconciler.call_deadline)))
 
 
 def boot(stage: Stage, network: Object, region: str, name: str) -> Object:

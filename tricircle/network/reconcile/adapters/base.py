@@ -5,8 +5,8 @@ An adapter knows one type: what its copy in a pod must look like and how to make
 decides when; that is the engine's. A new type names itself and gives ``central`` and ``body``; the
 other methods have answers that suit most types. ``adapters/__init__.py`` lists all adapters.
 
-A method asks the pod only through ``site``. It raises PodError for what the pod refuses, NotYet for
-what has to wait.
+A method asks the pod only through ``session``. It raises PodError for what the pod refuses, NotYet
+for what has to wait.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from neutron_lib import constants
 
 from tricircle.db.realizations import Key
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site, named, owner_of
+from tricircle.network.pod_api.pod_session import PodSession, named, owner_of
 from tricircle.pods.errors import PodUnreachable
 
 # Bytes of a query: web servers cut what is asked at 8 kB.
@@ -57,15 +57,15 @@ class Adapter:
         """The central resource, or None when it is gone."""
         raise NotImplementedError
 
-    def depends(self, site: Site, central: Resource) -> list[Key]:
+    def depends(self, session: PodSession, central: Resource) -> list[Key]:
         """What must be right in the pod before the copy is made or changed."""
         return []
 
-    def refers(self, site: Site, central: Resource) -> list[Key]:
+    def refers(self, session: PodSession, central: Resource) -> list[Key]:
         """What must exist in the pod, however wrong, before ``settle``."""
         return []
 
-    def body(self, site: Site, central: Resource) -> Resource:
+    def body(self, session: PodSession, central: Resource) -> Resource:
         """The copy's attributes as they must be; the marker is added by ``prepare``."""
         raise NotImplementedError
 
@@ -73,96 +73,103 @@ class Adapter:
         """Whether the pod may have had the object before us, so that ``find`` is asked first."""
         return False
 
-    def owner(self, site: Site, central: Resource) -> str:
+    def owner(self, session: PodSession, central: Resource) -> str:
         """The project a copy belongs to: the resource's, or our own where that has none."""
-        return str(central.get("project_id") or site.own_project)
+        return str(central.get("project_id") or session.own_project)
 
-    def is_its_owners(self, site: Site, current: Resource, central: Resource) -> bool:
+    def is_its_owners(self, session: PodSession, current: Resource, central: Resource) -> bool:
         """Whether an object belongs to the project that a copy would belong to, or to our own."""
-        return owner_of(current) in (self.owner(site, central), site.own_project)
+        return owner_of(current) in (self.owner(session, central), session.own_project)
 
     def find(
-        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+        self,
+        session: PodSession,
+        central: Resource | None,
+        resource_id: str,
+        project_id: str | None = None,
     ) -> Resource | None:
         """The copy, found by its marker; ``central`` is None when it is looked for to delete.
 
         ``project_id`` is then whose it may be, besides being ours.
         """
-        owners = [project_id or "", site.own_project]
+        owners = [project_id or "", session.own_project]
         if central is not None:
-            owners = [self.owner(site, central)]
-        wanted = site.markers(self.collection, resource_id, owners)
-        copies = site.neutron.list(self.collection, description=wanted)
-        ours = (copy for copy in copies if site.is_ours(self.collection, copy, owners))
+            owners = [self.owner(session, central)]
+        wanted = session.markers(self.collection, resource_id, owners)
+        copies = session.neutron.list(self.collection, description=wanted)
+        ours = (copy for copy in copies if session.is_ours(self.collection, copy, owners))
         return next(ours, None)
 
-    def show(self, site: Site, pod_resource_id: str) -> Resource | None:
+    def show(self, session: PodSession, pod_resource_id: str) -> Resource | None:
         """The copy as the pod has it, or None when it is gone."""
-        document = site.neutron.find(f"/{self.collection}/{pod_resource_id}")
-        return None if document is None else self._inner(site, document)
+        document = session.neutron.find(f"/{self.collection}/{pod_resource_id}")
+        return None if document is None else self._inner(session, document)
 
-    def prepare(self, site: Site, central: Resource) -> Resource:
+    def prepare(self, session: PodSession, central: Resource) -> Resource:
         """The attributes to create the copy with. All else that comes first is done by now."""
-        body = self.body(site, central)
-        owner = body.get("project_id") or site.own_project
-        return {**body, "description": site.marker(self.collection, central["id"], owner)}
+        body = self.body(session, central)
+        owner = body.get("project_id") or session.own_project
+        return {**body, "description": session.marker(self.collection, central["id"], owner)}
 
-    def create(self, site: Site, central: Resource) -> Resource:
-        body = self.prepare(site, central)
-        answer = site.neutron.post(f"/{self.collection}", {self.member: body})
-        return self._inner(site, answer)
+    def create(self, session: PodSession, central: Resource) -> Resource:
+        body = self.prepare(session, central)
+        answer = session.neutron.post(f"/{self.collection}", {self.member: body})
+        return self._inner(session, answer)
 
-    def find_all(self, site: Site, centrals: Iterable[Resource]) -> dict[str, Resource]:
+    def find_all(self, session: PodSession, centrals: Iterable[Resource]) -> dict[str, Resource]:
         """{central id: copy}, found by their markers."""
-        owners = {central["id"]: [self.owner(site, central)] for central in centrals}
-        markers = (site.markers(self.collection, *one) for one in owners.items())
+        owners = {central["id"]: [self.owner(session, central)] for central in centrals}
+        markers = (session.markers(self.collection, *one) for one in owners.items())
         wanted = itertools.chain.from_iterable(markers)
         found: dict[str, Resource] = {}
         for some in _queries(wanted):
-            for one, copy in _named(site.neutron.list(self.collection, description=some)):
-                if one in owners and site.is_ours(self.collection, copy, owners[one]):
+            for one, copy in _named(session.neutron.list(self.collection, description=some)):
+                if one in owners and session.is_ours(self.collection, copy, owners[one]):
                     found.setdefault(one, copy)
         return found
 
-    def create_all(self, site: Site, bodies: list[Resource]) -> dict[str, Resource]:
+    def create_all(self, session: PodSession, bodies: list[Resource]) -> dict[str, Resource]:
         """Make copies in one call, of what ``prepare`` gave: {central id: copy} as the pod tells.
 
         Neutron makes all or none; one that tells of none it made is asked by ``find``.
         """
         plural = self.collection.replace("-", "_")
-        answer = site.neutron.post(f"/{self.collection}", {plural: bodies})
+        answer = session.neutron.post(f"/{self.collection}", {plural: bodies})
         made = answer.get(plural)
         return dict(_named(made if isinstance(made, list) else []))
 
-    def update(self, site: Site, current: Resource, central: Resource) -> None:
+    def update(self, session: PodSession, current: Resource, central: Resource) -> None:
         """Change what differs."""
-        if changes := self.differs(site, current, central):
+        if changes := self.differs(session, current, central):
             path = f"/{self.collection}/{current['id']}"
-            told = not self.signs_anew(changes, current, central)
-            site.neutron.put(path, {self.member: changes}, told=told)
+            notable = not self.signs_anew(changes, current, central)
+            session.neutron.put(path, {self.member: changes}, notable=notable)
 
     def signs_anew(self, changes: Collection[str], current: Resource, central: Resource) -> bool:
         """Whether changes only sign the marker: it has no signature, or one by an older secret."""
         return set(changes) == {"description"} and named(current) == central["id"]
 
-    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
+    def differs(self, session: PodSession, current: Resource, central: Resource) -> Resource:
         """The attributes to change, with the values they must have; the marker among them."""
-        return {**self._differing(site, current, central), **self._marker(site, current, central)}
+        return {
+            **self._differing(session, current, central),
+            **self._marker(session, current, central),
+        }
 
-    def _marker(self, site: Site, current: Resource, central: Resource) -> Resource:
+    def _marker(self, session: PodSession, current: Resource, central: Resource) -> Resource:
         """The description to give the copy; nothing if it has the newest marker.
 
         An object of another project is given none: it would be taken for ours by it.
         """
-        if site.is_newest(self.collection, current, central["id"]):
+        if session.is_newest(self.collection, current, central["id"]):
             return {}
-        if not self.is_its_owners(site, current, central):
+        if not self.is_its_owners(session, current, central):
             return {}
-        marker = site.marker(self.collection, central["id"], owner_of(current))
+        marker = session.marker(self.collection, central["id"], owner_of(current))
         return {"description": marker}
 
-    def _differing(self, site: Site, current: Resource, central: Resource) -> Resource:
-        wanted = self.body(site, central)
+    def _differing(self, session: PodSession, current: Resource, central: Resource) -> Resource:
+        wanted = self.body(session, central)
         return {
             name: value
             for name, value in wanted.items()
@@ -171,9 +178,9 @@ class Adapter:
             and not same(value, current.get(name), name in self.ordered)
         }
 
-    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+    def drift(self, session: PodSession, listed: Resource, central: Resource) -> Collection[str]:
         """What is not as it must be, as far as a list of the pod's tells. No further calls."""
-        return self.differs(site, listed, central)
+        return self.differs(session, listed, central)
 
     def owns(self, listed: Resource) -> bool:
         """Whether an object with our marker is a copy of this type, not a part of another one.
@@ -182,7 +189,7 @@ class Adapter:
         """
         return True
 
-    def belongs(self, site: Site, central: Resource) -> bool:
+    def belongs(self, session: PodSession, central: Resource) -> bool:
         """Whether a copy found in a pod may be wanted there; if it is needed is not asked here."""
         return True
 
@@ -190,35 +197,35 @@ class Adapter:
         """Whether a second copy of something may go: nothing hangs on it."""
         return True
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> Resource | None:
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> Resource | None:
         """What takes more than the object itself: a group's rules, a router's interfaces.
 
         What the object is like by then, if the next change is to begin there without a look.
         """
         return None
 
-    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
+    def delete(self, session: PodSession, resource_id: str, pod_resource_id: str) -> None:
         """Remove the copy of a resource, which may be gone by now."""
-        site.neutron.delete(f"/{self.collection}/{pod_resource_id}")
+        session.neutron.delete(f"/{self.collection}/{pod_resource_id}")
 
-    def forget(self, site: Site, resource_id: str) -> None:
+    def forget(self, session: PodSession, resource_id: str) -> None:
         """The copy is gone from the pod: drop what was kept centrally for it."""
 
-    def _inner(self, site: Site, document: Mapping[str, Any]) -> Resource:
+    def _inner(self, session: PodSession, document: Mapping[str, Any]) -> Resource:
         inner = document.get(self.member)
         if not isinstance(inner, dict) or not isinstance(inner.get("id"), str):
-            raise PodUnreachable(site.pod.region_name, f"it answered without a {self.member}")
+            raise PodUnreachable(session.pod.region_name, f"it answered without a {self.member}")
         return inner
 
 
-def is_made_by_us(site: Site, item: Resource, adapters: Sequence[Adapter]) -> bool:
+def is_made_by_us(session: PodSession, item: Resource, adapters: Sequence[Adapter]) -> bool:
     """Whether we made an object with a marker, which may be a copy of one of these types."""
     collection, resource_id = adapters[0].collection, str(named(item))
-    if site.is_signed(collection, item):
+    if session.is_signed(collection, item):
         return True
     found = ((adapter, adapter.central(resource_id)) for adapter in adapters)
-    owners = [adapter.owner(site, central) for adapter, central in found if central is not None]
-    return site.is_ours(collection, item, owners or None)
+    owners = [adapter.owner(session, central) for adapter, central in found if central is not None]
+    return session.is_ours(collection, item, owners or None)
 
 
 def _named(copies: Iterable[Any]) -> Iterator[tuple[str, Resource]]:

@@ -3,7 +3,7 @@
 
 from tricircle.db.realizations import Key
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.router import RouterAdapter
 from tricircle.network.routers import bridges, copies, east_west, topology
 from tricircle.network.routers.copies import Copy
@@ -20,19 +20,19 @@ class EastWestRouterAdapter(RouterAdapter):
         # What it is for is to be on one host.
         return router and {**router, "id": resource_id, "distributed": False}
 
-    def body(self, site: Site, central: Resource) -> Resource:
+    def body(self, session: PodSession, central: Resource) -> Resource:
         name = f"{topology.EAST_WEST} {east_west.router_of(central['id'])}"
-        return {**super().body(site, central), "name": name}
+        return {**super().body(session, central), "name": name}
 
-    def forget(self, site: Site, resource_id: str) -> None:
+    def forget(self, session: PodSession, resource_id: str) -> None:
         router_id = east_west.router_of(resource_id)
-        bridges.release(router_id, site.pod.id, topology.EAST_WEST_ROUTER)
+        bridges.release(router_id, session.pod.id, topology.EAST_WEST_ROUTER)
 
     def owns(self, listed: Resource) -> bool:
         return east_west.is_one(listed)
 
-    def _copy(self, site: Site, central: Resource) -> Copy:
-        return copies.east_west(site, {**central, "id": east_west.router_of(central["id"])})
+    def _copy(self, session: PodSession, central: Resource) -> Copy:
+        return copies.east_west(session, {**central, "id": east_west.router_of(central["id"])})
 
-    def _before(self, site: Site, copy: Copy) -> list[Key]:
+    def _before(self, session: PodSession, copy: Copy) -> list[Key]:
         return []

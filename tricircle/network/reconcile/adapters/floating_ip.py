@@ -17,7 +17,7 @@ from neutron_lib.plugins import directory
 from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters import port_forwarding
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.routers import bridges, reach, topology
@@ -39,93 +39,96 @@ class FloatingIpAdapter(Adapter):
         found = {**found, "port_forwardings": _forwardings(found)}
         return found if found["port_id"] or found["port_forwardings"] else None
 
-    def depends(self, site: Site, central: Resource) -> list[Key]:
+    def depends(self, session: PodSession, central: Resource) -> list[Key]:
         # What changes from here on has the row worked on once more.
-        site.notes[_key(central)] = _look(site, central)
+        session.notes[_key(central)] = _look(session, central)
         router = Key("router", central["router_id"])
-        if self._at_the_server(site, central):
-            here = site.queue.wanted("port", _served(central), site.pod.id)
+        if self._at_the_server(session, central):
+            here = session.queue.wanted("port", _served(central), session.pod.id)
             return [*(Key("port", port_id) for port_id in sorted(here)), router]
-        return [router, Key("port", self._between(site, central)["id"])]
+        return [router, Key("port", self._between(session, central)["id"])]
 
-    def body(self, site: Site, central: Resource) -> Resource:
+    def body(self, session: PodSession, central: Resource) -> Resource:
         outside = (central["floating_network_id"], central["floating_ip_address"])
         inside: tuple[str | None, str | None] = (central["port_id"], central["fixed_ip_address"])
-        if self._two_steps(site, central):
-            port = self._between(site, central)
+        if self._two_steps(session, central):
+            port = self._between(session, central)
             network = bridges.network_id(central["router_id"], topology.NORTH_SOUTH)
-            if self._at_the_server(site, central):
+            if self._at_the_server(session, central):
                 outside = (network, _address(port))
             elif inside[0]:
                 inside = (port["id"], _address(port))
         return {
             "project_id": central["project_id"],
-            "floating_network_id": site.id("network", outside[0]),
+            "floating_network_id": session.id("network", outside[0]),
             "floating_ip_address": outside[1],
-            "port_id": site.id("port", inside[0]) if inside[0] else None,
+            "port_id": session.id("port", inside[0]) if inside[0] else None,
             "fixed_ip_address": inside[1],
         }
 
-    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
-        changes = super().differs(site, current, central)
+    def differs(self, session: PodSession, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(session, current, central)
         if "fixed_ip_address" in changes:
             # Neutron takes it with its port only.
-            changes["port_id"] = self.body(site, central)["port_id"]
+            changes["port_id"] = self.body(session, central)["port_id"]
         return changes
 
-    def update(self, site: Site, current: Resource, central: Resource) -> None:
+    def update(self, session: PodSession, current: Resource, central: Resource) -> None:
         # A pod does not give an address to a port while it forwards ports.
-        there = port_forwarding.there(site, current)
-        port_forwarding.remove(site, current, there, self._forwarded(site, central))
-        super().update(site, current, central)
+        there = port_forwarding.there(session, current)
+        port_forwarding.remove(session, current, there, self._forwarded(session, central))
+        super().update(session, current, central)
 
-    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
-        if (current := self.show(site, pod_resource_id)) is not None:
-            there = port_forwarding.there(site, current)
-            port_forwarding.remove(site, current, there, {})
-            super().delete(site, resource_id, pod_resource_id)
+    def delete(self, session: PodSession, resource_id: str, pod_resource_id: str) -> None:
+        if (current := self.show(session, pod_resource_id)) is not None:
+            there = port_forwarding.there(session, current)
+            port_forwarding.remove(session, current, there, {})
+            super().delete(session, resource_id, pod_resource_id)
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        if wanted := self._forwarded(site, central):
-            there = port_forwarding.there(site, current)
-            port_forwarding.add(site, current, there, wanted)
-        site.notes.pop(_key(central), None)
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
+        if wanted := self._forwarded(session, central):
+            there = port_forwarding.there(session, current)
+            port_forwarding.add(session, current, there, wanted)
+        session.notes.pop(_key(central), None)
         status = sa.select(l3_models.FloatingIP.status).where(
             l3_models.FloatingIP.id == central["id"]
         )
         # Writing it, even as it is, costs Neutron far more than a look.
-        if site.queue.transact(lambda tx: tx.scalar(status)) != constants.FLOATINGIP_STATUS_ACTIVE:
+        if (
+            session.queue.transact(lambda tx: tx.scalar(status))
+            != constants.FLOATINGIP_STATUS_ACTIVE
+        ):
             central_neutron.routers().update_floatingip_status(
                 central_neutron.admin(), central["id"], constants.FLOATINGIP_STATUS_ACTIVE
             )
 
-    def forget(self, site: Site, resource_id: str) -> None:
-        address_reservations.release(site.pod.id, purpose=_purpose(resource_id))
+    def forget(self, session: PodSession, resource_id: str) -> None:
+        address_reservations.release(session.pod.id, purpose=_purpose(resource_id))
         plugin = central_neutron.routers()
         left = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
         if left and not left["port_id"]:
             plugin.update_floatingip_status(central_neutron.admin(), resource_id, "DOWN")
 
-    def _forwarded(self, site: Site, central: Resource) -> port_forwarding.Forwardings:
+    def _forwarded(self, session: PodSession, central: Resource) -> port_forwarding.Forwardings:
         if not central["port_forwardings"]:
             return {}
-        away = self._two_steps(site, central) and not self._at_the_server(site, central)
-        between = self._between(site, central) if away else None
-        return port_forwarding.wanted(site, central, between)
+        away = self._two_steps(session, central) and not self._at_the_server(session, central)
+        between = self._between(session, central) if away else None
+        return port_forwarding.wanted(session, central, between)
 
-    def _at_the_server(self, site: Site, central: Resource) -> bool:
-        return _path(site, central).server_pod == site.pod.id
+    def _at_the_server(self, session: PodSession, central: Resource) -> bool:
+        return _path(session, central).server_pod == session.pod.id
 
-    def _two_steps(self, site: Site, central: Resource) -> bool:
-        return _path(site, central).two_steps
+    def _two_steps(self, session: PodSession, central: Resource) -> bool:
+        return _path(session, central).two_steps
 
-    def _between(self, site: Site, central: Resource) -> Resource:
+    def _between(self, session: PodSession, central: Resource) -> Resource:
         """The central port that keeps the address on the north-south bridge."""
-        path = _path(site, central)
+        path = _path(session, central)
         if not path.reach.home or not path.two_steps:
             raise NotYet(f"The floating IP {central['id']} is not to be in this pod")
         subnet_id = bridges.subnet_id(central["router_id"], topology.NORTH_SOUTH, 4)
-        subnet = site.queue.transact(lambda tx: facts.subnets(tx, [subnet_id])).get(subnet_id)
+        subnet = session.queue.transact(lambda tx: facts.subnets(tx, [subnet_id])).get(subnet_id)
         if subnet is None:
             raise NotYet(f"The router {central['router_id']} is not ready for floating IPs yet")
         found = address_reservations.reserved(subnet, path.reach.home, _purpose(central["id"]))
@@ -149,19 +152,19 @@ class _Path:
         return self.server_pod in self.reach.guests
 
 
-def _path(site: Site, central: Resource) -> _Path:
+def _path(session: PodSession, central: Resource) -> _Path:
     """As it was when the work on the floating IP began."""
-    return site.notes.get(_key(central)) or _look(site, central)
+    return session.notes.get(_key(central)) or _look(session, central)
 
 
-def _look(site: Site, central: Resource) -> _Path:
-    row = site.queue.table
+def _look(session: PodSession, central: Resource) -> _Path:
+    row = session.queue.table
     pods = sa.select(sa.func.min(row.pod_id)).where(
         row.resource_type == "port",
         row.resource_id.in_(_served(central)),
         row.absent.is_(False),
     )
-    found: _Path = site.queue.transact(
+    found: _Path = session.queue.transact(
         lambda tx: _Path(tx.scalar(pods), reach.of_router(tx, central["router_id"]))
     )
     return found

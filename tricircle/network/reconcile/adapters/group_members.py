@@ -7,7 +7,7 @@ with the pod's group, and with this.
 
 from tricircle.network.central import central_neutron
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.address_group import AddressGroupAdapter
 from tricircle.network.wanted import group_members
 
@@ -21,21 +21,21 @@ class GroupMembersAdapter(AddressGroupAdapter):
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_security_group, resource_id)
 
-    def addresses(self, site: Site, central: Resource) -> list[str]:
-        group_id, pod_id = central["id"], site.pod.id
-        found: list[str] = site.queue.transact(
+    def addresses(self, session: PodSession, central: Resource) -> list[str]:
+        group_id, pod_id = central["id"], session.pod.id
+        found: list[str] = session.queue.transact(
             lambda tx: group_members.addresses(tx, group_id, pod_id)
         )
         return found
 
-    def create(self, site: Site, central: Resource) -> Resource:
-        made = super().create(site, central)
+    def create(self, session: PodSession, central: Resource) -> Resource:
+        made = super().create(session, central)
         # In a pod that could not have it until now, the rules have gone without.
-        group_id, pod_id = central["id"], site.pod.id
-        site.queue.transact(lambda tx: group_members.look_at_rules(tx, group_id, [pod_id]))
+        group_id, pod_id = central["id"], session.pod.id
+        session.queue.transact(lambda tx: group_members.look_at_rules(tx, group_id, [pod_id]))
         return made
 
-    def useless(self, site: Site, central: Resource, extension: str) -> str:
+    def useless(self, session: PodSession, central: Resource, extension: str) -> str:
         return (
             f"its rules with the remote group {central['id']} ({central['name']}) do not admit "
             "that group's members in other pods"

@@ -8,7 +8,7 @@ from tricircle.db.realizations import Key
 from tricircle.network import interconnect
 from tricircle.network.central import central_neutron, facts, segments
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site, named
+from tricircle.network.pod_api.pod_session import PodSession, named
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.routers import bridges
 from tricircle.pods.errors import PodRefused
@@ -44,7 +44,7 @@ class NetworkAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_network, resource_id)
 
-    def depends(self, site: Site, central: Resource) -> list[Key]:
+    def depends(self, session: PodSession, central: Resource) -> list[Key]:
         policy = central.get("qos_policy_id")
         return [Key("qos_policy", policy)] if policy else []
 
@@ -52,81 +52,85 @@ class NetworkAdapter(Adapter):
         return bool(central.get(_EXTERNAL))
 
     def find(
-        self, site: Site, central: Resource | None, resource_id: str, project_id: str | None = None
+        self,
+        session: PodSession,
+        central: Resource | None,
+        resource_id: str,
+        project_id: str | None = None,
     ) -> Resource | None:
-        copy = super().find(site, central, resource_id, project_id)
+        copy = super().find(session, central, resource_id, project_id)
         if copy is None and central is not None and self.adopts(central):
-            copy = next(iter(self._before_us(site, central)), None)
+            copy = next(iter(self._before_us(session, central)), None)
         return copy
 
-    def _before_us(self, site: Site, central: Resource) -> list[Resource]:
+    def _before_us(self, session: PodSession, central: Resource) -> list[Resource]:
         """External networks on the segment that are no copies of ours: one of those is leaving."""
-        provider = self._provider(site, central)
+        provider = self._provider(session, central)
         if not provider:
             return []
-        found = site.neutron.list(self.collection, **provider, **{_EXTERNAL: True})
+        found = session.neutron.list(self.collection, **provider, **{_EXTERNAL: True})
         return [
             one
             for one in found
-            if one.get(_EXTERNAL) and not site.is_ours(self.collection, one, None)
+            if one.get(_EXTERNAL) and not session.is_ours(self.collection, one, None)
         ]
 
-    def body(self, site: Site, central: Resource) -> Resource:
+    def body(self, session: PodSession, central: Resource) -> Resource:
         body = {
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "shared": central["shared"],
-            **self._provider(site, central),
+            **self._provider(session, central),
         }
         if central["project_id"]:
             body["project_id"] = central["project_id"]
         if central.get(_EXTERNAL) or bridges.is_gateway(central):
             body[_EXTERNAL] = True
-        if site.neutron.has("port-security"):
+        if session.neutron.has("port-security"):
             body["port_security_enabled"] = central.get("port_security_enabled", True)
-        if site.neutron.has("qos"):
+        if session.neutron.has("qos"):
             policy = central.get("qos_policy_id")
-            body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
-        if central.get("dns_domain") and site.neutron.has("dns-integration"):
+            body["qos_policy_id"] = session.id("qos_policy", policy) if policy else None
+        if central.get("dns_domain") and session.neutron.has("dns-integration"):
             body["dns_domain"] = central["dns_domain"]
-        return {**body, **_tagging(site, central)}
+        return {**body, **_tagging(session, central)}
 
-    def create(self, site: Site, central: Resource) -> Resource:
+    def create(self, session: PodSession, central: Resource) -> Resource:
         """A segment is free centrally as soon as its network is deleted, in the pod when the copy
         is: that is waited for. Raises PodRefused, DeadlinePassed."""
         while True:
             try:
-                return super().create(site, central)
+                return super().create(session, central)
             except PodRefused as error:
                 if error.status != 409 or "in use" not in error.message:
                     raise
-                if not self._hurry_leaving(site, central):
+                if not self._hurry_leaving(session, central):
                     raise
-            site.deadline.sleep(_LEAVING, "a deleted network to leave its segment")
+            session.deadline.sleep(_LEAVING, "a deleted network to leave its segment")
 
-    def update(self, site: Site, current: Resource, central: Resource) -> None:
+    def update(self, session: PodSession, current: Resource, central: Resource) -> None:
         if self._is_ours(current, central):
-            super().update(site, current, central)
-            current.update(self._raise_mtu(site, current, central))
+            super().update(session, current, central)
+            current.update(self._raise_mtu(session, current, central))
 
-    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+    def drift(self, session: PodSession, listed: Resource, central: Resource) -> Collection[str]:
         if not self._is_ours(listed, central):
             return ()
-        return {**super().differs(site, listed, central), **_mtu(listed, central)}
+        return {**super().differs(session, listed, central), **_mtu(listed, central)}
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         if not self._is_ours(current, central):
             return
-        self._check_mtu(site, current, central)
+        self._check_mtu(session, current, central)
         if change := _mtu(current, central):
-            site.neutron.put(f"/networks/{current['id']}", {"network": change})
+            session.neutron.put(f"/networks/{current['id']}", {"network": change})
         if bridges.is_gateway(central):
-            self._close(site, current["id"], central)
+            self._close(session, current["id"], central)
 
-    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
-        current = self.show(site, pod_resource_id)
+    def delete(self, session: PodSession, resource_id: str, pod_resource_id: str) -> None:
+        current = self.show(session, pod_resource_id)
         if current is not None and is_ours(current, resource_id):
-            super().delete(site, resource_id, pod_resource_id)
+            super().delete(session, resource_id, pod_resource_id)
 
     def _is_ours(self, current: Resource, central: Resource) -> bool:
         """Whether the copy is one we made, not one the pod had before us."""
@@ -134,75 +138,75 @@ class NetworkAdapter(Adapter):
             return named(current) == central["id"]
         return is_ours(current, central["id"])
 
-    def _hurry_leaving(self, site: Site, central: Resource) -> bool:
+    def _hurry_leaving(self, session: PodSession, central: Resource) -> bool:
         """Have copies of deleted networks removed now that hold the segment; False when something
         else holds it. It may be free by now."""
-        provider = self._provider(site, central)
-        holders = site.neutron.list(self.collection, **provider) if provider else []
+        provider = self._provider(session, central)
+        holders = session.neutron.list(self.collection, **provider) if provider else []
         keys = {Key(self.resource_type, str(named(holder))): holder for holder in holders}
-        if not all(self._leaves(site, key, holder) for key, holder in keys.items()):
+        if not all(self._leaves(session, key, holder) for key, holder in keys.items()):
             return False
         for key, holder in keys.items():
             # One that came to be after it was given up has no row that says so.
             project_id = holder.get("project_id")
-            site.queue.found(key, site.pod.id, project_id, holder["id"], wanted=False)
-        site.queue.requeue_now(site.pod.id, keys)
+            session.queue.found(key, session.pod.id, project_id, holder["id"], wanted=False)
+        session.queue.requeue_now(session.pod.id, keys)
         return True
 
-    def _leaves(self, site: Site, key: Key, network: Resource) -> bool:
+    def _leaves(self, session: PodSession, key: Key, network: Resource) -> bool:
         """Whether a network in the pod is a copy of one that is deleted."""
         if named(network) is None or self.central(key.resource_id) is not None:
             return False
-        row = site.queue.get(key, site.pod.id)
+        row = session.queue.get(key, session.pod.id)
         is_known = row is not None and row.pod_resource_id == network["id"]
-        return is_known or site.is_ours(self.collection, network, None)
+        return is_known or session.is_ours(self.collection, network, None)
 
-    def _provider(self, site: Site, central: Resource) -> dict[str, Any]:
+    def _provider(self, session: PodSession, central: Resource) -> dict[str, Any]:
         segment = segments.of(central)
         driver = interconnect.of(segment["network_type"] or "")
-        return driver.provider(site.pod, segment) if driver else {}
+        return driver.provider(session.pod, segment) if driver else {}
 
-    def _raise_mtu(self, site: Site, current: Resource, central: Resource) -> Resource:
+    def _raise_mtu(self, session: PodSession, current: Resource, central: Resource) -> Resource:
         """A copy's packets may be as large again as the network's, or as the pod can carry."""
         if not (wanted := central.get("mtu")) or (current.get("mtu") or wanted) >= wanted:
             return {}
         path = f"/networks/{current['id']}"
         try:
-            changed = site.neutron.put(path, {"network": {"mtu": wanted}})
+            changed = session.neutron.put(path, {"network": {"mtu": wanted}})
         except PodRefused as error:
             if error.status != 400:
                 raise
             # Neutron takes 0 for the largest its pod can carry.
-            changed = site.neutron.put(path, {"network": {"mtu": 0}})
-        return {"mtu": self._inner(site, changed).get("mtu")}
+            changed = session.neutron.put(path, {"network": {"mtu": 0}})
+        return {"mtu": self._inner(session, changed).get("mtu")}
 
-    def _check_mtu(self, site: Site, current: Resource, central: Resource) -> None:
+    def _check_mtu(self, session: PodSession, current: Resource, central: Resource) -> None:
         """What one pod sends on a stretched network must fit in each. Raises PodRefused."""
         wanted, there = central.get("mtu"), current.get("mtu")
         driver = interconnect.of(segments.of(central)["network_type"] or "")
         if driver and driver.stretched and wanted and there and there < wanted:
             raise PodRefused(
-                site.pod.region_name,
+                session.pod.region_name,
                 409,
                 f"it carries packets of {there} bytes, network {central['id']} has an MTU "
                 f"of {wanted}: set it to {there} or less",
             )
 
-    def _close(self, site: Site, pod_network_id: str, central: Resource) -> None:
+    def _close(self, session: PodSession, pod_network_id: str, central: Resource) -> None:
         """A network can be a router's gateway only when it is external, and then every project
         may use it. A bridge is one router's: let only its project."""
         router_id = bridges.router_of(central)
-        router = site.queue.transact(lambda tx: facts.router(tx, router_id))
+        router = session.queue.transact(lambda tx: facts.router(tx, router_id))
         if router is None:
             return
         shared = {"object_id": pod_network_id, "action": "access_as_external"}
-        rules = site.neutron.list("rbac-policies", **shared)
+        rules = session.neutron.list("rbac-policies", **shared)
         if router["project_id"] not in {rule.get("target_tenant") for rule in rules}:
             owner = {"object_type": "network", "target_tenant": router["project_id"]}
-            site.neutron.post("/rbac-policies", {"rbac_policy": {**shared, **owner}})
+            session.neutron.post("/rbac-policies", {"rbac_policy": {**shared, **owner}})
         for rule in rules:
             if rule.get("target_tenant") != router["project_id"]:
-                site.neutron.delete(f"/rbac-policies/{rule['id']}")
+                session.neutron.delete(f"/rbac-policies/{rule['id']}")
 
 
 def is_ours(current: Resource, network_id: str) -> bool:
@@ -214,15 +218,15 @@ def is_ours(current: Resource, network_id: str) -> bool:
     return named(current) == network_id or not current.get(_EXTERNAL)
 
 
-def _tagging(site: Site, central: Resource) -> Resource:
+def _tagging(session: PodSession, central: Resource) -> Resource:
     """Raises PodRefused where guests want to tag their packets and the pod cannot let them."""
     wanted: Resource = {}
     for name, extension in _TAGGED.items():
         if not central.get(name):
             continue
-        if not site.neutron.has(extension):
+        if not session.neutron.has(extension):
             raise PodRefused(
-                site.pod.region_name,
+                session.pod.region_name,
                 501,
                 f"its Neutron lacks the extension {extension}, so network {central['id']} cannot "
                 f"have {name}",

@@ -6,7 +6,7 @@ from neutron_lib import constants
 from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters import shadow_port
 from tricircle.network.reconcile.adapters.base import Adapter, covered, keeps_names
 from tricircle.pods.errors import PodRefused
@@ -77,8 +77,8 @@ class PortAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_port, resource_id)
 
-    def depends(self, site: Site, central: Resource) -> list[Key]:
-        subnets = _subnets(site, central)
+    def depends(self, session: PodSession, central: Resource) -> list[Key]:
+        subnets = _subnets(session, central)
         policies = {central.get("qos_policy_id"), central.get("qos_network_policy_id")}
         return [
             *(Key("qos_policy", policy) for policy in policies if policy),
@@ -87,15 +87,15 @@ class PortAdapter(Adapter):
             *(Key("security_group", group) for group in central["security_groups"]),
         ]
 
-    def body(self, site: Site, central: Resource) -> Resource:
+    def body(self, session: PodSession, central: Resource) -> Resource:
         groups = central["security_groups"]
         body: Resource = {
-            "network_id": site.id("network", central["network_id"]),
+            "network_id": session.id("network", central["network_id"]),
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "mac_address": central["mac_address"],
-            "fixed_ips": self._addresses(site, central),
-            "security_groups": sorted(site.ids("security_group", groups).values()),
+            "fixed_ips": self._addresses(session, central),
+            "security_groups": sorted(session.ids("security_group", groups).values()),
         }
         if central["project_id"]:
             body["project_id"] = central["project_id"]
@@ -104,32 +104,36 @@ class PortAdapter(Adapter):
             body["device_owner"] = constants.DEVICE_OWNER_FLOATINGIP
         if (vnic := central.get("binding:vnic_type", "normal")) != "normal":
             body["binding:vnic_type"] = vnic
-        body.update(self._extras(site, central))
+        body.update(self._extras(session, central))
         if profile := self._profile({}, central):
             body[_PROFILE] = profile
-        if site.neutron.has("qos"):
+        if session.neutron.has("qos"):
             policy = central.get("qos_policy_id")
-            body["qos_policy_id"] = site.id("qos_policy", policy) if policy else None
+            body["qos_policy_id"] = session.id("qos_policy", policy) if policy else None
         return body
 
-    def create(self, site: Site, central: Resource) -> Resource:
+    def create(self, session: PodSession, central: Resource) -> Resource:
         try:
-            return super().create(site, central)
+            return super().create(session, central)
         except PodRefused as error:
-            if error.status != 409 or not shadow_port.make_way(site, self.body(site, central)):
+            if error.status != 409 or not shadow_port.make_way(
+                session, self.body(session, central)
+            ):
                 raise
-        return super().create(site, central)
+        return super().create(session, central)
 
-    def update(self, site: Site, current: Resource, central: Resource) -> None:
+    def update(self, session: PodSession, current: Resource, central: Resource) -> None:
         try:
-            super().update(site, current, central)
+            super().update(session, current, central)
         except PodRefused as error:
-            if error.status != 409 or not shadow_port.make_way(site, self.body(site, central)):
+            if error.status != 409 or not shadow_port.make_way(
+                session, self.body(session, central)
+            ):
                 raise
-            super().update(site, current, central)
+            super().update(session, current, central)
 
-    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
-        changes = super().differs(site, current, central)
+    def differs(self, session: PodSession, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(session, current, central)
         changes.pop(_PROFILE, None)
         profile = current.get(_PROFILE) or {}
         if (wanted := self._profile(profile, central)) != profile:
@@ -143,16 +147,16 @@ class PortAdapter(Adapter):
     def owns(self, listed: Resource) -> bool:
         return not str(listed.get("device_owner")).startswith("network:")
 
-    def belongs(self, site: Site, central: Resource) -> bool:
-        return bool(central.get("binding:host_id") == site.pod.region_name)
+    def belongs(self, session: PodSession, central: Resource) -> bool:
+        return bool(central.get("binding:host_id") == session.pod.region_name)
 
     def spare(self, listed: Resource) -> bool:
         return not listed.get("device_id")
 
-    def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
+    def _addresses(self, session: PodSession, central: Resource) -> list[dict[str, str]]:
         fixed = central["fixed_ips"]
-        there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
-        derived = _subnets(site, central)
+        there = session.ids("subnet", {ip["subnet_id"] for ip in fixed})
+        derived = _subnets(session, central)
         addresses = []
         for ip in fixed:
             address = {"subnet_id": there[ip["subnet_id"]]}
@@ -167,18 +171,18 @@ class PortAdapter(Adapter):
         kept = {name: value for name, value in there.items() if name in _OF_THE_POD}
         return kept | (central.get(_PROFILE) or {})
 
-    def _extras(self, site: Site, central: Resource) -> Resource:
+    def _extras(self, session: PodSession, central: Resource) -> Resource:
         """Attributes of extensions a pod may lack. Raises PodRefused when that would matter."""
         extras: Resource = {}
         for extension, name, harmless in _EXTRAS:
             if name not in central:
                 continue  # central Neutron has no such extension
             value = central[name]
-            if site.neutron.has(extension):
+            if session.neutron.has(extension):
                 extras[name] = value
             elif value not in harmless:
                 raise PodRefused(
-                    site.pod.region_name,
+                    session.pod.region_name,
                     501,
                     f"its Neutron lacks the extension {extension}, so the port {central['id']} "
                     f"cannot have {name}",
@@ -186,8 +190,8 @@ class PortAdapter(Adapter):
         return extras
 
 
-def _subnets(site: Site, central: Resource) -> dict[str, bool]:
+def _subnets(session: PodSession, central: Resource) -> dict[str, bool]:
     """{subnet: whether a port derives its address from its MAC there} of a port's network."""
     networks = [central["network_id"]]
-    found: list[Resource] = site.queue.transact(lambda tx: facts.subnets_of(tx, networks))
+    found: list[Resource] = session.queue.transact(lambda tx: facts.subnets_of(tx, networks))
     return {one["id"]: central_neutron.takes_own_address(one) for one in found}

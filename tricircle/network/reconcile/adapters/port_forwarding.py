@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.pods.errors import PodRefused
 
 EXTENSION = "floating-ip-port-forwarding"
@@ -15,14 +15,14 @@ _NAMES = (*_IDENTITY, "internal_port_id", "external_port_range", "internal_port_
 Forwardings = Mapping[tuple[Any, ...], Resource]
 
 
-def wanted(site: Site, central: Resource, between: Resource | None) -> Forwardings:
+def wanted(session: PodSession, central: Resource, between: Resource | None) -> Forwardings:
     """What the copy must forward: to the servers, or to the port ``between`` two pods.
 
     ``central`` is the floating IP, with its port forwardings whole. Raises NotYet.
     """
     found = []
     ports = {one["internal_port_id"] for one in central["port_forwardings"]}
-    here = site.queue.wanted("port", ports, site.pod.id)
+    here = session.queue.wanted("port", ports, session.pod.id)
     for one in central["port_forwardings"]:
         if between is None and one["internal_port_id"] not in here:
             continue
@@ -30,9 +30,9 @@ def wanted(site: Site, central: Resource, between: Resource | None) -> Forwardin
         if one.get("external_port"):
             body = {name: value for name, value in body.items() if not name.endswith("_range")}
         if between is None:
-            body["internal_port_id"] = site.id("port", one["internal_port_id"])
+            body["internal_port_id"] = session.id("port", one["internal_port_id"])
         else:
-            body["internal_port_id"] = site.id("port", between["id"])
+            body["internal_port_id"] = session.id("port", between["id"])
             body["internal_ip_address"] = between["fixed_ips"][0]["ip_address"]
             for kind in ("port", "port_range"):
                 if f"external_{kind}" in body:
@@ -41,34 +41,34 @@ def wanted(site: Site, central: Resource, between: Resource | None) -> Forwardin
     return {_identity(body): body for body in found}
 
 
-def there(site: Site, current: Resource) -> Forwardings:
+def there(session: PodSession, current: Resource) -> Forwardings:
     """What the copy forwards, with the ids; asks the pod only if it may be anything."""
-    told = current.get("port_forwardings")
-    if told == [] or not site.neutron.has(EXTENSION):
+    listed = current.get("port_forwardings")
+    if listed == [] or not session.neutron.has(EXTENSION):
         return {}
-    listed = site.neutron.list(f"floatingips/{current['id']}/port_forwardings")
+    listed = session.neutron.list(f"floatingips/{current['id']}/port_forwardings")
     return {_identity(one): one for one in listed}
 
 
-def remove(site: Site, current: Resource, there: Forwardings, keep: Forwardings) -> None:
+def remove(session: PodSession, current: Resource, there: Forwardings, keep: Forwardings) -> None:
     for key, one in there.items():
         if key not in keep:
-            site.neutron.delete(f"/floatingips/{current['id']}/port_forwardings/{one['id']}")
+            session.neutron.delete(f"/floatingips/{current['id']}/port_forwardings/{one['id']}")
 
 
-def add(site: Site, current: Resource, there: Forwardings, wanted: Forwardings) -> None:
+def add(session: PodSession, current: Resource, there: Forwardings, wanted: Forwardings) -> None:
     """Raises PodRefused when the pod cannot forward ports at all."""
     missing = [body for key, body in wanted.items() if key not in there]
-    if missing and not site.neutron.has(EXTENSION):
+    if missing and not session.neutron.has(EXTENSION):
         raise PodRefused(
-            site.pod.region_name,
+            session.pod.region_name,
             501,
             f"its Neutron lacks the extension {EXTENSION}, so the floating IP "
             f"{current['floating_ip_address']} cannot forward ports there",
         )
     for body in missing:
         path = f"/floatingips/{current['id']}/port_forwardings"
-        site.neutron.post(path, {"port_forwarding": body})
+        session.neutron.post(path, {"port_forwarding": body})
 
 
 def _identity(one: Resource) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from neutron_lib.plugins import constants, directory
 
 from tricircle.network.central import central_neutron
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.pods.errors import PodRefused
 
@@ -36,10 +36,10 @@ class QosPolicyAdapter(Adapter):
         plugin = directory.get_plugin(constants.QOS)
         return None if plugin is None else central_neutron.found(plugin.get_policy, resource_id)
 
-    def body(self, site: Site, central: Resource) -> Resource:
-        if not site.neutron.has(EXTENSION):
+    def body(self, session: PodSession, central: Resource) -> Resource:
+        if not session.neutron.has(EXTENSION):
             raise PodRefused(
-                site.pod.region_name,
+                session.pod.region_name,
                 501,
                 f"its Neutron lacks the extension {EXTENSION}, so nothing there can have the "
                 f"QoS policy {central['id']}",
@@ -50,29 +50,29 @@ class QosPolicyAdapter(Adapter):
             "project_id": central["project_id"],
         }
 
-    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+    def drift(self, session: PodSession, listed: Resource, central: Resource) -> Collection[str]:
         wanted, there = _rules(central), _rules(listed)
         same = wanted.keys() == there.keys() and not any(
             _changes(rule, there[key]) for key, rule in wanted.items()
         )
-        return [*self.differs(site, listed, central), *([] if same else ["rules"])]
+        return [*self.differs(session, listed, central), *([] if same else ["rules"])]
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         path = f"/{self.collection}/{current['id']}"
         wanted, there = _rules(central), _rules(current)
         for key, rule in there.items():
             if key not in wanted:
-                site.neutron.delete(f"{path}/{rule['type']}_rules/{rule['id']}")
+                session.neutron.delete(f"{path}/{rule['type']}_rules/{rule['id']}")
         for key, rule in _in_order(wanted, there):
             kind = rule["type"]
             direction = {"direction": rule["direction"]} if "direction" in rule else {}
             if key not in there:
                 body = {**{name: rule[name] for name in _VALUES[kind]}, **direction}
-                site.neutron.post(f"{path}/{kind}_rules", {f"{kind}_rule": body})
+                session.neutron.post(f"{path}/{kind}_rules", {f"{kind}_rule": body})
             elif changes := _changes(rule, there[key]):
                 # Neutron holds a new value against rules of the direction that it is told.
                 body = {f"{kind}_rule": {**changes, **direction}}
-                site.neutron.put(f"{path}/{kind}_rules/{there[key]['id']}", body)
+                session.neutron.put(f"{path}/{kind}_rules/{there[key]['id']}", body)
 
 
 def _rules(policy: Resource) -> dict[tuple[str, str], Resource]:

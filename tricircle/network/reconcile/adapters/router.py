@@ -9,7 +9,7 @@ from typing import Any
 from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site, named
+from tricircle.network.pod_api.pod_session import PodSession, named
 from tricircle.network.reconcile.adapters import router_interfaces
 from tricircle.network.reconcile.adapters.base import Adapter, same
 from tricircle.network.routers import bridges, copies, east_west, plan, router_modes, topology
@@ -31,56 +31,56 @@ class RouterAdapter(Adapter):
         )
         return found
 
-    def depends(self, site: Site, central: Resource) -> list[Key]:
+    def depends(self, session: PodSession, central: Resource) -> list[Key]:
         # What changes from here on has the row worked on once more.
-        copy = site.notes[self._key(central)] = self._copy(site, central)
+        copy = session.notes[self._key(central)] = self._copy(session, central)
         subnets = [item.subnet_id for item in copy.plan.interfaces]
         for addresses in copy.addresses.values():
             subnets += addresses
         if copy.gateway is not None:
             subnets += copy.gateway.addresses
         keys = [Key("subnet", subnet) for subnet in dict.fromkeys(subnets)]
-        return [*keys, *self._before(site, copy)]
+        return [*keys, *self._before(session, copy)]
 
-    def body(self, site: Site, central: Resource) -> Resource:
+    def body(self, session: PodSession, central: Resource) -> Resource:
         return {
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "project_id": central["project_id"],
-            **router_modes.told(site.neutron, central),
+            **router_modes.told(session.neutron, central),
         }
 
-    def update(self, site: Site, current: Resource, central: Resource) -> None:
-        changes = self.differs(site, current, central)
+    def update(self, session: PodSession, current: Resource, central: Resource) -> None:
+        changes = self.differs(session, current, central)
         modes = {name: value for name, value in changes.items() if name in router_modes.MODES}
         if modes:
             # Neutron changes them of routers only that are down, and stay so; whoever died between
             # the calls left one that is.
             path = f"/routers/{current['id']}"
             if current["admin_state_up"]:
-                site.neutron.put(path, {"router": {"admin_state_up": False}})
-            site.neutron.put(path, {"router": modes})
+                session.neutron.put(path, {"router": {"admin_state_up": False}})
+            session.neutron.put(path, {"router": modes})
             current = {**current, **modes, "admin_state_up": False}
-        super().update(site, current, central)
+        super().update(session, current, central)
 
-    def prepare(self, site: Site, central: Resource) -> Resource:
+    def prepare(self, session: PodSession, central: Resource) -> Resource:
         """With its gateway at once: a pod takes seconds for that when it is busy."""
-        copy = site.notes.get(self._key(central))
-        gateway = _gateway(_there(site, copy), copy) if copy else None
+        copy = session.notes.get(self._key(central))
+        gateway = _gateway(_there(session, copy), copy) if copy else None
         more = {"external_gateway_info": gateway} if gateway else {}
-        return {**super().prepare(site, central), **more}
+        return {**super().prepare(session, central), **more}
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         """Others keep talking meanwhile: a route goes only when what it leads over goes, and comes
         before what would hide its destination. The gateway changes before interfaces come,
         since an address may move between them.
         """
         router = current["id"]
-        copy = site.notes.pop(self._key(central), None) or self._copy(site, central)
-        ids = _there(site, copy)
-        wanted = _interfaces(site, ids, copy, central)
+        copy = session.notes.pop(self._key(central), None) or self._copy(session, central)
+        ids = _there(session, copy)
+        wanted = _interfaces(session, ids, copy, central)
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
-        ports = router_interfaces.ports(site, current, central["id"])
+        ports = router_interfaces.ports(session, current, central["id"])
         there, loose = ports.joined, ports.loose
         info, info_now = _gateway(ids, copy), current.get("external_gateway_info")
         new_gateway = not _same_gateway(info, info_now)
@@ -95,72 +95,74 @@ class RouterAdapter(Adapter):
         moved += [port for port in ports.lost if not _overlap(port, again)]
         gone = [*moved, *([{"fixed_ips": info_now["external_fixed_ips"]}] if info_now else [])]
         known = self._route(
-            site, current, _not_over(site, gone if new_gateway else moved, current.get("routes"))
+            session,
+            current,
+            _not_over(session, gone if new_gateway else moved, current.get("routes")),
         )
         for port in moved:
-            self._leave(site, router, port)
+            self._leave(session, router, port)
         if new_gateway:
             change = {"router": {"external_gateway_info": info or {}}}
-            site.neutron.put(f"/routers/{router}", change)
+            session.neutron.put(f"/routers/{router}", change)
         kept = there.keys() - {named(port) for port in moved}
         for owner in kept:
-            router_interfaces.sign(site, there[owner])
+            router_interfaces.sign(session, there[owner])
         missing = {owner: body for owner, body in wanted.items() if owner not in kept}
         if missing:
-            early = _not_over(site, list(missing.values()), routes)
+            early = _not_over(session, list(missing.values()), routes)
             already = {route["destination"] for route in early}
             others = [route for route in known if route["destination"] not in already]
-            known = self._route(site, {"id": router, "routes": known}, [*early, *others])
+            known = self._route(session, {"id": router, "routes": known}, [*early, *others])
         for owner in loose.keys() - (missing.keys() - automatic):
-            site.neutron.delete(f"/ports/{loose[owner]['id']}")
+            session.neutron.delete(f"/ports/{loose[owner]['id']}")
         for owner, body in missing.items():
             if owner in automatic:
-                router_interfaces.by_subnet(site, router, body)
+                router_interfaces.by_subnet(session, router, body)
             else:
-                router_interfaces.by_port(site, router, body, loose.get(owner))
-        self._route(site, {"id": router, "routes": known}, routes)
+                router_interfaces.by_port(session, router, body, loose.get(owner))
+        self._route(session, {"id": router, "routes": known}, routes)
 
-    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
-        if (current := self.show(site, pod_resource_id)) is None:
+    def delete(self, session: PodSession, resource_id: str, pod_resource_id: str) -> None:
+        if (current := self.show(session, pod_resource_id)) is None:
             return
         if current.get("routes"):
-            site.neutron.put(f"/routers/{pod_resource_id}", {"router": {"routes": []}})
-        ports = router_interfaces.ports(site, current, resource_id)
+            session.neutron.put(f"/routers/{pod_resource_id}", {"router": {"routes": []}})
+        ports = router_interfaces.ports(session, current, resource_id)
         for port in (*ports.joined.values(), *ports.lost):
-            self._leave(site, pod_resource_id, port)
+            self._leave(session, pod_resource_id, port)
         for port in ports.loose.values():
-            site.neutron.delete(f"/ports/{port['id']}")
-        super().delete(site, resource_id, pod_resource_id)
+            session.neutron.delete(f"/ports/{port['id']}")
+        super().delete(session, resource_id, pod_resource_id)
 
-    def forget(self, site: Site, resource_id: str) -> None:
-        address_reservations.release(site.pod.id, purpose=copies.purpose(resource_id))
-        bridges.release(resource_id, site.pod.id, topology.ROUTER)
+    def forget(self, session: PodSession, resource_id: str) -> None:
+        address_reservations.release(session.pod.id, purpose=copies.purpose(resource_id))
+        bridges.release(resource_id, session.pod.id, topology.ROUTER)
 
     def owns(self, listed: Resource) -> bool:
         return not east_west.is_one(listed)
 
-    def _copy(self, site: Site, central: Resource) -> Copy:
-        return copies.copy(site, central)
+    def _copy(self, session: PodSession, central: Resource) -> Copy:
+        return copies.copy(session, central)
 
-    def _before(self, site: Site, copy: Copy) -> list[Key]:
+    def _before(self, session: PodSession, copy: Copy) -> list[Key]:
         """What is there before packets are sent to it."""
-        parted = site.pod.id in copy.reach.parted
+        parted = session.pod.id in copy.reach.parted
         return [east_west.key(copy.reach.router_id)] if parted else []
 
     def _key(self, central: Resource) -> Key:
         return Key(self.resource_type, central["id"])
 
     def _route(
-        self, site: Site, current: Resource, routes: list[dict[str, str]]
+        self, session: PodSession, current: Resource, routes: list[dict[str, str]]
     ) -> list[dict[str, str]]:
         """Give the copy these routes, unless it has just them."""
         if not same(routes, current.get("routes") or []):
-            site.neutron.put(f"/routers/{current['id']}", {"router": {"routes": routes}})
+            session.neutron.put(f"/routers/{current['id']}", {"router": {"routes": routes}})
         return routes
 
-    def _leave(self, site: Site, router_id: str, port: Resource) -> None:
+    def _leave(self, session: PodSession, router_id: str, port: Resource) -> None:
         path = f"/routers/{router_id}/remove_router_interface"
-        site.neutron.put(path, {"port_id": port["id"]})
+        session.neutron.put(path, {"port_id": port["id"]})
 
 
 def _overlap(port: Resource, bodies: Iterable[Resource]) -> bool:
@@ -169,12 +171,12 @@ def _overlap(port: Resource, bodies: Iterable[Resource]) -> bool:
     return any(ip["subnet_id"] in subnets for ip in port["fixed_ips"])
 
 
-def _not_over(site: Site, ports: list[Resource], routes: Any) -> list[dict[str, str]]:
+def _not_over(session: PodSession, ports: list[Resource], routes: Any) -> list[dict[str, str]]:
     """Those of the routes that do not lead over one of the ports."""
     ids = [ip["subnet_id"] for port in ports for ip in port["fixed_ips"]]
     if not ids or not routes:
         return list(routes or [])
-    found = site.neutron.list("subnets", id=ids, fields=["id", "cidr"])
+    found = session.neutron.list("subnets", id=ids, fields=["id", "cidr"])
     ranges = [ipaddress.ip_network(subnet["cidr"]) for subnet in found]
     return [
         route
@@ -191,7 +193,7 @@ class _Ids:
     subnets: Mapping[str, str]
 
 
-def _there(site: Site, copy: Copy) -> _Ids:
+def _there(session: PodSession, copy: Copy) -> _Ids:
     """All that a copy is joined to. Raises NotYet."""
     networks = {item.network_id for item in copy.plan.interfaces}
     networks |= {bridges.network_id(copy.reach.router_id, kind) for kind in copy.addresses}
@@ -200,17 +202,19 @@ def _there(site: Site, copy: Copy) -> _Ids:
     if copy.gateway is not None:
         networks.add(copy.gateway.network_id)
         subnets |= copy.gateway.addresses.keys()
-    return _Ids(site.ids("network", networks), site.ids("subnet", subnets))
+    return _Ids(session.ids("network", networks), session.ids("subnet", subnets))
 
 
-def _interfaces(site: Site, ids: _Ids, copy: Copy, central: Resource) -> dict[str, Resource]:
+def _interfaces(
+    session: PodSession, ids: _Ids, copy: Copy, central: Resource
+) -> dict[str, Resource]:
     """{what it is for: body of the port} of what the copy is joined to."""
     groups: dict[str, list[plan.Attached]] = {}
     for item in copy.plan.interfaces:
         groups.setdefault(item.port_id, []).append(item)
     wanted = {
         port_id: _port(
-            site,
+            session,
             ids,
             central,
             port_id,
@@ -224,12 +228,12 @@ def _interfaces(site: Site, ids: _Ids, copy: Copy, central: Resource) -> dict[st
         for subnet_id, address in addresses.items():
             # A port holds one subnet: Neutron refuses some mixtures.
             only = {subnet_id: address}
-            wanted[subnet_id] = _port(site, ids, central, subnet_id, network_id, only)
+            wanted[subnet_id] = _port(session, ids, central, subnet_id, network_id, only)
     return wanted
 
 
 def _port(
-    site: Site,
+    session: PodSession,
     ids: _Ids,
     router: Resource,
     owner: str,
@@ -240,8 +244,8 @@ def _port(
     return {
         "network_id": ids.networks[network_id],
         "project_id": project_id,
-        "name": site.marker("routers", router["id"], project_id),
-        "description": site.marker("ports", owner, project_id),
+        "name": session.marker("routers", router["id"], project_id),
+        "description": session.marker("ports", owner, project_id),
         "device_owner": "",
         "fixed_ips": [
             {"subnet_id": ids.subnets[subnet_id], "ip_address": address}

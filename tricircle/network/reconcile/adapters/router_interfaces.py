@@ -9,7 +9,7 @@ make a port that names the router as its device, or has such texts: it is not lo
 import dataclasses
 
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site, named, owner_of
+from tricircle.network.pod_api.pod_session import PodSession, named, owner_of
 from tricircle.network.reconcile.adapters.base import is_made_by_us
 from tricircle.network.reconcile.adapters.subnet import SubnetAdapter
 
@@ -35,60 +35,60 @@ class Ports:
     lost: list[Resource]
 
 
-def ports(site: Site, router: Resource, resource_id: str) -> Ports:
+def ports(session: PodSession, router: Resource, resource_id: str) -> Ports:
     """Our ports of a router's copy in the pod, ``router``; ``resource_id`` is the central router's.
 
     A port without our marker is not ours, unless only we can have had the pod make it.
     """
     owners = [owner_of(router)]
-    there = site.neutron.list("ports", device_id=router["id"])
-    made = site.neutron.list("ports", name=site.markers("routers", resource_id, owners))
+    there = session.neutron.list("ports", device_id=router["id"])
+    made = session.neutron.list("ports", name=session.markers("routers", resource_id, owners))
     joined, loose = (
-        {str(named(port)): port for port in found if site.is_ours("ports", port, owners)}
+        {str(named(port)): port for port in found if session.is_ours("ports", port, owners)}
         for found in (there, [port for port in made if not port["device_id"]])
     )
     return Ports(
-        joined, loose, [port for port in there if not named(port) and _is_lost(site, port)]
+        joined, loose, [port for port in there if not named(port) and _is_lost(session, port)]
     )
 
 
-def _is_lost(site: Site, port: Resource) -> bool:
+def _is_lost(session: PodSession, port: Resource) -> bool:
     """Whether it joins our router to subnets of ours only. What these are like by now does not
     count: it may have changed since the port was made."""
     if port["device_owner"] not in _INTERFACES:
         return False
     ids = list({ip["subnet_id"] for ip in port["fixed_ips"]})
     fields = ["id", "description", "project_id"]
-    subnets = site.neutron.list("subnets", id=ids, fields=fields) if ids else []
-    made = [is_made_by_us(site, subnet, [SubnetAdapter()]) for subnet in subnets]
+    subnets = session.neutron.list("subnets", id=ids, fields=fields) if ids else []
+    made = [is_made_by_us(session, subnet, [SubnetAdapter()]) for subnet in subnets]
     return bool(made) and all(made)
 
 
-def sign(site: Site, port: Resource) -> None:
+def sign(session: PodSession, port: Resource) -> None:
     """Have a port that joins a router bear the newest marker."""
-    if not site.is_newest("ports", port, str(named(port))):
-        description = site.marker("ports", str(named(port)), owner_of(port))
+    if not session.is_newest("ports", port, str(named(port))):
+        description = session.marker("ports", str(named(port)), owner_of(port))
         body = {"port": {"description": description}}
-        site.neutron.put(f"/ports/{port['id']}", body, told=False)
+        session.neutron.put(f"/ports/{port['id']}", body, notable=False)
 
 
-def by_port(site: Site, router_id: str, body: Resource, loose: Resource | None) -> None:
+def by_port(session: PodSession, router_id: str, body: Resource, loose: Resource | None) -> None:
     """Make a port with the addresses of ``body`` the router's interface; ``loose`` was made so."""
     if loose is not None and not same_addresses(loose, body):
-        site.neutron.delete(f"/ports/{loose['id']}")
+        session.neutron.delete(f"/ports/{loose['id']}")
         loose = None
-    port = loose or site.neutron.post("/ports", {"port": body})["port"]
-    site.neutron.put(f"/routers/{router_id}/add_router_interface", {"port_id": port["id"]})
+    port = loose or session.neutron.post("/ports", {"port": body})["port"]
+    session.neutron.put(f"/routers/{router_id}/add_router_interface", {"port_id": port["id"]})
 
 
-def by_subnet(site: Site, router_id: str, body: Resource) -> None:
+def by_subnet(session: PodSession, router_id: str, body: Resource) -> None:
     """Let the pod's Neutron make the port, with a subnet's gateway address.
 
     Where ports make their addresses from their MACs it refuses a port whose address is named, and
     gives one on another subnet of the network such an address beside, unless it makes it itself.
     """
     first = body["fixed_ips"][0]["subnet_id"]
-    there = site.neutron.list("ports", device_id=router_id, network_id=body["network_id"])
+    there = session.neutron.list("ports", device_id=router_id, network_id=body["network_id"])
     joined = (
         port
         for port in there
@@ -99,12 +99,12 @@ def by_subnet(site: Site, router_id: str, body: Resource) -> None:
     port = next(joined, None)
     if port is None:
         path = f"/routers/{router_id}/add_router_interface"
-        port_id = site.neutron.put(path, {"subnet_id": first})["port_id"]
-        port = site.neutron.get(f"/ports/{port_id}")["port"]
-    change = {"description": site.marker("ports", str(named(body)), owner_of(port))}
+        port_id = session.neutron.put(path, {"subnet_id": first})["port_id"]
+        port = session.neutron.get(f"/ports/{port_id}")["port"]
+    change = {"description": session.marker("ports", str(named(body)), owner_of(port))}
     if not same_addresses(port, body):
         change["fixed_ips"] = body["fixed_ips"]
-    site.neutron.put(f"/ports/{port['id']}", {"port": change})
+    session.neutron.put(f"/ports/{port['id']}", {"port": change})
 
 
 def same_addresses(port: Resource, wanted: Resource) -> bool:

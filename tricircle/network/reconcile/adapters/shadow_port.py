@@ -13,7 +13,7 @@ from neutron_lib import constants
 from tricircle.network.central import central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api import message_bus
-from tricircle.network.pod_api.site import Site, named
+from tricircle.network.pod_api.pod_session import PodSession, named
 from tricircle.network.reconcile.adapters.base import Adapter, covered, keeps_names
 from tricircle.network.wanted import tunnel_endpoints
 from tricircle.pods.errors import PodRefused
@@ -39,101 +39,101 @@ class ShadowPortAdapter(Adapter):
     def central(self, resource_id: str) -> Resource | None:
         return tunnel_endpoints.get(models.work_queue(), resource_id)
 
-    def body(self, site: Site, central: Resource) -> Resource:
+    def body(self, session: PodSession, central: Resource) -> Resource:
         body: Resource = {
             # What is not there yet is on its way for others' sake.
-            "network_id": site.id("network", central["network_id"]),
+            "network_id": session.id("network", central["network_id"]),
             "admin_state_up": True,
             "mac_address": central["mac_address"],
-            "fixed_ips": self._addresses(site, central),
+            "fixed_ips": self._addresses(session, central),
             # The pod's DHCP server must not answer for it: its own pod's does.
             "device_owner": constants.DEVICE_OWNER_FLOATINGIP,
             "security_groups": [],
             _HOST: central["host"],
         }
-        if site.neutron.has("port-security"):
+        if session.neutron.has("port-security"):
             body["port_security_enabled"] = False
-        if site.neutron.has("dns-integration"):
+        if session.neutron.has("dns-integration"):
             # What is on the network there finds the server by its name.
             body["dns_name"] = central["dns_name"]
         return body
 
-    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
-        changes = super().differs(site, current, central)
+    def differs(self, session: PodSession, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(session, current, central)
         if "fixed_ips" in changes and covered(changes["fixed_ips"], current["fixed_ips"]):
             del changes["fixed_ips"]
         if not keeps_names(current):
             changes.pop("dns_name", None)
         return changes
 
-    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
+    def drift(self, session: PodSession, listed: Resource, central: Resource) -> Collection[str]:
         sleeping = {"status"} if listed["status"] != constants.PORT_STATUS_ACTIVE else set()
-        return {*self.differs(site, listed, central), *sleeping}
+        return {*self.differs(session, listed, central), *sleeping}
 
     def owns(self, listed: Resource) -> bool:
         return tunnel_endpoints.named_shadow(listed)
 
-    def belongs(self, site: Site, central: Resource) -> bool:
-        return bool(central["pod_id"] != site.pod.id)
+    def belongs(self, session: PodSession, central: Resource) -> bool:
+        return bool(central["pod_id"] != session.pod.id)
 
-    def prepare(self, site: Site, central: Resource) -> Resource:
-        self._report(site, central)
-        return super().prepare(site, central)
+    def prepare(self, session: PodSession, central: Resource) -> Resource:
+        self._report(session, central)
+        return super().prepare(session, central)
 
-    def create(self, site: Site, central: Resource) -> Resource:
+    def create(self, session: PodSession, central: Resource) -> Resource:
         try:
-            return super().create(site, central)
+            return super().create(session, central)
         except PodRefused as error:
-            holders = _holders(site, self.body(site, central)) if error.status == 409 else []
-            if not any(_is_ours(site, holder) for holder in holders):
+            holders = _holders(session, self.body(session, central)) if error.status == 409 else []
+            if not any(_is_ours(session, holder) for holder in holders):
                 raise
             # The port was elsewhere before, or another one had its address.
             raise NotYet(f"{error}: what is there is about to go") from None
 
-    def update(self, site: Site, current: Resource, central: Resource) -> None:
-        changes = self.differs(site, current, central)
+    def update(self, session: PodSession, current: Resource, central: Resource) -> None:
+        changes = self.differs(session, current, central)
         if not changes or self.signs_anew(changes, current, central):
-            super().update(site, current, central)
+            super().update(session, current, central)
             return
         path = f"/ports/{current['id']}"
-        self._report(site, central)
+        self._report(session, central)
         if "mac_address" in changes:
             # Neutron changes it of ports only that are bound to no host.
-            message_bus.of(site.pod).down(site.deadline, current["id"], current[_HOST])
-            site.neutron.put(path, {"port": {_HOST: ""}})
+            message_bus.of(session.pod).down(session.deadline, current["id"], current[_HOST])
+            session.neutron.put(path, {"port": {_HOST: ""}})
             changes[_HOST] = central["host"]
-        site.neutron.put(path, {"port": changes})
+        session.neutron.put(path, {"port": changes})
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         # ``current`` is from before a change: one of MAC or host has put the port down.
         same = all(current[name] == central[key] for name, key in _PLUGGED.items())
         if same and current["status"] == constants.PORT_STATUS_ACTIVE and _is_bound(current):
             return
-        self._report(site, central)
-        message_bus.of(site.pod).up(site.deadline, current["id"], central["host"])
-        port = self.show(site, current["id"]) or {"status": "gone"}
+        self._report(session, central)
+        message_bus.of(session.pod).up(session.deadline, current["id"], central["host"])
+        port = self.show(session, current["id"]) or {"status": "gone"}
         if not _is_bound(port):
             # Bound anew when it is looked at the next time.
-            site.neutron.put(f"/ports/{port['id']}", {"port": {_HOST: ""}})
-            message_bus.of(site.pod).forget(central["host"])
+            session.neutron.put(f"/ports/{port['id']}", {"port": {_HOST: ""}})
+            message_bus.of(session.pod).forget(central["host"])
             raise PodRefused(
-                site.pod.region_name,
+                session.pod.region_name,
                 409,
                 f"its Neutron cannot bind a port to host {port[_HOST]}: are openvswitch and "
                 "l2population among its mechanism drivers?",
             )
         if port["status"] != constants.PORT_STATUS_ACTIVE:
             told = f"the shadow port {current['id']} is {port['status']}"
-            raise NotYet(f"Pod {site.pod.region_name}: {told}")
+            raise NotYet(f"Pod {session.pod.region_name}: {told}")
 
-    def _report(self, site: Site, central: Resource) -> None:
+    def _report(self, session: PodSession, central: Resource) -> None:
         """A port is bound to a host only whose agent is alive."""
-        message_bus.of(site.pod).report(site.deadline, central["host"], central["tunnel_ip"])
+        message_bus.of(session.pod).report(session.deadline, central["host"], central["tunnel_ip"])
 
-    def _addresses(self, site: Site, central: Resource) -> list[dict[str, str]]:
+    def _addresses(self, session: PodSession, central: Resource) -> list[dict[str, str]]:
         fixed = central["fixed_ips"]
-        there = site.ids("subnet", {ip["subnet_id"] for ip in fixed})
-        subnets = site.queue.transact(lambda tx: facts.subnets(tx, there))
+        there = session.ids("subnet", {ip["subnet_id"] for ip in fixed})
+        subnets = session.queue.transact(lambda tx: facts.subnets(tx, there))
         addresses = []
         for ip in fixed:
             address = {"subnet_id": there[ip["subnet_id"]]}
@@ -148,29 +148,29 @@ def _is_bound(port: Resource) -> bool:
     return port.get("binding:vif_type") != "binding_failed"
 
 
-def make_way(site: Site, body: Resource) -> int:
+def make_way(session: PodSession, body: Resource) -> int:
     """Remove the shadows that have the MAC or an address of a port that is to come to the pod: of
     what it was elsewhere until now, or of another port that is no more; how many."""
-    stale = [port for port in _holders(site, body) if tunnel_endpoints.is_shadow(site, port)]
+    stale = [port for port in _holders(session, body) if tunnel_endpoints.is_shadow(session, port)]
     for port in stale:
-        site.neutron.delete(f"/ports/{port['id']}")
+        session.neutron.delete(f"/ports/{port['id']}")
     return len(stale)
 
 
-def _is_ours(site: Site, holder: Resource) -> bool:
+def _is_ours(session: PodSession, holder: Resource) -> bool:
     """Whether a port is a shadow, or the copy of a central port."""
     if (resource_id := named(holder)) is None:
         return False
     central = central_neutron.found(central_neutron.core().get_port, resource_id)
-    return site.is_ours("ports", holder, [central["project_id"]] if central else ())
+    return session.is_ours("ports", holder, [central["project_id"]] if central else ())
 
 
-def _holders(site: Site, body: Resource) -> list[Resource]:
+def _holders(session: PodSession, body: Resource) -> list[Resource]:
     """The ports that have a port's MAC or one of its addresses."""
     network = {"network_id": body["network_id"], "fields": _FIELDS}
-    found = site.neutron.list("ports", mac_address=body["mac_address"], **network)
+    found = session.neutron.list("ports", mac_address=body["mac_address"], **network)
     for ip in body["fixed_ips"]:
         if "ip_address" in ip:
             wanted = f"ip_address={ip['ip_address']}"
-            found += site.neutron.list("ports", fixed_ips=wanted, **network)
+            found += session.neutron.list("ports", fixed_ips=wanted, **network)
     return list({port["id"]: port for port in found}.values())

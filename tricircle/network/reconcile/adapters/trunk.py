@@ -8,7 +8,7 @@ from neutron_lib.plugins import directory
 
 from tricircle.network.central import central_neutron
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.site import Site
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter, same
 from tricircle.pods.errors import PodRefused
 
@@ -26,10 +26,10 @@ class TrunkAdapter(Adapter):
         plugin = directory.get_plugin("trunk")
         return None if plugin is None else central_neutron.found(plugin.get_trunk, resource_id)
 
-    def body(self, site: Site, central: Resource) -> Resource:
-        if not site.neutron.has(EXTENSION):
+    def body(self, session: PodSession, central: Resource) -> Resource:
+        if not session.neutron.has(EXTENSION):
             raise PodRefused(
-                site.pod.region_name,
+                session.pod.region_name,
                 501,
                 f"its Neutron lacks the extension {EXTENSION}, so the port "
                 f"{central['port_id']} cannot have the trunk {central['id']}",
@@ -38,55 +38,55 @@ class TrunkAdapter(Adapter):
             "name": central["name"],
             "admin_state_up": central["admin_state_up"],
             "project_id": central["project_id"],
-            "port_id": site.id("port", central["port_id"]),
-            "sub_ports": self._subports(site, central),
+            "port_id": session.id("port", central["port_id"]),
+            "sub_ports": self._subports(session, central),
         }
 
-    def differs(self, site: Site, current: Resource, central: Resource) -> Resource:
-        changes = super().differs(site, current, central)
+    def differs(self, session: PodSession, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(session, current, central)
         changes.pop("admin_state_up", None)  # the last thing to change: see settle
         return changes
 
-    def drift(self, site: Site, listed: Resource, central: Resource) -> Collection[str]:
-        wanted = self.body(site, central)
+    def drift(self, session: PodSession, listed: Resource, central: Resource) -> Collection[str]:
+        wanted = self.body(session, central)
         whole = [name for name in wanted if not same(wanted[name], listed.get(name))]
-        return [*whole, *self._marker(site, listed, central)]
+        return [*whole, *self._marker(session, listed, central)]
 
-    def belongs(self, site: Site, central: Resource) -> bool:
+    def belongs(self, session: PodSession, central: Resource) -> bool:
         parent = central_neutron.found(central_neutron.core().get_port, central["port_id"])
-        return parent is not None and parent["binding:host_id"] == site.pod.region_name
+        return parent is not None and parent["binding:host_id"] == session.pod.region_name
 
-    def settle(self, site: Site, current: Resource, central: Resource) -> None:
-        wanted, there = self._subports(site, central), current.get("sub_ports") or []
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
+        wanted, there = self._subports(session, central), current.get("sub_ports") or []
         surplus = [subport for subport in there if subport not in wanted]
         missing = [subport for subport in wanted if subport not in there]
         path, up = f"/trunks/{current['id']}", current["admin_state_up"]
         if (surplus or missing) and not up:
             # Neutron lets nobody change the subports of a trunk that is down.
-            up = self._put_up(site, path, True)
+            up = self._put_up(session, path, True)
         if surplus:
             ports = [{"port_id": subport["port_id"]} for subport in surplus]
-            site.neutron.put(f"{path}/remove_subports", {"sub_ports": ports})
+            session.neutron.put(f"{path}/remove_subports", {"sub_ports": ports})
         if missing:
-            site.neutron.put(f"{path}/add_subports", {"sub_ports": missing})
+            session.neutron.put(f"{path}/add_subports", {"sub_ports": missing})
         if up != central["admin_state_up"]:
-            self._put_up(site, path, central["admin_state_up"])
+            self._put_up(session, path, central["admin_state_up"])
 
-    def delete(self, site: Site, resource_id: str, pod_resource_id: str) -> None:
-        if (current := self.show(site, pod_resource_id)) is None:
+    def delete(self, session: PodSession, resource_id: str, pod_resource_id: str) -> None:
+        if (current := self.show(session, pod_resource_id)) is None:
             return
         if not current["admin_state_up"]:
-            self._put_up(site, f"/trunks/{pod_resource_id}", True)
-        super().delete(site, resource_id, pod_resource_id)
+            self._put_up(session, f"/trunks/{pod_resource_id}", True)
+        super().delete(session, resource_id, pod_resource_id)
 
-    def _put_up(self, site: Site, path: str, up: bool) -> bool:
-        site.neutron.put(path, {"trunk": {"admin_state_up": up}})
+    def _put_up(self, session: PodSession, path: str, up: bool) -> bool:
+        session.neutron.put(path, {"trunk": {"admin_state_up": up}})
         return up
 
-    def _subports(self, site: Site, central: Resource) -> list[dict[str, Any]]:
+    def _subports(self, session: PodSession, central: Resource) -> list[dict[str, Any]]:
         """The subports as the pod names them. Raises NotYet while one is not there."""
         subports = central["sub_ports"]
-        there = site.ids("port", [subport["port_id"] for subport in subports])
+        there = session.ids("port", [subport["port_id"] for subport in subports])
         return [
             {
                 "port_id": there[subport["port_id"]],

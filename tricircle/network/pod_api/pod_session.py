@@ -18,7 +18,7 @@ Item = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Site:
+class PodSession:
     """``notes`` are what an adapter's ``depends`` leaves for its ``settle``, by resource."""
 
     neutron: PodNeutron
