@@ -19,6 +19,11 @@ class Images(Store):
 
     images: dict[str, Object]
 
+    def type_of_image(self, image_id: str | None) -> str | None:
+        """The type a new volume has of its image, by name or by id."""
+        found: str | None = self.images.get(image_id or "", {}).get("cinder_img_volume_type")
+        return found
+
     def of_image(self, image_id: str | None) -> Object:
         """What a new volume has of its image: {} where there is none."""
         if not image_id:

@@ -195,7 +195,7 @@ class Volumes(Images):
         zone = wanted.get("availability_zone") or self.zone
         if zone != self.zone:
             raise Refusal(400, f"Invalid input received: Availability zone '{zone}' is invalid.")
-        kind = wanted.get("volume_type")
+        kind = wanted.get("volume_type") or self.type_of_image(wanted.get("imageRef"))
         if kind is None and source is not None and "volume_type_id" in source:
             type_id = source["volume_type_id"]
         else:

@@ -22,7 +22,7 @@ from tests.functional.fakes.http import (
 from tests.functional.fakes.keystone import Keystone
 
 Image = dict[str, Any]
-_PROPERTIES = ("block_device_mapping",)
+_PROPERTIES = ("block_device_mapping", "cinder_img_volume_type")
 _SHOWN = ("id", "name", "owner", "status", "os_hash_value", "created_at")
 
 

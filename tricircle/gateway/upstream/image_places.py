@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that stand for something that is in one pod only.
+"""Images that stand for something that is in one pod only, or name what each pod calls otherwise.
 
 An image of a server that has its root on a volume holds nothing: it names a snapshot, which the
-pod of the server has. Nova boots, and Cinder makes a volume, of the snapshot.
+pod of the server has. Nova boots, and Cinder makes a volume, of the snapshot. A property of an
+image may name the type of volumes that are made of it; pods see that as it is written.
 """
 
 import re
@@ -24,6 +25,8 @@ LOG = logging.getLogger(__name__)
 
 _UUID = re.compile(r"([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE)
 _MAPPING = "block_device_mapping"
+_VOLUME_TYPE = "cinder_img_volume_type"
+_TYPE = "volume_type"
 _NAMED = {"snapshot_id": "snapshot", "volume_id": "volume"}
 # The shared Glance, as the breaker and logs know it.
 _ID = "images"
@@ -48,14 +51,28 @@ async def held(call: Call, references: Iterable[Any]) -> dict[str, str]:
             continue
         image_id = found[1].lower()
         for kind, item in await _needs(call, image_id):
+            if kind == _TYPE:
+                continue
             pod = (await lookup.locate(call, kind, item)).pod
             if pod is not None:
                 places[f"image {image_id} is of {kind} {item}, which"] = pod.region_name
     return places
 
 
+async def volume_type(call: Call, reference: str) -> str | None:
+    """The id of the volume type that an image names, where pods have ids of their own for it."""
+    if len(call.answering) < 2 or (found := _UUID.search(reference)) is None:
+        return None
+    named = [item for kind, item in await _needs(call, found[1].lower()) if kind == _TYPE]
+    for pod in call.answering if named else ():
+        names = await call.services.names.of("volume", pod.id)
+        if names is not None and named[0] in names.inside:
+            return named[0]
+    return None
+
+
 async def _needs(call: Call, image_id: str) -> tuple[Need, ...]:
-    """(resource type, id) of what an image stands for."""
+    """(resource type, id) of what an image stands for, and of the volume type it names."""
     kept = call.services.images.get(image_id)
     if kept is not None and time.monotonic() - kept[0] < _BELIEVED:
         return kept[1]
@@ -67,6 +84,8 @@ async def _needs(call: Call, image_id: str) -> tuple[Need, ...]:
     if image is None:
         return ()
     needs = tuple(dict.fromkeys(_named(image.get(_MAPPING))))[:_MOST]
+    if isinstance(named := image.get(_VOLUME_TYPE), str) and _UUID.fullmatch(named):
+        needs += ((_TYPE, named.lower()),)
     call.services.images.put(image_id, (time.monotonic(), needs))
     return needs
 

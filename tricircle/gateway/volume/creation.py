@@ -2,6 +2,7 @@
 """Make a volume, or a group of them, in the first pod that takes it."""
 
 import asyncio
+import dataclasses
 
 from aiohttp import web
 from oslo_log import log as logging
@@ -26,6 +27,8 @@ from tricircle.scheduling.request import Request
 
 LOG = logging.getLogger(__name__)
 
+_TYPE = "volume_type"
+
 _NOT_THERE = "could not be found"
 
 
@@ -49,9 +52,24 @@ async def _create(call: Call, kind: str) -> web.Response:
         wanted = parse(call.json(), kind)
     except RefusedByCinder:
         return reply(call, await ask_any(call))
+    wanted = await _of_its_images_type(call, wanted)
     pods = await _candidates(call, wanted)
     # A client that hangs up does not stop it half-way.
     return await asyncio.shield(asyncio.ensure_future(_made(call, wanted, pods)))
+
+
+async def _of_its_images_type(call: Call, wanted: CreateRequest) -> CreateRequest:
+    """A request that says of which type a volume is to be, where its image's property says so.
+
+    Cinder would read the property, but in no pod but one is that the type's id.
+    """
+    image = next((one for one in wanted.images if one), None)
+    if wanted.kind != "volume" or wanted.wanted.get(_TYPE) or not isinstance(image, str):
+        return wanted
+    if (named := await image_places.volume_type(call, image)) is None:
+        return wanted
+    body = {**wanted.body, wanted.kind: {**wanted.wanted, _TYPE: named}}
+    return dataclasses.replace(wanted, body=body)
 
 
 async def _made(call: Call, wanted: CreateRequest, pods: list[Pod]) -> web.Response:

@@ -9,6 +9,7 @@ import pytest
 from tests.functional.fakes.cinder_types import DEFAULT, DEFAULT_GROUP
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
+from tests.functional.fakes.http import new_id
 from tests.functional.gateway_harness import Gateway
 from tricircle.db import definitions as store
 from tricircle.db.work_queue import own_queue
@@ -80,6 +81,20 @@ async def test_a_servers_volumes_may_name_a_type_by_id(
     (made,) = cloud.pods[region].nova.servers.values()
     (inside,) = made.request["server"]["block_device_mapping_v2"]
     assert inside["volume_type"] == types(cloud, "fast")[region]["id"]
+
+
+@pytest.mark.parametrize("zone", ["az1", "az2"])
+async def test_an_image_may_name_the_type_of_its_volumes_by_id(
+    gateway: Gateway, cloud: Cloud, zone: str
+) -> None:
+    type_id = await make(gateway)
+    image_id = new_id()
+    cloud.images[image_id] = {"id": image_id, "name": "i", "owner": cloud.project_id,
+                              "cinder_img_volume_type": type_id}  # fmt: skip
+    for _ in range(3):
+        wanted = {"size": 1, "imageRef": image_id, "availability_zone": zone}
+        made = (await gateway.volumes.post("/volumes", {"volume": wanted})).ok(202)["volume"]
+        assert made["volume_type"] == "fast"
 
 
 async def test_a_type_is_in_every_pod(gateway: Gateway, cloud: Cloud) -> None:
