@@ -31,7 +31,7 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
         if named and not any(named in (one["id"], one["name"]) for one in known):
             raise Refusal(400, f"Volume type {named} could not be found.")
 
-    def _image(self, wanted: Object) -> Object:
+    def _image_wanted(self, wanted: Object) -> Object:
         found: Object = self.images.get(wanted.get("imageRef"), {})
         return found
 
@@ -66,7 +66,7 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
         wanted = exchange.json("server")
         if wanted.get("imageRef") and wanted["imageRef"] not in self.images:
             raise Refusal(400, "Can not find requested image")
-        for device in json.loads(self._image(wanted).get("block_device_mapping", "[]")):
+        for device in json.loads(self._image_wanted(wanted).get("block_device_mapping", "[]")):
             if device["snapshot_id"] not in self.cinder.items["snapshot"]:
                 raise Refusal(400, "Block Device Mapping is Invalid: failed to get snapshot "
                               f"{device['snapshot_id']}.")  # fmt: skip
