@@ -123,8 +123,8 @@ class ShadowPortAdapter(Adapter):
                 "l2population among its mechanism drivers?",
             )
         if port["status"] != constants.PORT_STATUS_ACTIVE:
-            told = f"the shadow port {current['id']} is {port['status']}"
-            raise NotYet(f"Pod {session.pod.region_name}: {told}")
+            state = f"the shadow port {current['id']} is {port['status']}"
+            raise NotYet(f"Pod {session.pod.region_name}: {state}")
 
     def _report(self, session: PodSession, central: Resource) -> None:
         """A port is bound to a host only whose agent is alive."""
