@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from oslo_log import log as logging
 
 from tricircle.db import definitions as table
-from tricircle.db import moves
+from tricircle.db import moves, routings
 from tricircle.db.models import VolumeMove
 from tricircle.db.outcomes import Gone, Outcome, Realized, Requeue
 from tricircle.db.realizations import Row
@@ -202,7 +202,7 @@ def _prepare(move: _Move) -> str:
     if (why := obstacle(volume, snapshots)) is not None:
         raise Impossible(why)
     if noted:
-        if move.is_empty and not is_untouched(volume):
+        if move.is_empty and not (is_untouched(volume) and _known_empty(move.row.volume_id)):
             raise Impossible("It was empty when it was to be moved, and is not any more.")
         _act(move.source, move.old, "os-update_readonly_flag", {"readonly": True})
         return "copying" if move.is_empty else "uploading"
@@ -214,6 +214,12 @@ def _prepare(move: _Move) -> str:
     move.detail["readonly"] = str(metadata.get("readonly")).lower() == "true"
     move.detail["image_metadata"] = volume.get("volume_image_metadata") or {}
     return "preparing"
+
+
+def _known_empty(volume_id: str) -> bool:
+    """Whether no gateway has let anybody write to a volume that was made empty."""
+    routing = routings.get(moves.KIND, volume_id)
+    return routing is not None and bool(routing.detail.get("empty"))
 
 
 def _upload(move: _Move) -> str:

@@ -12,7 +12,7 @@ from tests.functional.volume_moves import go_on, left_over
 from tests.functional.volumes import make, used, volumes
 from tests.waiting import eventually
 from tricircle.conf import CONF
-from tricircle.db import moves
+from tricircle.db import moves, routings
 
 LATER = "2099-01-01T00:00:00.000000"
 
@@ -158,11 +158,16 @@ async def test_nobody_waits_for_a_move_for_ever(gateway: Gateway, cloud: Cloud) 
     (await attach(gateway, there, volume)).ok(200)
 
 
-async def test_a_move_that_fails_is_told(gateway: Gateway, cloud: Cloud) -> None:
+@pytest.mark.parametrize("by", ["pod", "gateway"])
+async def test_a_move_that_fails_is_told(gateway: Gateway, cloud: Cloud, by: str) -> None:
+    """Somebody was let write to the volume in the very moment."""
     volume, there = await made(gateway), server(cloud)
     asked = asyncio.create_task(attach(gateway, there, volume))
     await eventually("a move", lambda: moves.get(volume))
-    cloud.pods["pod1"].cinder.items["volume"][volume]["updated_at"] = LATER
+    if by == "pod":
+        cloud.pods["pod1"].cinder.items["volume"][volume]["updated_at"] = LATER
+    else:
+        await asyncio.to_thread(routings.written_to, volume)
     answer = await worked(gateway, volume, asked)
     assert answer.status == 409
     assert "is not attached" in answer.message
