@@ -79,6 +79,16 @@ for _ in range(20):
             raise SystemExit
 raise SystemExit("nobody answers")
 """
+#: Says by ARP to all that an address is here.
+_ANNOUNCE = """
+import socket, struct, sys
+address = socket.inet_aton(sys.argv[1])
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+me = s.getsockname()[4]
+frame = struct.pack("!6s6sHHHBBH", b"\\xff" * 6, me, 0x0806, 1, 0x0800, 6, 4, 1)
+s.send(frame + me + address + bytes(6) + address)
+"""
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -116,6 +126,11 @@ def tcp(source: Run, target: Run, address: str, *, port: int = PORT, at: int = P
         seen, received = heard.result().split()[-2:]
     assert int(received) == size
     return seen, seconds
+
+
+def announce(run: Run, address: str) -> None:
+    """Tell the network that the address is here now (a gratuitous ARP, as keepalived sends it)."""
+    _program(run, _ANNOUNCE, address)
 
 
 def dscp(source: Run, target: Run, address: str) -> int:

@@ -11,7 +11,7 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db.work_queue import own_queue
-from tricircle.network.observe import status
+from tricircle.network.observe import status, virtual_addresses
 from tricircle.network.observe.endpoint_watch import EndpointWatch
 from tricircle.network.reconcile import shadow_agents
 from tricircle.network.reconcile.adapters import ADAPTERS
@@ -248,9 +248,9 @@ class PodWork:
         if pod is None:
             return
         try:
-            status.bring_back(
-                self._runtime.engine.session(pod, Deadline(CONF.reconciler.call_deadline))
-            )
+            session = self._runtime.engine.session(pod, Deadline(CONF.reconciler.call_deadline))
+            status.bring_back(session)
+            virtual_addresses.look(session)
         except PodError as error:
             LOG.info("The port status of %s is not known: %s", pod.region_name, error)
 

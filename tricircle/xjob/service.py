@@ -11,6 +11,7 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.db import bindings, definitions
 from tricircle.network.observe import pod_agents
+from tricircle.network.reconcile import forgotten_pods
 from tricircle.network.reconcile.runtime import Runtime
 from tricircle.network.routers import bridges
 from tricircle.network.wanted import group_members, needs, tunnel_endpoints
@@ -103,6 +104,7 @@ class Service:
         # With no pod at all it is likelier that this is the wrong database.
         for pod_id in known - registered if registered else ():
             LOG.info("Pod %s is registered no more; what was wanted there is forgotten", pod_id)
+            forgotten_pods.let_go(queue, pod_id)
             queue.forget_pod(pod_id)
             tunnel_endpoints.forget_pod(queue, pod_id)
             group_members.look_again(queue)

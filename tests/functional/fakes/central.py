@@ -103,7 +103,7 @@ class CentralNeutron(Neutron):
         tenant = {"project_id": network["project_id"]}
         there = await self._one(
             host, "networks", "network",
-            {"name": network["name"], **tenant},
+            {"name": network["name"], "shared": network["shared"], **tenant},
             f"tricircle:{network['id']}",
         )  # fmt: skip
         fixed_ips = []

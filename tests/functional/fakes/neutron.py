@@ -22,6 +22,7 @@ from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron_agents import Agents
 from tests.functional.fakes.neutron_port_forwarding import PortForwarding
 from tests.functional.fakes.neutron_qos import POLICIES, Qos
+from tests.functional.fakes.neutron_rbac import EXTERNAL, RBAC, TYPES, Rbac
 from tests.functional.fakes.neutron_routers import GATEWAY, INTERFACE, ROUTERS, Routers
 from tests.functional.fakes.neutron_trunks import TRUNKS, Trunks
 
@@ -105,6 +106,7 @@ RESOURCES: dict[str, tuple[str, Object]] = {
         },
     ),
     **ROUTERS,
+    **RBAC,
     "address-groups": ("address_group", {"name": "", "addresses": []}),
     **POLICIES,
     **TRUNKS,
@@ -134,6 +136,7 @@ ALIASES = {
     "provider",
     "qos",
     "quotas",
+    "rbac-policies",
     "router",
     "security-group",
     "security-groups-remote-address-group",
@@ -156,7 +159,13 @@ REMOTES = {
     "remote_address_group_id": "address-groups",
 }
 PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17", "ipv6-icmp": "58", "icmpv6": "58"}
-DEFAULT_QUOTA = {"port": 500, "network": 100, "subnet": 100, "security_group": 10}
+DEFAULT_QUOTA = {
+    "port": 500,
+    "network": 100,
+    "subnet": 100,
+    "security_group": 10,
+    "rbac_policy": 10,
+}
 
 
 def no_port(kind: str, object_id: str) -> Refusal:
@@ -164,7 +173,7 @@ def no_port(kind: str, object_id: str) -> Refusal:
     return Refusal(404, f"{name} {object_id} could not be found.", f"{name}NotFound")
 
 
-class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
+class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
     """State is ``tables``: {collection: {id: object}}, tests may look and change."""
 
     def __init__(self, thread: LoopThread, name: str, journal: Journal, keystone: Keystone) -> None:
@@ -338,6 +347,19 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         self._check_policy(values)
         if collection == "ports":
             self._check_port({**item, **values}, values, item)
+        if collection == "subnets":
+            self._check_pools({**item, **values})
+        if collection == "rbac-policies":
+            self._check_retarget(item, values.get("target_tenant"))
+            values["target_project"] = values.get("target_tenant", item["target_tenant"])
+        if collection == "networks":
+            if item["shared"] and not values.get("shared", True):
+                self._check_unshared(item)
+            external = values.get("router:external", item["router:external"])
+            if external and not item["router:external"]:
+                self._open_to_all(item)
+            if not external:
+                self._forget_policies(object_id, EXTERNAL)
         if collection == "floatingips" and values.get("port_id"):
             self._check_no_forwarding(item)
         if collection == "address-groups" and "addresses" in values:
@@ -395,6 +417,8 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
 
     def _attributes(self, collection: str) -> set[str]:
         names = {*RESOURCES[collection][1], "description"}
+        if collection == "rbac-policies":
+            names.remove("description")
         return {name for name in names if not self._lacks(name)}
 
     def _table(self, collection: str) -> dict[str, Object]:
@@ -405,11 +429,18 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
     def _visible(self, collection: str, item: Object, token: Token | None) -> bool:
         if token is None or token.is_admin or item["project_id"] == token.project_id:
             return True
-        if collection == "networks":
-            return bool(item["shared"] or item["router:external"])
+        if collection in [kind for kind, _ in TYPES.values()] and self.shared_with(
+            item, token.project_id
+        ):
+            return True
+        if collection in ("networks", "policies"):
+            return bool(item["shared"])
         if collection == "subnets":
             return self._visible("networks", self.tables["networks"][item["network_id"]], token)
         return collection in ("agents", "availability_zones")
+
+    def sees_network(self, network_id: str, token: Token) -> bool:
+        return self._visible("networks", self.tables["networks"][network_id], token)
 
     def _get(self, collection: str, object_id: str, token: Token | None) -> Object:
         item = self._table(collection).get(object_id)
@@ -516,12 +547,26 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         self._check_host_routes(item)
         span = ipaddress.ip_network(item["cidr"])
         item["ip_version"] = span.version
+        for other in self.tables["subnets"].values():
+            beside = ipaddress.ip_network(other["cidr"])
+            if (
+                other["network_id"] == network["id"]
+                and beside.version == span.version
+                and beside.overlaps(span)
+            ):
+                raise Refusal(
+                    400, f"Invalid input for operation: Requested subnet with cidr: {span} for "
+                    f"network: {network['id']} overlaps with another subnet.", "InvalidInput",
+                )  # fmt: skip
         if item["gateway_ip"] == "":  # Not named: None is a subnet without one.
             item["gateway_ip"] = str(span[1])
-        last = span[-2] if span.version == 4 else span[min(span.num_addresses - 1, 4096)]
+        most = min(span.num_addresses - 1, 4096)
+        last = span[-2] if span.version == 4 and span.prefixlen < 31 else span[most]
+        # That there is to be none is only heard when the subnet is there.
         item["allocation_pools"] = item["allocation_pools"] or [
-            {"start": str(span[2]), "end": str(last)}
+            {"start": str(span[min(2, most)]), "end": str(last)}
         ]
+        self._check_pools(item)
         network["subnets"].append(item["id"])
 
     def _check_host_routes(self, values: Object) -> None:
@@ -532,6 +577,16 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
                 f"host routes exceeds the limit {self.max_host_routes}.",
                 "HostRoutesExhausted",
             )
+
+    def _check_pools(self, subnet: Object) -> None:
+        gateway = ipaddress.ip_address(subnet["gateway_ip"]) if subnet["gateway_ip"] else None
+        for pool in subnet["allocation_pools"]:
+            low, high = (ipaddress.ip_address(pool[end]) for end in ("start", "end"))
+            if gateway is not None and gateway.version == low.version and low <= gateway <= high:
+                raise Refusal(
+                    409, f"Gateway ip {gateway} conflicts with allocation pool {low}-{high}.",
+                    "GatewayConflictWithAllocationPools",
+                )  # fmt: skip
 
     def _prepare_port(self, item: Object, token: Token | None) -> None:
         self._get("networks", item["network_id"] or "", token)
@@ -631,6 +686,11 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
                         "InvalidIpForSubnet",
                     )  # fmt: skip
             if address is None:
+                if not subnet["allocation_pools"]:
+                    raise Refusal(
+                        409, f"No more IP addresses available on network {network_id}.",
+                        "IpAddressGenerationFailure",
+                    )  # fmt: skip
                 pool = subnet["allocation_pools"][0]
                 low = ipaddress.ip_address(pool["start"])
                 high = ipaddress.ip_address(pool["end"])
@@ -713,6 +773,7 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
         if collection == "policies":
             self._check_policy_unused(item)
         if collection == "rbac-policies":
+            self._check_retarget(item, None)
             self._close_external(item)
         if collection == "routers":
             if any(port["device_owner"] != GATEWAY for port in self.ports(device_id=item["id"])):
@@ -727,6 +788,15 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
             for subnet_id in item["subnets"]:
                 self.tables["subnets"].pop(subnet_id, None)
         if collection == "subnets":
+            automatic = item["ipv6_address_mode"] in OWN_ADDRESSES
+            if any(
+                ip["subnet_id"] == item["id"]
+                for port in self.ports(network_id=item["network_id"])
+                if port["device_owner"] == INTERFACE
+                or (port["device_owner"] != DHCP and not automatic)
+                for ip in port["fixed_ips"]
+            ):
+                raise Refusal(409, f"Subnet {item['id']} is in use.", "SubnetInUse")
             self.tables["networks"][item["network_id"]]["subnets"].remove(item["id"])
         if collection == "security-groups":
             if any(item["id"] in port["security_groups"] for port in self.ports()):
@@ -744,6 +814,7 @@ class Neutron(Agents, PortForwarding, Qos, Routers, Trunks, FakeService):
             if group:
                 group["security_group_rules"].remove(item)
         self.tables[collection].pop(item["id"], None)
+        self._forget_policies(item["id"])
 
     def _show(self, collection: str, item: Object, exchange: Exchange) -> Object:
         shown = dict(item)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routers, floating IPs and who may use external networks, with the rules stock Neutron has."""
+"""Routers and floating IPs, with the rules stock Neutron has."""
 
 import ipaddress
 from typing import Any
@@ -31,10 +31,6 @@ ROUTERS: dict[str, tuple[str, Object]] = {
             "port_id": None,
             "fixed_ip_address": None,
         },
-    ),
-    "rbac-policies": (
-        "rbac_policy",
-        {"object_type": "network", "object_id": None, "action": None, "target_tenant": "*"},
     ),
 }
 GATEWAY, INTERFACE = "network:router_gateway", "network:router_interface"
@@ -193,21 +189,6 @@ class Routers:
             )  # fmt: skip
         if "port_id" in values:
             self._associate(item, values)
-
-    def _open_to_all(self: Any, network: Object) -> None:
-        """An external network may be used by every project, until somebody says otherwise."""
-        values = {"object_id": network["id"], "action": "access_as_external"}
-        self._create("rbac-policies", values, None)
-
-    def _close_external(self: Any, policy: Object) -> None:
-        """With the last project that may use it, a network is external no more."""
-        others = [
-            one
-            for one in self.tables["rbac-policies"].values()
-            if one["object_id"] == policy["object_id"] and one["id"] != policy["id"]
-        ]
-        if policy["action"] == "access_as_external" and not others:
-            self.tables["networks"][policy["object_id"]]["router:external"] = False
 
 
 def _in(address: str, cidr: str) -> bool:

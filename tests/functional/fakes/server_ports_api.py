@@ -62,6 +62,8 @@ class ServerPorts(ServerStore):
                 port = self._port(nic["port"], token)
             else:
                 port = self._make_port(server, nic, wanted.get("security_groups"))
+            if not self.neutron.sees_network(port["network_id"], token):
+                continue  # Nova leaves it out without a word.
             self._bind(server, port)
             if nic.get("tag"):
                 server.port_tags[port["id"]] = nic["tag"]

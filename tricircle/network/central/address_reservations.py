@@ -9,6 +9,7 @@ belong to no project, so only an administrator sees them and they cost no quota.
 """
 
 import contextlib
+import ipaddress
 import time
 import types
 import uuid
@@ -40,6 +41,8 @@ NOTHING: Reserved = types.MappingProxyType({})
 # Seconds to wait for somebody else who makes the same reservation.
 _PATIENCE = 10.0
 _POLL = 0.1
+# Addresses of a subnet that are counted one by one.
+_COUNTED = 4096
 
 
 def port_id(subnet_id: str, pod_id: str, purpose: str = "") -> str:
@@ -81,6 +84,27 @@ def address(
     return str(fixed[0]["ip_address"]) if fixed else None
 
 
+def kept(subnet: Resource, pod_id: str, purpose: str = "") -> bool:
+    """Whether the pod has an address in the subnet for a purpose already."""
+    return _kept(port_id(subnet["id"], pod_id, purpose)) is not None
+
+
+def size(subnet: Resource) -> int:
+    """The addresses that central Neutron gives out by itself."""
+    return sum(last - first + 1 for first, last in _pools(subnet))
+
+
+def free(subnet: Resource) -> int:
+    """How many of them it can still give out; of a large subnet perhaps fewer than this."""
+    if (total := size(subnet)) > _COUNTED:
+        return total
+    row, pools = models_v2.IPAllocation, _pools(subnet)
+    query = sa.select(row.ip_address).where(row.subnet_id == subnet["id"])
+    with models.transaction() as tx:
+        taken = [int(ipaddress.ip_address(one)) for one in tx.scalars(query)]
+    return total - sum(any(first <= one <= last for first, last in pools) for one in taken)
+
+
 def is_reservation(port: Resource) -> bool:
     """Whether a central port only keeps an address for a pod."""
     return bool(
@@ -100,6 +124,15 @@ def of_pod(tx: Session, pod_id: str, subnet_ids: Collection[str]) -> Reserved:
     )
     rows = tx.execute(query).tuples() if subnet_ids else ()
     return {(subnet_id, reserving): address for subnet_id, reserving, address in rows}
+
+
+def give_back(subnet_id: str, pod_id: str) -> None:
+    """The pod makes no port by itself in the subnet any more."""
+    reserving = port_id(subnet_id, pod_id)
+    if _kept(reserving) is None:
+        return
+    with contextlib.suppress(n_exc.PortNotFound):
+        central_neutron.core().delete_port(central_neutron.admin(), reserving, l3_port_check=False)
 
 
 def release(
@@ -132,6 +165,14 @@ def _kept(reserving: str) -> Resource | None:
         lambda tx: facts.ports(tx, [reserving])
     )
     return found.get(reserving)
+
+
+def _pools(subnet: Resource) -> list[tuple[int, int]]:
+    """First and last address of each pool, as numbers."""
+    return [
+        (int(ipaddress.ip_address(pool["start"])), int(ipaddress.ip_address(pool["end"])))
+        for pool in subnet["allocation_pools"]
+    ]
 
 
 def _reserve(core: Any, subnet: Resource, pod_id: str, purpose: str) -> Resource:

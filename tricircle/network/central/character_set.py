@@ -18,7 +18,9 @@ _COLLATIONS = sa.text(
     " WHERE table_schema = DATABASE() AND column_name = 'id' AND table_name IN :tables"
 )
 _NEUTRONS = "ports"
-_OURS = (models.Realization.__tablename__, models.Endpoint.__tablename__)
+_OURS = tuple(
+    one.__tablename__ for one in (models.Realization, models.Endpoint, models.VirtualPort)
+)
 
 
 def statements(tx: Session) -> list[str]:

@@ -40,6 +40,19 @@ class Endpoint(model_base.BASEV2):  # type: ignore[misc]
     tunnel_ip: Mapped[str] = mapped_column(sa.String(64))
 
 
+class VirtualPort(model_base.BASEV2):  # type: ignore[misc]
+    """A port that no server owns and that servers answer for in turn; see ``virtual_ports``."""
+
+    __tablename__ = "tricircle_virtual_ports"
+
+    port_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    network_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    #: The pod where it is answered for.
+    pod_id: Mapped[str] = mapped_column(sa.String(36))
+    #: JSON: {pod: host there that was the last to answer for it}
+    hosts: Mapped[str] = mapped_column(sa.Text)
+
+
 @contextlib.contextmanager
 def transaction() -> Iterator[Session]:
     """A transaction of its own on central Neutron's database."""

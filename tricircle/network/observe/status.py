@@ -20,7 +20,7 @@ from oslo_log import log
 from sqlalchemy.orm import Session
 
 from tricircle.network.central import central_neutron
-from tricircle.network.central.models import Realization
+from tricircle.network.central.models import Realization, VirtualPort
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.wanted import outbox
 
@@ -103,6 +103,8 @@ def _unnamed(region: str) -> sa.Select[tuple[str]]:
 def _statuses(tx: Session, pod_id: str) -> dict[str, str]:
     """{central port: its status} of those in a pod. Neutron's own list would read whole ports."""
     query = outbox.ports_in(tx, pod_id).add_columns(models_v2.Port.status)
+    # Those are bound nowhere, and several pods have them.
+    query = query.where(models_v2.Port.id.not_in(sa.select(VirtualPort.port_id)))
     return dict(tx.execute(query).tuples().all())
 
 

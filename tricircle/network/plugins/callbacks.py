@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ML2 does not tell its drivers: changes of security groups, their rules, and routers.
 
-All run inside the transaction of the change. Of address groups Neutron tells only after it, when
-a crash could lose the word: there the database's own session tells what it is about to write.
+All run inside the transaction of the change. Of address groups and RBAC policies Neutron tells
+before or after it, when a crash could lose the word: there the database's own session tells what it
+is about to write.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +17,7 @@ from neutron_lib.callbacks import events, registry, resources
 from tricircle.db.realizations import Key
 from tricircle.network.central import segments
 from tricircle.network.routers import east_west, router_modes
-from tricircle.network.wanted import group_members, outbox
+from tricircle.network.wanted import group_members, outbox, sharing, virtual_ports
 from tricircle.network.wanted.outbox import SessionOnly
 
 
@@ -56,6 +59,8 @@ def _router_deleted(resource: str, event: str, trigger: Any, payload: Any) -> No
 def _floating_ip_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
     latest = payload.desired_state
     floating_ip_id = payload.resource_id or (latest and latest["id"])
+    networks = virtual_ports.networks_of_floating_ip(payload.context.session, floating_ip_id)
+    virtual_ports.refresh(payload.context, networks)
     outbox.refresh_floating_ips(payload.context, floating_ip_id=floating_ip_id)
 
 
@@ -76,6 +81,14 @@ def _addresses_deleted(mapper: Any, connection: Any, target: Any) -> None:
     outbox.unwanted(SessionOnly(connection), Key("address_group", target.id))
 
 
+def _shared(kind: str, mapper: Any, connection: Any, target: Any) -> None:
+    sharing.changed(connection, kind, target)
+
+
+def _unshared(kind: str, mapper: Any, connection: Any, target: Any) -> None:
+    sharing.changed(connection, kind, target, gone=True)
+
+
 _CALLBACKS = (
     (_network_begins, resources.NETWORK, events.BEFORE_CREATE),
     (_group_changed, resources.SECURITY_GROUP, events.PRECOMMIT_UPDATE),
@@ -90,11 +103,20 @@ _CALLBACKS = (
     (_floating_ip_changed, resources.FLOATING_IP, events.PRECOMMIT_UPDATE),
     (_floating_ip_deleted, resources.FLOATING_IP, events.PRECOMMIT_DELETE),
 )
-_WRITES = (
+_WRITES: tuple[tuple[Callable[..., Any], Any, str], ...] = (
     (_addresses_changed, ag_models.AddressAssociation, "after_insert"),
     (_addresses_changed, ag_models.AddressAssociation, "after_delete"),
     (_addresses_renamed, ag_models.AddressGroup, "after_update"),
     (_addresses_deleted, ag_models.AddressGroup, "after_delete"),
+    *(
+        (functools.partial(write, kind), model, moment)
+        for kind, model in sharing.MODELS.items()
+        for write, moment in (
+            (_shared, "after_insert"),
+            (_shared, "after_update"),
+            (_unshared, "after_delete"),
+        )
+    ),
 )
 
 

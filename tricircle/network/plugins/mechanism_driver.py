@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ML2 mechanism driver: to central Neutron, a pod is what a hypervisor is to other drivers."""
 
+import time
 from typing import Any
 
 from neutron.db import models_v2
@@ -17,10 +18,13 @@ from tricircle.network import interconnect
 from tricircle.network.central import central_neutron, models
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES, ROUTER_PORTS
 from tricircle.network.plugins import availability_zones, callbacks, qos_driver, trunk_driver
+from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile import runtime
+from tricircle.network.reconcile.adapters import conflicts
 from tricircle.network.reconcile.adapters.port import ATTRIBUTES
+from tricircle.network.reconcile.engine import Engine
 from tricircle.network.routers import route_limits
-from tricircle.network.wanted import group_members, outbox, tunnel_endpoints
+from tricircle.network.wanted import group_members, outbox, tunnel_endpoints, virtual_ports
 from tricircle.pods import availability, markers
 from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError, without_addresses
@@ -30,6 +34,10 @@ from tricircle.pods.reconciler import ClaimLost, NotYet
 LOG = log.getLogger(__name__)
 
 _REFUSED = "_tricircle_refused"
+_PAIRS = "allowed_address_pairs"
+_ADDRESSES = ("fixed_ips", _PAIRS)
+# Seconds a port waits until others have left its address, and between looks.
+_PATIENCE, _POLL = 5.0, 0.2
 
 
 class TricircleMechanismDriver(api.MechanismDriver):
@@ -106,7 +114,8 @@ class TricircleMechanismDriver(api.MechanismDriver):
     def update_port_precommit(self, context: Any) -> None:
         port, before, key = context.current, context.original, Key("port", context.current["id"])
         moved = context.host != context.original_host
-        if moved or not context.host:
+        session = context.plugin_context.session
+        if moved or not (context.host or virtual_ports.is_known(session, port["id"])):
             pod = runtime.get().registry.fresh().by_region(context.host) if context.host else None
             # A host that is no pod takes the port from no pod: a server may be using it there.
             if pod is not None or not context.host:
@@ -122,6 +131,10 @@ class TricircleMechanismDriver(api.MechanismDriver):
             outbox.refresh_floating_ips(context.plugin_context, port_id=port["id"])
         if moved or port["fixed_ips"] != before["fixed_ips"]:
             outbox.addresses_moved(context.plugin_context, port["network_id"])
+        if (port.get(_PAIRS) or before.get(_PAIRS) or not context.host) and (
+            moved or any(port.get(name) != before.get(name) for name in _ADDRESSES)
+        ):
+            virtual_ports.refresh(context.plugin_context, [port["network_id"]])
         if {port["device_owner"], before["device_owner"]} & set(ROUTER_PORTS):
             routers = {port["device_id"], before["device_id"]} - {""}
             outbox.refresh_routers(context.plugin_context, routers)
@@ -130,6 +143,8 @@ class TricircleMechanismDriver(api.MechanismDriver):
         port = context.current
         outbox.unwanted(context.plugin_context, Key("port", port["id"]))
         outbox.addresses_moved(context.plugin_context, port["network_id"])
+        if port.get(_PAIRS):
+            virtual_ports.refresh(context.plugin_context, [port["network_id"]])
         if port["device_owner"] in ROUTER_PORTS and port["device_id"]:
             # The port is still there for this transaction: where the router is to be is seen later.
             outbox.refresh_routers(context.plugin_context, [port["device_id"]])
@@ -195,7 +210,7 @@ def _bind(pod: Pod, context: Any) -> str:
     try:
         beside = engine.queue.transact(lambda tx: _want(outbox.SessionOnly(tx), port, pod))
         session = engine.session(pod, Deadline(CONF.reconciler.bind_deadline))
-        pod_port_id, *_ = engine.ensure_all_realized(session, [Key("port", port["id"]), *beside])
+        pod_port_id, *_ = _realized(engine, session, [Key("port", port["id"]), *beside])
         if not pod_port_id:
             return "The port has been deleted meanwhile"
         details = {
@@ -217,8 +232,22 @@ def _bind(pod: Pod, context: Any) -> str:
     return ""
 
 
+def _realized(engine: Engine, session: PodSession, keys: list[Key]) -> list[str]:
+    """The ids of resources in the pod. What is in their way and goes by itself is waited for."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return engine.ensure_all_realized(session, keys)
+        except conflicts.Leaving as error:
+            if time.monotonic() > until:
+                raise
+            session.deadline.sleep(_POLL, str(error))
+
+
 def _want(context: Any, port: dict[str, Any], pod: Pod) -> list[Key]:
     """The port is wanted in the pod; what must be there beside it before a server starts."""
     beside = trunk_driver.follow(context, port, pod.id, pod.region_name)
     outbox.wanted_for_port(context, port, pod.id)
+    if port.get(_PAIRS) or virtual_ports.is_known(context.session, port["id"]):
+        virtual_ports.refresh(context, [port["network_id"]])
     return beside

@@ -16,12 +16,10 @@ from neutron_lib import exceptions as n_exc
 from neutron_lib.db import api as db_api
 
 from tricircle.conf import CONF
-from tricircle.db.realizations import Key, pods_with
-from tricircle.network.central import models as our_models
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters.port_forwarding import EXTENSION
-from tricircle.network.routers import reach
-from tricircle.network.wanted import outbox
+from tricircle.network.routers import floating_ip_reach, reach
+from tricircle.network.wanted import outbox, virtual_ports
 from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError
 
@@ -74,6 +72,8 @@ def _outbox(context: Any, floating_ip_id: str) -> Any:
     with db_api.CONTEXT_WRITER.using(context):
         yield
         context.session.flush()
+        networks = virtual_ports.networks_of_floating_ip(context.session, floating_ip_id)
+        virtual_ports.refresh(context, networks)
         outbox.refresh_floating_ips(context, floating_ip_id=floating_ip_id)
 
 
@@ -121,7 +121,7 @@ def _refusal(text: str) -> Exception:
 
 
 def _pods_of(session: Any, port_id: str) -> set[str]:
-    return set(pods_with(session, our_models.Realization, Key("port", port_id)))
+    return floating_ip_reach.server_pods(session, [port_id])
 
 
 def _names(pod_ids: set[str]) -> str:

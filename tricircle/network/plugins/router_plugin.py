@@ -33,12 +33,13 @@ from neutron_lib.api.definitions import (
     router_admin_state_down_before_update,
     router_availability_zone,
 )
+from neutron_lib.db import api as db_api
 from neutron_lib.plugins import constants
 from neutron_lib.services import base
 
 from tricircle.network.central import central_neutron, models
 from tricircle.network.plugins import availability_zones
-from tricircle.network.routers import route_limits, router_modes
+from tricircle.network.routers import route_limits, router_addresses, router_modes
 
 
 class TooManyRoutes(n_exc.Conflict):  # type: ignore[misc]
@@ -106,6 +107,16 @@ class TricircleRouterPlugin(  # type: ignore[misc]
             raise TooManyRoutes(reason=refusal)
         super()._notify_attaching_interface(context, router_db, port, interface_info)
 
+    def add_router_interface(self, context: Any, router_id: str, interface_info: Any = None) -> Any:
+        """Raises BadRequest for a subnet with too few addresses for the router's copies."""
+        for port, subnet in _joined(context, interface_info or {}):
+            try:
+                with db_api.CONTEXT_READER.using(context):
+                    router_addresses.check_room(context.session, router_id, port, subnet)
+            except router_addresses.NoRoom as error:
+                raise n_exc.BadRequest(resource="router", msg=str(error)) from None
+        return super().add_router_interface(context, router_id, interface_info)
+
     def router_supports_scheduling(self, context: Any, router_id: str) -> bool:
         """Whether it is a common router: nobody changes its interfaces' addresses under it."""
         return True
@@ -115,3 +126,16 @@ class TricircleRouterPlugin(  # type: ignore[misc]
 
     def validate_availability_zones(self, context: Any, resource_type: str, hints: Any) -> None:
         availability_zones.validate(resource_type, hints)
+
+
+def _joined(context: Any, interface_info: Any) -> list[tuple[Any, Any]]:
+    """(port or None, subnet) of what a router is to be joined to; none of what is not there."""
+    core, subnet_id = central_neutron.core(), interface_info.get("subnet_id")
+    port = None
+    try:
+        if port_id := interface_info.get("port_id"):
+            port = core.get_port(context, port_id)
+        ids = [ip["subnet_id"] for ip in port["fixed_ips"]] if port else [subnet_id]
+        return [(port, core.get_subnet(context, one)) for one in ids if one]
+    except n_exc.NotFound:
+        return []

@@ -3,13 +3,14 @@
 
 import collections
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from neutron.db.models import l3 as l3_models
 from neutron.db.models import port_forwarding as forwarding_models
 from sqlalchemy.orm import Session
 
-from tricircle.network.central.models import Realization
+from tricircle.network.central.models import Realization, VirtualPort
 from tricircle.network.routers import reach
 from tricircle.network.routers.topology import RouterReach
 
@@ -31,6 +32,7 @@ def pods_of(
     )
     if ids is not None:
         query = query.where(fip.id.in_(list(ids)))
+    query = _answered_for(query)
     own = query.join(row, row.resource_id == fip.fixed_port_id)
     forwarded = query.join(forwarding, forwarding.floatingip_id == fip.id).join(
         row, row.resource_id == forwarding.internal_neutron_port_id
@@ -48,3 +50,21 @@ def pods_of(
         if pod_id in router.guests and router.home:
             found[fip_id].add(router.home)
     return found
+
+
+def server_pods(tx: Session, port_ids: Collection[str]) -> set[str]:
+    """The pods that traffic to ports is to reach."""
+    row = Realization
+    query = sa.select(row.pod_id).where(
+        row.resource_type == "port", row.absent.is_(False), row.resource_id.in_(list(port_ids))
+    )
+    return set(tx.scalars(_answered_for(query)))
+
+
+def _answered_for(query: sa.Select[Any]) -> sa.Select[Any]:
+    """Of ports that servers in several pods answer for in turn, only the pod of whose turn it is;
+    ``query`` has the rows of ports."""
+    elsewhere = sa.exists().where(
+        VirtualPort.port_id == Realization.resource_id, VirtualPort.pod_id != Realization.pod_id
+    )
+    return query.where(~elsewhere)

@@ -20,6 +20,12 @@ from tricircle.network.routers import bridges, reach, topology
 from tricircle.pods.reconciler import NotYet
 
 ROUTER = "router"
+# A subnet's addresses for each pod that may have it, from which on one is set aside beforehand.
+_ROOM = 4
+
+
+class NoRoom(Exception):
+    """A subnet has too few addresses for what is asked."""
 
 
 def differ(subnet: Resource, network: Resource, pods: topology.Pods) -> bool:
@@ -107,9 +113,36 @@ def gateway(session: PodSession, subnet: Resource, around: Surroundings) -> str 
             return _address(session, subnet, around, port)
     everywhere = reach.pods_of_hints(network["availability_zone_hints"])
     if differ(subnet, network, everywhere) and segments.projects_own(network):
-        # A router may come later: servers must not have to learn of another gateway then.
-        return _reserved(subnet, session.pod.id, ROUTER, around.reserved)
+        # A router may come later: servers must not have to learn of another gateway then. Of a
+        # subnet that is small for so many pods nothing is taken before it is needed.
+        roomy = address_reservations.size(subnet) >= _ROOM * len(everywhere)
+        if roomy or _is_kept(subnet, session.pod.id, around):
+            found = address_reservations.address(subnet, session.pod.id, ROUTER, around.reserved)
+            return found or own
     return own
+
+
+def check_room(tx: Session, router_id: str, port: Resource | None, subnet: Resource) -> None:
+    """Raise NoRoom when a router cannot be joined to a subnet for lack of addresses.
+
+    ``port`` joins it, if there is one yet. Pods that get the network later are not foreseen.
+    """
+    network = facts.networks(tx, [subnet["network_id"]]).get(subnet["network_id"])
+    pods = reach.pods_of_hints(facts.hints(tx, [router_id]).get(router_id, ()))
+    if network is None or not differ(subnet, network, pods):
+        return
+    purpose = ROUTER
+    if port is not None and subnet["gateway_ip"] not in _addresses(port, subnet):
+        purpose = f"{ROUTER} port {port['id']}"
+    there = reach.populated(tx, [network["id"]]).get(network["id"], set())
+    wanted = [pod for pod in pods if pod in there] or list(pods[:1] if there else ())
+    lacking = [pod for pod in wanted if not address_reservations.kept(subnet, pod, purpose)]
+    if (left := address_reservations.free(subnet)) < len(lacking):
+        raise NoRoom(
+            f"Subnet {subnet['id']} ({subnet['cidr']}) has {left} free addresses, a router needs "
+            f"{len(lacking)} there: one in each pod that has the network. Free some, give the "
+            "subnet a larger allocation pool, or hold the router to one pod by a zone hint"
+        )
 
 
 def host_routes(
@@ -164,6 +197,12 @@ def _ranges(tx: Session, router_ids: Collection[str]) -> dict[str, list[Resource
         there = (subnets.get(ip["subnet_id"]) for ip in port["fixed_ips"])
         found.setdefault(port["device_id"], []).extend(one for one in there if one)
     return found
+
+
+def _is_kept(subnet: Resource, pod_id: str, around: Surroundings) -> bool:
+    """Whether the pod has an address for a router that comes later."""
+    keeping = address_reservations.port_id(subnet["id"], pod_id, ROUTER)
+    return (subnet["id"], keeping) in around.reserved
 
 
 def _reserved(subnet: Resource, pod_id: str, purpose: str, reserved: Reserved) -> str:

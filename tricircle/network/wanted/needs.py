@@ -3,7 +3,8 @@
 
 Everything is in a pod because of a port. A port needs its network with the subnets; its security
 groups, and the groups and address groups that their rules name, with the members these groups have
-in other pods; its own QoS policy and its network's. A network needs the routers joined to it, and a
+in other pods; its own QoS policy and its network's. All that is shared with the projects it is
+shared with. A network needs the routers joined to it, and a
 router needs what it reaches.
 """
 
@@ -21,7 +22,7 @@ from tricircle.db.realizations import Key
 from tricircle.db.work_queue import Work, WorkQueue
 from tricircle.network.central.models import Realization
 from tricircle.network.routers import bridges, east_west, floating_ip_reach, reach, topology
-from tricircle.network.wanted import group_members, outbox, tunnel_endpoints
+from tricircle.network.wanted import group_members, outbox, sharing, tunnel_endpoints
 
 # What goes when nothing needs it; a port is wanted for its own sake.
 # A network goes before its subnets: then its routers leave it and do not ask for them again.
@@ -30,6 +31,7 @@ KINDS = (
     "router",
     east_west.KIND,
     tunnel_endpoints.KIND,
+    sharing.KIND,
     "network",
     "subnet",
     "security_group",
@@ -41,8 +43,8 @@ KINDS = (
 _BELIEVED = 1.0
 _RARELY = 60.0
 
-# What begins to be needed by what happens in another pod.
-_BEGUN = (group_members.KIND, tunnel_endpoints.KIND)
+# What begins to be needed by what happens in another pod, or along with what it is about.
+_BEGUN = (group_members.KIND, tunnel_endpoints.KIND, sharing.KIND)
 
 
 class Changes:
@@ -134,7 +136,14 @@ def of(tx: Session, pod_id: str) -> set[Key]:
     rule = sg_models.SecurityGroupRule
     address_groups = _named(tx, rule.remote_address_group_id, groups)
     away = group_members.elsewhere(tx, _named(tx, rule.remote_group_id, groups), pod_id)
+    shared = {
+        "network": networks,
+        "qos_policy": policies,
+        "security_group": groups,
+        "address_group": address_groups,
+    }
     return {
+        *(Key(sharing.KIND, one) for one in sharing.policies(tx, shared)),
         *(Key("network", one) for one in networks),
         *(Key("subnet", one) for one in subnets),
         *routers,
@@ -175,7 +184,7 @@ def _named(tx: Session, column: Any, groups: set[str]) -> set[str]:
 
 
 def _beginning(key: Key, pod_id: str) -> Work:
-    if key.resource_type == tunnel_endpoints.KIND:
+    if key.resource_type in (tunnel_endpoints.KIND, sharing.KIND):
         return lambda tx: realizations.ensure(tx, Realization, key, pod_id, None)
     return lambda tx: group_members.begin(tx, key.resource_id, pod_id)
 

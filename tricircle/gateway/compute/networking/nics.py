@@ -5,6 +5,7 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 from oslo_log import log as logging
 
@@ -38,12 +39,16 @@ class BindingFailed(PodError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Nic:
-    """A central port on its way to a server; ``brought`` by the user or made for it."""
+    """A central port on its way to a server; ``brought`` by the user or made for it.
+
+    ``foreign``: the network is another project's.
+    """
 
     port_id: str
     network_id: str
     brought: bool
     tag: str | None = None
+    foreign: bool = False
 
     def entry(self, bound: "BoundPort") -> dict[str, str]:
         """How ``networks`` of a server in a pod names it."""
@@ -100,9 +105,10 @@ async def _one(
     device_id: str,
     device_owner: str,
 ) -> Nic:
+    foreign = nic.network.get("tenant_id") != call.context.project_id
     if nic.port is not None:
         await _claim(call, nic.port, device_id, device_owner)
-        return Nic(nic.port["id"], nic.port["network_id"], True, nic.tag)
+        return Nic(nic.port["id"], nic.port["network_id"], True, nic.tag, foreign)
     body: dict[str, Any] = {
         "network_id": nic.network["id"],
         "admin_state_up": True,
@@ -117,7 +123,7 @@ async def _one(
         port = await central(call).create("ports", body, **user(call))
     except NeutronError as error:
         raise _refused(error, nic.network["id"], nic.fixed_ip) from None
-    return Nic(port["id"], nic.network["id"], False, nic.tag)
+    return Nic(port["id"], nic.network["id"], False, nic.tag, foreign)
 
 
 async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner: str) -> None:
@@ -167,8 +173,41 @@ def _refused(error: NeutronError, network_id: str, fixed_ip: str | None) -> Faul
 
 
 async def bind(call: Call, nics: Sequence[Nic], pod: Pod) -> list[BoundPort]:
-    """Bind the ports to a pod, which realizes them there. Raises BindingFailed."""
-    return await _all([_bind(call, nic, pod) for nic in nics])
+    """Bind the ports to a pod, which realizes them there. Raises PodError, BindingFailed too."""
+    bound = await _all([_bind(call, nic, pod) for nic in nics])
+    await _check_seen(
+        call, [port for nic, port in zip(nics, bound, strict=True) if nic.foreign], pod
+    )
+    return bound
+
+
+async def _check_seen(call: Call, ports: Sequence[BoundPort], pod: Pod) -> None:
+    """A pod's Nova makes a server without the NICs whose networks the caller does not see there,
+    and says nothing: better none than such a server. Raises PodError, BindingFailed.
+    """
+    wanted = {port.pod_network_id for port in ports} - {""}
+    if not wanted:
+        return
+    answer = await call.services.client.request(
+        pod,
+        "network",
+        "GET",
+        "/v2.0/networks",
+        token=call.context.token,
+        request_id=call.context.upstream_id,
+        query=urlencode([("fields", "id"), *(("id", one) for one in sorted(wanted))]),
+    )
+    if not answer.ok:
+        return  # Nobody knows: a token may be restricted to other calls.
+    networks = answer.json().get("networks") or []
+    hidden = wanted - {network.get("id") for network in networks}
+    for port in ports:
+        if port.pod_network_id in hidden:
+            raise BindingFailed(
+                pod.region_name,
+                f"port {port.id} could not be bound: its network is not shared there with project "
+                f"{call.context.project_id}, so a server would not get the port",
+            )
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, Done]]) -> list[Done]:

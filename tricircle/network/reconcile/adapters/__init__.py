@@ -9,6 +9,7 @@ from tricircle.network.reconcile.adapters.group_members import GroupMembersAdapt
 from tricircle.network.reconcile.adapters.network import NetworkAdapter
 from tricircle.network.reconcile.adapters.port import PortAdapter
 from tricircle.network.reconcile.adapters.qos_policy import QosPolicyAdapter
+from tricircle.network.reconcile.adapters.rbac_policy import RbacPolicyAdapter
 from tricircle.network.reconcile.adapters.router import RouterAdapter
 from tricircle.network.reconcile.adapters.security_group import SecurityGroupAdapter
 from tricircle.network.reconcile.adapters.shadow_port import ShadowPortAdapter
@@ -24,6 +25,7 @@ ADAPTERS: dict[str, Adapter] = {
         GroupMembersAdapter(),
         SecurityGroupAdapter(),
         SubnetAdapter(),
+        RbacPolicyAdapter(),
         EastWestRouterAdapter(),
         RouterAdapter(),
         PortAdapter(),

@@ -13,14 +13,15 @@ from neutron.db.models import l3 as l3_models
 from neutron_lib import constants
 from neutron_lib.plugins import constants as plugin_constants
 from neutron_lib.plugins import directory
+from sqlalchemy.orm import Session
 
-from tricircle.db.realizations import Key
+from tricircle.db.realizations import Key, pods_with
 from tricircle.network.central import address_reservations, central_neutron, facts
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters import port_forwarding
 from tricircle.network.reconcile.adapters.base import Adapter
-from tricircle.network.routers import bridges, reach, topology
+from tricircle.network.routers import bridges, floating_ip_reach, reach, topology
 from tricircle.pods.reconciler import NotYet
 
 
@@ -106,7 +107,7 @@ class FloatingIpAdapter(Adapter):
         address_reservations.release(session.pod.id, purpose=_purpose(resource_id))
         plugin = central_neutron.routers()
         left = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
-        if left and not left["port_id"]:
+        if left and not _wanted(session, resource_id):
             plugin.update_floatingip_status(central_neutron.admin(), resource_id, "DOWN")
 
     def _forwarded(self, session: PodSession, central: Resource) -> port_forwarding.Forwardings:
@@ -158,20 +159,25 @@ def _path(session: PodSession, central: Resource) -> _Path:
 
 
 def _look(session: PodSession, central: Resource) -> _Path:
-    row = session.queue.table
-    pods = sa.select(sa.func.min(row.pod_id)).where(
-        row.resource_type == "port",
-        row.resource_id.in_(_served(central)),
-        row.absent.is_(False),
-    )
-    found: _Path = session.queue.transact(
-        lambda tx: _Path(tx.scalar(pods), reach.of_router(tx, central["router_id"]))
-    )
+    served = _served(central)
+
+    def read(tx: Session) -> _Path:
+        pods = floating_ip_reach.server_pods(tx, served)
+        return _Path(min(pods, default=None), reach.of_router(tx, central["router_id"]))
+
+    found: _Path = session.queue.transact(read)
     return found
 
 
 def _key(central: Resource) -> Key:
     return Key(FloatingIpAdapter.resource_type, central["id"])
+
+
+def _wanted(session: PodSession, floating_ip_id: str) -> list[str]:
+    """The pods that are to have the floating IP."""
+    key = Key("floating_ip", floating_ip_id)
+    found: list[str] = session.queue.transact(lambda tx: pods_with(tx, session.queue.table, key))
+    return found
 
 
 def _served(central: Resource) -> list[str]:

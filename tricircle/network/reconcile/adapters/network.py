@@ -11,6 +11,7 @@ from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession, named
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.routers import bridges
+from tricircle.network.wanted import sharing
 from tricircle.pods.errors import PodRefused
 
 # Seconds between looks whether a segment is free.
@@ -84,8 +85,9 @@ class NetworkAdapter(Adapter):
         }
         if central["project_id"]:
             body["project_id"] = central["project_id"]
-        if central.get(_EXTERNAL) or bridges.is_gateway(central):
-            body[_EXTERNAL] = True
+        external = bool(central.get(_EXTERNAL) or bridges.is_gateway(central))
+        if external or session.neutron.has("external-net"):
+            body[_EXTERNAL] = external
         if session.neutron.has("port-security"):
             body["port_security_enabled"] = central.get("port_security_enabled", True)
         if session.neutron.has("qos"):
@@ -124,8 +126,14 @@ class NetworkAdapter(Adapter):
         self._check_mtu(session, current, central)
         if change := _mtu(current, central):
             session.neutron.put(f"/networks/{current['id']}", {"network": change})
-        if bridges.is_gateway(central):
-            self._close(session, current["id"], central)
+        if central.get(_EXTERNAL):
+            _open_to(session, current["id"], sharing.external_to(central["id"]))
+        elif bridges.is_gateway(central):
+            # A network can be a router's gateway only when it is external, and then every project
+            # may use it. A bridge is one router's: let only its project.
+            router_id = bridges.router_of(central)
+            if router := session.queue.transact(lambda tx: facts.router(tx, router_id)):
+                _open_to(session, current["id"], {router["project_id"]})
 
     def delete(self, session: PodSession, resource_id: str, pod_resource_id: str) -> None:
         current = self.show(session, pod_resource_id)
@@ -192,21 +200,17 @@ class NetworkAdapter(Adapter):
                 f"of {wanted}: set it to {there} or less",
             )
 
-    def _close(self, session: PodSession, pod_network_id: str, central: Resource) -> None:
-        """A network can be a router's gateway only when it is external, and then every project
-        may use it. A bridge is one router's: let only its project."""
-        router_id = bridges.router_of(central)
-        router = session.queue.transact(lambda tx: facts.router(tx, router_id))
-        if router is None:
-            return
-        shared = {"object_id": pod_network_id, "action": "access_as_external"}
-        rules = session.neutron.list("rbac-policies", **shared)
-        if router["project_id"] not in {rule.get("target_tenant") for rule in rules}:
-            owner = {"object_type": "network", "target_tenant": router["project_id"]}
-            session.neutron.post("/rbac-policies", {"rbac_policy": {**shared, **owner}})
-        for rule in rules:
-            if rule.get("target_tenant") != router["project_id"]:
-                session.neutron.delete(f"/rbac-policies/{rule['id']}")
+
+def _open_to(session: PodSession, pod_network_id: str, projects: set[str]) -> None:
+    """Let these projects use an external network in the pod as a router's gateway, and no other."""
+    external = {"object_id": pod_network_id, "action": "access_as_external"}
+    rules = session.neutron.list("rbac-policies", **external)
+    for project_id in sorted(projects - {str(rule.get("target_tenant")) for rule in rules}):
+        body = {"object_type": "network", "target_tenant": project_id, **external}
+        session.neutron.post("/rbac-policies", {"rbac_policy": body})
+    for rule in rules:
+        if projects and rule.get("target_tenant") not in projects:
+            session.neutron.delete(f"/rbac-policies/{rule['id']}")
 
 
 def is_ours(current: Resource, network_id: str) -> bool:

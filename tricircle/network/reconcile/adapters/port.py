@@ -7,8 +7,9 @@ from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
-from tricircle.network.reconcile.adapters import shadow_port
+from tricircle.network.reconcile.adapters import conflicts
 from tricircle.network.reconcile.adapters.base import Adapter, covered, keeps_names
+from tricircle.network.wanted import sharing
 from tricircle.pods.errors import PodRefused
 
 # A change to any of these reaches the pod; owner, device and host are the pod's Nova's to set.
@@ -85,6 +86,7 @@ class PortAdapter(Adapter):
             Key("network", central["network_id"]),
             *(Key("subnet", subnet_id) for subnet_id in subnets),
             *(Key("security_group", group) for group in central["security_groups"]),
+            *(Key(sharing.KIND, policy) for policy in _shared_by(session, central)),
         ]
 
     def body(self, session: PodSession, central: Resource) -> Resource:
@@ -113,23 +115,19 @@ class PortAdapter(Adapter):
         return body
 
     def create(self, session: PodSession, central: Resource) -> Resource:
+        """Raises Leaving while what has the MAC or an address in the pod is about to go."""
         try:
             return super().create(session, central)
         except PodRefused as error:
-            if error.status != 409 or not shadow_port.make_way(
-                session, self.body(session, central)
-            ):
-                raise
+            conflicts.make_way(session, central["id"], self.body(session, central), error)
         return super().create(session, central)
 
     def update(self, session: PodSession, current: Resource, central: Resource) -> None:
+        """Raises Leaving while what has the MAC or an address in the pod is about to go."""
         try:
             super().update(session, current, central)
         except PodRefused as error:
-            if error.status != 409 or not shadow_port.make_way(
-                session, self.body(session, central)
-            ):
-                raise
+            conflicts.make_way(session, central["id"], self.body(session, central), error)
             super().update(session, current, central)
 
     def differs(self, session: PodSession, current: Resource, central: Resource) -> Resource:
@@ -188,6 +186,17 @@ class PortAdapter(Adapter):
                     f"cannot have {name}",
                 )
         return extras
+
+
+def _shared_by(session: PodSession, central: Resource) -> list[str]:
+    """The policies by which a port's project may use its network: whoever plugs it sees that."""
+    network_id, project_id = central["network_id"], central["project_id"]
+    if not project_id:
+        return []
+    found: list[str] = session.queue.transact(
+        lambda tx: sharing.with_project(tx, network_id, project_id)
+    )
+    return found
 
 
 def _subnets(session: PodSession, central: Resource) -> dict[str, bool]:

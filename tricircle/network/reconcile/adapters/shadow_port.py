@@ -13,15 +13,14 @@ from neutron_lib import constants
 from tricircle.network.central import central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api import message_bus
-from tricircle.network.pod_api.pod_session import PodSession, named
+from tricircle.network.pod_api.pod_session import PodSession
+from tricircle.network.reconcile.adapters import conflicts
 from tricircle.network.reconcile.adapters.base import Adapter, covered, keeps_names
 from tricircle.network.wanted import tunnel_endpoints
 from tricircle.pods.errors import PodRefused
 from tricircle.pods.reconciler import NotYet
 
 _HOST = "binding:host_id"
-# What tells whose a port is.
-_FIELDS = ["id", "description", "project_id"]
 #: Attributes whose change puts a port down: its own, and the endpoint's.
 _PLUGGED = {_HOST: "host", "mac_address": "mac_address"}
 
@@ -81,14 +80,13 @@ class ShadowPortAdapter(Adapter):
         return super().prepare(session, central)
 
     def create(self, session: PodSession, central: Resource) -> Resource:
+        """Raises Leaving while what has the MAC or an address in the pod is about to go."""
         try:
             return super().create(session, central)
         except PodRefused as error:
-            holders = _holders(session, self.body(session, central)) if error.status == 409 else []
-            if not any(_is_ours(session, holder) for holder in holders):
-                raise
             # The port was elsewhere before, or another one had its address.
-            raise NotYet(f"{error}: what is there is about to go") from None
+            conflicts.make_way(session, central["id"], self.body(session, central), error)
+        return super().create(session, central)
 
     def update(self, session: PodSession, current: Resource, central: Resource) -> None:
         changes = self.differs(session, current, central)
@@ -102,7 +100,11 @@ class ShadowPortAdapter(Adapter):
             message_bus.of(session.pod).down(session.deadline, current["id"], current[_HOST])
             session.neutron.put(path, {"port": {_HOST: ""}})
             changes[_HOST] = central["host"]
-        session.neutron.put(path, {"port": changes})
+        try:
+            session.neutron.put(path, {"port": changes})
+        except PodRefused as error:
+            conflicts.make_way(session, central["id"], self.body(session, central), error)
+            session.neutron.put(path, {"port": changes})
 
     def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         # ``current`` is from before a change: one of MAC or host has put the port down.
@@ -146,31 +148,3 @@ class ShadowPortAdapter(Adapter):
 
 def _is_bound(port: Resource) -> bool:
     return port.get("binding:vif_type") != "binding_failed"
-
-
-def make_way(session: PodSession, body: Resource) -> int:
-    """Remove the shadows that have the MAC or an address of a port that is to come to the pod: of
-    what it was elsewhere until now, or of another port that is no more; how many."""
-    stale = [port for port in _holders(session, body) if tunnel_endpoints.is_shadow(session, port)]
-    for port in stale:
-        session.neutron.delete(f"/ports/{port['id']}")
-    return len(stale)
-
-
-def _is_ours(session: PodSession, holder: Resource) -> bool:
-    """Whether a port is a shadow, or the copy of a central port."""
-    if (resource_id := named(holder)) is None:
-        return False
-    central = central_neutron.found(central_neutron.core().get_port, resource_id)
-    return session.is_ours("ports", holder, [central["project_id"]] if central else ())
-
-
-def _holders(session: PodSession, body: Resource) -> list[Resource]:
-    """The ports that have a port's MAC or one of its addresses."""
-    network = {"network_id": body["network_id"], "fields": _FIELDS}
-    found = session.neutron.list("ports", mac_address=body["mac_address"], **network)
-    for ip in body["fixed_ips"]:
-        if "ip_address" in ip:
-            wanted = f"ip_address={ip['ip_address']}"
-            found += session.neutron.list("ports", fixed_ips=wanted, **network)
-    return list({port["id"]: port for port in found}.values())

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subnets."""
 
+import ipaddress
 from collections.abc import Collection
 
 from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession, named
+from tricircle.network.reconcile.adapters import conflicts
 from tricircle.network.reconcile.adapters import network as network_adapter
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.routers import bridges, router_addresses
 from tricircle.pods.errors import PodRefused
+from tricircle.pods.reconciler import NotYet
 
 
 class SubnetAdapter(Adapter):
-    """All addresses are central's to give out: in the pod the pool is the one reserved for it."""
+    """All addresses are central's to give out: in the pod the pool is the one reserved for it, or
+    none where the pod makes no port by itself."""
 
     resource_type = "subnet"
     member = "subnet"
@@ -51,7 +55,10 @@ class SubnetAdapter(Adapter):
         return copy
 
     def create(self, session: PodSession, central: Resource) -> Resource:
-        """Raises PodRefused where the network was in the pod before us: nothing is made there."""
+        """Raises PodRefused where the network was in the pod before us: nothing is made there.
+
+        And Leaving while the copy of a deleted subnet has the range.
+        """
         if self.adopts(central):
             there = {"network_id": session.id("network", central["network_id"])}
             if not self._is_on_ours(session, there, central["network_id"]):
@@ -61,7 +68,22 @@ class SubnetAdapter(Adapter):
                     f"its external network {there['network_id']}, which Tricircle did not make, "
                     f"has no subnet {central['cidr']}: make it there",
                 )
-        return super().create(session, central)
+        try:
+            made = super().create(session, central)
+        except PodRefused as error:
+            if error.status != 400 or not self._is_in_the_way(session, central):
+                raise
+            raise conflicts.Leaving(f"{error}: what has the range there is about to go") from None
+        if (
+            made.get("allocation_pools")
+            and self.body(session, central).get("allocation_pools") == []
+        ):
+            # Neutron makes a pool where none is asked for, and lets it be taken away.
+            none: Resource = {self.member: {"allocation_pools": []}}
+            made = self._inner(
+                session, session.neutron.put(f"/{self.collection}/{made['id']}", none)
+            )
+        return made
 
     def body(self, session: PodSession, central: Resource) -> Resource:
         around = router_addresses.around(session, central)
@@ -84,9 +106,7 @@ class SubnetAdapter(Adapter):
         if all_named and not central["enable_dhcp"]:
             return body  # The pod makes no port by itself there: every address is named.
         if not central_neutron.takes_own_address(central):
-            reserved = address_reservations.address(central, session.pod.id, known=around.reserved)
-            pools = [{"start": reserved, "end": reserved}] if reserved else None
-            body["allocation_pools"] = pools or central["allocation_pools"]
+            body["allocation_pools"] = _pools(session, central, around.reserved)
         return body
 
     def update(self, session: PodSession, current: Resource, central: Resource) -> None:
@@ -95,6 +115,10 @@ class SubnetAdapter(Adapter):
         ):
             return
         super().update(session, current, central)
+
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
+        if not central["enable_dhcp"] and central["project_id"]:  # Nobody's are bridges'.
+            address_reservations.give_back(central["id"], session.pod.id)
 
     def drift(self, session: PodSession, listed: Resource, central: Resource) -> Collection[str]:
         ours = named(listed) == central["id"] or not self.adopts(central)
@@ -107,6 +131,22 @@ class SubnetAdapter(Adapter):
         ):
             super().delete(session, resource_id, pod_resource_id)
 
+    def _is_in_the_way(self, session: PodSession, central: Resource) -> bool:
+        """Whether the copy of a deleted subnet overlaps; it is removed as soon as can be."""
+        network_id = session.id("network", central["network_id"])
+        wanted = ipaddress.ip_network(central["cidr"])
+        there = session.neutron.list(self.collection, network_id=network_id)
+        keys = [
+            Key(self.resource_type, str(named(one)))
+            for one in there
+            if ipaddress.ip_network(one["cidr"]).overlaps(wanted)
+            and named(one) is not None
+            and self.central(str(named(one))) is None
+        ]
+        if keys:
+            session.queue.requeue_now(session.pod.id, keys)
+        return bool(keys)
+
     def _is_on_ours(self, session: PodSession, subnet: Resource, network_id: str) -> bool:
         """Whether we made the network that a subnet in the pod is on, the copy of a network: of one
         that was there before us, its subnets were, too."""
@@ -115,3 +155,22 @@ class SubnetAdapter(Adapter):
 
     def forget(self, session: PodSession, resource_id: str) -> None:
         address_reservations.release(session.pod.id, subnet_ids=[resource_id])
+
+
+def _pools(
+    session: PodSession, central: Resource, known: address_reservations.Reserved
+) -> list[dict[str, str]]:
+    """One address, for the port that a pod makes by itself where it answers DHCP; none elsewhere.
+
+    Raises NotYet when there is none left: of those that central gives out it may take no other.
+    """
+    if not central["enable_dhcp"]:
+        return []
+    reserved = address_reservations.address(central, session.pod.id, known=known)
+    if reserved is None:
+        raise NotYet(
+            f"Subnet {central['id']} ({central['cidr']}) has no free address left for the DHCP of "
+            f"pod {session.pod.region_name}: each pod needs one, and one more for a router. Free "
+            "one, give the subnet a larger allocation pool, or turn its DHCP off"
+        )
+    return [{"start": reserved, "end": reserved}]

@@ -170,3 +170,34 @@ async def test_a_network_without_subnets(gateway: Gateway, cloud: Cloud) -> None
     assert answer.status == 400
     assert "requires a subnet" in answer.message
     nothing_left(cloud)
+
+
+async def test_no_server_without_a_nic_it_asked_for(gateway: Gateway, cloud: Cloud) -> None:
+    """A pod's Nova would make it and say nothing: the network is not shared in the pods."""
+    theirs = cloud.central.network("another-project")
+    cloud.central.make(
+        "rbac-policies",
+        "another-project",
+        object_id=theirs["id"],
+        action="access_as_shared",
+        target_tenant=cloud.project_id,
+    )
+    answer = await make(gateway, networks=[{"uuid": theirs["id"]}])
+    assert answer.status == 503
+    assert f"not shared there with project {cloud.project_id}" in answer.message
+    await settled(gateway)
+    nothing_left(cloud)
+
+    made = (await make(gateway, networks="none")).ok(202)["server"]["id"]
+    body = {"interfaceAttachment": {"net_id": theirs["id"]}}
+    assert (await gateway.post(f"/servers/{made}/os-interface", body)).status == 500
+    await settled(gateway)
+    assert cloud.central.ports() == []
+
+
+async def test_a_shared_network(gateway: Gateway, cloud: Cloud) -> None:
+    theirs = cloud.central.network("another-project", shared=True)
+    (await make(gateway, networks=[{"uuid": theirs["id"]}])).ok(202)
+    _, (port,), (inside,) = plugged(cloud)
+    assert port["network_id"] == theirs["id"]
+    assert inside["project_id"] == cloud.project_id
