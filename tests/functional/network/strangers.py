@@ -17,7 +17,8 @@ from tricircle.pods.markers import Place
 
 STRANGER = "f" * 32
 #: One of each kind but shadow ports, which want pods that are joined by tunnels.
-KINDS = tuple(sorted(ADAPTERS.keys() - {"shadow_port"}))
+# An RBAC policy bears no marker.
+KINDS = tuple(sorted(ADAPTERS.keys() - {"shadow_port", "rbac_policy"}))
 Forge = Callable[[str, str], str]
 
 
