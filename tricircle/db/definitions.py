@@ -7,6 +7,7 @@ that changes the definition, so nothing is lost when the process dies right afte
 functions that take ``tx`` work inside the caller's transaction, the others are their own.
 """
 
+import datetime
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -43,12 +44,18 @@ def list_all(kind: str | None = None) -> list[models.Definition]:
 
 @retried_if_overtaken
 def put(
-    kind: str, key: str, body: Mapping[str, Any], realized: Mapping[str, str | None] | None = None
+    kind: str,
+    key: str,
+    body: Mapping[str, Any],
+    realized: Mapping[str, str | None] | None = None,
+    at_it: Mapping[str, float] | None = None,
 ) -> models.Definition:
     """Make a definition or change it (its revision grows), and want it in every pod.
 
-    ``realized`` is {pod id: id there, or None} of pods that have exactly this already. A deleted
-    definition of the same key comes back to life.
+    ``realized`` is {pod id: id there, or None} of pods that have exactly this already. ``at_it``
+    is {pod id: seconds} of pods that the caller brings it to at once: for so long nobody else
+    does, lest a pod is asked twice and makes two. A deleted definition of the same key comes back
+    to life.
     """
     with session.write() as tx:
         row = _locked(tx, kind, key)
@@ -61,7 +68,18 @@ def put(
         _want(tx, row, absent=False)
         for pod_id, pod_resource_id in (realized or {}).items():
             _settle(tx, row, pod_id, pod_resource_id)
+        for pod_id, seconds in (at_it or {}).items():
+            _due(tx, row, pod_id, seconds)
         return row
+
+
+@retried
+def due_now(kind: str, key: str, pod_id: str) -> None:
+    """Who was bringing a definition to a pod could not; somebody else is to."""
+    with session.write() as tx:
+        row = _locked(tx, kind, key)
+        if row is not None:
+            _due(tx, row, pod_id, 0)
 
 
 @retried
@@ -234,6 +252,16 @@ def _row(kind: str, key: str, revision: int, pod_id: str) -> models.Realization:
         pod_id=pod_id,
         wanted_revision=revision,
         next_try_at=models.now(),
+    )
+
+
+def _due(tx: Session, row: models.Definition, pod_id: str, seconds: float) -> None:
+    """What is to be done for a definition in a pod is due in so many seconds."""
+    moment = models.now() + datetime.timedelta(seconds=seconds)
+    tx.execute(
+        sa.update(_Realization)
+        .where(*_of(row), _Realization.pod_id == pod_id, _Realization.next_try_at.is_not(None))
+        .values(next_try_at=moment)
     )
 
 

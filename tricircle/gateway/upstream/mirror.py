@@ -27,7 +27,7 @@ from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.forward import forward, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import definitions
-from tricircle.pods.errors import PodError
+from tricircle.pods.errors import PodError, PodTimeout
 from tricircle.pods.pod import Pod
 from tricircle.pods.rest import PodService
 
@@ -82,10 +82,18 @@ async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
     if body is None:
         return
     inside = (await _target(call, source, kind)).inside(key)
-    row = await in_thread(store.put, kind, key, body, {source.id: inside})
+    at_it = {pod.id: CONF.gateway.request_deadline for pod in _others(call, source)}
+    row = await in_thread(store.put, kind, key, body, {source.id: inside}, at_it)
 
     async def realize(pod: Pod) -> None:
-        there = await PODS.run(definitions.realize, kind, key, body, await _target(call, pod, kind))
+        try:
+            target = await _target(call, pod, kind)
+            there = await PODS.run(definitions.realize, kind, key, body, target)
+        except PodTimeout:
+            raise  # It may be at it still.
+        except Exception:
+            await in_thread(store.due_now, kind, key, pod.id)
+            raise
         await in_thread(store.mark_realized, kind, key, row.revision, pod.id, there)
 
     await _everywhere(call, source, f"{kind} {key}", realize)
@@ -208,7 +216,7 @@ async def _everywhere(
                 raise
             LOG.warning("%s is not right in every pod yet: %s", what, error)
 
-    others = [pod for pod in call.answering if pod.id != but.id]
+    others = _others(call, but)
     done, late = (
         await asyncio.wait(
             [asyncio.ensure_future(one(pod)) for pod in others], timeout=CONF.gateway.list_deadline
@@ -220,6 +228,10 @@ async def _everywhere(
         task.cancel()
     for task in done:
         task.result()
+
+
+def _others(call: Call, but: Pod) -> list[Pod]:
+    return [pod for pod in call.answering if pod.id != but.id]
 
 
 async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body | None:

@@ -4,6 +4,7 @@
 import time
 from typing import Any
 
+from neutron import policy
 from neutron.db import models_v2
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
@@ -45,6 +46,8 @@ class TricircleMechanismDriver(api.MechanismDriver):
 
     def initialize(self) -> None:
         markers.check()
+        # Else the first request makes it, and one that comes meanwhile is refused by no rules.
+        policy.init()
         callbacks.subscribe()
         # They register themselves when their plugin is loaded.
         self._drivers = (qos_driver.QosDriver(), trunk_driver.TrunkDriver())

@@ -122,6 +122,8 @@ async def test_a_pod_that_was_away_gets_what_it_missed(
     if how == "stopped":
         await asyncio.to_thread(pod.start)
     pod.heal()
+    # As xjob does for a pod that is back.
+    await asyncio.to_thread(own_queue().requeue_now, gateway.pod_ids["pod2"])
     await xjob(gateway)
     assert [flavor["id"] for flavor in flavors(cloud)] == ["new"] * 3
     assert pod.nova.flavors["new"]["extra_specs"] == {"a": "1"}

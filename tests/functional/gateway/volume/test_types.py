@@ -21,13 +21,15 @@ Object = dict[str, Any]
 ADMIN: Object = {"user": "admin", "version": "3.71"}
 
 
-async def xjob(gateway: Gateway, adopt: bool = False) -> None:
-    """The reconciler's turn for definitions, in every pod."""
+async def xjob(gateway: Gateway, adopt: bool = False, later: bool = False) -> None:
+    """The reconciler's turn for definitions, in every pod; ``later``: all its time has come."""
     gateway.close_breakers()
     await gateway.refresh()
     definitions = Definitions(PodServices(gateway.services.identity))
     worker = Worker(own_queue(), [definitions])
     for pod in gateway.services.registry.all():
+        if later:
+            await asyncio.to_thread(own_queue().requeue_now, pod.id)
         if adopt:
             await asyncio.to_thread(definitions.adopt, pod)
         await asyncio.to_thread(worker.run, pod)
@@ -326,7 +328,7 @@ async def test_a_lost_answer_makes_no_second(
     cloud.pods[region].cinder.heal()
     again = await gateway.volumes.post("/types", body, **ADMIN)
     assert again.status in (200, 409)
-    await xjob(gateway, adopt=True)
+    await xjob(gateway, adopt=True, later=True)
     for pod in cloud.pods.values():
         assert [one["name"] for one in pod.cinder.types.values()].count("fast") == 1
     listed = (await gateway.volumes.get("/types", **ADMIN)).ok()["volume_types"]
@@ -336,6 +338,29 @@ async def test_a_lost_answer_makes_no_second(
 
 
 # -- what pods had before ------------------------------------------------------------------------
+
+
+async def test_xjob_makes_none_that_a_gateway_is_making(gateway: Gateway, cloud: Cloud) -> None:
+    """Cinder looks for another of the name first, and has made two when it is asked twice."""
+    slow = cloud.pods["pod2"].cinder.fail(Kind.SLOW, "POST", "/types", times=1, seconds=1.5)
+    making = asyncio.ensure_future(make(gateway))
+    await asyncio.to_thread(slow.hit.wait, 10)
+    await xjob(gateway)
+    await making
+    await xjob(gateway)
+    asked = cloud.journal.find("pod2/volume", "POST", "/types")
+    assert len([call for call in asked if call.path.endswith("/types")]) == 1
+    assert set(types(cloud, "fast")) == set(cloud.pods)
+
+
+async def test_what_a_gateway_could_not_make_is_xjobs_at_once(
+    gateway: Gateway, cloud: Cloud
+) -> None:
+    cloud.pods["pod2"].cinder.fail(Kind.ERROR, "POST", "/types", times=1)
+    await make(gateway)
+    assert set(types(cloud, "fast")) == {"pod1", "pod3"}
+    await xjob(gateway)
+    assert set(types(cloud, "fast")) == set(cloud.pods)
 
 
 async def test_types_of_one_name_become_one(gateway: Gateway, cloud: Cloud) -> None:
