@@ -27,7 +27,7 @@ RELEASES = {"pod2": "2025.1"}
 USERS = {"gw0": "demo", "gw1": "demo3", "gw2": "demo4"}
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     ours = [item for item in items if item.path.is_relative_to(here)]

@@ -416,6 +416,12 @@ def test_a_move_that_is_called_off_leaves_nothing(
     assert shown.metadata.get("readonly") != "True"
     for pod in pods.values():
         names = {one.name for one in pod.block_storage.volumes(all_projects=True, details=False)}
-        assert not any(name and name.startswith("tricircle-") for name in names)
-    left = [one.name for one in admin.image.images() if one.name.startswith("tricircle-")]
+        assert not any(
+            name and name.startswith("tricircle-") and volume.id in name for name in names
+        )
+    left = [
+        one.name
+        for one in admin.image.images()
+        if one.name.startswith("tricircle-") and volume.id in one.name
+    ]
     assert not left
