@@ -54,6 +54,9 @@ def holders(session: PodSession, body: Resource) -> list[Resource]:
 
 def _gives_way(session: PodSession, holder: Resource, body: Resource) -> bool:
     """Remove a copy that is not to be there, or its addresses that its port has no more."""
+    if holder["device_owner"] in ROUTER_PORTS:
+        # Only its router can let it go.
+        return False
     if tunnel_endpoints.is_shadow(session, holder):
         _look_again(session, Key(tunnel_endpoints.KIND, str(named(holder))))
         session.neutron.delete(f"/ports/{holder['id']}")
