@@ -255,6 +255,11 @@ def register_endpoints(lab: Lab) -> None:
         ("volumev3", "cinderv3", lab.url("volume-gateway") + "/v3"),
         ("block-storage", "cinder", lab.url("volume-gateway") + "/v3"),
         ("network", "neutron", lab.url("central-network")),
+        (
+            "multi-region-network-automation",
+            "tricircle",
+            lab.url("admin") + "/tricircle/v1.0",
+        ),
     ):
         service = services.get(kind) or identity.create_service(name=name, type=kind)
         for interface in ("public", "internal", "admin"):

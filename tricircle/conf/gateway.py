@@ -97,6 +97,10 @@ OPTS = [
         default="",
         help="Path put before /v3 in links, when a proxy serves the API below a path.",
     ),
+    cfg.StrOpt(
+        "admin_public_endpoint",
+        help="As public_endpoint, of the Admin API.",
+    ),
     cfg.ListOpt(
         "cors_allowed_origin",
         default=[],

@@ -89,6 +89,22 @@ def _hurry(table: Table, database: str, job_id: str) -> None:
         tx.execute(values.execution_options(synchronize_session=False))
 
 
+def counts() -> dict[str, dict[str, int]]:
+    """How many jobs of each state every pod has that has any: {pod id: {state: number}}."""
+    found: dict[str, dict[str, int]] = {}
+    for table, database in _places():
+        for wanted in STATES:
+            query = sa.select(table.pod_id, sa.func.count()).where(
+                table.next_try_at.is_not(None), _in_state(table, wanted)
+            )
+            with session.read(database) as tx:
+                counted = tx.execute(query.group_by(table.pod_id)).tuples().all()
+            for pod_id, number in counted:
+                of_pod = found.setdefault(pod_id, {})
+                of_pod[wanted] = of_pod.get(wanted, 0) + number
+    return found
+
+
 def _places() -> Iterator[tuple[Table, str]]:
     yield models.Realization, session.OWN
     if complete():

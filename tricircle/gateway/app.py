@@ -110,8 +110,8 @@ def admin_api() -> Api:
     table, handlers = _served(tuple(admin.routes()))
     return Api(
         service="admin",
-        service_type="tricircle",
-        public_endpoint=CONF.gateway.public_endpoint,
+        service_type="multi-region-network-automation",
+        public_endpoint=CONF.gateway.admin_public_endpoint,
         table=table,
         handlers=handlers,
         resource_types=_RESOURCE_TYPES,

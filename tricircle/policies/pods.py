@@ -14,8 +14,10 @@ RULES = [
     rule(
         "pods:get_details",
         ALL_PROJECTS,
-        "See in these where pods are, the versions they offer, and what is wrong with them.",
+        "See in these where pods are, the versions they offer, and what is wrong with them; and "
+        "what they hold.",
         *_READS,
+        ("GET", "/usages"),
     ),
     rule("pods:update", ADMIN, "Change a pod's zone or state.", ("PATCH", "/pods/{pod_id}")),
     rule("pods:delete", ADMIN, "Forget a pod.", ("DELETE", "/pods/{pod_id}")),

@@ -23,6 +23,8 @@ from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
 
 ROOT = "/tricircle/v1.0"
+# Tells that the jobs of central Neutron's resources are not among those shown or counted.
+LEFT_OUT = {"X-Tricircle-Left-Out": "network"}
 _Row = TypeVar("_Row")
 Schema = Mapping[str, Any]
 
@@ -113,16 +115,34 @@ async def listed(
 
     ``read`` is a query function (filters, limit, marker); it is asked for one row too many.
     """
+    shown, more = await rows_of(wanted, read, filters)
+    await know_pods(call, {row.pod_id for row in shown if hasattr(row, "pod_id")})
+    marker = marker_of(shown[-1]) if more else None
+    return paged(call, name, [view(row) for row in shown], marker)
+
+
+async def rows_of(
+    wanted: Page,
+    read: Callable[[Mapping[str, str], int, str | None], Sequence[_Row]],
+    filters: Mapping[str, str],
+) -> tuple[Sequence[_Row], bool]:
+    """The rows of a page, and whether there are more after them. Raises Fault 400."""
     try:
         rows = await in_thread(read, filters, wanted.limit + 1, wanted.marker)
     except UnknownMarker:
         raise Fault(400, f"Marker {wanted.marker} could not be found.") from None
     shown = rows[: wanted.limit]
-    await know_pods(call, {row.pod_id for row in shown if hasattr(row, "pod_id")})
-    document: dict[str, Any] = {name: [view(row) for row in shown]}
-    if shown and len(rows) > len(shown):
+    return shown, bool(shown) and len(rows) > len(shown)
+
+
+def paged(
+    call: Call, name: str, documents: list[dict[str, Any]], marker: str | None
+) -> web.Response:
+    """A page of documents; with a ``marker`` there are more after it."""
+    document: dict[str, Any] = {name: documents}
+    if marker is not None:
         query = [pair for pair in call.query.items() if pair[0] != "marker"]
-        query.append(("marker", marker_of(shown[-1])))
+        query.append(("marker", marker))
         href = f"{call.root}{ROOT}/{name}?{urlencode(query)}"
         document[f"{name}_links"] = [{"rel": "next", "href": href}]
     return respond(document)

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from tricircle.db import jobs as table
 from tricircle.gateway.admin.common import (
+    LEFT_OUT,
     authorize,
     body,
     know_pods,
@@ -23,8 +24,6 @@ from tricircle.pods.errors import without_addresses
 
 FILTERS = ("resource_type", "resource_id", "pod_id", "region_name", "project_id", "state")
 RETRY = {"type": "object", "additionalProperties": False}
-# Tells that the jobs of central Neutron's resources are not among those shown.
-LEFT_OUT = {"X-Tricircle-Left-Out": "network"}
 
 
 def _view(call: Call, job: table.Job) -> dict[str, Any]:

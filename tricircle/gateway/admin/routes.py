@@ -5,7 +5,16 @@ from typing import Any
 
 from aiohttp import web
 
-from tricircle.gateway.admin import bindings, jobs, moves, placements, pods, repairs, routings
+from tricircle.gateway.admin import (
+    bindings,
+    jobs,
+    moves,
+    placements,
+    pods,
+    repairs,
+    routings,
+    usages,
+)
 from tricircle.gateway.admin.common import ROOT
 from tricircle.gateway.call import Handler
 from tricircle.gateway.http.responses import respond
@@ -18,6 +27,7 @@ _ROWS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/pods/{id}", pods.show),
     ("PATCH", "/pods/{id}", pods.update),
     ("DELETE", "/pods/{id}", pods.delete),
+    ("GET", "/usages", usages.list_usages),
     ("POST", "/bindings", bindings.create),
     ("GET", "/bindings", bindings.list_bindings),
     ("GET", "/bindings/{id}", bindings.show),

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods of ``conn.tricircle``, named as openstacksdk names those of other services.
+
+All of them raise ``openstack.exceptions.HttpException`` and its kinds, with the service's words.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from openstack import exceptions, proxy, resource
+
+from tricircle.client.resources import (
+    Binding,
+    Job,
+    Placement,
+    Pod,
+    Repair,
+    Routing,
+    Usage,
+    VolumeMove,
+)
+
+_Kind = TypeVar("_Kind", bound=resource.Resource)
+
+
+class Proxy(proxy.Proxy):
+    """The Admin API, version 1."""
+
+    api_version = "1"
+
+    def pods(self, **filters: Any) -> Iterator[Pod]:
+        return self._found(Pod, filters)
+
+    def get_pod(self, pod: str | Pod) -> Pod:
+        return self._get(Pod, pod)
+
+    def find_pod(self, name_or_id: str) -> Pod:
+        """The pod of a region, or with an id. Raises NotFoundException."""
+        for pod in self.pods(region_name=name_or_id):
+            return pod
+        try:
+            return self.get_pod(name_or_id)
+        except exceptions.NotFoundException:
+            raise exceptions.NotFoundException(
+                f"There is no pod {name_or_id}. 'openstack multiregion pod list' shows all."
+            ) from None
+
+    def create_pod(self, **values: Any) -> Pod:
+        return self._create(Pod, **values)
+
+    def update_pod(self, pod: str | Pod, **values: Any) -> Pod:
+        return self._update(Pod, pod, **values)
+
+    def delete_pod(self, pod: str | Pod, force: bool = False) -> None:
+        """Forget a pod; with ``force`` also what is known to be there."""
+        found = pod.id if isinstance(pod, Pod) else pod
+        params = {"force": "true"} if force else {}
+        exceptions.raise_from_response(self.delete(f"/pods/{_quoted(found)}", params=params))
+
+    def usages(self, **filters: Any) -> Iterator[Usage]:
+        """What each pod holds and has room for. The pods are asked: it takes a moment."""
+        return self._found(Usage, filters)
+
+    def bindings(self, **filters: Any) -> Iterator[Binding]:
+        return self._found(Binding, filters)
+
+    def get_binding(self, binding: str) -> Binding:
+        return self._get(Binding, binding)
+
+    def create_binding(self, project_id: str, pod_id: str) -> Binding:
+        return self._create(Binding, project_id=project_id, pod_id=pod_id)
+
+    def delete_binding(self, binding: str) -> None:
+        self._delete(Binding, binding, ignore_missing=False)
+
+    def routings(self, **filters: Any) -> Iterator[Routing]:
+        return self._found(Routing, filters)
+
+    def get_placement(self, server_id: str) -> Placement:
+        """Why a server is in its pod."""
+        return self._told(Placement, self.get(f"/servers/{_quoted(server_id)}/placement"))
+
+    def jobs(self, **filters: Any) -> Iterator[Job]:
+        return self._found(Job, filters)
+
+    def get_job(self, job: str) -> Job:
+        return self._get(Job, job)
+
+    def retry_job(self, job: str) -> Job:
+        """Let a job be tried at once."""
+        return self._told(Job, self.put(f"/jobs/{_quoted(job)}"))
+
+    def repairs(self, **filters: Any) -> Iterator[Repair]:
+        """What was put right, the newest first."""
+        return self._found(Repair, filters)
+
+    def move_volume(
+        self, volume_id: str, region_name: str | None = None, availability_zone: str | None = None
+    ) -> VolumeMove:
+        """Begin to move a volume to a pod, or to any pod of a zone."""
+        wanted = {"region_name": region_name, "availability_zone": availability_zone}
+        body = {"move": {name: value for name, value in wanted.items() if value is not None}}
+        return self._told(VolumeMove, self.post(f"/volumes/{_quoted(volume_id)}/move", json=body))
+
+    def get_volume_move(self, volume_id: str) -> VolumeMove:
+        """How far a move is, or how the last one ended."""
+        return self._told(VolumeMove, self.get(f"/volumes/{_quoted(volume_id)}/move"))
+
+    def call_off_volume_move(self, volume_id: str) -> None:
+        exceptions.raise_from_response(self.delete(f"/volumes/{_quoted(volume_id)}/move"))
+
+    def _found(self, kind: type[_Kind], filters: dict[str, Any]) -> Iterator[_Kind]:
+        """All of a list, page by page."""
+        # Proxy._list has a parameter of its own called as one of our filters is.
+        return kind.list(self, **filters)
+
+    def _told(self, kind: type[_Kind], answer: Any) -> _Kind:
+        """The resource of an answer. Raises HttpException for an error."""
+        exceptions.raise_from_response(answer)
+        document = answer.json()[kind.resource_key]
+        return kind.existing(connection=self._get_connection(), **document)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="")

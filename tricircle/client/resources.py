@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Admin API has, as openstacksdk's resources. Each field is a member of the document."""
+
+from openstack.resource import Body, QueryParameters, Resource
+
+_OF_PODS = ("pod_id", "region_name")
+_OF_RESOURCES = (*_OF_PODS, "resource_type", "resource_id", "project_id")
+
+
+class Pod(Resource):
+    """An OpenStack instance behind the region; ``health`` is {"state": "up", "last_error": …}."""
+
+    resource_key = "pod"
+    resources_key = "pods"
+    base_path = "/pods"
+    commit_method = "PATCH"
+    allow_create = allow_fetch = allow_commit = allow_delete = allow_list = True
+    _query_mapping = QueryParameters(
+        "region_name", "availability_zone", "dc_name", "state", "health"
+    )
+
+    number = Body("number", type=int)
+    region_name = Body("region_name")
+    availability_zone = Body("availability_zone")
+    pod_availability_zone = Body("pod_availability_zone")
+    dc_name = Body("dc_name")
+    state = Body("state")
+    health = Body("health", type=dict)
+    versions = Body("versions", type=dict)
+    endpoints = Body("endpoints", type=dict)
+    created_at = Body("created_at")
+    updated_at = Body("updated_at")
+
+
+class Usage(Resource):
+    """What a pod holds and has room for; ``capacity`` is None where the pod does not tell."""
+
+    resources_key = "usages"
+    base_path = "/usages"
+    allow_list = True
+    _query_mapping = QueryParameters("region_name", "availability_zone", "dc_name")
+
+    pod_id = Body("pod_id", alternate_id=True)
+    region_name = Body("region_name")
+    availability_zone = Body("availability_zone")
+    resources = Body("resources", type=dict)
+    jobs = Body("jobs", type=dict)
+    capacity = Body("capacity", type=dict)
+    capacity_error = Body("capacity_error")
+
+
+class Binding(Resource):
+    """A project uses a pod."""
+
+    resource_key = "binding"
+    resources_key = "bindings"
+    base_path = "/bindings"
+    allow_create = allow_fetch = allow_delete = allow_list = True
+    _query_mapping = QueryParameters("project_id", *_OF_PODS)
+
+    project_id = Body("project_id")
+    pod_id = Body("pod_id")
+    region_name = Body("region_name")
+    by_operator = Body("by_operator", type=bool)
+    created_at = Body("created_at")
+
+
+class Routing(Resource):
+    """Where a resource lives."""
+
+    resource_key = "routing"
+    resources_key = "routings"
+    base_path = "/routings"
+    allow_fetch = allow_list = True
+    _query_mapping = QueryParameters(*_OF_RESOURCES)
+
+    resource_type = Body("resource_type")
+    resource_id = Body("resource_id", alternate_id=True)
+    pod_id = Body("pod_id")
+    region_name = Body("region_name")
+    project_id = Body("project_id")
+    created_at = Body("created_at")
+
+
+class Placement(Resource):
+    """Why a server is in its pod."""
+
+    resource_key = "placement"
+
+    server_id = Body("server_id", alternate_id=True)
+    project_id = Body("project_id")
+    pod_id = Body("pod_id")
+    region_name = Body("region_name")
+    server_group_id = Body("server_group_id")
+    vcpus = Body("vcpus", type=int)
+    ram = Body("ram", type=int)
+    chosen = Body("chosen", type=bool)
+    chosen_at = Body("chosen_at")
+    availability_zone = Body("availability_zone")
+    weights = Body("weights", type=dict)
+    left_out = Body("left_out", type=dict)
+    refused = Body("refused", type=list)
+    created_at = Body("created_at")
+
+
+class Job(Resource):
+    """What a pod does not have yet as it is wanted."""
+
+    resource_key = "job"
+    resources_key = "jobs"
+    base_path = "/jobs"
+    allow_fetch = allow_list = True
+    _query_mapping = QueryParameters(*_OF_RESOURCES, "state")
+
+    state = Body("state")
+    action = Body("action")
+    resource_type = Body("resource_type")
+    resource_id = Body("resource_id")
+    pod_id = Body("pod_id")
+    region_name = Body("region_name")
+    pod_resource_id = Body("pod_resource_id")
+    project_id = Body("project_id")
+    attempts = Body("attempts", type=int)
+    last_error = Body("last_error")
+    failing_since = Body("failing_since")
+    next_try_at = Body("next_try_at")
+    created_at = Body("created_at")
+
+
+class Repair(Resource):
+    """What was changed in a pod behind Tricircle's back, and was put right."""
+
+    resources_key = "repairs"
+    base_path = "/repairs"
+    allow_list = True
+    _query_mapping = QueryParameters(*_OF_RESOURCES)
+
+    resource_type = Body("resource_type")
+    resource_id = Body("resource_id")
+    pod_id = Body("pod_id")
+    region_name = Body("region_name")
+    project_id = Body("project_id")
+    done = Body("done")
+    created_at = Body("created_at")
+
+
+class VolumeMove(Resource):
+    """A volume on its way to another pod; ``progress`` is in percent."""
+
+    resource_key = "move"
+
+    volume_id = Body("volume_id", alternate_id=True)
+    project_id = Body("project_id")
+    source = Body("from")
+    target = Body("to")
+    state = Body("state")
+    progress = Body("progress", type=int)
+    reason = Body("reason")
+    created_at = Body("created_at")
+    updated_at = Body("updated_at")
