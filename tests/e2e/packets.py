@@ -65,7 +65,7 @@ s.settimeout(0.5)
 ask = struct.pack("!6s6sHHHHHBBH", b"\\xff" * 6, me, 0x8100, vlan, 0x0806, 1, 0x0800, 6, 4, 1)
 ask += me + socket.inet_aton(mine) + bytes(6) + socket.inet_aton(wanted)
 answer = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2)
-for _ in range(20):
+for _ in range(120):
     s.send(ask)
     end = time.monotonic() + 0.5
     while time.monotonic() < end:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trunks of a fake Neutron, with the rules stock Neutron has for them."""
+"""Trunks of a fake Neutron, with the rules stock Neutron has for them and the marks that ML2/OVN
+leaves on subports: their parent and tag stand in the binding's profile."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +24,7 @@ class Trunks:
         trunk = self._manageable(self._get("trunks", trunk_id, exchange.token))
         added = exchange.json()["sub_ports"]
         self._check_subports(added, trunk["sub_ports"])
+        self._take(trunk["port_id"], added)
         trunk["sub_ports"].extend(added)
         return reply(trunk)
 
@@ -32,8 +35,7 @@ class Trunks:
         if missing := gone - {subport["port_id"] for subport in trunk["sub_ports"]}:
             raise Refusal(404, f"SubPort {min(missing)} could not be found.", "SubPortNotFound")
         trunk["sub_ports"] = [s for s in trunk["sub_ports"] if s["port_id"] not in gone]
-        for port_id in gone:
-            self.tables["ports"][port_id]["device_owner"] = ""
+        self._release(gone)
         return reply(trunk)
 
     def _prepare_trunk(self: Any, item: Object, token: Any) -> None:
@@ -43,6 +45,7 @@ class Trunks:
         if self._trunk_of(port["id"]):
             raise Refusal(409, f"Port {port['id']} is in use by a trunk.", "ParentPortInUse")
         self._check_subports(item["sub_ports"], [])
+        self._take(item["port_id"], item["sub_ports"])
         item["status"] = "ACTIVE"
 
     def _check_subports(self: Any, added: list[Object], there: list[Object]) -> None:
@@ -53,8 +56,20 @@ class Trunks:
             port = self._get("ports", subport["port_id"], None)
             if self._trunk_of(port["id"]) or port["device_id"]:
                 raise Refusal(409, f"Port {port['id']} is in use.", "TrunkPortInUse")
+
+    def _take(self: Any, parent_id: str, added: list[Object]) -> None:
         for subport in added:
-            self.tables["ports"][subport["port_id"]]["device_owner"] = "trunk:subport"
+            port = self.tables["ports"][subport["port_id"]]
+            port["device_owner"] = "trunk:subport"
+            mark = {"parent_name": parent_id, "tag": subport["segmentation_id"]}
+            port["binding:profile"] = port["binding:profile"] | mark
+
+    def _release(self: Any, port_ids: Iterable[str]) -> None:
+        for port_id in port_ids:
+            port = self.tables["ports"][port_id]
+            port["device_owner"] = ""
+            kept = port["binding:profile"].items()
+            port["binding:profile"] = {k: v for k, v in kept if k not in ("parent_name", "tag")}
 
     def _trunk_of(self: Any, port_id: str) -> Object | None:
         """The trunk a port is in, as its parent or a subport."""
@@ -76,5 +91,4 @@ class Trunks:
             raise Refusal(409, message, "PortInUseAsTrunkParent")
 
     def _release_subports(self: Any, trunk: Object) -> None:
-        for subport in self._manageable(trunk)["sub_ports"]:
-            self.tables["ports"][subport["port_id"]]["device_owner"] = ""
+        self._release(subport["port_id"] for subport in self._manageable(trunk)["sub_ports"])

@@ -50,9 +50,13 @@ def whole(stage: Stage, region: str, trunk: Object, *children: Object) -> None:
     there = stage.copy(region, "trunks", trunk["id"])
     assert there["port_id"] == stage.copy(region, "ports", trunk["port_id"])["id"]
     wanted = {stage.copy(region, "ports", port["id"])["id"] for port in children}
-    assert {subport["port_id"] for subport in there["sub_ports"]} == wanted
+    tags = {subport["port_id"]: subport["segmentation_id"] for subport in there["sub_ports"]}
+    assert set(tags) == wanted
     for port in children:
-        assert stage.copy(region, "ports", port["id"])["device_owner"] == "trunk:subport"
+        copy = stage.copy(region, "ports", port["id"])
+        assert copy["device_owner"] == "trunk:subport"
+        mark = {"parent_name": there["port_id"], "tag": tags[copy["id"]]}
+        assert copy["binding:profile"] == mark
         bound = central(stage, "port", port)
         assert (bound["binding:host_id"], bound["binding:vif_type"]) == (region, "other")
         assert bound["device_owner"] == "trunk:subport"

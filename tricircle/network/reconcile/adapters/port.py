@@ -34,11 +34,12 @@ ATTRIBUTES = (
     "propagate_uplink_status",
 )
 _PROFILE = "binding:profile"
-# What a pod's Nova, Ironic and drivers write there themselves, and nobody else may change.
+# What a pod's Nova, Ironic, trunks and drivers write there themselves, and nobody else may change.
 _OF_THE_POD = {
     "allocation", "arq_uuid", "capabilities", "card_serial_number", "device_mac_address",
     "local_group_information", "local_link_information", "migrating_to", "os_vif_delegation",
-    "pci_slot", "pci_vendor_info", "pf_mac_address", "physical_network", "vf_num",
+    "parent_name", "pci_slot", "pci_vendor_info", "pf_mac_address", "physical_network", "tag",
+    "vf_num",
 }  # fmt: skip
 # (extension, attribute, values that a pod without the extension has too)
 _EXTRAS: tuple[tuple[str, str, tuple[object, ...]], ...] = (
