@@ -19,7 +19,7 @@ from multidict import CIMultiDictProxy
 
 from tests import database as databases
 from tests.functional.fakes import deadlines
-from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.cloud import MANAGED_DOMAIN, Cloud
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
 from tricircle.db import models, pods, session
@@ -31,6 +31,9 @@ from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
 from tricircle.gateway.volume import lost_creation as volume_lost_creation
 from tricircle.pods import availability
+from tricircle.pods.access.base import split
+from tricircle.pods.access.managed import Managed
+from tricircle.pods.access.sealing import seal
 from tricircle.pods.availability import Health
 from tricircle.pods.discovery import SERVICES
 from tricircle.pods.pod import DOWN
@@ -44,6 +47,7 @@ REQUEST_DEADLINE = 1.5
 IMPATIENT = {"list_deadline": LIST_DEADLINE, "request_deadline": REQUEST_DEADLINE}
 
 MARKER_KEY = "sixteen letters or more"
+FEDERATION_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 Query = Mapping[str, str] | list[tuple[str, str]]
 
@@ -102,6 +106,9 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
     poll_interval = 0.1
     [markers]
     secrets = {MARKER_KEY}
+    [federation]
+    seal_keys = {FEDERATION_KEY}
+    refused_seconds = 0.2
     [quota]
     instances = 1000
     cores = -1
@@ -135,10 +142,41 @@ def add_pods(cloud: Cloud) -> dict[str, str]:
                 "health": "up",
                 "endpoints": _endpoints(cloud, region),
                 "versions": versions,
+                **access_of(cloud, region),
             }
         )
         made[region] = row.id
     return made
+
+
+def access_of(cloud: Cloud, region: str) -> dict[str, Any]:
+    """The columns that say how a pod is entered."""
+    if cloud.pods[region].keystone is None:
+        return {}
+    config = Managed.completed(managed(cloud, region))
+    open_part, secret = split(config)
+    return {
+        "access": "managed",
+        "access_config": open_part,
+        "access_secrets": seal(secret),
+    }
+
+
+def managed(cloud: Cloud, region: str) -> dict[str, Any]:
+    """What an operator tells of a pod with a Keystone of its own."""
+    keystone = cloud.pods[region].keystone
+    assert keystone is not None
+    return {
+        "auth_url": f"{keystone.url}/v3",
+        "insecure": True,
+        "domain": MANAGED_DOMAIN,
+        "manager": {"username": "tricircle-manager", "password": f"manager of {region}"},
+        "service": {
+            "username": "tricircle-there",
+            "password": "secret",
+            "project_name": "service there",
+        },
+    }
 
 
 def _endpoints(cloud: Cloud, region: str) -> dict[str, str]:
@@ -154,7 +192,8 @@ def _endpoints(cloud: Cloud, region: str) -> dict[str, str]:
 def _make_database(url: str, cloud: Cloud) -> dict[str, str]:
     """An SQLite database with every fake pod in it, for ``CONF``; gives {region: pod id}."""
     where = [(region, zone, _endpoints(cloud, region)) for region, zone in cloud.zones.items()]
-    known = json.dumps(where)
+    own = [cloud.pods[region].keystone for region in cloud.zones]
+    known = json.dumps([where, [one.url if one else "" for one in own]])
     if known not in _prepared:
         databases.make(url)
         pod_ids = add_pods(cloud)

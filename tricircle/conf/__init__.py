@@ -14,6 +14,7 @@ from tricircle.conf import (
     console,
     coordination,
     database,
+    federation,
     gateway,
     identity,
     interconnect,
@@ -29,6 +30,7 @@ CONF = cfg.CONF
 SECTIONS = (
     console,
     database,
+    federation,
     gateway,
     identity,
     interconnect,

@@ -49,7 +49,9 @@ class Pod(Base):
     ``services`` of each: {service type: a ``pods.availability.Health``}; NULL before any probe.
     ``versions`` is {service type: {"min": "2.1", "max": "2.104"}}, ``endpoints`` is
     {service type: URL}, both as discovered last. ``number`` is small and this pod's alone: it
-    tells its integer ids from those of other pods.
+    tells its integer ids from those of other pods. ``access`` is how users get in, a name of the
+    entry points ``tricircle.pod_access``; ``access_config`` says where and as whom, and
+    ``access_secrets`` holds the passwords for it, sealed.
     """
 
     __tablename__ = "pods"
@@ -58,6 +60,9 @@ class Pod(Base):
     region_name: Mapped[str] = mapped_column(sa.String(255), unique=True)
     availability_zone: Mapped[str] = mapped_column(sa.String(255), index=True)
     pod_availability_zone: Mapped[str] = mapped_column(sa.String(255), default="")
+    access: Mapped[str] = mapped_column(sa.String(32), default="shared", server_default="shared")
+    access_config: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    access_secrets: Mapped[str | None] = mapped_column(sa.Text)
     dc_name: Mapped[str] = mapped_column(sa.String(255), default="")
     state: Mapped[str] = mapped_column(sa.String(16), default="enabled")
     versions: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
@@ -67,6 +72,48 @@ class Pod(Base):
     last_error: Mapped[str] = mapped_column(sa.Text, default="")
     latency_ms: Mapped[float | None] = mapped_column(sa.Float)
     probed_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
+
+
+class PodProject(Base):
+    """The project that stands for one of ours in a pod with a Keystone of its own.
+
+    Never changed: what is in the one belongs to the other for ever. ``there`` is the pod's id.
+    """
+
+    __tablename__ = "pod_projects"
+    __table_args__ = (sa.UniqueConstraint("pod_id", "there"), Base.__table_args__)
+    pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), primary_key=True)
+    project_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    there: Mapped[str] = mapped_column(sa.String(64))
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
+class PodUser(Base):
+    """A user of a pod with a Keystone of its own, and the user of ours it stands for.
+
+    Never changed. ``level`` is the best role it has there; ``project_id`` is the project it is
+    for where a pod has a user for each, and empty elsewhere.
+    """
+
+    __tablename__ = "pod_users"
+    __table_args__ = (sa.Index(None, "pod_id", "user_id"), Base.__table_args__)
+    pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), primary_key=True)
+    there: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(sa.String(64))
+    level: Mapped[str] = mapped_column(sa.String(16))
+    project_id: Mapped[str] = mapped_column(sa.String(64), default="")
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
+class PodCredential(Base):
+    """How one project of ours gets into a pod that has a credential for each; sealed."""
+
+    __tablename__ = "pod_credentials"
+    pod_id: Mapped[str] = mapped_column(sa.ForeignKey("pods.id"), primary_key=True)
+    project_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    secrets: Mapped[str] = mapped_column(sa.Text)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 

@@ -21,6 +21,9 @@ _HELD = (
     models.Allocation,
     models.StorageAllocation,
     models.Host,
+    models.PodProject,
+    models.PodUser,
+    models.PodCredential,
 )
 # Of these it is told how many there are, by the names that the Admin API has for them.
 _COUNTED: dict[str, Any] = {"binding": models.Binding, "creation": models.Operation}

@@ -7,6 +7,7 @@ import dataclasses
 from tricircle.gateway.caches import CursorCache, Recent, RoutingCache
 from tricircle.gateway.http.authentication import Authenticator
 from tricircle.gateway.transport.client import PodClient
+from tricircle.gateway.transport.exchanges import Exchanges
 from tricircle.gateway.transport.id_translation import Names
 from tricircle.pods.availability import Availability
 from tricircle.pods.breaker import Breakers
@@ -39,6 +40,7 @@ class Services:
     database_read_at: float | None = None  # time.monotonic() when the pods were read last
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies
+    exchanges: Exchanges = dataclasses.field(default_factory=Exchanges)
     availability: Availability = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

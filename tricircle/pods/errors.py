@@ -62,6 +62,16 @@ class PodUnreachable(PodError):
     """No connection, a broken answer, or the pod is being left alone after failures."""
 
 
+class NoAccess(PodUnreachable):
+    """A pod with a Keystone of its own does not let the caller in, or not that far. Nothing is
+    wrong with the pod. ``status`` is its Keystone's, 0 where we did not ask.
+    """
+
+    def __init__(self, pod: str, message: str, status: int = 0) -> None:
+        super().__init__(pod, message)
+        self.status = status
+
+
 class PodTimeout(PodUnreachable):
     """The pod did not answer in time: whether it did the work is not known."""
 

@@ -132,14 +132,34 @@ class Prober:
         age = time.monotonic() - self._read_at
         if not self._silent and age < CONF.tricircle_identity.catalog_cache_seconds:
             return
-        regions = [row.region_name for row in await asyncio.to_thread(pods.list_all)]
-        self._silent &= set(regions)
+        known = [Pod.from_row(row) for row in await asyncio.to_thread(pods.list_all)]
+        self._silent &= {pod.region_name for pod in known}
         found: dict[str, dict[str, str]] = {}
-        for region in regions:
-            # What the first has Keystone asked for holds for all.
-            fresh = not found
-            found[region] = await asyncio.to_thread(self._identity.endpoints, region, fresh)
+        for pod in known:
+            if pod.is_shared:
+                # What the first has Keystone asked for holds for all.
+                fresh = not found
+                told = await asyncio.to_thread(self._identity.pod_endpoints, pod, fresh)
+                found[pod.region_name] = told
+        others = [pod for pod in known if not pod.is_shared]
+        found |= await self._own_catalogues(others)
         self._catalogue, self._read_at = found, time.monotonic()
+
+    async def _own_catalogues(self, found: list[Pod]) -> dict[str, dict[str, str]]:
+        """What pods with a Keystone of their own tell, side by side; of one that does not answer
+        what it told before is left as it is.
+        """
+
+        async def read(pod: Pod) -> tuple[str, dict[str, str]] | None:
+            try:
+                told = await asyncio.to_thread(self._identity.pod_endpoints, pod, True)
+            except (PodUnreachable, KeystoneFailed) as error:
+                LOG.warning("%s", error)
+                kept = self._catalogue.get(pod.region_name)
+                return None if kept is None else (pod.region_name, kept)
+            return pod.region_name, told
+
+        return dict(filter(None, await asyncio.gather(*map(read, found))))
 
     def _catalogue_interval(self, failure: Exception | None) -> float:
         return float(min(CONF.tricircle_identity.catalog_cache_seconds, _KEYSTONE_RETRY))

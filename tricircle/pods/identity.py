@@ -19,25 +19,17 @@ from keystoneauth1.session import Session
 from oslo_log import log as logging
 
 from tricircle.conf import CONF, identity
-from tricircle.pods import rights
+from tricircle.pods import catalogue, rights
+from tricircle.pods.access.accesses import Accesses
+from tricircle.pods.access.adapter import Foreign
 from tricircle.pods.errors import NETWORKING, PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
 from tricircle.pods.transport import bound
 
-# Our name of a service, and the catalogue types it may have, the best first.
-SERVICE_TYPES = {
-    "compute": ("compute",),
-    "network": ("network",),
-    "volume": ("block-storage", "volumev3", "block-store", "volume"),
-    "image": ("image",),
-    "placement": ("placement",),
-}
 # Seconds an old catalogue is believed for after Keystone could not be asked for a new one.
 _OLD_IS_GOOD = 10.0
 LOG = logging.getLogger(__name__)
-# Those no two regions share.
-OWN = ("compute", "network", "volume", "placement")
 
 
 class KeystoneFailed(Exception):
@@ -59,6 +51,8 @@ class ServiceIdentity:
         self._made: Session | None = None
         self._catalogue: tuple[float, list[dict[str, Any]]] | None = None  # (believed until, it)
         self._reading = threading.Lock()
+        #: The ways into pods with a Keystone of their own.
+        self.accesses = Accesses(lambda: (self.project_id(), self._user_id()))
 
     @property
     def _session(self) -> Session:
@@ -80,6 +74,27 @@ class ServiceIdentity:
         right.check(method, path, body)
         return self._token()
 
+    def pod_token(
+        self, pod: Pod, right: Right, method: str, path: str, body: Any = None
+    ) -> tuple[str, str]:
+        """The token for one call that ``right`` stands for to a pod, and the project it is for:
+        our own account's where the pod has a Keystone of its own. Raises PodUnreachable, too.
+        """
+        if pod.is_shared:
+            return self.token(right, method, path, body), self.project_id()
+        right.check(method, path, body)
+        session = self.accesses.of(pod).service()
+        try:
+            return str(session.get_token()), str(session.get_project_id())
+        except ClientException as error:
+            raise PodUnreachable(pod.region_name, f"its Keystone gave no token: {error}") from error
+
+    def _user_id(self) -> str:
+        try:
+            return str(self._session.get_user_id())
+        except ClientException as error:
+            raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
+
     def _token(self) -> str:
         try:
             token: str = self._session.get_token()
@@ -95,15 +110,23 @@ class ServiceIdentity:
         call_deadline). Its methods raise keystoneauth1 exceptions, also for 4xx and 5xx, unless
         given ``raise_exc=False``. Raises PodUnreachable when the pod has no such endpoint.
         """
-        service = right.service
-        return self._adapter(pod.endpoint(service) + self.below(pod, service), right, deadline)
+        url = pod.endpoint(right.service) + self.below(pod, right.service)
+        if pod.is_shared:
+            return self._adapter(url, right, deadline)
+        session = self.accesses.of(pod).service()
+        more = {"endpoint_override": url, "user_agent": "tricircle"}
+        return _Adapter(session, right, deadline, Foreign(self.accesses, pod), **more)
 
     def below(self, pod: Pod, service: str) -> str:
         """What comes between a pod's endpoint and a path: our project, where that must be named.
 
         Raises KeystoneFailed.
         """
-        return f"/{self.project_id()}" if pod.wants_project(service) else ""
+        if not pod.wants_project(service):
+            return ""
+        if pod.is_shared:
+            return f"/{self.project_id()}"
+        return f"/{self.accesses.of(pod).service().get_project_id()}"
 
     def project_id(self) -> str:
         """The service user's own project: of what is made for no project. Raises KeystoneFailed."""
@@ -128,7 +151,8 @@ class ServiceIdentity:
         session.redirect = False
         base = pod.endpoint(right.service)
         base += f"/{project_id}" if pod.wants_project(right.service) else ""
-        return _Adapter(session, right, None, endpoint_override=base, user_agent="tricircle")
+        more = {"endpoint_override": base, "user_agent": "tricircle"}
+        return _Adapter(session, right, None, None, **more)
 
     def leave(self, project_id: str) -> None:
         """The service user is no member of a project any more. Raises KeystoneFailed."""
@@ -162,7 +186,8 @@ class ServiceIdentity:
 
     def _adapter(self, url: str, right: Right, deadline: float | None) -> Adapter:
         session = self._session
-        return _Adapter(session, right, deadline, endpoint_override=url, user_agent="tricircle")
+        more = {"endpoint_override": url, "user_agent": "tricircle"}
+        return _Adapter(session, right, deadline, None, **more)
 
     def regions(self) -> dict[str, str | None]:
         """Every region Keystone knows: {id: parent's id or None}."""
@@ -181,8 +206,8 @@ class ServiceIdentity:
         return bool(answer.status_code == 200)
 
     def service_id(self, service: str) -> str:
-        """Keystone's id of a service of ``SERVICE_TYPES``."""
-        for kind in SERVICE_TYPES[service]:
+        """Keystone's id of a service of ``catalogue.SERVICE_TYPES``."""
+        for kind in catalogue.SERVICE_TYPES[service]:
             for entry in self._read_catalogue(fresh=False):
                 if entry["type"] == kind:
                     return str(entry["id"])
@@ -200,27 +225,25 @@ class ServiceIdentity:
         newer one; ``fresh`` reads it anew.
         """
         interface = CONF.tricircle_identity.interface
-        by_type: dict[str, str] = {}
-        for service in self._read_catalogue(fresh):
-            for endpoint in service.get("endpoints", ()):
-                if endpoint["interface"] == interface and endpoint["region_id"] == region:
-                    by_type.setdefault(service["type"], endpoint["url"].rstrip("/"))
-        return {
-            name: next(by_type[kind] for kind in kinds if kind in by_type)
-            for name, kinds in SERVICE_TYPES.items()
-            if any(kind in by_type for kind in kinds)
-        }
+        return catalogue.endpoints(self._read_catalogue(fresh), region, interface)
 
-    def all_endpoints(self, region: str) -> list[str]:
-        """The URLs of a region's own services (``OWN``), of whatever interface."""
-        own = {kind for name in OWN for kind in SERVICE_TYPES[name]}
-        return [
-            endpoint["url"]
-            for service in self._read_catalogue(fresh=False)
-            if service["type"] in own
-            for endpoint in service.get("endpoints", ())
-            if endpoint["region_id"] == region
-        ]
+    def pod_endpoints(self, pod: Pod, fresh: bool = False) -> dict[str, str]:
+        """The same of a pod: by its own catalogue where it has a Keystone of its own.
+
+        Raises PodUnreachable, too.
+        """
+        if pod.is_shared:
+            return self.endpoints(pod.region_name, fresh)
+        config = pod.access_config or {}
+        told = self.accesses.of(pod).catalogue(fresh)
+        return catalogue.endpoints(told, config.get("region"), config.get("interface", "public"))
+
+    def all_endpoints(self, pod: Pod) -> list[str]:
+        """The URLs of a pod's own services, of whatever interface. Raises PodUnreachable, too."""
+        if pod.is_shared:
+            return catalogue.own_endpoints(self._read_catalogue(fresh=False), pod.region_name)
+        region = (pod.access_config or {}).get("region")
+        return catalogue.own_endpoints(self.accesses.of(pod).catalogue(), region)
 
     def _read_catalogue(self, fresh: bool) -> list[dict[str, Any]]:
         kept = self._catalogue
@@ -238,12 +261,12 @@ class ServiceIdentity:
         return kept[1]
 
     def _new_catalogue(self) -> list[dict[str, Any]]:
-        catalogue: list[dict[str, Any]] = self._keystone(rights.CATALOGUE, "/auth/catalog").json()[
+        found: list[dict[str, Any]] = self._keystone(rights.CATALOGUE, "/auth/catalog").json()[
             "catalog"
         ]
         until = time.monotonic() + CONF.tricircle_identity.catalog_cache_seconds
-        self._catalogue = (until, catalogue)
-        return catalogue
+        self._catalogue = (until, found)
+        return found
 
     def _keystone(
         self, right: Right, path: str, raise_exc: bool = True, method: str = "GET"
@@ -258,14 +281,27 @@ class ServiceIdentity:
 
 
 class _Adapter(Adapter):
-    """An adapter for what a right stands for, with a deadline for every request (seconds)."""
+    """An adapter for what a right stands for, with a deadline for every request (seconds).
 
-    def __init__(self, session: Session, right: Right, deadline: float | None, **more: Any) -> None:
+    ``foreign`` turns ids where the pod has others than we.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        right: Right,
+        deadline: float | None,
+        foreign: Foreign | None,
+        **more: Any,
+    ) -> None:
         super().__init__(session, **more)
-        self._right, self._deadline = right, deadline
+        self._right, self._deadline, self._foreign = right, deadline, foreign
 
     def request(self, url: str, method: str, **more: Any) -> Any:
         self._right.check(method, url, more.get("json"))
         if self._deadline is not None:
             more.setdefault("timeout", self._deadline)
-        return super().request(url, method, **more)
+        if self._foreign is None:
+            return super().request(url, method, **more)
+        url = self._foreign.request(url, more)
+        return self._foreign.answer(super().request(url, method, **more))

@@ -37,6 +37,9 @@ class Pod:
     latency_ms: float | None = None
     probed_at: datetime.datetime | None = None
     number: int = 0
+    access: str = "shared"
+    access_config: Mapping[str, Any] | None = dataclasses.field(default=None, compare=False)
+    access_secrets: str | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_row(cls, row: models.Pod) -> Self:
@@ -75,6 +78,11 @@ class Pod:
     def has(self, service: str) -> bool:
         """Whether the pod has a service, which may not answer now. Every pod has compute."""
         return service in self.endpoints or service not in OPTIONAL
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the pod has our own Keystone, so that our tokens and ids are good there."""
+        return self.access == "shared"
 
     @property
     def own_zone(self) -> str:

@@ -13,6 +13,7 @@ from tests.functional.fakes import deadlines
 from tests.functional.fakes.http import Journal, LoopThread
 from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron import Neutron, Object
+from tricircle.pods.access.own_keystone import digest
 
 #: Seconds it waits for a pod.
 BIND_DEADLINE = 1.0
@@ -27,6 +28,8 @@ class CentralNeutron(Neutron):
     def __init__(self, thread: LoopThread, journal: Journal, keystone: Keystone) -> None:
         super().__init__(thread, "central/network", journal, keystone)
         self.pods: dict[str, str] = {}
+        self.judges: dict[str, Keystone] = {}
+        """The Keystones of pods that have one of their own, by region."""
         self.unrealized: list[tuple[str, str]] = []
         """Ports whose pod-side copies are to go: (region, central id); see ``reconcile``."""
         self._http: aiohttp.ClientSession | None = None
@@ -34,8 +37,11 @@ class CentralNeutron(Neutron):
     async def _pod(self, region: str, method: str, path: str, body: Any = None) -> Any:
         if self._http is None:
             self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=BIND_DEADLINE))
+        own = self.judges.get(region)
         headers = {
-            "X-Auth-Token": self.keystone.issue("tricircle").id,
+            "X-Auth-Token": (
+                own.issue("tricircle-there") if own else self.keystone.issue("tricircle")
+            ).id,
             "User-Agent": self.AGENT,
         }
         url = f"{self.pods[region]}/v2.0{path}"
@@ -86,6 +92,17 @@ class CentralNeutron(Neutron):
             port["binding:vif_details"] = {"pod": host, "reason": f"Pod {host}: {error}"}
             self.unrealized.append((host, port["id"]))
 
+    def _project(self, region: str, project_id: str) -> str:
+        """The project that stands for one in a pod. Raises ValueError when there is none."""
+        own = self.judges.get(region)
+        if own is None:
+            return project_id
+        tag = f"tricircle:{digest(region, 'project', project_id)}"
+        for project in own.projects.values():
+            if tag in project.tags:
+                return project.id
+        raise ValueError(f"no project there stands for {project_id}")
+
     async def _one(
         self, host: str, collection: str, single: str, body: Object, marker: str
     ) -> Object:
@@ -99,8 +116,8 @@ class CentralNeutron(Neutron):
 
     async def _realize(self, port: Object, host: str) -> Object:
         network = self.tables["networks"][port["network_id"]]
-        owner = {"project_id": port["project_id"]}
-        tenant = {"project_id": network["project_id"]}
+        owner = {"project_id": self._project(host, port["project_id"])}
+        tenant = {"project_id": self._project(host, network["project_id"])}
         there = await self._one(
             host, "networks", "network",
             {"name": network["name"], "shared": network["shared"], **tenant},
@@ -123,7 +140,7 @@ class CentralNeutron(Neutron):
                     await self._pod(
                         host,
                         "GET",
-                        f"/security-groups?name=default&project_id={port['project_id']}",
+                        f"/security-groups?name=default&project_id={owner['project_id']}",
                     )
                 )["security_groups"]
                 groups += [one["id"] for one in mine[:1]]

@@ -2,7 +2,7 @@
 """Keystone, central Neutron, Glance and pods put together."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from tests.functional.fakes.central import CentralNeutron
@@ -17,6 +17,8 @@ from tests.functional.fakes.placement import Placement
 
 REGION = "RegionOne"
 AnyFault = TypeVar("AnyFault", bound=Fault)
+#: of what a pod's own Keystone has for us
+MANAGED_DOMAIN = "tricircle"
 #: pod -> availability zone: two pods share a zone
 ZONES = {"pod1": "az1", "pod2": "az2", "pod3": "az1"}
 
@@ -30,10 +32,13 @@ class Pod:
     neutron: Neutron
     placement: Placement
     cinder: Cinder
+    keystone: Keystone | None = None
+    """Its own, where it has one."""
 
     @property
     def services(self) -> tuple[FakeService, ...]:
-        return (self.nova, self.neutron, self.placement, self.cinder)
+        own = (self.keystone,) if self.keystone else ()
+        return (self.nova, self.neutron, self.placement, self.cinder, *own)
 
     def fail(self, kind: Kind, **more: Any) -> list[Fault]:
         """The whole pod misbehaves."""
@@ -56,8 +61,14 @@ class Pod:
 class Cloud:
     """Everything outside of Tricircle. Users: see ``_people``."""
 
-    def __init__(self, thread: LoopThread, zones: Mapping[str, str] = ZONES) -> None:
-        self.thread = thread
+    def __init__(
+        self,
+        thread: LoopThread,
+        zones: Mapping[str, str] = ZONES,
+        federated: Collection[str] = (),
+    ) -> None:
+        """``federated`` are the pods with a Keystone of their own."""
+        self.thread, self.federated = thread, frozenset(federated)
         self.zones = dict(zones)
         self.journal = Journal()
         self.keystone = Keystone(thread, self.journal)
@@ -105,24 +116,36 @@ class Cloud:
         return self.keystone.projects["demo"].id
 
     def add_pod(self, region: str) -> Pod:
-        neutron = Neutron(self.thread, f"{region}/network", self.journal, self.keystone)
-        nova = Nova(
-            self.thread, f"{region}/compute", self.journal, self.keystone, neutron, self.images
-        )
-        placement = Placement(self.thread, f"{region}/placement", self.journal, self.keystone)
-        cinder = Cinder(self.thread, f"{region}/volume", self.journal, self.keystone, self.images)
+        own = self._keystone_of(region) if region in self.federated else None
+        judge = own or self.keystone
+        neutron = Neutron(self.thread, f"{region}/network", self.journal, judge)
+        nova = Nova(self.thread, f"{region}/compute", self.journal, judge, neutron, self.images)
+        placement = Placement(self.thread, f"{region}/placement", self.journal, judge)
+        cinder = Cinder(self.thread, f"{region}/volume", self.journal, judge, self.images)
         nova.cinder, cinder.servers = cinder, nova.servers
-        pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder)
+        pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder, own)
         pod.start()
-        self.keystone.region(region, REGION)
-        self.keystone.endpoint(region, "identity", f"{self.keystone.url}/v3")
-        self.keystone.endpoint(region, "compute", f"{nova.url}/v2.1")
-        self.keystone.endpoint(region, "network", neutron.url)
-        self.keystone.endpoint(region, "placement", placement.url)
-        self.keystone.endpoint(region, "block-storage", f"{cinder.url}/v3")
+        known_as = REGION if own else region
+        if not own:
+            self.keystone.region(region, REGION)
+        judge.endpoint(known_as, "identity", f"{judge.url}/v3")
+        judge.endpoint(known_as, "compute", f"{nova.url}/v2.1")
+        judge.endpoint(known_as, "network", neutron.url)
+        judge.endpoint(known_as, "placement", placement.url)
+        judge.endpoint(known_as, "block-storage", f"{cinder.url}/v3")
         self.central.pods[region] = neutron.url
+        if own:
+            self.central.judges[region] = own
         nova.add_flavor("1", name="m1.nano")
         return pod
+
+    def _keystone_of(self, region: str) -> Keystone:
+        """A Keystone that knows nothing of the other, as its operator has set it up for us."""
+        made = Keystone(self.thread, self.journal, f"{region}/identity")
+        made.region(REGION)
+        made.user("tricircle-there", "service there", "admin", "service")
+        made.domain(MANAGED_DOMAIN, "tricircle-manager", password=f"manager of {region}")
+        return made
 
     def fail_call(self, number: int, kind: Kind) -> Fault:
         """The ``number``-th call from now on, to whichever service but Keystone, goes wrong."""

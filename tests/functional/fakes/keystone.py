@@ -33,12 +33,27 @@ class User:
     name: str
     password: str
     id: str = dataclasses.field(default_factory=_hex)
+    domain: str = DOMAIN["id"]
+    enabled: bool = True
 
 
 @dataclasses.dataclass
 class Project:
     name: str
     id: str = dataclasses.field(default_factory=_hex)
+    domain: str = DOMAIN["id"]
+    tags: list[str] = dataclasses.field(default_factory=list)
+    enabled: bool = True
+
+
+# What a stock policy lets the manager of a domain give to others.
+_MANAGERS_TO_GIVE = ("manager", "member", "reader")
+# With each role come those after it.
+_RANKS = ("admin", "manager", "member", "reader")
+
+
+def _implied(role: str) -> tuple[str, ...]:
+    return _RANKS[_RANKS.index(role) + 1 :] if role in _RANKS else ()
 
 
 @dataclasses.dataclass
@@ -50,6 +65,8 @@ class Token:
     roles: tuple[str, ...]
     scope: str | None = "project"
     """What it is for: the ``project``, the "domain", the "system", or nothing (None)."""
+    domain: str | None = None
+    """Which, where it is for one."""
     access_rules: list[dict[str, str]] | None = None
     """What an application credential is restricted to: [{service, method, path}]."""
     id: str = dataclasses.field(default_factory=lambda: "gAAAA" + _hex() + _hex())
@@ -71,8 +88,8 @@ class Token:
 class Keystone(FakeService):
     """Users and projects are made by ``user()``; regions and endpoints by ``endpoint()``."""
 
-    def __init__(self, thread: LoopThread, journal: Journal) -> None:
-        super().__init__(thread, "keystone", journal)
+    def __init__(self, thread: LoopThread, journal: Journal, name: str = "keystone") -> None:
+        super().__init__(thread, name, journal)
         self.users: dict[str, User] = {}
         self.projects: dict[str, Project] = {}
         self.grants: dict[tuple[str, str], tuple[str, ...]] = {}
@@ -80,10 +97,21 @@ class Keystone(FakeService):
         self.regions: dict[str, str | None] = {}
         self.services: dict[str, dict[str, Any]] = {}
         self.endpoints: list[dict[str, Any]] = []
+        self.domains: dict[str, str] = {DOMAIN["id"]: DOMAIN["name"]}
+        #: roles there are besides those that somebody has
+        self.roles = {"admin", "manager", "member", "reader", "service"}
         self.registered_limits: list[dict[str, Any]] = []
         self.limits: list[dict[str, Any]] = []
 
     # -- what tests say ----------------------------------------------------------------------
+
+    def domain(self, name: str, manager: str, password: str = "secret") -> str:
+        """A domain with a user that is its manager; gives the domain's id."""
+        made = _hex()
+        self.domains[made] = name
+        user = self.users[manager] = User(manager, password, domain=made)
+        self.grants[user.id, made] = ("manager",)
+        return made
 
     def user(self, name: str, project: str, *roles: str, password: str = "secret") -> User:
         user = self.users.setdefault(name, User(name, password))
@@ -217,9 +245,13 @@ class Keystone(FakeService):
         identity = auth["identity"]
         if "password" in identity["methods"]:
             given = identity["password"]["user"]
-            name = given.get("name", given.get("id"))
-            user = next((u for u in self.users.values() if name in (u.name, u.id)), None)
-            if user is None or user.password != given["password"]:
+            name, domain = given.get("name", given.get("id")), self._domain_of(given)
+            user = next(
+                (u for u in self.users.values()
+                 if name == u.id or (name, domain) == (u.name, u.domain)),
+                None,
+            )  # fmt: skip
+            if user is None or user.password != given["password"] or not user.enabled:
                 raise Refusal(401, "The request you have made requires authentication.")
         else:
             token = self.validate(identity["token"]["id"])
@@ -233,11 +265,28 @@ class Keystone(FakeService):
             if scope == "project":
                 name = wanted.get("name", wanted.get("id"))
                 project = next((p for p in self.projects.values() if name in (p.name, p.id)), None)
-            roles = self.grants.get((user.id, project.id if project else scope), ())
+                if project is None or not project.enabled:
+                    raise Refusal(401, "The request you have made requires authentication.")
+            target = project.id if project else scope
+            domain = self._named_domain(wanted) if scope == "domain" else None
+            if (user.id, domain) in self.grants:
+                target = domain
+            roles = self.grants.get((user.id, target), ())
             if not roles:
                 raise Refusal(401, "The request you have made requires authentication.")
+        if user.domain != DOMAIN["id"]:
+            roles = tuple(dict.fromkeys(one for role in roles for one in (role, *_implied(role))))
         token = self._token(user, project, roles, scope)
+        token.domain = domain if scope == "domain" else None
         return reply(self._describe(token), 201, X_Subject_Token=token.id)
+
+    def _domain_of(self, given: dict[str, Any]) -> str | None:
+        """The domain that a name is said to be of."""
+        return self._named_domain(given.get("domain") or {})
+
+    def _named_domain(self, said: dict[str, Any]) -> str | None:
+        by_name = (key for key, name in self.domains.items() if name == said.get("name"))
+        return said.get("id") or next(by_name, None)
 
     @route("GET", "/v3/auth/tokens")
     def check(self, exchange: Exchange) -> web.Response:
@@ -258,7 +307,7 @@ class Keystone(FakeService):
             "user": {
                 "id": token.user.id,
                 "name": token.user.name,
-                "domain": DOMAIN,
+                "domain": {"id": token.user.domain, "name": self.domains[token.user.domain]},
                 "password_expires_at": None,
             },
             "audit_ids": [token.audit_id],
@@ -269,11 +318,12 @@ class Keystone(FakeService):
             body["project"] = {
                 "id": token.project.id,
                 "name": token.project.name,
-                "domain": DOMAIN,
+                "domain": {"id": token.project.domain, "name": self.domains[token.project.domain]},
             }
             body["is_domain"] = False
         elif token.scope == "domain":
-            body["domain"] = DOMAIN
+            of = token.domain or DOMAIN["id"]
+            body["domain"] = {"id": of, "name": self.domains[of]}
         elif token.scope == "system":
             body["system"] = {"all": True}
         if token.scope is not None:
@@ -343,16 +393,46 @@ class Keystone(FakeService):
         return {
             "id": project.id,
             "name": project.name,
-            "domain_id": DOMAIN["id"],
-            "enabled": True,
+            "domain_id": project.domain,
+            "enabled": project.enabled,
             "is_domain": False,
-            "parent_id": DOMAIN["id"],
+            "parent_id": project.domain,
+            "tags": project.tags,
         }
 
     @route("GET", "/v3/projects")
     def list_projects(self, exchange: Exchange) -> web.Response:
-        projects = [self._project(project) for project in self.projects.values()]
+        tags = set(filter(None, exchange.query.get("tags", "").split(",")))
+        projects = [
+            self._project(project)
+            for project in self.projects.values()
+            if tags <= set(project.tags) and self._may_see(exchange, project.domain)
+        ]
         return self._listed(exchange, "projects", projects)
+
+    @staticmethod
+    def _may_see(exchange: Exchange, domain: str) -> bool:
+        """An administrator sees everything, others what is in their domain."""
+        return exchange.token.is_admin or exchange.token.domain in (None, domain)
+
+    def _manages(self, exchange: Exchange, domain: str) -> None:
+        """Raises Refusal for whoever is no manager of a domain, and no administrator either."""
+        token = exchange.token
+        if not token.is_admin and not (token.domain == domain and "manager" in token.roles):
+            raise Refusal(403, "You are not authorized to perform the requested action.")
+
+    @route("POST", "/v3/projects")
+    def create_project(self, exchange: Exchange) -> web.Response:
+        body = exchange.json("project")
+        domain = body.get("domain_id", DOMAIN["id"])
+        self._manages(exchange, domain)
+        if not 0 < len(body["name"]) <= 64:
+            raise Refusal(400, "Invalid input for field 'name'")
+        if any((p.name, p.domain) == (body["name"], domain) for p in self.projects.values()):
+            raise Refusal(409, "Conflict occurred attempting to store project - Duplicate entry.")
+        made = Project(body["name"], domain=domain, tags=body.get("tags", []))
+        self.projects[made.id] = made
+        return reply({"project": self._project(made)}, 201)
 
     @route("GET", "/v3/projects/{name}")
     def show_project(self, exchange: Exchange, name: str) -> web.Response:
@@ -363,7 +443,8 @@ class Keystone(FakeService):
 
     @route("GET", "/v3/roles")
     def list_roles(self, exchange: Exchange) -> web.Response:
-        names = sorted({name for roles in self.grants.values() for name in roles})
+        held = {name for roles in self.grants.values() for name in roles}
+        names = sorted(held | self.roles)
         roles = [{"id": f"role-{name}", "name": name, "links": {}} for name in names]
         return self._listed(exchange, "roles", roles)
 
@@ -371,6 +452,12 @@ class Keystone(FakeService):
     def grant(self, exchange: Exchange, project: str, user: str, role: str) -> web.Response:
         """HEAD tells whether a user has a role in a project, PUT gives it, DELETE takes it."""
         roles, method = self.grants.get((user, project), ()), exchange.http.method
+        found = next((one for one in self.projects.values() if one.id == project), None)
+        if found is None:
+            raise Refusal(404, f"Could not find project: {project}.")
+        self._manages(exchange, found.domain)
+        if not exchange.token.is_admin and role not in _MANAGERS_TO_GIVE:
+            raise Refusal(403, "You are not authorized to perform the requested action.")
         if method == "PUT":
             self.grants[user, project] = (*(name for name in roles if name != role), role)
         elif role not in roles:
@@ -403,10 +490,40 @@ class Keystone(FakeService):
         else:
             self.limits.append({**row, "resource_limit": amount, "project_id": project_id})
 
+    @staticmethod
+    def _user(user: User) -> dict[str, Any]:
+        return {
+            "id": user.id,
+            "name": user.name,
+            "domain_id": user.domain,
+            "enabled": user.enabled,
+        }
+
     @route("GET", "/v3/users")
     def list_users(self, exchange: Exchange) -> web.Response:
         users = [
-            {"id": user.id, "name": user.name, "domain_id": DOMAIN["id"], "enabled": True}
-            for user in self.users.values()
+            self._user(user) for user in self.users.values() if self._may_see(exchange, user.domain)
         ]
         return self._listed(exchange, "users", users)
+
+    @route("POST", "/v3/users")
+    def create_user(self, exchange: Exchange) -> web.Response:
+        body = exchange.json("user")
+        domain = body.get("domain_id", DOMAIN["id"])
+        self._manages(exchange, domain)
+        if any((u.name, u.domain) == (body["name"], domain) for u in self.users.values()):
+            raise Refusal(409, "Conflict occurred attempting to store user - Duplicate entry.")
+        made = User(body["name"], body["password"], domain=domain)
+        self.users[made.id] = made
+        return reply({"user": self._user(made)}, 201)
+
+    @route("PATCH", "/v3/users/{user_id}")
+    def update_user(self, exchange: Exchange, user_id: str) -> web.Response:
+        body = exchange.json("user")
+        user = next((one for one in self.users.values() if one.id == user_id), None)
+        if user is None:
+            raise Refusal(404, f"Could not find user: {user_id}.")
+        self._manages(exchange, user.domain)
+        user.password = body.get("password", user.password)
+        user.enabled = body.get("enabled", user.enabled)
+        return reply({"user": self._user(user)})

@@ -13,7 +13,9 @@ from yarl import URL
 from tricircle.conf import CONF
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import KEYSTONE, Busy
-from tricircle.pods.identity import OWN, KeystoneFailed
+from tricircle.pods.catalogue import OWN
+from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 
 LOG = logging.getLogger(__name__)
@@ -34,8 +36,8 @@ async def refusal(services: Services, pod: Pod, told: object) -> str | None:
         return None
     # The host users know it by may be that of another interface.
     try:
-        found = await KEYSTONE.run(services.identity.all_endpoints, pod.region_name)
-    except (KeystoneFailed, Busy) as error:
+        found = await KEYSTONE.run(services.identity.all_endpoints, pod)
+    except (KeystoneFailed, PodUnreachable, Busy) as error:
         LOG.warning("Which hosts pod %s has is not known: %s", pod.region_name, error)
         found = []
     if host in _hosts_of(found):

@@ -13,6 +13,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from tricircle.conf import CONF
+from tricircle.gateway.transport.foreign_ids import ForeignIds
 from tricircle.gateway.transport.id_translation import Names, Translation
 from tricircle.pods import bodies
 from tricircle.pods.breaker import Breakers
@@ -120,6 +121,7 @@ class PodClient:
         version: tuple[int, int] | None = None,
         deadline: float | None = None,
         ignore_breaker: bool = False,
+        foreign: ForeignIds | None = None,
     ) -> PodResponse:
         """Ask ``pod``; any HTTP status but a redirect is an answer.
 
@@ -129,9 +131,15 @@ class PodClient:
         ``path`` is below the pod's endpoint and already percent-encoded; ``body`` is bytes or
         anything JSON can hold; ``query`` a raw string or a mapping. ``deadline`` is in seconds.
         With ``ignore_breaker`` a pod is asked although it is left alone after failures.
+        ``foreign`` turns ids of projects and users; a pod with a Keystone of its own is not asked
+        without it.
         Raises PodUnreachable, and PodTimeout when whether the pod did the work is not known
         (PodBroken when it answered what cannot be read, more than [pods] max_answer bytes, say).
         """
+        if foreign is not None:
+            path, query, body = await foreign.inward(path, query, body)
+        elif not pod.is_shared:
+            raise RuntimeError(f"{pod.region_name} is to be asked with a token of ours")
         names = await self._names.of(service, pod.id)
         if names is not None:
             path, query, body = names.request(path, query, body)
@@ -163,7 +171,9 @@ class PodClient:
             breaker.failure()
             raise
         breaker.answered(answer.status)
-        return answer if names is None else _translated(answer, names)
+        if names is not None:
+            answer = _translated(answer, names)
+        return answer if foreign is None else await _outward(answer, foreign)
 
     async def _send(
         self,
@@ -245,6 +255,17 @@ def _translated(answer: PodResponse, names: Translation) -> PodResponse:
     return dataclasses.replace(
         answer, body=names.outward(answer.body), headers=CIMultiDictProxy(headers)
     )
+
+
+async def _outward(answer: PodResponse, foreign: ForeignIds) -> PodResponse:
+    location = answer.headers.get("Location", "")
+    told = await foreign.outward(answer.status, answer.body, location)
+    headers = answer.headers
+    if location:
+        turned = CIMultiDict(headers)
+        turned["Location"] = told.location
+        headers = CIMultiDictProxy(turned)
+    return dataclasses.replace(answer, body=told.body, headers=headers)
 
 
 @functools.lru_cache(maxsize=1024)

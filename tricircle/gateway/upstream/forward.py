@@ -18,7 +18,7 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import tokens
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import availability
-from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
+from tricircle.pods.errors import NoAccess, PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 
 # What a client's request may tell a pod; all else ends here.
@@ -40,15 +40,30 @@ async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> Po
     is_down = call.services.availability.is_down
     if not request.ignore_breaker and is_down(pod, request.service):
         raise availability.down(pod, request.service)
-    token, headers = await tokens.for_request(call, pod, request)
-    if request.right is None:
+    shown = await tokens.for_request(call, pod, request)
+    answer = await _ask(call, pod, request, shown)
+    if shown.who is None:
+        return answer
+    if answer.status == 401:
+        # The pod's Keystone has new keys, say. Nothing was done; a new token is tried once.
+        call.services.exchanges.drop(pod, shown.who, shown.token)
+        shown = await tokens.for_request(call, pod, request)
+        answer = await _ask(call, pod, request, shown)
+    if answer.status == 403 and tokens.is_lowered(call, shown):
+        raise NoAccess(pod.region_name, f"makes nobody an administrator. {answer.message()}")
+    return answer
+
+
+async def _ask(call: Call, pod: Pod, request: PodRequest, shown: tokens.Shown) -> PodResponse:
+    headers = shown.headers
+    if request.right is None and request.service != "network":
         headers |= {name: call.headers[name] for name in _REQUEST_HEADERS if name in call.headers}
     return await call.services.client.request(
         pod,
         request.service,
         request.method,
-        await _project(call, pod, request) + request.path,
-        token=token,
+        await _project(call, pod, request, shown) + request.path,
+        token=shown.token,
         request_id=call.context.upstream_id,
         headers=headers,
         body=request.body,
@@ -56,21 +71,28 @@ async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> Po
         version=request.version,
         deadline=request.deadline,
         ignore_breaker=request.ignore_breaker,
+        foreign=shown.foreign,
     )
 
 
-async def _project(call: Call, pod: Pod, request: PodRequest) -> str:
+async def _project(call: Call, pod: Pod, request: PodRequest, shown: tokens.Shown) -> str:
     """What comes between a pod's endpoint and a path: ``/<project>``, or nothing.
 
     The client's own URL decides for the service called, so that pods write links of the same form
-    as that. A pod that knows no other URLs has it always, and so has another service, of any age.
+    as that. A pod that knows no other URLs has it always, and so has another service, of any age;
+    but for networks, which have none.
     """
     if request.right is not None:
         below = call.services.identity.below
         return await service_user.ask(pod.region_name, below, pod, request.service)
+    if request.service == "network":
+        return ""
     project = call.match.project_id
     if not project and (request.service != call.service or pod.wants_project(request.service)):
         project = call.context.project_id
+    if project and shown.foreign is not None:
+        own = project == call.context.project_id
+        project = shown.project_id if own else shown.foreign.stranger(project)
     return f"/{project}" if project else ""
 
 

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one place that says with which tokens a pod is asked (``for_request``).
 
+A pod with a Keystone of its own is shown a token of that one; nothing of ours goes there.
+
 A token of the service user is had only for what the request's ``Right`` stands for, which names
 who proved it. Beside the caller's own token there may be a service token: theirs goes on with what
 they sent, ours goes only beside restricted tokens. Cinder lets whoever shows one delete an
 attachment under a running server; so one must never be added to what a user asks for.
 """
 
+import dataclasses
 import re
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.transport import service_user
+from tricircle.gateway.transport.foreign_ids import ForeignIds
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
-from tricircle.pods.errors import IDENTITY
+from tricircle.pods.access.base import ADMIN, Who, level_of
+from tricircle.pods.errors import IDENTITY, NoAccess
 from tricircle.pods.pod import Pod
 
 _RIGHTS = {"compute": rights.BESIDE_COMPUTE, "volume": rights.BESIDE_VOLUME}
@@ -24,16 +29,69 @@ _READS = ("GET", "HEAD")
 _GUARDED = re.compile(r"/attachments(/.*)?|/volumes/[^/]+/action")
 
 
-async def for_request(call: Call, pod: Pod, request: PodRequest) -> tuple[str, dict[str, str]]:
-    """The token that ``pod`` is shown with a request, and the headers that go beside it.
-
-    Raises NoRight for what the request's right does not stand for, PodUnreachable when Keystone or
-    a thread is not to be had.
+@dataclasses.dataclass(slots=True)
+class Shown:
+    """What a pod is shown with a request: a token, the headers beside it, and, where the pod has a
+    Keystone of its own, the project of the token there and what turns ids. ``who`` is whom an
+    account there stands for; None for our own.
     """
+
+    token: str = dataclasses.field(repr=False)
+    headers: dict[str, str]
+    project_id: str
+    foreign: ForeignIds | None = None
+    who: Who | None = None
+
+
+async def for_request(call: Call, pod: Pod, request: PodRequest) -> Shown:
+    """What ``pod`` is shown with a request.
+
+    Raises NoRight for what the request's right does not stand for, NoAccess when the pod does not
+    let the caller in, PodUnreachable when Keystone or a thread is not to be had.
+    """
+    if not pod.is_shared:
+        return await _foreign(call, pod, request)
     if request.right is None:
-        return call.context.token, await _beside(call, request)
+        return Shown(call.context.token, await _beside(call, request), call.context.project_id)
     token, asked = call.services.identity.token, (request.method, request.path, request.body)
-    return await service_user.ask(pod.region_name, token, request.right, *asked), {}
+    return Shown(await service_user.ask(pod.region_name, token, request.right, *asked), {}, "")
+
+
+async def _foreign(call: Call, pod: Pod, request: PodRequest) -> Shown:
+    """What a pod with a Keystone of its own is shown: nothing of ours, nor of the caller's."""
+    accesses, region = call.services.identity.accesses, pod.region_name
+    if request.right is not None:
+        asked = (request.method, request.path, request.body)
+        ask = call.services.identity.pod_token
+        token, project_id = await service_user.ask(region, ask, pod, request.right, *asked)
+        return Shown(token, {}, project_id, ForeignIds(accesses.ids(pod), region))
+    who = _who(call, pod)
+    got = await call.services.exchanges.token(accesses, pod, who, call.context.upstream_id)
+    return Shown(got.token, {}, got.project_id, ForeignIds(accesses.ids(pod), region), who)
+
+
+def _who(call: Call, pod: Pod) -> Who:
+    """Whom a pod is to let in. Raises NoAccess for somebody without a project or a level."""
+    context = call.context
+    level = level_of(context.roles, call.services.identity.accesses.of(pod).levels)
+    if level is None or not context.project_id:
+        text = "lets nobody in who has none of the roles it knows in a project"
+        raise NoAccess(pod.region_name, text)
+    return Who(context.user_id, context.project_id, context.project_name, level)
+
+
+async def ensure(call: Call, pod: Pod) -> None:
+    """See that the caller's project is in a pod before anything is made for it there.
+
+    Raises NoAccess, PodUnreachable.
+    """
+    if not pod.is_shared:
+        await _foreign(call, pod, PodRequest.of(call))
+
+
+def is_lowered(call: Call, shown: Shown) -> bool:
+    """Whether the caller is an administrator here and not in the pod."""
+    return shown.who is not None and call.context.is_admin and shown.who.level != ADMIN
 
 
 async def _beside(call: Call, request: PodRequest) -> dict[str, str]:
@@ -50,7 +108,7 @@ async def _beside(call: Call, request: PodRequest) -> dict[str, str]:
         return own
     if not call.context.restricted or (method not in _READS and _GUARDED.fullmatch(path)):
         return {}
-    token, right = call.services.identity.token, _RIGHTS[request.service]
-    if not right.stands_for(method, path):
+    token, right = call.services.identity.token, _RIGHTS.get(request.service)
+    if right is None or not right.stands_for(method, path):
         return {}
     return {_HEADER: await service_user.ask(IDENTITY, token, right, method, path)}

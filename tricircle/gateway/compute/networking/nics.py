@@ -16,6 +16,8 @@ from tricircle.gateway.compute.networking.networks import NotThere, PlannedNic
 from tricircle.gateway.compute.networking.neutron import Caller, central, service, user
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport.central_neutron import CHANGED, NeutronError
+from tricircle.gateway.upstream.forward import forward
+from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError, PodTimeout
 from tricircle.pods.pod import Pod
@@ -188,15 +190,9 @@ async def _check_seen(call: Call, ports: Sequence[BoundPort], pod: Pod) -> None:
     wanted = {port.pod_network_id for port in ports} - {""}
     if not wanted:
         return
-    answer = await call.services.client.request(
-        pod,
-        "network",
-        "GET",
-        "/v2.0/networks",
-        token=call.context.token,
-        request_id=call.context.upstream_id,
-        query=urlencode([("fields", "id"), *(("id", one) for one in sorted(wanted))]),
-    )
+    query = urlencode([("fields", "id"), *(("id", one) for one in sorted(wanted))])
+    request = PodRequest("GET", "/v2.0/networks", "network", query=query)
+    answer = await forward(call, pod, request)
     if not answer.ok:
         return  # Nobody knows: a token may be restricted to other calls.
     networks = answer.json().get("networks") or []

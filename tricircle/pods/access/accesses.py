@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accesses of all pods, made from their rows, and the kinds there are."""
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stevedore import ExtensionManager
+
+from tricircle.pods.access.base import SHARED, Access, joined
+from tricircle.pods.access.ids import Ids
+from tricircle.pods.access.sealing import SealError, unseal
+from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.pod import Pod
+
+NAMESPACE = "tricircle.pod_access"
+
+
+@functools.cache
+def kinds() -> dict[str, type[Access]]:
+    """{name: kind} of those that are installed."""
+    found = ExtensionManager(NAMESPACE, on_load_failure_callback=_broken)
+    return {extension.name: extension.plugin for extension in found}
+
+
+def _broken(_: Any, entry_point: Any, error: Exception) -> None:
+    raise RuntimeError(f"The pod access {entry_point.name} cannot be loaded: {error}") from error
+
+
+class Accesses:
+    """One ``Access`` and one ``Ids`` for each pod with a Keystone of its own. Thread-safe.
+
+    Both are made anew when a pod's way in is changed.
+    """
+
+    def __init__(self, own: Callable[[], tuple[str, str]]) -> None:
+        """``own`` gives the ids of the project and the user we are at our own Keystone."""
+        self._own = own
+        self._made: dict[str, tuple[Any, Access, Ids]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, pod: Pod) -> Access:
+        """The access of a pod. Raises PodUnreachable for one that nobody here can read."""
+        return self._of(pod)[1]
+
+    def ids(self, pod: Pod) -> Ids:
+        """Who stands for whom in a pod. Raises PodUnreachable."""
+        return self._of(pod)[2]
+
+    def _of(self, pod: Pod) -> tuple[Any, Access, Ids]:
+        told = (pod.region_name, pod.access, pod.access_config, pod.access_secrets)
+        made = self._made.get(pod.id)
+        if made is not None and made[0] == told:
+            return made
+        with self._lock:
+            access = make(pod, self._own)
+            made = self._made[pod.id] = (told, access, Ids(pod.id))
+        return made
+
+
+def make(pod: Pod, own: Callable[[], tuple[str, str]]) -> Access:
+    """The access of a pod, as its row says. Raises PodUnreachable."""
+    try:
+        config = joined(pod.access_config or {}, unseal(pod.access_secrets))
+    except SealError as error:
+        raise PodUnreachable(pod.region_name, f"cannot be entered: {error}") from None
+    return build(pod.access, pod, config, own)
+
+
+def build(
+    kind: str, pod: Pod, config: Mapping[str, Any], own: Callable[[], tuple[str, str]]
+) -> Access:
+    """An access of a kind. Raises PodUnreachable for one that is not installed."""
+    found = kinds().get(kind)
+    if found is None or kind == SHARED:
+        raise PodUnreachable(pod.region_name, f"has the access {kind}, which is not installed")
+    return found(pod, config, own)

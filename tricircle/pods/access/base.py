@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a way into a pod is: whose token is shown there, and which ids stand for ours.
+
+One module for each kind, an entry point of ``tricircle.pod_access``. All here blocks.
+"""
+
+import abc
+import dataclasses
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ClassVar
+
+from keystoneauth1.session import Session
+
+from tricircle.db.pod_accounts import LEVELS as LEVELS
+from tricircle.pods.pod import Pod
+
+SHARED = "shared"
+ADMIN = "admin"
+#: What the configuration of an access calls what nobody may read again.
+SECRET = ("password", "secret", "master")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Who:
+    """Who is to be let in: a user of ours in a project, with the rights of a level."""
+
+    user_id: str
+    project_id: str
+    project_name: str
+    level: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PodToken:
+    """A token of a pod's own Keystone, the ids it is for there, and until when it is used
+    (``time.time()``).
+    """
+
+    token: str = dataclasses.field(repr=False)
+    project_id: str
+    user_id: str
+    until: float
+
+    @property
+    def is_good(self) -> bool:
+        return time.time() < self.until
+
+
+class Access(abc.ABC):
+    """The way into one pod. Thread-safe; made once a process, and anew when it is changed.
+
+    Methods raise NoAccess where the pod's Keystone refuses, PodUnreachable where it does not answer
+    or says what nobody can read.
+    """
+
+    #: JSON schema of the properties that the Admin API takes, and which of them must be given.
+    PROPERTIES: ClassVar[Mapping[str, Any]] = {}
+    REQUIRED: ClassVar[Sequence[str]] = ()
+
+    def __init__(
+        self, pod: Pod, config: Mapping[str, Any], own: Callable[[], tuple[str, str]]
+    ) -> None:
+        """``config`` has the secrets in it, too. ``own`` gives the ids of the project and the
+        user that Tricircle itself is at our own Keystone.
+        """
+        self.pod, self.config, self.own = pod, config, own
+
+    @classmethod
+    def completed(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """``config`` with what is chosen when a pod is registered. Raises ValueError."""
+        return dict(config)
+
+    @property
+    def levels(self) -> list[str]:
+        """The levels that accounts may have there, the best first."""
+        wanted = self.config.get("levels") or ("member", "reader")
+        return [level for level in LEVELS if level in wanted]
+
+    @abc.abstractmethod
+    def exchange(self, who: Who) -> PodToken:
+        """A new token for somebody. No token and no id of ours is sent to the pod."""
+
+    @abc.abstractmethod
+    def service(self) -> Session:
+        """Calls as Tricircle's own account in the pod."""
+
+    @abc.abstractmethod
+    def project(self, project_id: str, name: str = "") -> str:
+        """The project that stands for one of ours there; made where this kind makes them."""
+
+    @abc.abstractmethod
+    def user(self, user_id: str) -> str:
+        """The account that owns there what is a user's of ours; made where this kind makes them."""
+
+    @abc.abstractmethod
+    def catalogue(self, fresh: bool = False) -> list[dict[str, Any]]:
+        """The catalogue of the pod's Keystone."""
+
+    @abc.abstractmethod
+    def try_out(self) -> None:
+        """Find out whether this will work, before anything is stored."""
+
+
+def level_of(roles: Collection[str], levels: Sequence[str]) -> str | None:
+    """The best of a pod's levels that somebody's roles are worth; None for none.
+
+    An administrator here is what a pod lets anybody be at the most.
+    """
+    if ADMIN in roles and levels:
+        return levels[0]
+    return next((level for level in levels if level in roles), None)
+
+
+def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What may be read of a configuration, and its secrets in the same places."""
+    open_part: dict[str, Any] = {}
+    secret: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            open_part[key], inside = split(value)
+            if inside:
+                secret[key] = inside
+        elif key in SECRET:
+            secret[key] = value
+        else:
+            open_part[key] = value
+    return open_part, secret
+
+
+def joined(config: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """The two together again."""
+    whole = dict(config)
+    for key, value in secrets.items():
+        if isinstance(value, Mapping) and isinstance(known := whole.get(key), Mapping):
+            value = joined(known, value)
+        whole[key] = value
+    return whole
