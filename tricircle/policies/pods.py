@@ -18,7 +18,14 @@ RULES = [
         "what they hold.",
         *_READS,
         ("GET", "/usages"),
+        ("GET", "/pods/{pod_id}/projects"),
     ),
-    rule("pods:update", ADMIN, "Change a pod's zone or state.", ("PATCH", "/pods/{pod_id}")),
+    rule(
+        "pods:update",
+        ADMIN,
+        "Change a pod's zone or state, how it is entered, and which projects there stand for ours.",
+        ("PATCH", "/pods/{pod_id}"),
+        ("PUT", "/pods/{pod_id}/projects/{project_id}"),
+    ),
     rule("pods:delete", ADMIN, "Forget a pod.", ("DELETE", "/pods/{pod_id}")),
 ]

@@ -49,11 +49,11 @@ class Keystone:
         self.catalogue = catalogue
         self.fresh: list[bool] = []
 
-    def endpoints(self, region: str, fresh: bool) -> dict[str, str]:
+    def pod_endpoints(self, pod: Pod, fresh: bool) -> dict[str, str]:
         self.fresh.append(fresh)
         if isinstance(self.catalogue, Exception):
             raise self.catalogue
-        return self.catalogue.get(region, {})
+        return self.catalogue.get(pod.region_name, {})
 
 
 def make_pod(cloud: Cloud, region: str = "Pod1", **elsewhere: str) -> str:

@@ -66,7 +66,7 @@ def _ddl() -> dict[str, list[str]]:
 def test_syncing_twice_is_harmless(empty) -> None:
     migrations.sync()
     migrations.sync()
-    assert migrations.version() == "0012"
+    assert migrations.version() == "0013"
 
 
 def test_pods_there_already_are_numbered(empty) -> None:
@@ -74,9 +74,12 @@ def test_pods_there_already_are_numbered(empty) -> None:
     values = {"availability_zone": "az1", "pod_availability_zone": "", "dc_name": "", "state": ""}
     values |= {"versions": {}, "endpoints": {}, "health": "", "last_error": ""}
     table = models.Pod.__table__
+    # The columns of that time.
+    before = sa.Table("pods", sa.MetaData(), autoload_with=session.engine())
+    values |= {"created_at": models.now(), "updated_at": models.now()}
     with session.engine().begin() as connection:
         for name in ("b", "a"):
-            connection.execute(sa.insert(table).values(id=name, region_name=name, **values))
+            connection.execute(sa.insert(before).values(id=name, region_name=name, **values))
     migrations.sync()
     with session.engine().connect() as connection:
         rows = connection.execute(sa.select(table.c.id, table.c.number))
@@ -92,8 +95,8 @@ def test_the_command_line_syncs_and_tells_the_version(tmp_path: Path, capsys) ->
     config.write_text(f"[tricircle_database]\nconnection = sqlite:///{tmp_path}/cli.sqlite\n")
     for arguments, printed in (
         (["db", "version"], "empty"),
-        (["db", "sync"], "0012"),
-        (["db", "version"], "0012"),
+        (["db", "sync"], "0013"),
+        (["db", "version"], "0013"),
     ):
         assert _manage(["--config-file", str(config), *arguments]) == 0
         assert printed in capsys.readouterr().out

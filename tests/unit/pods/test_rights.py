@@ -21,6 +21,8 @@ from tricircle.pods.rights import NoRight, Proof, Right
 ROOT = Path(tricircle.__file__).parent
 TABLE = ROOT / "pods" / "rights"
 IDENTITY = ROOT / "pods" / "identity.py"
+#: Accounts in pods with a Keystone of their own; ``identity.py`` alone uses ours there.
+ACCESS = ROOT / "pods" / "access"
 
 #: {what gives the service user's authority: where among its arguments the right is}
 _GIVES = {"adapter": 1, "within": 2, "central_network": 0, "as_service_user": 0, "ask_keystone": 0,
@@ -112,7 +114,7 @@ def _is_name(part: ast.AST) -> bool:
 def test_there_is_no_other_way_to_the_service_user() -> None:
     """Nobody makes a session or takes a token but ``ServiceIdentity``, which holds the rights."""
     for path, tree in _trees():
-        if path == IDENTITY:
+        if path == IDENTITY or path.is_relative_to(ACCESS):
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
@@ -123,6 +125,30 @@ def test_there_is_no_other_way_to_the_service_user() -> None:
                 if [name.name for name in node.names] == ["TCPKeepAliveAdapter"]:
                     continue  # no session, and none to be had from it
                 assert not node.module.startswith(("keystoneauth1.session", "keystoneauth1.iden"))
+
+
+def test_our_own_account_in_a_pod_is_had_by_a_right_only() -> None:
+    """``ServiceIdentity`` alone, which wants a right, asks for ``Access.service``."""
+    for path, tree in _trees():
+        for node in ast.walk(tree):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if called and node.func.attr == "service" and not (node.args or node.keywords):
+                assert path == IDENTITY or path.is_relative_to(ACCESS), f"{path}:{node.lineno}"
+
+
+def test_tokens_are_shown_in_one_place() -> None:
+    """So that none of ours is shown to a pod that has a Keystone of its own."""
+    shown = {
+        path.relative_to(ROOT).as_posix()
+        for path, tree in _trees()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Subscript)
+        and isinstance(target.slice, ast.Constant)
+        and target.slice.value == "X-Auth-Token"
+    }
+    assert shown == {"gateway/transport/client.py"}
 
 
 RIGHT = Right(

@@ -10,6 +10,7 @@ from tricircle.conf import CONF
 from tricircle.db import models
 from tricircle.db import pods as table
 from tricircle.db.errors import Duplicate, InUse, NotFound
+from tricircle.gateway.admin import pod_access
 from tricircle.gateway.admin.common import ROOT, allows, authorize, body, flag, listed, page, when
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
@@ -43,13 +44,13 @@ _CHANGEABLE: dict[str, Any] = {
 }
 CREATE = {
     "type": "object",
-    "properties": {"region_name": _NAME, **_CHANGEABLE},
+    "properties": {"region_name": _NAME, **_CHANGEABLE, "access": pod_access.SCHEMA},
     "required": ["region_name", "availability_zone"],
     "additionalProperties": False,
 }
 UPDATE = {
     "type": "object",
-    "properties": _CHANGEABLE,
+    "properties": {**_CHANGEABLE, "access": pod_access.SCHEMA},
     "minProperties": 1,
     "additionalProperties": False,
 }
@@ -74,6 +75,7 @@ def whole(pod: models.Pod) -> dict[str, Any]:
     return {
         **view(pod),
         "pod_availability_zone": pod.pod_availability_zone,
+        "access": pod_access.view(pod),
         "health": {
             "state": pod.health,
             "last_error": pod.last_error,
@@ -98,7 +100,8 @@ async def create(call: Call) -> web.Response:
     region = values["region_name"]
     if await in_thread(table.by_region, region) is not None:
         raise _taken(region)
-    found = await _discover(call, region)
+    entrance = await pod_access.tried(call, region, values.pop("access", None))
+    found = await _discover(call, region, entrance.endpoints)
     now = models.now()
     healths = {
         name: availability.answered(now, seen.latency_ms) for name, seen in found.services.items()
@@ -111,7 +114,7 @@ async def create(call: Call) -> web.Response:
         "probed_at": now,
     }
     try:
-        pod = await in_thread(table.create, {**values, **discovered})
+        pod = await in_thread(table.create, {**values, **entrance.columns, **discovered})
     except Duplicate:
         raise _taken(region) from None
     await in_thread(call.services.registry.refresh)
@@ -140,6 +143,12 @@ async def update(call: Call) -> web.Response:
     """PATCH /pods/{id}."""
     await authorize(call, "pods:update")
     values = body(call, "pod", UPDATE)
+    if "access" in values:
+        before = await in_thread(table.get, call.params["id"])
+        if before is None:
+            raise _unknown(call)
+        entrance = await pod_access.tried(call, before.region_name, values.pop("access"), before)
+        values |= entrance.columns
     try:
         pod = await in_thread(table.update, call.params["id"], values)
     except NotFound:
@@ -167,8 +176,27 @@ async def delete(call: Call) -> web.Response:
     return web.Response(status=204)
 
 
-async def _discover(call: Call, region: str) -> discovery.Found:
-    """What a region offers. Raises Fault 400 for a wrong name, 502 for a pod that is not there."""
+async def _discover(call: Call, region: str, endpoints: dict[str, str] | None) -> discovery.Found:
+    """What a pod offers at ``endpoints``; without them at those our own catalogue has.
+
+    Raises Fault 400 for a wrong name, 502 for a pod that is not there.
+    """
+    if endpoints is None:
+        endpoints = await _catalogue(call, region)
+    elif region == CONF.tricircle_identity.region_name:
+        raise Fault(400, f"{region} is the region users see, not a pod.")
+    try:
+        async with discovery.client() as http:
+            return await discovery.discover(
+                http, region, endpoints, others=_in_common(call.services.registry)
+            )
+    except PodUnreachable as error:
+        text = f"Pod {region}: {error.detail}. The pod was not registered."
+        raise Fault(502, text) from None
+
+
+async def _catalogue(call: Call, region: str) -> dict[str, str]:
+    """What our own catalogue has of a region. Raises Fault 400 for one that is no pod's."""
     own = CONF.tricircle_identity.region_name
     identity = call.services.identity
     try:
@@ -177,17 +205,9 @@ async def _discover(call: Call, region: str) -> discovery.Found:
             what = "the region users see, not a pod" if region == own else "no region of Keystone"
             pods = ", ".join(sorted(known.keys() - {own})) or "none"
             raise Fault(400, f"{region} is {what}. Known regions: {pods}.")
-        catalogue = await KEYSTONE.run(identity.endpoints, region, fresh=True)
+        return await KEYSTONE.run(identity.endpoints, region, fresh=True)
     except KeystoneFailed as error:
         raise Fault(503, f"{error}. Try again later.") from None
-    try:
-        async with discovery.client() as http:
-            return await discovery.discover(
-                http, region, catalogue, others=_in_common(call.services.registry)
-            )
-    except PodUnreachable as error:
-        text = f"Pod {region}: {error.detail}. The pod was not registered."
-        raise Fault(502, text) from None
 
 
 async def _view_for(call: Call) -> Callable[[models.Pod], dict[str, Any]]:

@@ -98,8 +98,8 @@ class Access(abc.ABC):
         """The catalogue of the pod's Keystone."""
 
     @abc.abstractmethod
-    def try_out(self) -> None:
-        """Find out whether this will work, before anything is stored."""
+    def try_out(self) -> list[dict[str, Any]]:
+        """Find out whether this will work, before anything is stored; gives the catalogue."""
 
 
 def level_of(roles: Collection[str], levels: Sequence[str]) -> str | None:

@@ -88,14 +88,15 @@ class Managed(OwnKeystone):
         self.user_stands_for(there, user_id, OWNER)
         return there
 
-    def try_out(self) -> None:
-        super().try_out()
+    def try_out(self) -> list[dict[str, Any]]:
+        found = super().try_out()
         issued = self._new_manager()
         if not issued.roles & {_MANAGER, ADMIN}:
             text = f"{self.config['manager']['username']} has not the role {_MANAGER} in the domain"
             raise NoAccess(self.pod.region_name, f"{text} {self.config['domain']}")
         for level in self.levels:
             self._role(level)
+        return found
 
     # -- projects --------------------------------------------------------------------------------
 

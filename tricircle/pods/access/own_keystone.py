@@ -122,20 +122,26 @@ class OwnKeystone(Access):
         kept = self._catalogue
         if kept is not None and not fresh and time.monotonic() < kept[0]:
             return kept[1]
-        session = self.service()
-        told = self._ask(lambda: session.get(f"{self.keystone.url}/auth/catalog").json())
-        found: list[dict[str, Any]] = told["catalog"]
+        found = self._read_catalogue(self.service())
         until = time.monotonic() + CONF.tricircle_identity.catalog_cache_seconds
         self._catalogue = (until, found)
         return found
 
-    def try_out(self) -> None:
+    def try_out(self) -> list[dict[str, Any]]:
         session = bare_session(self._service_auth())
         found = self._ask(lambda: session.auth.get_access(session))
         if ADMIN not in found.role_names:
             account = self.config["service"]["username"]
             text = f"its account {account} for Tricircle itself has not the role {ADMIN}"
             raise NoAccess(self.pod.region_name, text)
+        return self._read_catalogue(session)
+
+    def _read_catalogue(self, session: Session) -> list[dict[str, Any]]:
+        told = self._ask(lambda: session.get(f"{self.keystone.url}/auth/catalog").json())
+        try:
+            return list(told["catalog"])
+        except (KeyError, TypeError):
+            raise PodUnreachable(self.pod.region_name, "its Keystone tells no catalogue") from None
 
     # -- who stands for whom ---------------------------------------------------------------------
 

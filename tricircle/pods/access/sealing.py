@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the database keeps of passwords and secrets of pods is sealed with [federation] seal_keys."""
+"""What the database keeps of pods' passwords is sealed with [federation] seal_keys."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,9 @@ def unseal(sealed: str | None) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(_keys().decrypt(sealed.encode()))
     except InvalidToken:
-        raise SealError("[federation] seal_keys has no key that opens what the database keeps") from None
+        raise SealError(
+            "[federation] seal_keys has no key that opens what the database keeps"
+        ) from None
     return found
 
 
@@ -37,7 +39,9 @@ def reseal(sealed: str) -> str:
     try:
         return _keys().rotate(sealed.encode()).decode()
     except InvalidToken:
-        raise SealError("[federation] seal_keys has no key that opens what the database keeps") from None
+        raise SealError(
+            "[federation] seal_keys has no key that opens what the database keeps"
+        ) from None
 
 
 def new_key() -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pod whose operator gave a domain: what is made there belongs to accounts that stand for users."""
+"""A pod whose operator gave a domain: accounts there stand for users."""
 
 from typing import Any
 

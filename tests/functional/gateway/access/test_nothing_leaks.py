@@ -198,7 +198,7 @@ def _text(entry: Entry) -> str:
 async def test_nothing_of_ours_reaches_the_pod(walked: Walk, cloud: Cloud) -> None:
     ours = cloud.keystone
     secrets = {
-        **{token: "token" for token in ours.tokens},
+        **dict.fromkeys(ours.tokens, "token"),
         **{user.id: f"user {user.name}" for user in ours.users.values()},
         **{project.id: f"project {project.name}" for project in ours.projects.values()},
         MARKER_KEY: "marker key",

@@ -28,9 +28,11 @@ def share(
     return made
 
 
-def friends_port(stage: Stage, network: Object, region: str, **more: Any) -> Object:
+def friends_port(
+    stage: Stage, network: Object, region: str, project: str = FRIEND, **more: Any
+) -> Object:
     port = stage.make(
-        "port", network_id=network["id"], name="p", project_id=FRIEND, tenant_id=FRIEND, **more
+        "port", network_id=network["id"], name="p", project_id=project, tenant_id=project, **more
     )
     bound = stage.bind(port, region)
     assert bound["binding:vif_type"] == "other", bound["binding:vif_details"]
