@@ -152,7 +152,7 @@ class ServiceIdentity:
         base = pod.endpoint(right.service)
         base += f"/{project_id}" if pod.wants_project(right.service) else ""
         more = {"endpoint_override": base, "user_agent": "tricircle"}
-        return _Adapter(session, right, None, **more)
+        return _Adapter(session, right, None, None, **more)
 
     def leave(self, project_id: str) -> None:
         """The service user is no member of a project any more. Raises KeystoneFailed."""
@@ -187,7 +187,7 @@ class ServiceIdentity:
     def _adapter(self, url: str, right: Right, deadline: float | None) -> Adapter:
         session = self._session
         more = {"endpoint_override": url, "user_agent": "tricircle"}
-        return _Adapter(session, right, deadline, **more)
+        return _Adapter(session, right, deadline, None, **more)
 
     def regions(self) -> dict[str, str | None]:
         """Every region Keystone knows: {id: parent's id or None}."""
