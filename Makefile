@@ -59,14 +59,17 @@ test-functional-network: setup ## The functional tests of central Neutron and xj
 fuzz: setup ## 20,000 hostile requests to all APIs (2 minutes); FUZZ_COUNT and FUZZ_SEED choose others
 	FUZZ_COUNT=$${FUZZ_COUNT:-20000} $(RUN) pytest -q --tb=line tests/functional/gateway/test_fuzz.py
 
-test-e2e: test-e2e-pods test-e2e-vxlan ## Everything on real pods; a lab that is up is reused
+# Three at a time, for much of it is waiting, in the order of tests/e2e/order.py; what needs the lab for itself, or the one
+# external network, says so.
+THREE := -n 3 --dist loadgroup --no-loadscope-reorder
 
-# Three at a time on one lab, for much of it is waiting, in the order of tests/e2e/order.py; what needs the lab for itself, or
-# the one external network, says so.
+test-e2e: setup ## Everything on real pods; labs that are up are reused
+	$(PYTEST) -v $(THREE) tests/e2e tests/e2e_vxlan
+
 test-e2e-pods: setup
-	$(PYTEST) -v -n 3 --dist loadgroup --no-loadscope-reorder tests/e2e
+	$(PYTEST) -v $(THREE) tests/e2e
 
-# Pods with Neutron's own agents are a lab of their own; the two need not stand at once.
+# Pods with Neutron's own agents are a lab of their own.
 test-e2e-vxlan: setup
 	$(PYTEST) -v tests/e2e_vxlan
 

@@ -27,8 +27,7 @@ STAGES = {
     "unit": "test-unit",
     "functional": "test-functional-gateway",
     "functional/network": "test-functional-network",
-    "e2e": "test-e2e-pods",
-    "e2e_vxlan": "test-e2e-vxlan",
+    "e2e": "test-e2e",
 }
 # How pytest ends: "= 3 failed, 120 passed, 1 warning in 9.31s =", without the frame when quiet.
 _ENDED = re.compile(r"^[= ]*((?:\d+ \w+,? )+)in [\d.]+s")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """In which order tests begin when several run at once: the longest first, so that no worker is left
 alone with a long one at the end. Those that want the lab for themselves come last, one after the
-other: each of them would else wait for what others have begun.
+other: each of them would else wait for what others have begun. They leave processors idle, so the
+tests of the other lab, if they are to run too, begin right before them.
 
 Tests of a file stay together, for they may share what its fixtures make or a segment they name;
 those of the files in ``APART`` share nothing. Those that want the one external network stay
@@ -40,22 +41,29 @@ SECONDS = {
     "test_a_stretched_network_of_ipv6": 35,
 }
 _SOME = 20
-ALONE, EXTERNAL = "disturbs", "external"
+ALONE, EXTERNAL, OTHER_LAB = "disturbs", "external", "e2e_vxlan"
 
 
 def arrange(items: list[pytest.Item]) -> None:
     """Sort the tests, and mark each with what it stays together with."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_unit(item)))
-    items.sort(key=lambda item: (_unit(item) == ALONE, -_seconds(item)))
+    last = [OTHER_LAB, ALONE]
+    items.sort(key=lambda item: (_unit(item) in last, _unit(item) == ALONE, -_seconds(item)))
 
 
 def _unit(item: pytest.Item) -> str:
+    if is_of_the_other_lab(item):
+        return OTHER_LAB
     if item.get_closest_marker(ALONE):
         return ALONE
     if EXTERNAL in item.fixturenames:
         return EXTERNAL
     return item.name if item.path.stem in APART else item.path.stem
+
+
+def is_of_the_other_lab(item: pytest.Item) -> bool:
+    return item.path.parent.name == OTHER_LAB
 
 
 def _seconds(item: pytest.Item) -> int:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lab of two pods with Neutron's own agents, joined by tunnels.
 
-It is another one than that of the other end-to-end tests: they never stand at once, for both have
-much to carry. One that is up is reused, else it is brought up and taken down.
+It is another one than that of the other end-to-end tests, and may stand beside it. One that is up
+is reused, else it is brought up and taken down.
 """
 
 import os
