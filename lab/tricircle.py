@@ -34,6 +34,8 @@ SERVICE_PLUGINS = (
 )
 PROCESSES = (CENTRAL, GATEWAY, XJOB)
 DATABASES = ("tricircle", "central_neutron")
+#: Seconds for which a process believes what it read about the pods.
+PODS_BELIEVED = 1.0
 Sections = Mapping[str, Mapping[str, object]]
 Say = Callable[[str], None]
 
@@ -79,7 +81,7 @@ def tricircle_sections(lab: Lab) -> Sections:
             "secret": PASSWORD * 4,
         },
         "markers": {"secrets": PASSWORD * 4},
-        "pods": {"probe_interval": 2},
+        "pods": {"probe_interval": 2, "cache_seconds": PODS_BELIEVED},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
         "interconnect": _interconnect(lab),
         "storage": {"backup_stores": "+".join(pod.region for pod in lab.pods)},

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests of networks across pods have in common."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lab import cli
@@ -8,6 +10,8 @@ from lab.dataplane import servers as lab_servers
 from lab.settings import Lab
 from tests.e2e.site import Site, eventually, pod_objects
 from tricircle.pods.markers import named
+
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Estate:
@@ -81,14 +85,18 @@ class Estate:
     def leave(self, router: Any, network: Any) -> None:
         self.demo.network.remove_interface_from_router(router, subnet_id=network.subnet.id)
 
-    def servers(self, *places: tuple[str, Any]) -> list[Any]:
-        """A server for each (zone, network), booted at once; ``.ip`` is its address."""
+    def servers(self, *places: tuple[str, Any], groups: Mapping[str, str] = NONE) -> list[Any]:
+        """A server for each (zone, network), booted at once; ``.ip`` is its address.
+
+        ``groups`` is {zone: server group}.
+        """
         begun = [
             self.site.server(
                 zone,
                 [{"uuid": network.id}],
                 wait=False,
                 security_groups=[{"name": self.group.name}],
+                **({"scheduler_hints": {"group": groups[zone]}} if zone in groups else {}),
             )
             for zone, network in places
         ]

@@ -22,11 +22,12 @@ APART = {
 #: Seconds that a file takes, or a test of one that is ``APART``, or all with the external network.
 #: Others take some.
 SECONDS = {
-    "external": 245,
+    "external": 480,
     "test_roles": 170,
     "test_every_microversion": 150,
     "test_volumes": 120,
     "test_one_region": 110,
+    "test_where_things_land": 100,
     "test_operators_see_all_pods": 80,
     "test_local_networks_joined_by_a_router": 65,
     "test_a_trunk_whose_subport_reaches_another_pod": 60,

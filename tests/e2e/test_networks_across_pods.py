@@ -7,6 +7,7 @@ import itertools
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -121,8 +122,19 @@ def test_out_and_in_through_one_pod(estate: Estate, external: Any) -> None:
     estate.remove_all()
 
 
-@pytest.mark.disturbs  # pods put its servers on all their hosts only while nobody else has some
-def test_local_networks_and_a_way_out(estate: Estate, external: Any) -> None:
+@pytest.fixture
+def apart(demo: Any, name: str) -> Iterator[dict[str, str]]:
+    """{zone: a server group that holds its servers on different hosts}."""
+    made = {
+        zone: demo.compute.create_server_group(name=f"{name}-{zone}", policy="anti-affinity")
+        for zone in ("az1", "az2")
+    }
+    yield {zone: group.id for zone, group in made.items()}
+    for group in made.values():
+        demo.compute.delete_server_group(group)
+
+
+def test_local_networks_and_a_way_out(estate: Estate, external: Any, apart: dict[str, str]) -> None:
     """Servers on every host of two pods, on networks that are in no VLAN, reach each other by a
     router that has a gateway, and one on a VLAN; before and after it has one, too."""
     outside = external("Pod1")
@@ -130,7 +142,8 @@ def test_local_networks_and_a_way_out(estate: Estate, external: Any) -> None:
     estate.let_in("tcp")
     wide = estate.network("10.137.0.0/24")
     router = estate.router(one, two, wide)
-    servers = estate.servers(*(("az1", one),) * 2, *(("az2", two),) * 2, ("az1", wide))
+    servers = estate.servers(*(("az1", one),) * 2, *(("az2", two),) * 2, groups=apart)
+    servers += estate.servers(("az1", wide))
     here, there = [*servers[:2], servers[4]], servers[2:4]
     hosts = {estate.admin.compute.get_server(server).compute_host for server in servers[:4]}
     assert len(hosts) == 4, hosts
