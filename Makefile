@@ -13,7 +13,7 @@ FOUR := -n 4 --dist loadgroup
 .PHONY: help setup lint format types layers check test-unit test-functional fuzz \
 	test-functional-gateway test-functional-network test-e2e test-e2e-pods test-e2e-vxlan \
 	test-changed test bench-networks \
-	bench-ports bench-routed bench-lists bench-creates tempest-network tempest-neutron \
+	bench-ports bench-many bench-routed bench-lists bench-creates tempest-network tempest-neutron \
 	tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
@@ -117,6 +117,9 @@ bench-networks: setup ## Time networks and routers on a lab that is up
 
 bench-ports: setup ## 1,000 ports in 10 simulated pods, on a lab that is up
 	$(RUN) python -m bench.ports
+
+bench-many: setup ## 8 and 40 servers on a network by one request, in the region and in a pod, on a lab that is up
+	$(RUN) python -m bench.many
 
 bench-routed: setup ## What one routed request costs, of servers and volumes, beside other proxies (6 minutes)
 	$(RUN) python -W ignore -m bench.routed

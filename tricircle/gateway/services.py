@@ -18,6 +18,7 @@ from tricircle.pods.unified_limits import UnifiedLimits
 from tricircle.scheduling.scheduler import Scheduler
 
 _MOST_IMAGES = 10_000
+_MOST_SERVERS = 50_000
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,6 +37,10 @@ class Services:
     # {image id: (time.monotonic() when that was seen, what the image stands for)}
     images: Recent[str, tuple[float, tuple[tuple[str, str], ...]]] = dataclasses.field(
         default_factory=lambda: Recent(_MOST_IMAGES)
+    )
+    # {server: ids of the networks it was on when it was shown last}
+    networks: Recent[str, frozenset[str]] = dataclasses.field(
+        default_factory=lambda: Recent(_MOST_SERVERS)
     )
     database_read_at: float | None = None  # time.monotonic() when the pods were read last
     scheduler: Scheduler | None = None  # made at the first create

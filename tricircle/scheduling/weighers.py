@@ -37,8 +37,11 @@ class Weigher:
 class ServerGroupWeigher(Weigher):
     """Of a group that is to be together, pods with most of its servers come first.
 
-    Of one that is to be spread, those with fewest, and last those whose hosts all have as many as
-    they may (by the number of hosts, asked every ``believed`` seconds).
+    One that is to be spread goes where all else of its project goes, as far as there are hosts:
+    volumes are attached in their own pod only. Pods whose hosts all have as many as they may come
+    last, before them those of which nobody knows how many hosts they have (asked every ``believed``
+    seconds), each with the fewest of the group's servers first. A wish to be spread is its pod's to
+    see to.
     """
 
     believed = 60.0
@@ -59,18 +62,21 @@ class ServerGroupWeigher(Weigher):
             return {}
         most = max(group.members.values())
         share = {pod.id: group.members.get(pod.id, 0) / most for pod in pods}
-        if not group.policy.endswith("anti-affinity"):
+        if group.policy == "soft-anti-affinity":
+            return {}
+        if group.policy != "anti-affinity":
             return share
-        room = self._hosts.of(pods) if group.policy == "anti-affinity" else {}
-        full = {
-            pod_id
-            for pod_id, number in room.items()
-            if group.members.get(pod_id, 0) >= number * group.per_host
-        }
-        return {
-            pod_id: (1.0 - used) / 2 + (0.0 if pod_id in full else 0.5)
-            for pod_id, used in share.items()
-        }
+        room = self._hosts.of(pods)
+        weights = {}
+        for pod_id, used in share.items():
+            taken = group.members.get(pod_id, 0)
+            if pod_id not in room:
+                weights[pod_id] = 1.0 - used / 2
+            elif taken < room[pod_id] * group.per_host:
+                weights[pod_id] = 1.0
+            else:
+                weights[pod_id] = (1.0 - used) / 2
+        return weights
 
 
 class BoundWeigher(Weigher):

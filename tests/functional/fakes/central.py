@@ -5,6 +5,7 @@ It makes real requests to that pod's Neutron, as the mechanism driver does, so a
 felt here.
 """
 
+import contextlib
 from typing import Any
 
 import aiohttp
@@ -81,6 +82,21 @@ class CentralNeutron(Neutron):
                 await self._bind(item, host)
         await self.reconcile()
 
+    async def after_creates(self, collection: str, items: list[Object], token: Token) -> None:
+        """Ports that one request makes for a host are made there by one call."""
+        if collection == "ports":
+            for host in {item["binding:host_id"] for item in items} & set(self.pods):
+                await self._realize_all([o for o in items if o["binding:host_id"] == host], host)
+        await super().after_creates(collection, items, token)
+
+    async def _realize_all(self, ports: list[Object], host: str) -> None:
+        """What fails is tried again one by one."""
+        if len(ports) < 2:
+            return
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+            bodies = [await self._copy(port, host) for port in ports]
+            await self._pod(host, "POST", "/ports", {"ports": bodies})
+
     async def _bind(self, port: Object, host: str) -> None:
         port["binding:vif_type"] = "binding_failed"
         if host not in self.pods:
@@ -115,6 +131,12 @@ class CentralNeutron(Neutron):
         return (await self._pod(host, "POST", f"/{collection}", body))[single]
 
     async def _realize(self, port: Object, host: str) -> Object:
+        body = await self._copy(port, host)
+        made = await self._one(host, "ports", "port", body, body.pop("description"))
+        return {"pod": host, "pod_port_id": made["id"], "pod_network_id": made["network_id"]}
+
+    async def _copy(self, port: Object, host: str) -> Object:
+        """The port's copy in the pod, when all it stands on is there."""
         network = self.tables["networks"][port["network_id"]]
         owner = {"project_id": self._project(host, port["project_id"])}
         tenant = {"project_id": self._project(host, network["project_id"])}
@@ -150,15 +172,14 @@ class CentralNeutron(Neutron):
                 {"name": group["name"], **owner}, f"tricircle:{group_id}",
             )  # fmt: skip
             groups.append(made["id"])
-        body = {
+        return {
             "network_id": there["id"],
             "fixed_ips": fixed_ips,
             "mac_address": port["mac_address"],
+            "description": f"tricircle:{port['id']}",
             **owner,
             **({"security_groups": groups} if groups else {}),
         }
-        made = await self._one(host, "ports", "port", body, f"tricircle:{port['id']}")
-        return {"pod": host, "pod_port_id": made["id"], "pod_network_id": there["id"]}
 
     async def reconcile(self) -> None:
         """Remove pod-side ports that are no longer wanted, as the reconciler would."""

@@ -315,8 +315,7 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
             for item in made:
                 del self.tables[collection][item["id"]]
             raise
-        for item in made:
-            await self.after_change(collection, item, None, exchange.token)
+        await self.after_creates(collection, made, exchange.token)
         shown = [self._show(collection, item, exchange) for item in made]
         return reply({plural: shown} if plural in body else {single: shown[0]}, 201)
 
@@ -823,6 +822,11 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
                 del shown[name]
         fields = exchange.query.getall("fields", [])
         return {key: value for key, value in shown.items() if not fields or key in fields}
+
+    async def after_creates(self, collection: str, items: list[Object], token: Token) -> None:
+        """What one request made."""
+        for item in items:
+            await self.after_change(collection, item, None, token)
 
     async def after_change(
         self, collection: str, item: Object | None, before: Object | None, token: Token

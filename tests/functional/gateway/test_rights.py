@@ -78,6 +78,7 @@ CASES = {
         "POST", "/servers/{server}/os-interface",
         {"interfaceAttachment": {"port_id": "{free_port}"}},
     ),
+    ("ports_made", "POST /servers"): compute("POST", "/servers", {"server": SEVERAL}),
     ("ports_let_go", "DELETE /servers/{}"): compute("DELETE", "/servers/{server}"),
     ("ports_let_go", "POST /servers/{}/action"): compute(
         "POST", "/servers/{server}/action", {"forceDelete": None}

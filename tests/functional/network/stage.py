@@ -48,12 +48,16 @@ class Stage:
 
     def make(self, kind: str, **values: Any) -> Object:
         """Make a resource as the user's request would."""
-        plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
-        body = {"project_id": PROJECT, "tenant_id": PROJECT, **values}
-        known = attributes.AttributeInfo(attributes.RESOURCES[plural])
-        known.fill_post_defaults(body)
-        known.convert_values(body)
+        body = _filled(kind, values)
         made: Object = getattr(self.plugin(kind), f"create_{kind}")(self._context(), {kind: body})
+        return made
+
+    def ports(self, *wanted: Object) -> list[Object]:
+        """Ports that one request makes, as the service user."""
+        bodies = [{"port": _filled("port", {"name": "port", **values})} for values in wanted]
+        made: list[Object] = self.core.create_port_bulk(
+            self._context(admin=True), {"ports": bodies}
+        )
         return made
 
     def change(self, kind: str, resource_id: str, **values: Any) -> Object:
@@ -221,6 +225,16 @@ class Stage:
             if admin
             else n_context.Context("user", PROJECT, roles=["member", "reader"])
         )
+
+
+def _filled(kind: str, values: Object) -> Object:
+    """The body of a request for one, as Neutron's API has it filled."""
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+    body = {"project_id": PROJECT, "tenant_id": PROJECT, **values}
+    known = attributes.AttributeInfo(attributes.RESOURCES[plural])
+    known.fill_post_defaults(body)
+    known.convert_values(body)
+    return body
 
 
 def wait(condition: Callable[[], Any], seconds: float = 30) -> Any:

@@ -336,24 +336,41 @@ def test_a_wish_to_be_together_orders_and_leaves_nothing_out() -> None:
     assert ordered("soft-affinity", {0: 1, 1: 2}, {}) == ["Pod1", "Pod0", "Pod2"]
 
 
-@pytest.mark.parametrize("policy", ["anti-affinity", "soft-anti-affinity"])
-def test_what_is_to_be_spread_goes_where_fewest_are(policy: str) -> None:
-    assert ordered(policy, {0: 2, 1: 1}, {}) == ["Pod2", "Pod1", "Pod0"]
+def test_what_is_to_be_spread_goes_where_fewest_are_while_nobody_knows_the_hosts() -> None:
+    assert ordered("anti-affinity", {0: 2, 1: 1}, {}) == ["Pod2", "Pod1", "Pod0"]
 
 
 @pytest.mark.parametrize(
-    ("per_host", "hosts", "expected"),
+    ("per_host", "hosts", "last"),
     [
-        (1, [9, 1, 9], ["Pod2", "Pod0", "Pod1"]),
-        (2, [9, 1, 9], ["Pod1", "Pod2", "Pod0"]),
+        (1, [9, 1, 9], ["Pod1"]),
+        (2, [4, 1, 1], []),
+        (2, [2, 1, 1], ["Pod2", "Pod0"]),
         (1, [1, 1, 1], ["Pod1", "Pod2", "Pod0"]),
     ],
 )
 def test_pods_without_a_host_left_come_last(
-    per_host: int, hosts: list[int], expected: list[str]
+    per_host: int, hosts: list[int], last: list[str]
 ) -> None:
     known = {f"Pod{number}": count for number, count in enumerate(hosts)}
-    assert ordered("anti-affinity", {0: 4, 1: 1, 2: 2}, known, per_host) == expected
+    found = ordered("anti-affinity", {0: 4, 1: 1, 2: 2}, known, per_host)
+    assert found[len(found) - len(last) :] == last
+
+
+@pytest.mark.parametrize("policy", ["anti-affinity", "soft-anti-affinity"])
+def test_what_is_to_be_spread_stays_in_its_projects_pod(policy: str) -> None:
+    all_pods = [stored(f"Pod{number}", "az1") for number in range(3)]
+    bindings.ensure("p", all_pods[1].id)
+    three = {"hypervisor_statistics": {"count": 3}}
+    hosts = {(pod.region_name, "compute"): three for pod in all_pods}
+    chosen = scheduler(Identity(hosts))
+
+    def first(members: int) -> str:
+        group = Group("g", policy, members={all_pods[1].id: members} if members else {})
+        return names(chosen.candidates(all_pods, Request("p", group=group)))[0]
+
+    assert [first(number) for number in range(3)] == ["Pod1"] * 3
+    assert (first(3) == "Pod1") == (policy == "soft-anti-affinity")
 
 
 def test_an_unknown_plugin_is_told_at_the_start() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls to central Neutron, as the user or as the service user."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,7 +10,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.client import PodClient
 from tricircle.pods import rights
-from tricircle.pods.errors import NETWORKING, PodUnreachable
+from tricircle.pods.errors import NETWORKING, PodBroken, PodUnreachable
 from tricircle.pods.identity import ServiceIdentity
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
@@ -78,6 +78,26 @@ class Central:
     ) -> dict[str, Any]:
         wrapped = {_singular(collection): body}
         return _only(await self._ask("POST", f"/{collection}", by, request_id, body=wrapped))
+
+    async def create_all(
+        self,
+        collection: str,
+        bodies: Sequence[dict[str, Any]],
+        *,
+        by: str | Right,
+        request_id: str,
+        deadline: float | None = None,
+    ) -> Sequence[dict[str, Any]]:
+        """Make several objects, in that order: all or none. Raises PodBroken when the answer is
+        not of as many."""
+        name = collection.replace("-", "_")
+        document = await self._ask(
+            "POST", f"/{collection}", by, request_id, body={name: list(bodies)}, deadline=deadline
+        )
+        made: Sequence[dict[str, Any]] = document[name]
+        if len(made) != len(bodies):
+            raise PodBroken(NETWORKING, f"it was to make {len(bodies)} {name}, and tells of others")
+        return made
 
     async def update(
         self,

@@ -69,11 +69,19 @@ class Engine:
     def ensure_all_realized(self, session: PodSession, keys: Sequence[Key]) -> list[str]:
         """``ensure_realized`` for several resources; those that can be created in one call are so,
         first."""
-        rows = [self._phases.row(session, key) for key in keys] if len(keys) > 1 else []
+        if len(keys) > 1:
+            self.make_new(session, keys)
+        return [self.ensure_realized(session, key) for key in keys]
+
+    def make_new(self, session: PodSession, keys: Sequence[Key]) -> None:
+        """Make those of several resources that can be created in one call, and are not there.
+
+        Why one could not be made is kept in its row. Raises NotYet for one that is being deleted.
+        """
+        rows = [self._phases.row(session, key) for key in keys]
         for claimed in self._batches.claim_new(rows):
             for row, ended in self._batches.reconcile(session, claimed):
                 self._record(session, row, ended)
-        return [self.ensure_realized(session, key) for key in keys]
 
     def _record(self, session: PodSession, row: Row, ended: Ended) -> None:
         if isinstance(ended, Exception):

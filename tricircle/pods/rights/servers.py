@@ -46,6 +46,15 @@ PORTS_BOUND = Right(
     "server; the pod then decides whether they may have that.",
     ("POST /servers", "POST /servers/{}/os-interface"),
 )
+PORTS_MADE = Right(
+    "ports_made",
+    "central",
+    ("POST /v2.0/ports",),
+    Proof.CALLER,
+    "Central Neutron made such a port, but for its device, for the caller's own token in this very "
+    "request; these are of the same project and count in its quota.",
+    ("POST /servers",),
+)
 PORTS_LET_GO = Right(
     "ports_let_go",
     "central",

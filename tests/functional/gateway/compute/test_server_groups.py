@@ -267,13 +267,40 @@ async def test_many_at_once_are_spread_too(gateway: Gateway, cloud: Cloud) -> No
         assert (inside.policy, inside.rules) == ("anti-affinity", RULES)
 
 
+@pytest.mark.parametrize("zone", ["az1", None])
+async def test_spread_servers_are_where_the_projects_volumes_are(
+    gateway: Gateway, cloud: Cloud, zone: str | None
+) -> None:
+    named = {"availability_zone": zone} if zone else {}
+    spread = await group(gateway, "anti-affinity")
+    body = {"server": {"name": "one", "imageRef": cloud.image_id, "flavorRef": "1",
+                       "networks": "none", **named}}  # fmt: skip
+    body["os:scheduler_hints"] = {"group": spread}
+    for _ in range(3):
+        (await gateway.post("/servers", body, version="2.71")).ok(202)
+        volume = {"volume": {"size": 1, "imageRef": cloud.image_id, **named}}
+        (await gateway.volumes.post("/volumes", volume)).ok(202)
+    used = [region for region, number in counts(cloud).items() if number]
+    assert len(used) == 1
+    assert [region for region, pod in cloud.pods.items() if pod.cinder.items["volume"]] == used
+    assert len({one.host for one in cloud.pods[used[0]].nova.live()}) == 3
+    # Its hosts are used up.
+    (await gateway.post("/servers", body, version="2.71")).ok(202)
+    assert counts(cloud)[used[0]] == 3
+    assert sum(counts(cloud).values()) == 4
+
+
 @pytest.mark.parametrize("policy", ["soft-affinity", "soft-anti-affinity"])
 async def test_soft_policies_are_wishes(gateway: Gateway, cloud: Cloud, policy: str) -> None:
     wish = await group(gateway, policy)
     for _ in range(2):
         (await make(gateway, wish)).ok(202)
     used = sorted(counts(cloud).values())
-    assert used == ([0, 0, 2] if policy == "soft-affinity" else [0, 1, 1])
+    # A pod's own Nova sees to its hosts.
+    assert used == [0, 0, 2]
+    assert len({one.host for pod in cloud.pods.values() for one in pod.nova.live()}) == (
+        1 if policy == "soft-affinity" else 2
+    )
     for region, number in counts(cloud).items():
         cloud.pods[region].nova.quotas["instances"] = number
     cloud.pods["pod2"].nova.quotas["instances"] = 9

@@ -11,7 +11,7 @@ from tests.functional.network.crash_injection import Killer
 from tests.functional.network.stage import Object, Stage
 from tricircle.db.realizations import Key
 from tricircle.network.observe import status
-from tricircle.network.plugins import mechanism_driver, trunk_driver
+from tricircle.network.plugins import binding, trunk_driver
 from tricircle.network.reconcile import runtime
 from tricircle.network.wanted.outbox import SessionOnly
 from tricircle.pods.deadline import Deadline
@@ -294,7 +294,7 @@ def _bind(stage: Stage, port: Object, region: str) -> Any:
     pod = running.registry.fresh().by_region(region)
     assert pod is not None
     queue = running.engine.queue
-    beside = queue.transact(lambda tx: mechanism_driver._want(SessionOnly(tx), port, pod))
+    beside = queue.transact(lambda tx: binding.want(SessionOnly(tx), port, pod))
     for key in (Key("port", port["id"]), *beside):
         running.engine.ensure_realized(running.engine.session(pod, Deadline(40)), key)
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The central ports of a server: made, bound in a pod, handed to the server, undone."""
+"""The central ports of a server: made, bound in a pod, handed to the server, undone.
+
+Those of several servers are made by one call (``make_bound``).
+"""
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -40,29 +43,11 @@ class BindingFailed(PodError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Nic:
-    """A central port on its way to a server; ``brought`` by the user or made for it.
-
-    ``foreign``: the network is another project's.
-    """
-
-    port_id: str
-    network_id: str
-    brought: bool
-    tag: str | None = None
-    foreign: bool = False
-
-    def entry(self, bound: "BoundPort") -> dict[str, str]:
-        """How ``networks`` of a server in a pod names it."""
-        entry = {"port": bound.pod_port_id}
-        return {**entry, "tag": self.tag} if self.tag is not None else entry
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class BoundPort:
     """A central port and what stands for it in the pod it is bound to."""
 
     id: str
+    region: str
     pod_port_id: str
     pod_network_id: str
 
@@ -72,7 +57,32 @@ class BoundPort:
         details = port.get("binding:vif_details") or {}
         if "pod_port_id" not in details:
             return None
-        return cls(port["id"], details["pod_port_id"], details.get("pod_network_id", ""))
+        return cls(
+            port["id"],
+            details.get("pod", ""),
+            details["pod_port_id"],
+            details.get("pod_network_id", ""),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Nic:
+    """A central port on its way to a server; ``brought`` by the user or made for it.
+
+    ``foreign``: the network is another project's. ``bound`` where it was made in a pod at once.
+    """
+
+    port_id: str
+    network_id: str
+    brought: bool
+    tag: str | None = None
+    foreign: bool = False
+    bound: BoundPort | None = None
+
+    def entry(self, bound: BoundPort) -> dict[str, str]:
+        """How ``networks`` of a server in a pod names it."""
+        entry = {"port": bound.pod_port_id}
+        return {**entry, "tag": self.tag} if self.tag is not None else entry
 
 
 def _binding(call: Call) -> Caller:
@@ -107,10 +117,26 @@ async def _one(
     device_id: str,
     device_owner: str,
 ) -> Nic:
-    foreign = nic.network.get("tenant_id") != call.context.project_id
     if nic.port is not None:
         await _claim(call, nic.port, device_id, device_owner)
+        foreign = _is_foreign(call, nic)
         return Nic(nic.port["id"], nic.port["network_id"], True, nic.tag, foreign)
+    body = _body(nic, security_groups, device_id, device_owner)
+    try:
+        port = await central(call).create("ports", body, **user(call))
+    except NeutronError as error:
+        raise _refused(error, nic.network["id"], nic.fixed_ip) from None
+    return _made(call, nic, port)
+
+
+def _is_foreign(call: Call, nic: PlannedNic) -> bool:
+    return bool(nic.network.get("tenant_id") != call.context.project_id)
+
+
+def _body(
+    nic: PlannedNic, security_groups: Sequence[str], device_id: str, device_owner: str
+) -> dict[str, Any]:
+    """The port to be made for a NIC."""
     body: dict[str, Any] = {
         "network_id": nic.network["id"],
         "admin_state_up": True,
@@ -121,11 +147,46 @@ async def _one(
         body["fixed_ips"] = [{"ip_address": nic.fixed_ip}]
     if security_groups:
         body["security_groups"] = list(security_groups)
+    return body
+
+
+def _made(call: Call, nic: PlannedNic, port: dict[str, Any]) -> Nic:
+    foreign = _is_foreign(call, nic)
+    return Nic(port["id"], nic.network["id"], False, nic.tag, foreign, BoundPort.of(port))
+
+
+async def make_bound(
+    call: Call,
+    planned: Mapping[str, Sequence[PlannedNic]],
+    security_groups: Sequence[str],
+    device_owner: str,
+    pod: Pod,
+) -> dict[str, list[Nic]]:
+    """Make the ports of several servers by one call, bound in a pod: {device: its ports in order}.
+
+    ``planned`` is {device: its NICs}. Central Neutron must have made a port for each of the NICs of
+    one such server for the caller's own token before: so it would make these. They are counted as
+    the project's. Empty when Neutron refuses them together: each server may still get its own.
+    One that could not be bound is without ``bound``. Raises PodError when what became of them is
+    not known; some may be there then.
+    """
+    wanted = [(device_id, nic) for device_id, some in planned.items() for nic in some]
+    project = {"project_id": call.context.project_id, "binding:host_id": pod.region_name}
+    bodies = [
+        _body(nic, security_groups, device_id, device_owner) | project for device_id, nic in wanted
+    ]
+    deadline = CONF.reconciler.bind_deadline + 5 + len(bodies)
     try:
-        port = await central(call).create("ports", body, **user(call))
+        ports: Sequence[dict[str, Any]] = await central(call).create_all(
+            "ports", bodies, **service(call, rights.PORTS_MADE), deadline=deadline
+        )
     except NeutronError as error:
-        raise _refused(error, nic.network["id"], nic.fixed_ip) from None
-    return Nic(port["id"], nic.network["id"], False, nic.tag, foreign)
+        LOG.info("%d ports are made one by one: %s", len(bodies), error)
+        return {}
+    made: dict[str, list[Nic]] = {device_id: [] for device_id in planned}
+    for (device_id, nic), port in zip(wanted, ports, strict=True):
+        made[device_id].append(_made(call, nic, port))
+    return made
 
 
 async def _claim(call: Call, port: dict[str, Any], device_id: str, device_owner: str) -> None:
@@ -175,7 +236,10 @@ def _refused(error: NeutronError, network_id: str, fixed_ip: str | None) -> Faul
 
 
 async def bind(call: Call, nics: Sequence[Nic], pod: Pod) -> list[BoundPort]:
-    """Bind the ports to a pod, which realizes them there. Raises PodError, BindingFailed too."""
+    """Bind the ports to a pod, which realizes them there, those that are not there yet.
+
+    Raises PodError, BindingFailed too.
+    """
     bound = await _all([_bind(call, nic, pod) for nic in nics])
     await _check_seen(
         call, [port for nic, port in zip(nics, bound, strict=True) if nic.foreign], pod
@@ -216,6 +280,8 @@ async def _all(work: Sequence[Coroutine[Any, Any, Done]]) -> list[Done]:
 
 
 async def _bind(call: Call, nic: Nic, pod: Pod) -> BoundPort:
+    if nic.bound is not None and nic.bound.region == pod.region_name:
+        return nic.bound
     try:
         port = await central(call).update(
             "ports",

@@ -8,6 +8,7 @@ caller stands for what the pod does. While central Neutron does not answer, the 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -115,20 +116,15 @@ async def of_network(call: Call) -> web.Response:
     return reply_with(call, answer, {name: about["addresses"][name]})
 
 
-async def _read(call: Call, servers: Iterable[str]) -> dict[str, _Known]:
+async def _read(call: Call, servers: Mapping[str, Item]) -> dict[str, _Known]:
     """What central Neutron tells the caller, by server; nothing of those without ports there."""
     try:
         async with asyncio.timeout(CONF.gateway.list_deadline):
-            ports = await _list(call, "ports", "device_id", servers)
-            networks = {port["network_id"] for port in ports}
-            named, floating = await asyncio.gather(
-                _list(call, "networks", "id", networks),
-                _list(call, "floatingips", "port_id", [port["id"] for port in ports]),
-            )
+            ports, networks, floating = await _asked(call, servers)
     except (NeutronError, PodError, TimeoutError) as error:
         LOG.warning("Addresses of servers are shown as pods tell them: %s", error)
         return {}
-    names = {network["id"]: network["name"] for network in named}
+    names = {network["id"]: network["name"] for network in networks}
     leading: dict[tuple[str, str], list[str]] = {}
     for one in floating:
         where = (one["port_id"], one["fixed_ip_address"])
@@ -136,7 +132,47 @@ async def _read(call: Call, servers: Iterable[str]) -> dict[str, _Known]:
     held: dict[str, list[Item]] = {}
     for port in ports:
         held.setdefault(port["device_id"], []).append(port)
+    for server_id, own in held.items():
+        on = frozenset(port["network_id"] for port in own)
+        call.services.networks.put(server_id, on)
     return {server_id: _known(own, names, leading) for server_id, own in held.items()}
+
+
+async def _asked(
+    call: Call, servers: Mapping[str, Item]
+) -> tuple[list[Item], list[Item], list[Item]]:
+    """The ports of servers, their networks, and the floating IPs that lead to them."""
+    remembered = {
+        network for one in servers for network in call.services.networks.get(one) or frozenset()
+    }
+    # The addresses of an administrator's servers may be those of many projects' as well.
+    by_address = () if call.context.is_admin else _fixed(servers.values())
+    ports, networks, floating = await asyncio.gather(
+        _list(call, "ports", "device_id", servers),
+        _list(call, "networks", "id", remembered),
+        _list(call, "floatingips", "fixed_ip_address", by_address),
+    )
+    new = {port["network_id"] for port in ports} - {network["id"] for network in networks}
+    of_ports = [port["id"] for port in ports] if call.context.is_admin else []
+    more_networks, more_floating = await asyncio.gather(
+        _list(call, "networks", "id", new),
+        _list(call, "floatingips", "port_id", of_ports),
+    )
+    return ports, networks + more_networks, floating + more_floating
+
+
+def _fixed(servers: Iterable[Item]) -> set[str]:
+    """The addresses that floating IPs may lead to; of documents that are odd none."""
+    found: set[str] = set()
+    for server in servers:
+        with contextlib.suppress(*MISREAD):
+            found |= {
+                entry["addr"]
+                for entries in server["addresses"].values()
+                for entry in entries
+                if entry.get("version", 4) == 4 and entry.get(_TYPE) != _FLOATING
+            }
+    return found
 
 
 def _known(

@@ -106,44 +106,59 @@ class Plan:
         }
 
 
-async def one(call: Call, plan: Plan) -> Made:
-    """Make a server in the first of the chosen pods that takes it.
+async def one(call: Call, plan: Plan, ports: Sequence[Nic] | None = None) -> Made:
+    """Make a server in the first of the chosen pods that takes it; ``ports`` if it has them.
 
     Raises Refused with the pod's answer, Fault, PodUnreachable. What was made is undone then, or
     left to xjob.
     """
     # A client that hangs up does not stop it half-way.
-    return await asyncio.shield(asyncio.ensure_future(_settled(call, plan)))
+    return await asyncio.shield(asyncio.ensure_future(_settled(call, plan, ports)))
 
 
-async def _settled(call: Call, plan: Plan) -> Made:
+async def _settled(call: Call, plan: Plan, ports: Sequence[Nic] | None) -> Made:
     """Make the server or undo all; xjob leaves it alone meanwhile."""
     async with at_work(plan.creation_id):
-        return await _made_or_undone(call, plan)
+        if ports is None:
+            ports = await _with_ports(call, plan)
+        return await _made_or_undone(call, plan, ports)
 
 
-async def _made_or_undone(call: Call, plan: Plan) -> Made:
+async def _with_ports(call: Call, plan: Plan) -> Sequence[Nic]:
+    owner = plan.request.zone.device_owner
     try:
-        owner = plan.request.zone.device_owner
-        ports = await nics.make(call, plan.nics, plan.security_groups, plan.creation_id, owner)
+        return await nics.make(call, plan.nics, plan.security_groups, plan.creation_id, owner)
+    except BaseException as error:
+        await undo(call, plan, error)
+        raise
+
+
+async def _made_or_undone(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
+    try:
         made = await _try_pods(call, plan, ports)
     except _LeftOpen as error:
         raise error.fault from None
     except BaseException:
-        await _undo(call, plan)
+        await undo(call, plan)
         raise
     await _write_down(call, made, ports, plan.creation_id)
     return made
 
 
-async def _undo(call: Call, plan: Plan) -> None:
-    """Remove the ports made and free the quota. What cannot be undone now is left to xjob."""
+async def undo(call: Call, plan: Plan, unmade: BaseException | None = None) -> None:
+    """Remove the ports made and free the quota. What cannot be undone now is left to xjob.
+
+    ``unmade`` is why its ports could not be made, if that is why: where Neutron did not refuse
+    them, they may come to be yet.
+    """
     await in_thread(allocations.give_back, plan.creation_id)
     brought = plan.brought
-    if not plan.nics or await nics.release(
-        call, plan.creation_id, lambda port: port not in brought
-    ):
-        await in_thread(operations.end, plan.creation_id)
+    if plan.nics:
+        sure = unmade is None or (isinstance(unmade, Fault) and unmade.status < 500)
+        gone = await nics.release(call, plan.creation_id, lambda port: port not in brought)
+        if not (gone and sure):
+            return
+    await in_thread(operations.end, plan.creation_id)
 
 
 async def drop(plans: Iterable[Plan]) -> None:

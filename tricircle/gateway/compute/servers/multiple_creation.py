@@ -2,7 +2,7 @@
 """Several servers by one request.
 
 Nova refuses ports for several servers at once, so each is asked for by itself, in the pod where
-there is room for it.
+there is room for it. Their ports are made by one call all the same, in the pod that took the first.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from aiohttp import web
 from oslo_log import log as logging
 
 from tricircle.gateway.call import Call
+from tricircle.gateway.compute.networking import nics
 from tricircle.gateway.compute.server_request import CreateRequest
 from tricircle.gateway.compute.servers import creation, deletion, reservation_ids
 from tricircle.gateway.compute.servers.creation import Plan
@@ -24,11 +25,16 @@ from tricircle.gateway.upstream.forward import forward, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
 from tricircle.pods.errors import PodError, PodUnreachable
+from tricircle.pods.pod import Pod
 from tricircle.scheduling.scheduler import Choice
 
 LOG = logging.getLogger(__name__)
 
-_AT_ONCE = 4
+# Servers asked for at once.
+_AT_ONCE = 10
+# Ports made by one call, and such calls at once: central Neutron takes about a tenth of a second
+# for each port.
+_TOGETHER, _CALLS = 25, 2
 
 
 async def create(
@@ -43,7 +49,6 @@ async def create(
     after the other, each in the pod that is best when its turn comes. Raises as ``creation.one``
     does.
     """
-    grouped = plans[0].group is not None
     async with contextlib.AsyncExitStack() as stack:
         for plan in plans[1:]:
             await stack.enter_async_context(at_work(plan.creation_id))
@@ -53,18 +58,76 @@ async def create(
         except BaseException:
             await asyncio.shield(creation.drop(plans[1:]))
             raise
-        turns = asyncio.Semaphore(1 if grouped else _AT_ONCE)
-
-        async def another(plan: Plan) -> creation.Made:
-            async with turns:
-                if grouped:
-                    plan = dataclasses.replace(plan, choice=await _chosen(plan, choose))
-                return await creation.one(call, plan)
-
-        work = asyncio.gather(*(another(plan) for plan in plans[1:]), return_exceptions=True)
+        if plans[0].group is not None:
+            work = _in_turn(call, plans[1:], choose)
+        else:
+            work = _at_once(call, plans[1:], made[0].pod)
         # A client that hangs up does not stop it half-way.
         results = await asyncio.shield(work)
     return await _answer(call, wanted, made, results)
+
+
+async def _in_turn(
+    call: Call, plans: Sequence[Plan], choose: Callable[[], Awaitable[Choice]]
+) -> list[creation.Made | BaseException]:
+    async def another(plan: Plan) -> creation.Made:
+        return await creation.one(
+            call, dataclasses.replace(plan, choice=await _chosen(plan, choose))
+        )
+
+    results: list[creation.Made | BaseException] = []
+    for plan in plans:
+        results += await asyncio.gather(another(plan), return_exceptions=True)
+    return results
+
+
+async def _at_once(
+    call: Call, plans: Sequence[Plan], pod: Pod
+) -> list[creation.Made | BaseException]:
+    """Servers by all plans, each first in the pod that took one like it."""
+    plans = [dataclasses.replace(plan, choice=_first(plan.choice, pod)) for plan in plans]
+    each = max(1, _TOGETHER // max(1, len(plans[0].nics))) if plans else 1
+    parts = [plans[start : start + each] for start in range(0, len(plans), each)]
+    calls, servers = asyncio.Semaphore(_CALLS), asyncio.Semaphore(_AT_ONCE)
+    found = await asyncio.gather(*(_some(call, part, pod, calls, servers) for part in parts))
+    return [one for part in found for one in part]
+
+
+def _first(choice: Choice, pod: Pod) -> Choice:
+    others = [one for one in choice.pods if one.id != pod.id]
+    return dataclasses.replace(choice, pods=[pod, *others])
+
+
+async def _some(
+    call: Call,
+    plans: Sequence[Plan],
+    pod: Pod,
+    calls: asyncio.Semaphore,
+    servers: asyncio.Semaphore,
+) -> list[creation.Made | BaseException]:
+    """Servers whose ports are made by one call."""
+    try:
+        async with calls:
+            ports = await _ports(call, plans, pod)
+    except BaseException as error:
+        await asyncio.gather(*(creation.undo(call, plan, error) for plan in plans))
+        return [error for _ in plans]
+
+    async def one(plan: Plan) -> creation.Made:
+        async with servers:
+            return await creation.one(call, plan, ports.get(plan.creation_id))
+
+    return await asyncio.gather(*(one(plan) for plan in plans), return_exceptions=True)
+
+
+async def _ports(call: Call, plans: Sequence[Plan], pod: Pod) -> dict[str, list[nics.Nic]]:
+    """Their ports, by creation; none where each makes its own."""
+    wanted = {plan.creation_id: plan.nics for plan in plans}
+    like = plans[0]
+    if not like.nics or len(plans) == 1:
+        return {}
+    owner = like.request.zone.device_owner
+    return await nics.make_bound(call, wanted, like.security_groups, owner, pod)
 
 
 async def _chosen(plan: Plan, choose: Callable[[], Awaitable[Choice]]) -> Choice:

@@ -2,12 +2,15 @@
 """Every document of a server shows its addresses as its users know them."""
 
 import asyncio
+import functools
 import uuid
 from typing import Any
 
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tests.functional.servers import make, plugged
+from tests.waiting import eventually
 
 OUTSIDE, BRIDGE = "203.0.113.7", "100.64.0.9"
 Entries = dict[str, list[tuple[str, str | None]]]
@@ -106,3 +109,54 @@ async def test_odd_addresses_harm_nobody_else(gateway: Gateway, cloud: Cloud) ->
         shown = {server["id"]: server["addresses"] for server in listed}
         assert shown[server_id]["mine"][0]["addr"] == port["fixed_ips"][0]["ip_address"]
         assert shown[other.id] == odd
+
+
+async def test_what_is_known_is_asked_for_at_once(gateway: Gateway, cloud: Cloud) -> None:
+    """One round of calls for a list, however many servers there are."""
+    network = cloud.central.network(cloud.project_id, "mine")
+    nics = [{"uuid": network["id"]}]
+    (await make(gateway, networks=nics, min_count=3, availability_zone="az2")).ok(202)
+    ports = cloud.central.ports()
+    mine = floating(cloud.central, ports[0], OUTSIDE)
+
+    async def asked(user: str) -> tuple[Any, list[str]]:
+        cloud.journal.clear()
+        listed = (await gateway.get("/servers/detail", user=user)).ok()["servers"]
+        calls = [call.path for call in cloud.journal.find("central/network", "GET")]
+        return listed, calls
+
+    await asked("member")
+    gone = cloud.central.fail(Kind.HANG, "GET", "/ports$")
+    waiting = asyncio.ensure_future(asked("member"))
+    # Nothing waits for the ports.
+    calls_there = functools.partial(cloud.journal.find, "central/network", "GET")
+    await eventually("all is asked for", lambda: gone.struck and len(calls_there()) >= 3)
+    cloud.central.heal()
+    await waiting
+    listed, calls = await asked("member")
+    assert sorted(calls) == ["/v2.0/floatingips", "/v2.0/networks", "/v2.0/ports"]
+    told = {
+        server["id"]: [entry["addr"] for entry in server["addresses"]["mine"]] for server in listed
+    }
+    assert told == {
+        port["device_id"]: [
+            port["fixed_ips"][0]["ip_address"], *([OUTSIDE] if port is ports[0] else [])
+        ]
+        for port in ports
+    }  # fmt: skip
+    # Of a network that is left another's name is told.
+    mine["port_id"] = None
+    cloud.central.tables["networks"][network["id"]]["name"] = "new"
+    assert {name for server in (await asked("member"))[0] for name in server["addresses"]} == {
+        "new"
+    }
+
+
+async def test_addresses_of_many_projects_are_told_apart(gateway: Gateway, cloud: Cloud) -> None:
+    server_id, port, _ = await server_on(gateway, cloud)
+    floating(cloud.central, port, OUTSIDE)
+    other = {**port, "id": str(uuid.uuid4()), "project_id": "other"}
+    floating(cloud.central, other, "203.0.113.9")
+    for user in ("member", "admin"):
+        shown = (await gateway.get(f"/servers/{server_id}", user=user)).ok()["server"]
+        assert [entry["addr"] for entry in shown["addresses"]["mine"]][1:] == [OUTSIDE]
