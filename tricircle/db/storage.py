@@ -160,26 +160,36 @@ def look(row_id: str, check_in: float | None) -> None:
 
 def reserve(project_id: str, use: Use, limits: Mapping[str, int]) -> str:
     """Set aside what a new thing will use; the row's id. Raises OverLimit."""
-    row_id = models.new_id()
-    _reserve(row_id, project_id, use, limits)
+    (row_id,) = reserve_all(project_id, [use], limits)
     return row_id
 
 
+def reserve_all(project_id: str, uses: Sequence[Use], limits: Mapping[str, int]) -> list[str]:
+    """The same for several things, all or none: the ids of their rows, in order."""
+    ids = [models.new_id() for _ in uses]
+    _reserve_all(ids, project_id, uses, limits)
+    return ids
+
+
 @retried_if_overtaken
-def _reserve(row_id: str, project_id: str, use: Use, limits: Mapping[str, int]) -> None:
+def _reserve_all(
+    ids: Sequence[str], project_id: str, uses: Sequence[Use], limits: Mapping[str, int]
+) -> None:
     with session.write() as tx:
         locks.take(tx, project_id)
-        if tx.get(_Row, row_id) is not None:  # made by an earlier try whose answer was lost
+        if ids and tx.get(_Row, ids[0]) is not None:  # made by an earlier try, too
             return
-        _fit(tx, project_id, use.amounts(), limits)
-        row = _Row(
-            id=row_id,
-            resource_type=use.kind,
-            project_id=project_id,
-            gigabytes=use.gigabytes,
-            volume_type=use.volume_type,
-        )
-        tx.add(row)
+        room(tx, project_id, uses, limits, 1, 1)
+        for row_id, use in zip(ids, uses, strict=True):
+            tx.add(
+                _Row(
+                    id=row_id,
+                    resource_type=use.kind,
+                    project_id=project_id,
+                    gigabytes=use.gigabytes,
+                    volume_type=use.volume_type,
+                )
+            )
 
 
 def _fit(tx: Session, project_id: str, more: Mapping[str, int], limits: Mapping[str, int]) -> None:

@@ -253,14 +253,20 @@ class Beside(Store):
         wanted = exchange.json("create-from-src")
         if wanted.get("source_group_id"):
             source = self.find(exchange, "group", wanted["source_group_id"])
+            parts = self._in_group(source)
         else:
             snapshot = self.find(exchange, "group_snapshot", str(wanted.get("group_snapshot_id")))
             source = self.items["group"][snapshot["group_id"]]
+            parts = self._of_snapshot(snapshot)
+        gigabytes = sum(one["size"] for one in parts)
+        self.room(exchange.token.project_id, volumes=len(parts), gigabytes=gigabytes)
         copied = {name: source[name] for name in ("group_type", "volume_types", "project_id",
                                                   "user_id")}  # fmt: skip
         made = self.add_group(wanted.get("name"))
         made |= copied | {"source_group_id": wanted.get("source_group_id"),
                           "group_snapshot_id": wanted.get("group_snapshot_id")}  # fmt: skip
+        for part in parts:
+            self.add_volume("copy", size=part["size"], group_id=made["id"])
         return reply({"group": self._brief_group(made, exchange)}, 202)
 
     @route("GET", "/groups/{item_id}")
@@ -287,6 +293,13 @@ class Beside(Store):
         del self.items["group"][item_id]
         return reply(None, 202)
 
+    def _in_group(self, group: Object) -> list[Object]:
+        return [one for one in self.items["volume"].values() if one["group_id"] == group["id"]]
+
+    def _of_snapshot(self, whole: Object) -> list[Object]:
+        parts = self.items["snapshot"].values()
+        return [one for one in parts if one["group_snapshot_id"] == whole["id"]]
+
     def show_group_snapshot(self, item: Object, exchange: Exchange) -> Object:
         names = ("id", "group_id", "group_type_id", "status", "created_at", "name", "description")
         shown = {name: item[name] for name in names}
@@ -312,7 +325,12 @@ class Beside(Store):
     def create_group_snapshot(self, exchange: Exchange) -> web.Response:
         wanted = exchange.json("group_snapshot")
         group = self.find(exchange, "group", str(wanted.get("group_id")))
+        volumes = self._in_group(group)
+        gigabytes = sum(one["size"] for one in volumes)
+        self.room(exchange.token.project_id, snapshots=len(volumes), gigabytes=gigabytes)
         made = self.add_group_snapshot(group, wanted.get("name"))
+        for volume in volumes:
+            self.add_snapshot(volume, made["name"], group_snapshot_id=made["id"])
         shown = {name: made[name] for name in ("id", "name", "group_type_id")}
         return reply({"group_snapshot": shown}, 202)
 
@@ -323,7 +341,10 @@ class Beside(Store):
 
     @route("DELETE", "/group_snapshots/{item_id}")
     def delete_group_snapshot(self, exchange: Exchange, item_id: str) -> web.Response:
-        del self.items["group_snapshot"][self.find(exchange, "group_snapshot", item_id)["id"]]
+        whole = self.find(exchange, "group_snapshot", item_id)
+        for part in self._of_snapshot(whole):
+            del self.items["snapshot"][part["id"]]
+        del self.items["group_snapshot"][whole["id"]]
         return reply(None, 202)
 
     # -- messages ----------------------------------------------------------------------------

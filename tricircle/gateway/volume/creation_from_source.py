@@ -21,7 +21,7 @@ from tricircle.gateway.upstream import broadcast, lookup, move_guard
 from tricircle.gateway.upstream.forward import ask_any, forward, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import documents, lost_creation
-from tricircle.gateway.volume.quota import project_quota, usage
+from tricircle.gateway.volume.quota import groups, project_quota, usage
 from tricircle.gateway.volume.request import name_of
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
@@ -74,6 +74,8 @@ async def create(call: Call) -> web.Response:
     pod = await _pod(call, made, wanted)
     if pod is None:
         return reply(call, await ask_any(call))
+    if groups.is_of_group(made.kind):
+        return documents.shown(call, await _of_group(call, made, pod, wanted))
     if made.kind not in COUNTS:
         return documents.shown(call, await _made(call, made, pod, wanted))
     use = Use(made.kind)
@@ -86,6 +88,25 @@ async def create(call: Call) -> web.Response:
             used = usage.told(made.kind, answer, use)
             await in_thread(storage.confirm, row_id, new, pod.id, used)
     return documents.shown(call, answer)
+
+
+async def _of_group(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) -> PodResponse:
+    """With it the pod makes something of each of the group's volumes."""
+    uses = await groups.uses(call, pod, made.kind, wanted)
+    rows = await project_quota.reserve(call, uses)
+    try:
+        answer = await _made(call, made, pod, wanted)
+    except BaseException:
+        await project_quota.give_back(rows)
+        raise
+    if not answer.ok:
+        await project_quota.give_back(rows)
+        return answer
+    new = await lookup.learned(made.kind, answer.json()[made.kind]["id"], pod)
+    if made.kind in COUNTS:
+        await in_thread(storage.confirm, rows.pop(0), new, pod.id, uses[0])
+    await groups.count(call, pod, made.kind, new, wanted, rows)
+    return answer
 
 
 async def _made(call: Call, made: _Made, pod: Pod, wanted: Mapping[str, Any]) -> PodResponse:

@@ -399,3 +399,78 @@ async def test_a_delete_that_was_not_seen_to_the_end(
     assert (await gateway.volumes.get(f"/volumes/{volume['id']}")).status == 404
     assert used(cloud) == {}
     assert routings.get("volume", volume["id"]) is None
+
+
+@pytest.fixture
+async def group_of_two(gateway: Gateway, cloud: Cloud) -> str:
+    """A group of a volume of 1 GB and one of 2 GB; its id."""
+    newest = {"version": "3.71"}
+    body: Object = {"group": {"group_type": "default_cgsnapshot_type",
+                              "volume_types": ["__DEFAULT__"]}}  # fmt: skip
+    group = (await gateway.volumes.post("/groups", body, **newest)).ok(202)["group"]
+    for size in (1, 2):
+        body = {"volume": {"size": size, "group_id": group["id"], "volume_type": "__DEFAULT__"}}
+        (await gateway.volumes.post("/volumes", body, **newest)).ok(202)
+    return str(group["id"])
+
+
+async def test_what_is_made_of_a_group_counts_at_once(
+    gateway: Gateway, cloud: Cloud, group_of_two: str
+) -> None:
+    newest = {"version": "3.71"}
+    one: Object = {"volumes": 2, "gigabytes": 3, "groups": 1}
+    assert used(cloud) == one
+    body: Object = {"group_snapshot": {"group_id": group_of_two, "name": "s"}}
+    whole = (await gateway.volumes.post("/group_snapshots", body, **newest)).ok(202)
+    assert used(cloud) == {**one, "snapshots": 2, "gigabytes": 6}
+    source = {"group_snapshot_id": whole["group_snapshot"]["id"]}
+    for wanted in (source, {"source_group_id": group_of_two}):
+        made = {"create-from-src": {"name": "g", **wanted}}
+        (await gateway.volumes.post("/groups/action", made, **newest)).ok(202)
+    three = {"volumes": 6, "gigabytes": 12, "groups": 3, "snapshots": 2}
+    assert used(cloud) == three
+    # They are known by their ids: nothing is learned that was not known.
+    kept = [
+        (kind, one["id"]) for pod in cloud.pods.values()
+        for kind in ("volume", "snapshot") for one in pod.cinder.items[kind].values()
+    ]  # fmt: skip
+    assert all(storage.get(*thing) is not None for thing in kept)
+    assert len(kept) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("volumes", 3), ("snapshots", 1), ("gigabytes", 5), ("groups", 1)]
+)
+async def test_what_is_made_of_a_group_is_refused_whole(
+    gateway: Gateway, cloud: Cloud, group_of_two: str, name: str, limit: int
+) -> None:
+    newest, before = {"version": "3.71"}, used(cloud)
+    CONF.set_override(name, limit, group="quota")
+    try:
+        answers = [
+            await gateway.volumes.post(path, body, **newest)
+            for path, body in (
+                ("/group_snapshots", {"group_snapshot": {"group_id": group_of_two}}),
+                ("/groups/action", {"create-from-src": {"source_group_id": group_of_two}}),
+            )
+        ]
+    finally:
+        CONF.clear_override(name, group="quota")
+    refused = [answer.status for answer in answers]
+    both = {"volumes": [202, 413], "groups": [202, 413], "snapshots": [413, 202]}
+    assert refused == both.get(name, [413, 413])
+    assert used(cloud) == before or name != "gigabytes"
+
+
+async def test_a_pod_that_makes_nothing_of_a_group_uses_nothing(
+    gateway: Gateway, cloud: Cloud, group_of_two: str
+) -> None:
+    before = used(cloud)
+    for pod in cloud.pods.values():
+        pod.cinder.quotas["gigabytes"] = 4
+    for path, body in (
+        ("/group_snapshots", {"group_snapshot": {"group_id": group_of_two}}),
+        ("/groups/action", {"create-from-src": {"source_group_id": group_of_two}}),
+    ):
+        assert (await gateway.volumes.post(path, body, version="3.71")).status == 413
+    assert used(cloud) == before

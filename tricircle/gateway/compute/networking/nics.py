@@ -167,8 +167,8 @@ async def make_bound(
     ``planned`` is {device: its NICs}. Central Neutron must have made a port for each of the NICs of
     one such server for the caller's own token before: so it would make these. They are counted as
     the project's. Empty when Neutron refuses them together: each server may still get its own.
-    One that could not be bound is without ``bound``. Raises PodError when what became of them is
-    not known; some may be there then.
+    One that could not be bound is without ``bound``. Raises PodError, and NeutronError of 503, when
+    what became of them is not known; they may be there then.
     """
     wanted = [(device_id, nic) for device_id, some in planned.items() for nic in some]
     project = {"project_id": call.context.project_id, "binding:host_id": pod.region_name}
@@ -181,6 +181,8 @@ async def make_bound(
             "ports", bodies, **service(call, rights.PORTS_MADE), deadline=deadline
         )
     except NeutronError as error:
+        if error.status >= 500:
+            raise
         LOG.info("%d ports are made one by one: %s", len(bodies), error)
         return {}
     made: dict[str, list[Nic]] = {device_id: [] for device_id in planned}

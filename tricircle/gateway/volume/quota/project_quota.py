@@ -2,7 +2,7 @@
 """What new things will use is set aside of their project's limits before a pod is asked."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from tricircle.db import storage
 from tricircle.db.errors import OverLimit
@@ -35,17 +35,27 @@ async def set_aside(call: Call, use: Use) -> AsyncIterator[str]:
 
     Gives the id of the row to be confirmed. Raises Fault 413.
     """
-    project = call.context.project_id
     if use.kind == "volume":
-        await check_size(project, use.gigabytes)
-    try:
-        row_id = await in_thread(
-            storage.reserve, project, use, await storage_limits.of_project(project)
-        )
-    except OverLimit as error:
-        raise too_much(error) from None
+        await check_size(call.context.project_id, use.gigabytes)
+    [row_id] = await reserve(call, [use])
     try:
         yield row_id
     finally:
         # Harmless for what was confirmed.
+        await give_back([row_id])
+
+
+async def reserve(call: Call, uses: Sequence[Use]) -> list[str]:
+    """Set aside what new things of the caller's will use; their rows. Raises Fault 413."""
+    project = call.context.project_id
+    limits = await storage_limits.of_project(project)
+    try:
+        return await in_thread(storage.reserve_all, project, uses, limits)
+    except OverLimit as error:
+        raise too_much(error) from None
+
+
+async def give_back(rows: Sequence[str]) -> None:
+    """They were not made. Harmless for what was confirmed."""
+    for row_id in rows:
         await in_thread(storage.give_back, row_id)

@@ -117,7 +117,7 @@ async def test_the_answer_about_their_ports_is_lost(
 
 
 async def test_ports_that_come_to_be_later_are_found(
-    impatient: Gateway, cloud: Cloud, network: Object, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, cloud: Cloud, network: Object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Central Neutron was silent and made them after all was undone."""
     late: list[Any] = []
@@ -131,13 +131,13 @@ async def test_ports_that_come_to_be_later_are_found(
 
     monkeypatch.setattr(cloud.central, "_create", refuse)
     nics = [{"uuid": network["id"]}]
-    answer = await make(impatient, networks=nics, min_count=3, availability_zone="az2")
+    answer = await make(gateway, networks=nics, min_count=3, availability_zone="az2")
     assert answer.status == 503
     for values, token in late:
         create("ports", values, token)
     assert cloud.central.ports() != []
-    await settled(impatient)
-    await _look(impatient)
+    await settled(gateway)
+    await _look(gateway)
     nothing_left(cloud)
 
 
