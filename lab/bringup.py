@@ -61,8 +61,9 @@ def _up(lab: Lab, say: Callable[[str], None], beside: Callable[[Lab], object] | 
     lab.save()
     _free_ports(lab)
     lab.clouds_yaml.write_text(yaml.safe_dump(ini.client_clouds(lab), sort_keys=False))
-    keystone.configure(lab)
-    glance.configure(lab)
+    for realm in (lab, *lab.realms):
+        keystone.configure(realm)
+        glance.configure(realm)
     with ThreadPoolExecutor() as pool:
         if lab.packets:
             dataplane.physical_up(lab)
@@ -73,13 +74,16 @@ def _up(lab: Lab, say: Callable[[str], None], beside: Callable[[Lab], object] | 
         say("MariaDB and memcached run")
         schema.prepare(lab)
         say("databases are ready")
-        _identity(lab)
+        for realm in (lab, *lab.realms):
+            _identity(realm)
+        for realm in lab.realms:
+            identity.give_domain(realm)
         say("Keystone knows users, regions and endpoints")
         for waiting in (switches, broker):
             if waiting:
                 waiting.result()
         for one in lab.pods:
-            pod_config.write(lab, one)
+            pod_config.write(lab.of(one), one)
             pod.start(lab, one)
         say("pods are starting")
         agents = [pool.submit(_agents, lab, one, say) for one in lab.pods]
@@ -90,6 +94,8 @@ def _up(lab: Lab, say: Callable[[str], None], beside: Callable[[Lab], object] | 
             pod.wait(lab, one)
             say(f"{one.region} ({one.release}) answers, {len(one.hosts)} hosts are up")
         images.result()
+        for realm in lab.realms:
+            _copy_images(lab, realm)
         for starting in agents:
             starting.result()
     say("up")
@@ -135,14 +141,16 @@ def _identity(lab: Lab) -> None:
     daemons = (keystone.daemon(lab), glance.daemon(lab))
     for daemon in daemons:
         process.start(lab, daemon.name, daemon.argv, env=daemon.env)
-    done, dump = lab.var / "keystone" / ".registered", schema.identity_dump(lab)
+    done, dump = lab.var / lab.named("keystone") / ".registered", schema.identity_dump(lab)
     if not done.exists() and not dump.exists():
         keystone.bootstrap(lab)
-    process.wait_for("Keystone", lambda: pod.answers(lab.identity_url), 120, lab, "keystone")
+    process.wait_for(
+        "Keystone", lambda: pod.answers(lab.identity_url), 120, lab, lab.named("keystone")
+    )
     if not dump.exists():
         identity.register(lab)
         if not done.exists():
-            infra.dump(lab, "keystone", dump)
+            infra.dump(lab, lab.realm_database("keystone"), dump)
     done.touch()
 
 
@@ -160,6 +168,24 @@ def _images(lab: Lab) -> None:
                 visibility="public",
                 validate_checksum=False,
             )
+
+
+def _copy_images(lab: Lab, realm: Lab) -> None:
+    """Have the lab's images in a pod's own Glance under their ids, as its operator may do."""
+    url = realm.url("image")
+    process.wait_for("Glance", lambda: pod.answers(url), 120, lab, realm.named("glance"))
+    session = identity.session(realm)
+    known = {image["id"] for image in session.get(f"{url}/v2/images").json()["images"]}
+    for image in identity.connection(lab).image.images():
+        if image.name not in IMAGES or image.id in known:
+            continue
+        names = ("id", "name", "disk_format", "container_format", "visibility")
+        session.post(f"{url}/v2/images", json={name: image[name] for name in names})
+        session.put(
+            f"{url}/v2/images/{image.id}/file",
+            data=bytes(IMAGE_BYTES),
+            headers={"Content-Type": "application/octet-stream"},
+        )
 
 
 def down(lab: Lab, say: Callable[[str], None] | None = None) -> None:

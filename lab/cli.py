@@ -45,6 +45,7 @@ def ensure_up(
     pods: int = 2,
     releases: dict[str, str] | None = None,
     external: str = "pod1",
+    keystones: dict[str, str] | None = None,
     with_tricircle: bool = False,
 ) -> Lab:
     """The lab of that name, brought up or mended; one that stands keeps its shape.
@@ -55,7 +56,12 @@ def ensure_up(
         lab = settings.load(name)
     except LabError:
         lab = settings.new(
-            name, profile=profile or "ovn", pods=pods, releases=releases, external=external
+            name,
+            profile=profile or "ovn",
+            pods=pods,
+            releases=releases,
+            external=external,
+            keystones=keystones,
         )
     if profile and lab.profile != profile:
         raise LabError(
@@ -128,6 +134,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="POD=SERIES",
         help=f"an OpenStack series for one pod, of: {', '.join(packages.series())}",
     )
+    one.add_argument(
+        "--keystone",
+        action="append",
+        default=[],
+        metavar="POD=KIND",
+        help="a Keystone and a Glance of its own for one pod, and how Tricircle enters it, of: "
+        + ", ".join(settings.KEYSTONES),
+    )
     one.add_argument("--external", help="pods with the external network, joined by commas (pod1)")
     one.add_argument("--base-port", type=int, help="first of a thousand TCP ports of the lab's own")
     one.add_argument("--tricircle", action="store_true", help="and Tricircle over the pods")
@@ -173,8 +187,9 @@ def _lab(options: argparse.Namespace) -> Lab:
 def _up(options: argparse.Namespace) -> None:
     try:
         releases = dict(wish.split("=", 1) for wish in options.release)
+        keystones = dict(wish.split("=", 1) for wish in options.keystone)
     except ValueError:
-        raise LabError("--release is POD=SERIES") from None
+        raise LabError("--release is POD=SERIES, --keystone POD=KIND") from None
     for release in releases.values():
         packages.venv(release)  # says so when there is no such series
     wishes = {
@@ -183,6 +198,7 @@ def _up(options: argparse.Namespace) -> None:
         "profile": options.profile,
         "daemons": options.daemons,
         "releases": releases or None,
+        "keystones": keystones or None,
         "external": options.external,
         "base_port": options.base_port,
     }

@@ -28,6 +28,8 @@ USERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "demo4": ("demo4", ("member",)),
     "reader": ("demo", ("reader",)),
 }
+#: Of what a pod's own Keystone has for Tricircle.
+MANAGED_DOMAIN, MANAGER = "tricircle", "tricircle-manager"
 #: (service type, service name, port, path)
 POD_SERVICES = (
     ("compute", "nova", "compute", "/v2.1"),
@@ -72,6 +74,17 @@ def register(lab: Lab) -> None:
     _endpoints(identity, _services(lab))
 
 
+def give_domain(lab: Lab) -> None:
+    """What the operator of a pod with a Keystone of its own does for Tricircle, once."""
+    identity = connection(lab).identity
+    domain = identity.find_domain(MANAGED_DOMAIN) or identity.create_domain(name=MANAGED_DOMAIN)
+    manager = identity.find_user(MANAGER, domain_id=domain.id) or identity.create_user(
+        name=MANAGER, password=PASSWORD, domain_id=domain.id
+    )
+    role = identity.find_role("manager", ignore_missing=False)
+    identity.assign_domain_role_to_user(domain, manager, role)
+
+
 def digest(lab: Lab) -> str:
     """Two labs of which it is the same have the same to register."""
     told = (USERS, PASSWORD, lab.identity_url, _services(lab))
@@ -81,7 +94,7 @@ def digest(lab: Lab) -> str:
 def _services(lab: Lab) -> list[tuple[str, str, str, str]]:
     """Type, name, region and URL of each service."""
     wanted = [("image", "glance", REGION, lab.url("image"))]
-    for pod in lab.pods:
+    for pod in lab.known_pods:
         wanted.append(("identity", "keystone", pod.region, lab.identity_url))
         for kind, name, port, path in POD_SERVICES:
             wanted.append((kind, name, pod.region, pod.url(port) + path))
@@ -90,7 +103,7 @@ def _services(lab: Lab) -> list[tuple[str, str, str, str]]:
 
 def _regions(lab: Lab, identity: Any) -> None:
     known = {region.id for region in identity.regions()}
-    for pod in lab.pods:
+    for pod in lab.known_pods:
         if pod.region not in known:
             identity.create_region(id=pod.region, parent_region_id=REGION)
 

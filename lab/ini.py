@@ -99,7 +99,7 @@ def policies(lab: Lab) -> dict[str, object]:
 
 def client_clouds(lab: Lab) -> dict[str, object]:
     """The document of clouds.yaml: one cloud for each of the lab's users."""
-    regions = [REGION, *(pod.region for pod in lab.pods)]
+    regions = [REGION, *(pod.region for pod in lab.known_pods)]
     users = {"admin": "admin", "reader": "demo"}
     users |= {name: name for name in ("demo", "demo2", "demo3", "demo4")}
     clouds = {}

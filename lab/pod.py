@@ -70,7 +70,7 @@ def wait(lab: Lab, pod: Pod, timeout: float = 180) -> None:
 
 
 def _services_up(lab: Lab, pod: Pod) -> bool:
-    session = identity.session(lab)
+    session = identity.session(lab.of(pod))
 
     def up(service: str, path: str) -> list[str]:
         answer = session.get(pod.url(service) + path, timeout=20).json()

@@ -47,10 +47,9 @@ def prepare(lab: Lab) -> None:
         with open(folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _make_dumps(lab, release, folder)
-    registered = identity_dump(lab).exists()
-    dumps = {"keystone": identity_dump(lab)} if registered else {}
     calls = [
-        _loader(lab, name, dumps.get(name, _folder(CURRENT) / f"{name}.sql"))
+        _loader(lab, realm.realm_database(name), _shared_dump(realm, name))
+        for realm in (lab, *lab.realms)
         for name in SHARED_DUMPS
     ]
     for pod in lab.pods:
@@ -59,6 +58,11 @@ def prepare(lab: Lab) -> None:
             dump = _folder(pod.release) / f"{source}.sql"
             calls.append(_loader(lab, pod.database(name), dump, after))
     _in_parallel(calls, 4)
+
+
+def _shared_dump(lab: Lab, name: str) -> Path:
+    known = identity_dump(lab)
+    return known if name == "keystone" and known.exists() else _folder(CURRENT) / f"{name}.sql"
 
 
 def identity_dump(lab: Lab) -> Path:

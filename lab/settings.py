@@ -47,7 +47,12 @@ SHARED_PORTS = {
 #: Offsets from a pod's base port.
 POD_PORTS = {"compute": 0, "placement": 1, "network": 2, "volume": 3}
 CONSOLE_PORTS = {"vnc": 4, "serial": 5}
+#: Of a pod with a Keystone and a Glance of its own.
+REALM_PORTS = {"identity": 6, "image": 7}
+#: How Tricircle may enter such a pod.
+KEYSTONES = ("managed",)
 POD_DATABASES = ("placement", "nova_api", "nova_cell0", "nova_cell1", "neutron", "cinder")
+REALM_DATABASES = ("keystone", "glance")
 SHARED_DATABASES = ("keystone", "glance", "tricircle", "central_neutron")
 
 
@@ -65,6 +70,8 @@ class Pod:
     base_port: int = 0
     #: The external (north-south) network is plugged into this pod.
     external: bool = False
+    #: How Tricircle enters the pod, where that has a Keystone of its own; "" where it has ours.
+    keystone: str = ""
 
     @property
     def key(self) -> str:
@@ -101,6 +108,38 @@ class Lab:
     #: Separate daemons over RabbitMQ instead of three processes a pod.
     daemons: bool = False
     pods: list[Pod] = dataclasses.field(default_factory=list)
+
+    # -- realms --------------------------------------------------------------------------------
+
+    @property
+    def realm(self) -> str:
+        """What the names of Keystone and Glance, and of all that is theirs, begin with."""
+        return ""
+
+    @property
+    def known_pods(self) -> list[Pod]:
+        """Those that this Keystone knows."""
+        return [pod for pod in self.pods if not pod.keystone]
+
+    @property
+    def realms(self) -> list[Realm]:
+        """One for each pod with a Keystone of its own."""
+        return [realm for pod in self.pods if isinstance(realm := self.of(pod), Realm)]
+
+    def of(self, pod: Pod) -> Lab:
+        """The lab as a pod sees it: with its own Keystone and Glance, if it has them."""
+        if not pod.keystone:
+            return self
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(Lab)}
+        return Realm(**values | {"pods": [pod]})
+
+    def named(self, name: str) -> str:
+        """The name of a daemon or a folder of Keystone or Glance."""
+        return f"{self.realm}-{name}" if self.realm else name
+
+    def realm_database(self, name: str) -> str:
+        """The name of a database of Keystone or Glance."""
+        return f"{self.realm}_{name}" if self.realm else name
 
     # -- paths ---------------------------------------------------------------------------------
 
@@ -208,6 +247,7 @@ class Lab:
     def databases(self) -> list[str]:
         return [
             *SHARED_DATABASES,
+            *(realm.realm_database(name) for realm in self.realms for name in REALM_DATABASES),
             *(pod.database(name) for pod in self.pods for name in POD_DATABASES),
         ]
 
@@ -232,6 +272,31 @@ class Lab:
         partial = self.home / "lab.json.new"
         partial.write_text(json.dumps(data, indent=2) + "\n")
         partial.replace(self.home / "lab.json")
+
+
+@dataclasses.dataclass
+class Realm(Lab):
+    """The lab as one pod sees it that has a Keystone and a Glance of its own."""
+
+    @property
+    def realm(self) -> str:
+        return self.pods[0].key
+
+    @property
+    def known_pods(self) -> list[Pod]:
+        return self.pods
+
+    @property
+    def realms(self) -> list[Realm]:
+        return []
+
+    def of(self, pod: Pod) -> Lab:
+        return self
+
+    def port(self, service: str) -> int:
+        if service in REALM_PORTS:
+            return self.pods[0].base_port + REALM_PORTS[service]
+        return super().port(service)
 
 
 def home_of(name: str) -> Path:
@@ -260,10 +325,12 @@ def new(
     daemons: bool = False,
     releases: dict[str, str] | None = None,
     external: str = "pod1",
+    keystones: dict[str, str] | None = None,
     base_port: int | None = None,
 ) -> Lab:
-    """Describe a lab. ``releases`` maps a pod's key to a series; ``external`` holds the keys of the
-    pods with the external network, joined by commas.
+    """Describe a lab. ``releases`` maps a pod's key to a series, ``keystones`` to how it is entered
+    where it has a Keystone of its own; ``external`` holds the keys of the pods with the external
+    network, joined by commas.
 
     Raises LabError for an impossible wish.
     """
@@ -293,6 +360,12 @@ def new(
         )
     for wanted, release in (releases or {}).items():
         lab.pod(wanted).release = release
+    for wanted, kind in (keystones or {}).items():
+        if kind not in KEYSTONES:
+            raise LabError(f"a pod's own Keystone is entered as {', '.join(KEYSTONES)}, not {kind}")
+        if lab.agents:
+            raise LabError("pods with Neutron's own agents share one Keystone")
+        lab.pod(wanted).keystone = kind
     for outlet in outlets:
         lab.pod(outlet)
     return lab
@@ -306,6 +379,7 @@ def shape(lab: Lab) -> dict[str, Any]:
         "profile": lab.profile,
         "daemons": lab.daemons,
         "releases": {pod.key: pod.release for pod in lab.pods},
+        "keystones": {pod.key: pod.keystone for pod in lab.pods if pod.keystone},
         "external": ",".join(pod.key for pod in lab.pods if pod.external),
         "base_port": lab.base_port,
     }

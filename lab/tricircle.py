@@ -7,6 +7,7 @@ reaches into them.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 import openstack
 
 from lab import ini, packages, process, schema
+from lab.identity import MANAGED_DOMAIN, MANAGER
 from lab.services.neutron import QUOTAS
 from lab.settings import ADDRESS, PASSWORD, PROJECT_ROOT, REGION, Lab, LabError, Pod
 
@@ -81,6 +83,9 @@ def tricircle_sections(lab: Lab) -> Sections:
             "secret": PASSWORD * 4,
         },
         "markers": {"secrets": PASSWORD * 4},
+        "federation": {
+            "seal_keys": base64.urlsafe_b64encode(f"{PASSWORD * 7:.32}".encode()).decode()
+        },
         "pods": {"probe_interval": 2, "cache_seconds": PODS_BELIEVED},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
         "interconnect": _interconnect(lab),
@@ -279,15 +284,29 @@ def register_pods(lab: Lab) -> None:
     known = {pod["region_name"] for pod in listed}
     for pod in lab.pods:
         if pod.region not in known:
-            session.post(url, json={"pod": pod_body(pod)})
+            session.post(url, json={"pod": pod_body(lab, pod)})
 
 
-def pod_body(pod: Pod) -> dict[str, str]:
-    return {
+def pod_body(lab: Lab, pod: Pod) -> dict[str, object]:
+    body: dict[str, object] = {
         "region_name": pod.region,
         "availability_zone": pod.az,
         "pod_availability_zone": "",
         "dc_name": f"dc{pod.index}",
+    }
+    return body | ({"access": access(lab, pod)} if pod.keystone else {})
+
+
+def access(lab: Lab, pod: Pod) -> dict[str, object]:
+    """How Tricircle enters a pod with a Keystone of its own."""
+    return {
+        "kind": pod.keystone,
+        "auth_url": lab.of(pod).identity_url,
+        "insecure": True,
+        "region": pod.region,
+        "domain": MANAGED_DOMAIN,
+        "manager": {"username": MANAGER, "password": PASSWORD},
+        "service": {"username": "tricircle", "password": PASSWORD, "project_name": "service"},
     }
 
 

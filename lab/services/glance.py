@@ -8,26 +8,26 @@ from lab.settings import CURRENT, Lab
 
 
 def configure(lab: Lab) -> None:
-    state = lab.var / "glance"
+    state = lab.var / lab.named("glance")
     folders = {name: state / name for name in ("images", "staging", "tasks")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     ini.write(
-        lab.etc / "glance" / "glance-api.conf",
+        lab.etc / lab.named("glance") / "glance-api.conf",
         {
             "DEFAULT": ini.common(
                 enabled_backends="file:file",
                 worker_self_reference_url=lab.url("image"),
                 enabled_import_methods="[glance-direct,web-download]",
             ),
-            "database": ini.database(lab, "glance"),
+            "database": ini.database(lab, lab.realm_database("glance")),
             "keystone_authtoken": ini.authtoken(lab, "glance"),
             "oslo_policy": ini.policies(lab),
             "glance_store": {"default_backend": "file"},
             "file": {"filesystem_store_datadir": folders["images"]},
             "os_glance_staging_store": {"filesystem_store_datadir": folders["staging"]},
             "os_glance_tasks_store": {"filesystem_store_datadir": folders["tasks"]},
-            "oslo_concurrency": {"lock_path": lab.var / "lock" / "glance"},
+            "oslo_concurrency": {"lock_path": lab.var / "lock" / lab.named("glance")},
             "paste_deploy": {
                 "flavor": "keystone",
                 "config_file": paste(CURRENT, "glance", "glance-api-paste.ini"),
@@ -37,7 +37,7 @@ def configure(lab: Lab) -> None:
 
 
 def migrate(lab: Lab) -> None:
-    config = lab.etc / "glance" / "glance-api.conf"
+    config = lab.etc / lab.named("glance") / "glance-api.conf"
     process.run(
         [program(CURRENT, "glance-manage"), "--config-file", config, "db_sync"],
         env=process.environment(lab, packages.environment(CURRENT)),
@@ -45,5 +45,5 @@ def migrate(lab: Lab) -> None:
 
 
 def daemon(lab: Lab) -> Daemon:
-    env = {"OS_GLANCE_CONFIG_DIR": str(lab.etc / "glance")}
-    return wsgi("glance", "glance.wsgi.api", lab.port("image"), env)
+    env = {"OS_GLANCE_CONFIG_DIR": str(lab.etc / lab.named("glance"))}
+    return wsgi(lab.named("glance"), "glance.wsgi.api", lab.port("image"), env)

@@ -12,22 +12,18 @@ from lab.settings import CURRENT, PASSWORD, REGION, Lab
 
 
 def _config(lab: Lab) -> Path:
-    return lab.etc / "keystone" / "keystone.conf"
+    return lab.etc / lab.named("keystone") / "keystone.conf"
 
 
 def configure(lab: Lab) -> None:
-    keys = lab.var / "keystone"
+    keys = lab.var / lab.named("keystone")
     ini.write(
         _config(lab),
         {
             "DEFAULT": ini.common(),
-            "database": ini.database(lab, "keystone"),
+            "database": ini.database(lab, lab.realm_database("keystone")),
             "oslo_policy": ini.policies(lab),
-            "cache": {
-                "enabled": True,
-                "backend": "dogpile.cache.pymemcache",
-                "memcache_servers": lab.memcached,
-            },
+            "cache": _cache(lab),
             "fernet_tokens": {"key_repository": keys / "fernet"},
             "fernet_receipts": {"key_repository": keys / "fernet"},
             "credential": {"key_repository": keys / "credential"},
@@ -38,6 +34,14 @@ def configure(lab: Lab) -> None:
     )
     for name in ("fernet", "credential"):
         _make_keys(keys / name)
+
+
+def _cache(lab: Lab) -> dict[str, object]:
+    if lab.realm:
+        # Two Keystones must not share one: their keys are the same.
+        return {"enabled": True, "backend": "oslo_cache.dict", "expiration_time": 60}
+    servers = {"memcache_servers": lab.memcached}
+    return {"enabled": True, "backend": "dogpile.cache.pymemcache", **servers}
 
 
 def _make_keys(folder: Path) -> None:
@@ -73,5 +77,5 @@ def bootstrap(lab: Lab) -> None:
 
 
 def daemon(lab: Lab) -> Daemon:
-    env = {"OS_KEYSTONE_CONFIG_DIR": str(lab.etc / "keystone")}
-    return wsgi("keystone", "keystone.wsgi.api", lab.port("identity"), env)
+    env = {"OS_KEYSTONE_CONFIG_DIR": str(_config(lab).parent)}
+    return wsgi(lab.named("keystone"), "keystone.wsgi.api", lab.port("identity"), env)

@@ -363,7 +363,7 @@ class Keystone(FakeService):
         return reply({"projects": [self._project(p) for p in mine], "links": {}})
 
     def _listed(self, exchange: Exchange, name: str, items: list[dict[str, Any]]) -> web.Response:
-        wanted = {k: v for k, v in exchange.query.items() if k not in ("limit", "marker")}
+        wanted = {k: v for k, v in exchange.query.items() if k not in ("limit", "marker", "tags")}
         kept = [item for item in items if all(item.get(k) == v for k, v in wanted.items())]
         return reply({name: kept, "links": {"next": None, "self": self.url, "previous": None}})
 

@@ -17,13 +17,14 @@ from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.foreign_ids import ForeignIds
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
-from tricircle.pods.access.base import ADMIN, Who, level_of
+from tricircle.pods.access.base import ADMIN, OWNER, READER, Who, level_of
 from tricircle.pods.errors import IDENTITY, NoAccess
 from tricircle.pods.pod import Pod
 
 _RIGHTS = {"compute": rights.BESIDE_COMPUTE, "volume": rights.BESIDE_VOLUME}
 
 _HEADER = "X-Service-Token"
+_KEYPAIRS = re.compile(r"/os-keypairs(/|\Z)")
 _READS = ("GET", "HEAD")
 # Where Cinder lets services do more than users: never with our token.
 _GUARDED = re.compile(r"/attachments(/.*)?|/volumes/[^/]+/action")
@@ -65,15 +66,22 @@ async def _foreign(call: Call, pod: Pod, request: PodRequest) -> Shown:
         ask = call.services.identity.pod_token
         token, project_id = await service_user.ask(region, ask, pod, request.right, *asked)
         return Shown(token, {}, project_id, ForeignIds(accesses.ids(pod), region))
-    who = _who(call, pod)
+    who = _who(call, pod, request)
     got = await call.services.exchanges.token(accesses, pod, who, call.context.upstream_id)
     return Shown(got.token, {}, got.project_id, ForeignIds(accesses.ids(pod), region), who)
 
 
-def _who(call: Call, pod: Pod) -> Who:
-    """Whom a pod is to let in. Raises NoAccess for somebody without a project or a level."""
+def _who(call: Call, pod: Pod, request: PodRequest) -> Who:
+    """Whom a pod is to let in. Raises NoAccess for somebody without a project or a level.
+
+    Keypairs are a user's whatever their role in a project, and a user of a pod's own Keystone for
+    each level would have others at each: they are asked for at the level that owns things.
+    """
     context = call.context
-    level = level_of(context.roles, call.services.identity.accesses.of(pod).levels)
+    levels = call.services.identity.accesses.of(pod).levels
+    level = level_of(context.roles, levels)
+    if level == READER and OWNER in levels and _KEYPAIRS.match(request.path):
+        level = OWNER
     if level is None or not context.project_id:
         text = "lets nobody in who has none of the roles it knows in a project"
         raise NoAccess(pod.region_name, text)

@@ -16,7 +16,9 @@ from tricircle.db.pod_accounts import LEVELS as LEVELS
 from tricircle.pods.pod import Pod
 
 SHARED = "shared"
-ADMIN = "admin"
+ADMIN, READER = "admin", "reader"
+#: The level of the account that owns what is a user's.
+OWNER = "member"
 #: What the configuration of an access calls what nobody may read again.
 SECRET = ("password", "secret", "master")
 

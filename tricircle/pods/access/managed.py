@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from tricircle.pods.access.base import ADMIN, PodToken, Who
+from tricircle.pods.access.base import ADMIN, OWNER, PodToken, Who
 from tricircle.pods.access.keystone import Issued, password
 from tricircle.pods.access.own_keystone import PASSWORD, TEXT, OwnKeystone, digest, plain
 from tricircle.pods.errors import NoAccess
@@ -25,8 +25,6 @@ from tricircle.pods.pod import Pod
 
 _MANAGER = "manager"
 _CONFLICT, _UNAUTHORIZED, _NOT_FOUND = 409, 401, 404
-#: What our own things are a member of, where nobody's level says more.
-OWNER = "member"
 
 
 class Managed(OwnKeystone):
@@ -166,7 +164,12 @@ class Managed(OwnKeystone):
 
     def _grant(self, account: str, who: Who, there: str) -> None:
         path = f"/projects/{there}/users/{account}/roles/{self._role(who.level)}"
-        if self._manage("PUT", path, fine=(_NOT_FOUND,)).status == _NOT_FOUND:
+        if who.level == ADMIN:
+            # A manager may not give that. It is given to whom the operator of the pod lets have it.
+            status = self.as_ourselves("PUT", path)
+        else:
+            status = self._manage("PUT", path, fine=(_NOT_FOUND,)).status
+        if status == _NOT_FOUND:
             raise NoAccess(
                 self.pod.region_name,
                 f"the project there that stands for project {who.project_id} is gone",

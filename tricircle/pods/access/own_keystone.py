@@ -118,6 +118,16 @@ class OwnKeystone(Access):
         except ClientException as error:
             raise PodUnreachable(region, f"its Keystone did not answer: {error}") from error
 
+    def as_ourselves(self, method: str, path: str) -> int:
+        """What its Keystone answers to our own account. Raises NoAccess but for 2xx and 404."""
+        session = self.service()
+        url = self.keystone.url + path
+        status = int(self._ask(lambda: session.request(url, method, raise_exc=False)).status_code)
+        if status >= 300 and status != 404:
+            text = f"its Keystone refused {method} {path} (HTTP {status})"
+            raise NoAccess(self.pod.region_name, text, status)
+        return status
+
     def catalogue(self, fresh: bool = False) -> list[dict[str, Any]]:
         kept = self._catalogue
         if kept is not None and not fresh and time.monotonic() < kept[0]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 from tests.functional.fakes.central import CentralNeutron
@@ -133,7 +134,8 @@ class Walk:
             {"flavor": {**flavor, "os-flavor-access:is_public": False}},
             user="admin",
         )
-        flavor_id = made["flavor"]["id"]
+        # Where no other pod is, nobody may make one.
+        flavor_id = made["flavor"]["id"] if "flavor" in made else "1"
         access = {"addTenantAccess": {"tenant": self.cloud.project_id}}
         await self.call("POST", f"/flavors/{flavor_id}/action", access, user="admin")
         await self.call("GET", f"/flavors/{flavor_id}/os-flavor-access", user="admin")
@@ -169,9 +171,15 @@ class Walk:
         await self.call("GET", f"/servers/{server}", user=None, headers=header)
 
 
-@pytest_asyncio.fixture
-async def walked(gateway: Gateway, cloud: Cloud) -> AsyncIterator[Walk]:
+@pytest_asyncio.fixture(params=["mixed", "alone"])
+async def walked(
+    gateway: Gateway, cloud: Cloud, request: pytest.FixtureRequest
+) -> AsyncIterator[Walk]:
+    """With other pods beside it, and as the only one that can answer."""
     walk = Walk(gateway)
+    if request.param == "alone":
+        for region in cloud.pods.keys() - {FOREIGN}:
+            await gateway.set_pod(region, state="maintenance")
     server = await walk.servers()
     await walk.definitions()
     await walk.volumes(server)
