@@ -58,6 +58,8 @@ class Walk:
         )
         made = await self.call("POST", "/servers", body, user=user)
         server = made["server"]["id"]
+        again = await self.call("POST", f"/{ours['project_id']}/servers", body, user=user)
+        await self.call("DELETE", f"/servers/{again['server']['id']}", user=user)
         project = ours["project_id"]
         for path in (
             f"/servers/{server}",
