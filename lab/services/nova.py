@@ -10,7 +10,7 @@ from lab import ini, packages, process
 from lab.ini import Sections
 from lab.process import Daemon
 from lab.services import paste, program, wsgi
-from lab.settings import ADDRESS, PASSWORD, REGION, Lab, Pod
+from lab.settings import ADDRESS, PASSWORD, Lab, Pod
 
 FAKE_DRIVER = "nova_fake.FakeDriver"
 
@@ -43,11 +43,19 @@ def _base(lab: Lab, pod: Pod) -> Sections:
             lab,
             "neutron",
             pod.region,
+            # Not by the catalogue of a user's token, which may be without the pods.
+            endpoint_override=pod.url("network"),
             service_metadata_proxy=True,
             metadata_proxy_shared_secret=PASSWORD,
         ),
-        "glance": {"region_name": REGION, "service_type": "image"},
-        "cinder": ini.credentials(lab, "nova", pod.region, os_region_name=pod.region),
+        "glance": {"endpoint_override": lab.url("image")},
+        "cinder": ini.credentials(
+            lab,
+            "nova",
+            pod.region,
+            os_region_name=pod.region,
+            endpoint_template=pod.url("volume") + "/v3/%(project_id)s",
+        ),
         "oslo_concurrency": {"lock_path": lab.var / "lock" / pod.key / "nova"},
         "oslo_messaging_rabbit": ini.MESSAGING,
         "conductor": {"workers": 1},

@@ -24,10 +24,12 @@ class Pod(Resource):
     availability_zone = Body("availability_zone")
     pod_availability_zone = Body("pod_availability_zone")
     dc_name = Body("dc_name")
+    labels = Body("labels", type=dict)
     state = Body("state")
     health = Body("health", type=dict)
     versions = Body("versions", type=dict)
     endpoints = Body("endpoints", type=dict)
+    endpoints_given = Body("endpoints_given", type=bool)
     created_at = Body("created_at")
     updated_at = Body("updated_at")
 

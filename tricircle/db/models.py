@@ -48,10 +48,12 @@ class Pod(Base):
     maintenance), ``health`` what was found of its services together (up, down, unknown),
     ``services`` of each: {service type: a ``pods.availability.Health``}; NULL before any probe.
     ``versions`` is {service type: {"min": "2.1", "max": "2.104"}}, ``endpoints`` is
-    {service type: URL}, both as discovered last. ``number`` is small and this pod's alone: it
-    tells its integer ids from those of other pods. ``access`` is how users get in, a name of the
-    entry points ``tricircle.pod_access``; ``access_config`` says where and as whom, and
-    ``access_secrets`` holds the passwords for it, sealed.
+    {service type: URL}, both as discovered last; ``given_endpoints`` are those that the operator
+    named, NULL: they are in Keystone's catalogue. ``labels`` are the operator's, {name: value}.
+    ``seen_at`` is when all of its services answered last. ``number`` is small and this pod's
+    alone: it tells its integer ids from those of other pods. ``access`` is how users get in, a
+    name of the entry points ``tricircle.pod_access``; ``access_config`` says where and as whom,
+    and ``access_secrets`` holds the passwords for it, sealed.
     """
 
     __tablename__ = "pods"
@@ -67,11 +69,14 @@ class Pod(Base):
     state: Mapped[str] = mapped_column(sa.String(16), default="enabled")
     versions: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
     endpoints: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    given_endpoints: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
+    labels: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     services: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     health: Mapped[str] = mapped_column(sa.String(16), default="unknown")
     last_error: Mapped[str] = mapped_column(sa.Text, default="")
     latency_ms: Mapped[float | None] = mapped_column(sa.Float)
     probed_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
+    seen_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 

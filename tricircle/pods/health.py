@@ -82,7 +82,9 @@ class Prober:
 
     async def probe(self, http: aiohttp.ClientSession, pod: Pod) -> None:
         """Probe a pod's services now and write what was found."""
-        catalogue = self._catalogue.get(pod.region_name, pod.endpoints)
+        given = pod.given_endpoints
+        known = self._catalogue.get(pod.region_name) if given is None else given
+        catalogue = dict(pod.endpoints if known is None else known)
         began = models.now()
         others = self._offered.but(pod)
         told = await discovery.survey(http, pod.region_name, catalogue, others=others)
@@ -134,6 +136,7 @@ class Prober:
             return
         known = [Pod.from_row(row) for row in await asyncio.to_thread(pods.list_all)]
         self._silent &= {pod.region_name for pod in known}
+        known = [pod for pod in known if pod.given_endpoints is None]
         found: dict[str, dict[str, str]] = {}
         for pod in known:
             if pod.is_shared:
@@ -268,7 +271,10 @@ def _columns(row: models.Pod, found: dict[str, Health]) -> dict[str, Any]:
     for name, health in found.items():
         _tell(row.region_name, name, before.get(name, Health()), health)
     services = {name: health.stored() for name, health in found.items() if health.found_at}
-    return {"services": services, **availability.summary(found)}
+    columns = {"services": services, **availability.summary(found)}
+    if columns["health"] == UP:
+        columns["seen_at"] = models.now()
+    return columns
 
 
 def _tell(region: str, service: str, before: Health, health: Health) -> None:

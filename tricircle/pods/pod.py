@@ -31,6 +31,8 @@ class Pod:
     state: str = ENABLED
     versions: dict[str, Any] = dataclasses.field(default_factory=dict, compare=False)
     endpoints: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    given_endpoints: Mapping[str, str] | None = dataclasses.field(default=None, compare=False)
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
     services: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False)
     health: str = UNKNOWN
     last_error: str = ""
@@ -44,7 +46,7 @@ class Pod:
     @classmethod
     def from_row(cls, row: models.Pod) -> Self:
         values = {field.name: getattr(row, field.name) for field in dataclasses.fields(cls)}
-        return cls(**{**values, "services": row.services or {}})
+        return cls(**{**values, "services": row.services or {}, "labels": row.labels or {}})
 
     def endpoint(self, service: str) -> str:
         """Base URL of a service (compute, network, volume, image, placement), no slash at the end.

@@ -114,6 +114,27 @@ async def test_a_pod_from_registration_to_its_end(gateway: Gateway, cloud: Cloud
     assert "pod4" not in str(await as_json(gateway, "multiregion pod list"))
 
 
+async def test_labels_and_endpoints(gateway: Gateway, cloud: Cloud) -> None:
+    there = await asyncio.to_thread(cloud.add_pod, "pod4")
+    cloud.keystone.endpoints = [e for e in cloud.keystone.endpoints if e["region"] != "pod4"]
+    endpoints = [f"--endpoint=compute={there.nova.url}/v2.1",
+                 f"--endpoint=network={there.neutron.url}"]  # fmt: skip
+    line = "multiregion pod create pod4 --zone az4 --label country=nl --label gpu=yes"
+    made = await as_json(gateway, line, *endpoints)
+    assert made["labels"] == {"country": "nl", "gpu": "yes"}
+    assert made["endpoints_given"] is True
+    changed = await openstack(
+        gateway, "multiregion pod set pod4 --no-label gpu --label country=de --no-endpoint"
+    )
+    assert "no internal endpoint of its compute service" in changed.err
+    changed = await openstack(
+        gateway, "multiregion pod set pod4 --no-label gpu --label country=de", endpoints[0],
+        endpoints[1],
+    )  # fmt: skip
+    assert changed.status == 0, changed.err
+    assert (await as_json(gateway, "multiregion pod show pod4"))["labels"] == {"country": "de"}
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

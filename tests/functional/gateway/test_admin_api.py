@@ -9,9 +9,10 @@ import pytest
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
-from tricircle.db import routings
+from tricircle.db import pods, routings
 from tricircle.pods import discovery
 from tricircle.pods.health import Prober
+from tricircle.pods.pod import Pod
 
 NEW = {"region_name": "pod4", "availability_zone": "az4"}
 
@@ -53,6 +54,57 @@ async def test_a_pod_gets_the_definitions_there_are(gateway: Gateway, cloud: Clo
     assert (await gateway.get("/flavors/9")).status == 200  # not asked of the pod that lacks it
     waiting = [entry.service for entry in cloud.journal.find("pod", "GET", "/flavors/9$")]
     assert "pod4/compute" not in waiting
+
+
+async def test_a_pod_that_no_catalogue_has(gateway: Gateway, cloud: Cloud) -> None:
+    """Users see one region; the pod serves them all the same, and is watched where it is."""
+    there = await asyncio.to_thread(cloud.add_pod, "pod4")
+    cloud.keystone.endpoints = [e for e in cloud.keystone.endpoints if e["region"] != "pod4"]
+    cloud.keystone.regions.pop("pod4")
+    assert (await register(gateway)).status == 400
+    named = {
+        "compute": f"{there.nova.url}/v2.1",
+        "network": there.neutron.url,
+        "volume": f"{there.cinder.url}/v3",
+        "placement": there.placement.url,
+    }
+    pod = (await register(gateway, endpoints=named)).ok(201)["pod"]
+    assert (pod["endpoints"], pod["endpoints_given"]) == (named, True)
+    body = {"server": {"name": "s", "flavorRef": "1", "imageRef": cloud.image_id,
+                       "networks": "none", "availability_zone": "az4"}}  # fmt: skip
+    made = (await gateway.post("/servers", body, version="2.90")).ok(202)["server"]
+    assert made["id"] in there.nova.servers
+
+    prober = Prober(gateway.services.identity)
+    await prober._read_catalogue()
+    seen = []
+    async with discovery.client() as http:
+        for stops, health in ((False, "up"), (True, "down")):
+            if stops:
+                await asyncio.to_thread(there.stop)
+            row = Pod.from_row(await asyncio.to_thread(pods.get, pod["id"]))
+            await prober.probe(http, row)
+            shown = (await gateway.manage("GET", f"/pods/{pod['id']}")).ok()["pod"]
+            assert shown["health"]["state"] == health
+            assert shown["endpoints"] == named
+            seen.append(shown["health"]["seen_at"])
+    assert seen[0] == seen[1], "what does not answer is not seen"
+    await asyncio.to_thread(there.start)
+
+
+async def test_where_a_pod_is_can_be_said_later(gateway: Gateway, cloud: Cloud) -> None:
+    path = f"/pods/{gateway.pod_ids['pod1']}"
+    there = cloud.pods["pod1"]
+    named = {"compute": f"{there.nova.url}/v2.1", "network": there.neutron.url}
+    shown = (await gateway.manage("PATCH", path, {"pod": {"endpoints": named}})).ok()["pod"]
+    assert (shown["endpoints"], shown["endpoints_given"]) == (named, True)
+    wrong = {"pod": {"endpoints": {**named, "compute": "http://127.0.0.1:1/v2.1"}}}
+    refused = await gateway.manage("PATCH", path, wrong)
+    assert refused.status == 502
+    assert "Nothing was stored" in refused.message
+    back = (await gateway.manage("PATCH", path, {"pod": {"endpoints": None}})).ok()["pod"]
+    assert not back["endpoints_given"]
+    assert back["endpoints"]["volume"] == f"{there.cinder.url}/v3"
 
 
 @pytest.mark.parametrize(
@@ -229,8 +281,8 @@ async def test_health_is_probed(gateway: Gateway, cloud: Cloud) -> None:
     await asyncio.to_thread(cloud.pods["pod1"].start)
     cloud.pods["pod1"].nova.max_version = (2, 99)
     shown = await probe(gateway, "pod1")
-    assert shown["health"] | {"latency_ms": 0, "probed_at": ""} == {
-        "state": "up", "last_error": "", "latency_ms": 0, "probed_at": "",
+    assert shown["health"] | {"latency_ms": 0, "probed_at": "", "seen_at": ""} == {
+        "state": "up", "last_error": "", "latency_ms": 0, "probed_at": "", "seen_at": "",
         "services": {
             name: {"state": "up", "last_error": ""} for name in ("compute", "network", "volume")
         },

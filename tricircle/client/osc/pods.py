@@ -5,6 +5,7 @@ import argparse
 from typing import Any
 
 from osc_lib import exceptions
+from osc_lib.cli.parseractions import KeyValueAction
 
 from tricircle.client.osc.common import (
     Command,
@@ -101,7 +102,8 @@ class ShowPod(ShowOne):
 
 
 class CreatePod(ShowOne):
-    """Register a region of Keystone as a pod. Nothing is stored unless it answers."""
+    """Register a pod: a region of Keystone, or a cloud at named endpoints. Nothing is stored
+    unless it answers."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -110,22 +112,41 @@ class CreatePod(ShowOne):
         return parser
 
     def take_action(self, parsed: argparse.Namespace) -> Details:
-        return details(self.api.create_pod(region_name=parsed.pod, **_values(parsed)))
+        values = _values(parsed)
+        if parsed.labels:
+            values["labels"] = parsed.labels
+        if parsed.endpoints:
+            values["endpoints"] = parsed.endpoints
+        return details(self.api.create_pod(region_name=parsed.pod, **values))
 
 
 class SetPod(Command):
-    """Change a pod's zones or state."""
+    """Change a pod's zones, state, labels or endpoints."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = _with_pod(super().get_parser(prog_name))
         _with_values(parser, zone_required=False)
+        parser.add_argument(
+            "--no-label", dest="unlabelled", metavar="<name>", action="append", default=[],
+            help="Take a label away (may be repeated)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--no-endpoint", action="store_true",
+            help="Forget the endpoints that were named: they are in Keystone's catalogue",
+        )  # fmt: skip
         return parser
 
     def take_action(self, parsed: argparse.Namespace) -> None:
+        pod = self.api.find_pod(parsed.pod)
         values = _values(parsed)
+        if parsed.labels or parsed.unlabelled:
+            kept = {**pod.labels, **parsed.labels}
+            values["labels"] = {name: kept[name] for name in kept if name not in parsed.unlabelled}
+        if parsed.endpoints or parsed.no_endpoint:
+            values["endpoints"] = parsed.endpoints or None
         if not values:
             raise exceptions.CommandError("Say what to change: see --help for the options.")
-        self.api.update_pod(self.api.find_pod(parsed.pod), **values)
+        self.api.update_pod(pod.id, **values)
 
 
 class DeletePod(Command):
@@ -184,6 +205,15 @@ def _with_values(parser: argparse.ArgumentParser, zone_required: bool) -> None:
         "--state", choices=_STATES,
         help="enabled; draining: takes nothing new, what is there goes on; maintenance: is left "
         "alone",
+    )  # fmt: skip
+    parser.add_argument(
+        "--label", dest="labels", metavar="<name=value>", action=KeyValueAction, default={},
+        help="Label, for rules (may be repeated)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--endpoint", dest="endpoints", metavar="<service=URL>", action=KeyValueAction, default={},
+        help="Where a service is (compute, network, volume, placement; may be repeated). Without "
+        "any Keystone's catalogue says so.",
     )  # fmt: skip
 
 

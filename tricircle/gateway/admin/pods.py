@@ -17,6 +17,8 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import KEYSTONE, in_thread
 from tricircle.pods import availability, discovery
+from tricircle.pods.access.base import SHARED
+from tricircle.pods.catalogue import OWN
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import DRAINING, ENABLED, MAINTENANCE
@@ -36,11 +38,35 @@ _ZONE = {
     "pattern": r"^[^:\s]([^:]*[^:\s])?\Z",
     "description": "must not hold a colon, nor begin or end with a space",
 }
+_URL = {
+    "type": "string",
+    "maxLength": 255,
+    "pattern": r"^https?://[^/\s?#@]+(/[^\s?#]*)?\Z",
+    "description": "is no http or https URL of a service",
+}
+_ENDPOINTS = {
+    "type": ["object", "null"],
+    "properties": dict.fromkeys(OWN, _URL),
+    "required": ["compute", "network"],
+    "additionalProperties": False,
+}
+_LABEL = r"^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}\Z"
+_LABELS = {
+    "type": "object",
+    "maxProperties": 20,
+    "propertyNames": {
+        "pattern": _LABEL,
+        "description": "is no name of a label: letters, digits and _./-, 63 at the most",
+    },
+    "additionalProperties": {"type": "string", "maxLength": 255},
+}
 _CHANGEABLE: dict[str, Any] = {
     "availability_zone": _ZONE,
     "pod_availability_zone": {**_ZONE, "minLength": 0, "pattern": rf"^\Z|{_ZONE['pattern']}"},
     "dc_name": {"type": "string", "maxLength": 255},
     "state": {"type": "string", "enum": [ENABLED, DRAINING, MAINTENANCE]},
+    "endpoints": _ENDPOINTS,
+    "labels": _LABELS,
 }
 CREATE = {
     "type": "object",
@@ -65,6 +91,7 @@ def view(pod: models.Pod) -> dict[str, Any]:
         "region_name": pod.region_name,
         "availability_zone": pod.availability_zone,
         "dc_name": pod.dc_name,
+        "labels": pod.labels or {},
         "state": pod.state,
         "health": {"state": pod.health},
     }
@@ -81,6 +108,7 @@ def whole(pod: models.Pod) -> dict[str, Any]:
             "last_error": pod.last_error,
             "latency_ms": pod.latency_ms,
             "probed_at": when(pod.probed_at),
+            "seen_at": when(pod.seen_at),
             "services": {
                 name: {"state": one["state"], "last_error": one["error"]}
                 for name, one in (pod.services or {}).items()
@@ -88,6 +116,7 @@ def whole(pod: models.Pod) -> dict[str, Any]:
         },
         "versions": pod.versions,
         "endpoints": pod.endpoints,
+        "endpoints_given": pod.given_endpoints is not None,
         "created_at": when(pod.created_at),
         "updated_at": when(pod.updated_at),
     }
@@ -101,17 +130,20 @@ async def create(call: Call) -> web.Response:
     if await in_thread(table.by_region, region) is not None:
         raise _taken(region)
     entrance = await pod_access.tried(call, region, values.pop("access", None))
-    found = await _discover(call, region, entrance.endpoints)
+    given = values.pop("endpoints", None)
+    found = await _discover(call, region, entrance.endpoints if given is None else given)
     now = models.now()
     healths = {
         name: availability.answered(now, seen.latency_ms) for name, seen in found.services.items()
     }
     discovered = {
+        "given_endpoints": given,
         "endpoints": found.endpoints,
         "versions": found.versions,
         "services": {name: health.stored() for name, health in healths.items()},
         **availability.summary(healths),
         "probed_at": now,
+        "seen_at": now,
     }
     try:
         pod = await in_thread(table.create, {**values, **entrance.columns, **discovered})
@@ -149,6 +181,8 @@ async def update(call: Call) -> web.Response:
             raise _unknown(call)
         entrance = await pod_access.tried(call, before.region_name, values.pop("access"), before)
         values |= entrance.columns
+    if "endpoints" in values:
+        values |= await _moved(call, values.pop("endpoints"))
     try:
         pod = await in_thread(table.update, call.params["id"], values)
     except NotFound:
@@ -176,10 +210,26 @@ async def delete(call: Call) -> web.Response:
     return web.Response(status=204)
 
 
+async def _moved(call: Call, given: dict[str, str] | None) -> dict[str, Any]:
+    """The columns of a pod whose endpoints are named from now on, or are the catalogue's again.
+
+    Raises Fault 400, 404, 502: nothing is stored unless it answers there.
+    """
+    pod = await in_thread(table.get, call.params["id"])
+    if pod is None:
+        raise _unknown(call)
+    if given is None and pod.access != SHARED:
+        # Its own Keystone is asked by whoever watches it.
+        return {"given_endpoints": None}
+    found = await _discover(call, pod.region_name, given)
+    versions = {**pod.versions, **found.versions}
+    return {"given_endpoints": given, "endpoints": found.endpoints, "versions": versions}
+
+
 async def _discover(call: Call, region: str, endpoints: dict[str, str] | None) -> discovery.Found:
     """What a pod offers at ``endpoints``; without them at those our own catalogue has.
 
-    Raises Fault 400 for a wrong name, 502 for a pod that is not there.
+    Raises Fault 400 for a wrong name, 502 for a pod that is not there, 503.
     """
     if endpoints is None:
         endpoints = await _catalogue(call, region)
@@ -191,12 +241,15 @@ async def _discover(call: Call, region: str, endpoints: dict[str, str] | None) -
                 http, region, endpoints, others=_in_common(call.services.registry)
             )
     except PodUnreachable as error:
-        text = f"Pod {region}: {error.detail}. The pod was not registered."
+        text = f"Pod {region}: {error.detail}. Nothing was stored."
         raise Fault(502, text) from None
 
 
 async def _catalogue(call: Call, region: str) -> dict[str, str]:
-    """What our own catalogue has of a region. Raises Fault 400 for one that is no pod's."""
+    """What our own catalogue has of a region.
+
+    Raises Fault 400 for one that is no pod's, 503.
+    """
     own = CONF.tricircle_identity.region_name
     identity = call.services.identity
     try:

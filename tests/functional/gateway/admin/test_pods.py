@@ -59,7 +59,7 @@ async def test_an_unreachable_pod_is_told_with_url_and_reason_and_not_stored(api
     assert status == 502
     assert document["error"]["message"] == (
         f"Pod Pod1: its compute API at {url}/v2.1/: no connection (Connection refused). "
-        "The pod was not registered."
+        "Nothing was stored."
     )
     assert pods.list_all() == []
 
@@ -107,6 +107,29 @@ GOOD = {"region_name": "Pod1", "availability_zone": "az1"}
         ({"pod": {**GOOD, "pod_availability_zone": "a:b"}}, "must not hold a colon"),
         ({"pod": {**GOOD, "dc_name": None}}, "pod.dc_name: None is not of type 'string'"),
         ({"pod": {**GOOD, "id": "x"}}, "'id' was unexpected"),
+        ({"pod": {**GOOD, "labels": {"a b": "x"}}}, "is no name of a label"),
+        ({"pod": {**GOOD, "labels": {"a": 1}}}, "pod.labels.a: 1 is not of type 'string'"),
+        (
+            {"pod": {**GOOD, "endpoints": {"compute": "http://a"}}},
+            "pod.endpoints: 'network' is a required property",
+        ),
+        (
+            {"pod": {**GOOD, "endpoints": {"compute": "http://u:p@a", "network": "http://a"}}},
+            "is no http or https URL of a service",
+        ),
+        (
+            {"pod": {**GOOD, "endpoints": {"compute": "file:///etc", "network": "http://a"}}},
+            "is no http or https URL of a service",
+        ),
+        (
+            {
+                "pod": {
+                    **GOOD,
+                    "endpoints": dict.fromkeys(("compute", "network", "image"), "http://a"),
+                }
+            },
+            "Additional properties are not allowed ('image'",
+        ),
     ],
 )
 async def test_a_wrong_body_is_told_readably(api, body, told) -> None:
