@@ -8,8 +8,8 @@ from typing import Any
 import openstack as sdk
 import pytest
 
-from lab import identity, tricircle
-from lab.settings import Lab
+from lab import tricircle
+from lab.settings import PASSWORD, Lab
 from tests.e2e.conftest import admin, demo, flavor, image, name, openstack  # noqa: F401  (fixtures)
 from tests.e2e.labs import standing
 
@@ -32,8 +32,13 @@ def there(lab: Lab) -> Any:
     """The foreign pod as its own administrator sees it."""
     pod = lab.pod(FOREIGN)
     realm = lab.of(pod)
-    return sdk.connection.Connection(
-        session=identity.session(realm),
+    return sdk.connect(
+        auth_url=realm.identity_url,
+        username="admin",
+        password=PASSWORD,
+        project_name="admin",
+        user_domain_name="Default",
+        project_domain_name="Default",
         region_name=pod.region,
         image_endpoint_override=realm.url("image"),
     )

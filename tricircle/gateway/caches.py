@@ -5,6 +5,7 @@ Both may be stale or forgotten at any time; whoever uses them can do without.
 """
 
 import collections
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key")
@@ -34,6 +35,9 @@ class Recent(Generic[_Key, _Value]):
 
     def drop(self, key: _Key) -> None:
         self._values.pop(key, None)
+
+    def __iter__(self) -> Iterator[_Key]:
+        return iter(self._values)
 
 
 class RoutingCache:

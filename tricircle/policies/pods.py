@@ -26,6 +26,8 @@ RULES = [
         "Change a pod's zone or state, how it is entered, and which projects there stand for ours.",
         ("PATCH", "/pods/{pod_id}"),
         ("PUT", "/pods/{pod_id}/projects/{project_id}"),
+        ("PUT", "/pods/{pod_id}/credentials/{project_id}"),
+        ("DELETE", "/pods/{pod_id}/credentials/{project_id}"),
     ),
     rule("pods:delete", ADMIN, "Forget a pod.", ("DELETE", "/pods/{pod_id}")),
 ]

@@ -98,6 +98,8 @@ class Keystone(FakeService):
         self.services: dict[str, dict[str, Any]] = {}
         self.endpoints: list[dict[str, Any]] = []
         self.domains: dict[str, str] = {DOMAIN["id"]: DOMAIN["name"]}
+        #: {id of an application credential: its secret, a token that allows what it does}
+        self.credentials: dict[str, tuple[str, Token]] = {}
         #: roles there are besides those that somebody has
         self.roles = {"admin", "manager", "member", "reader", "service"}
         self.registered_limits: list[dict[str, Any]] = []
@@ -243,6 +245,8 @@ class Keystone(FakeService):
     def authenticate(self, exchange: Exchange) -> web.Response:
         auth = exchange.json("auth")
         identity = auth["identity"]
+        if "application_credential" in identity["methods"]:
+            return self._by_credential(identity["application_credential"])
         if "password" in identity["methods"]:
             given = identity["password"]["user"]
             name, domain = given.get("name", given.get("id")), self._domain_of(given)
@@ -279,6 +283,22 @@ class Keystone(FakeService):
         token = self._token(user, project, roles, scope)
         token.domain = domain if scope == "domain" else None
         return reply(self._describe(token), 201, X_Subject_Token=token.id)
+
+    def _by_credential(self, given: dict[str, Any]) -> web.Response:
+        secret, token = self.credentials.get(given["id"], ("", None))
+        if token is None or secret != given["secret"]:
+            raise Refusal(401, "The request you have made requires authentication.")
+        assert token.project is not None
+        if not token.project.enabled:
+            raise Refusal(404, f"Could not find project: {token.project.id}.")
+        issued = self._token(token.user, token.project, token.roles, "project")
+        return reply(self._describe(issued), 201, X_Subject_Token=issued.id)
+
+    def credential(self, name: str, project: str | None = None) -> dict[str, str]:
+        """An application credential of a user, as they would make it."""
+        made = {"id": _hex(), "secret": f"secret of {_hex()}"}
+        self.credentials[made["id"]] = made["secret"], self.issue(name, project)
+        return made
 
     def _domain_of(self, given: dict[str, Any]) -> str | None:
         """The domain that a name is said to be of."""

@@ -18,6 +18,7 @@ from tricircle.gateway.threads import EXCHANGES, Busy, in_thread
 from tricircle.pods import catalogue
 from tricircle.pods.access import accesses
 from tricircle.pods.access.base import SHARED, joined, split
+from tricircle.pods.access.credentials import Credentials
 from tricircle.pods.access.sealing import SealError, seal, unseal
 from tricircle.pods.errors import NoAccess, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -153,6 +154,52 @@ async def put_project(call: Call) -> web.Response:
     if known != there:
         raise Fault(409, f"Project {known} there stands for project {project_id} already.")
     return respond({"project": {"project_id": project_id, "there": there}})
+
+
+async def put_credential(call: Call) -> web.Response:
+    """PUT /pods/{id}/credentials/{project}: how a project gets in; tried first, and not told."""
+    await authorize(call, "pods:update")
+    pod, access = await _with_credentials(call)
+    values, project_id = body(call, "credential", access.CREDENTIAL), call.params["project"]
+    try:
+        there = await EXCHANGES.run(access.keep, project_id, values)
+    except SealError as error:
+        raise Fault(400, f"The credential cannot be kept: {error}.") from None
+    except Busy as error:
+        raise Fault(503, f"{error} Try again later.") from None
+    except NoAccess as error:
+        raise Fault(400, f"Pod {pod.region_name}: {error.detail}. Nothing was stored.") from None
+    except PodUnreachable as error:
+        raise Fault(502, f"Pod {pod.region_name}: {error.detail}. Nothing was stored.") from None
+    call.services.exchanges.forget(pod.id, project_id)
+    return respond({"credential": {"project_id": project_id, "there": there}})
+
+
+async def delete_credential(call: Call) -> web.Response:
+    """DELETE /pods/{id}/credentials/{project}: the project gets in no more.
+
+    Its things stay, and so does the row that says which project there stands for it.
+    """
+    await authorize(call, "pods:update")
+    pod, _ = await _with_credentials(call)
+    project_id = call.params["project"]
+    if not await in_thread(pod_accounts.delete_credential, pod.id, project_id):
+        raise Fault(404, f"Project {project_id} has no credential for pod {pod.region_name}.")
+    call.services.exchanges.forget(pod.id, project_id)
+    return web.Response(status=204)
+
+
+async def _with_credentials(call: Call) -> tuple[Pod, Credentials]:
+    """The pod of the path and its access. Raises Fault 404, 400."""
+    pod = Pod.from_row(await _own(call))
+    try:
+        access = call.services.identity.accesses.of(pod)
+    except PodUnreachable as error:
+        raise Fault(503, f"Pod {pod.region_name}: {error.detail}.") from None
+    if not isinstance(access, Credentials):
+        text = f"Pod {pod.region_name} is entered as {pod.access}, which takes no credentials."
+        raise Fault(400, text)
+    return pod, access
 
 
 def _project(row: models.PodProject) -> dict[str, Any]:

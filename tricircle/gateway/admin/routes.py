@@ -30,6 +30,8 @@ _ROWS: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/pods/{id}", pods.delete),
     ("GET", "/pods/{id}/projects", pod_access.list_projects),
     ("PUT", "/pods/{id}/projects/{project}", pod_access.put_project),
+    ("PUT", "/pods/{id}/credentials/{project}", pod_access.put_credential),
+    ("DELETE", "/pods/{id}/credentials/{project}", pod_access.delete_credential),
     ("GET", "/usages", usages.list_usages),
     ("POST", "/bindings", bindings.create),
     ("GET", "/bindings", bindings.list_bindings),

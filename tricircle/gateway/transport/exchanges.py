@@ -72,6 +72,12 @@ class Exchanges:
         if kept is not None and kept.token == token:
             self._kept.drop(key)
 
+    def forget(self, pod_id: str, project_id: str) -> None:
+        """A project gets in otherwise from now on, in this process at once."""
+        for kept in (self._kept, self._refused):
+            for key in [key for key in kept if key[:2] == (pod_id, project_id)]:
+                kept.drop(key)
+
     def _key(self, pod: Pod, who: Who) -> Key:
         return pod.id, who.project_id, who.user_id, who.level, hash(pod.access_secrets)
 
@@ -110,5 +116,5 @@ def _exchanged(accesses: Accesses, pod: Pod, who: Who) -> PodToken:
     got = accesses.of(pod).exchange(who)
     ids = accesses.ids(pod)
     ids.note(who.project_id, got.project_id)
-    ids.note_user(who.user_id, got.user_id)
+    ids.note_user(who.user_id or who.project_id, got.user_id)
     return got

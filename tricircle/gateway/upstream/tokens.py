@@ -78,13 +78,19 @@ def _who(call: Call, pod: Pod, request: PodRequest) -> Who:
     each level would have others at each: they are asked for at the level that owns things.
     """
     context = call.context
-    levels = call.services.identity.accesses.of(pod).levels
+    access = call.services.identity.accesses.of(pod)
+    levels = access.levels
     level = level_of(context.roles, levels)
     if level == READER and OWNER in levels and _KEYPAIRS.match(request.path):
         level = OWNER
     if level is None or not context.project_id:
         text = "lets nobody in who has none of the roles it knows in a project"
         raise NoAccess(pod.region_name, text)
+    if not access.by_level:
+        if level == READER and request.method not in _READS:
+            text = "makes and changes nothing for who may only read"
+            raise NoAccess(pod.region_name, text)
+        return Who("", context.project_id, context.project_name, OWNER)
     return Who(context.user_id, context.project_id, context.project_name, level)
 
 

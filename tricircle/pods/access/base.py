@@ -59,6 +59,8 @@ class Access(abc.ABC):
     #: JSON schema of the properties that the Admin API takes, and which of them must be given.
     PROPERTIES: ClassVar[Mapping[str, Any]] = {}
     REQUIRED: ClassVar[Sequence[str]] = ()
+    #: Whether somebody has an account for each level; else we hold them to theirs.
+    by_level: ClassVar[bool] = True
 
     def __init__(
         self, pod: Pod, config: Mapping[str, Any], own: Callable[[], tuple[str, str]]

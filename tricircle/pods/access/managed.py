@@ -71,7 +71,9 @@ class Managed(OwnKeystone):
             # No such account yet, or it is not in this project.
             self._grant(self._ensure_account(name), who, there)
             issued = self.keystone.issue(proof, scope)
-        return self.checked(issued, who, there)
+        token = self.checked(issued, who, there)
+        self.user_stands_for(token.user_id, who.user_id, who.level)
+        return token
 
     def project(self, project_id: str, name: str = "") -> str:
         return self.known_project(project_id) or self.stands_for(

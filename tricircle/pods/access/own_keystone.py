@@ -180,7 +180,7 @@ class OwnKeystone(Access):
             text = f"its user {there} stands for another user already"
             raise NoAccess(self.pod.region_name, text) from None
 
-    def checked(self, issued: Issued, who: Who, there: str, user_id: str = "") -> PodToken:
+    def checked(self, issued: Issued, who: Who, there: str) -> PodToken:
         """The token, after a look whether it is what was asked for.
 
         Raises NoAccess when it is for another project, or allows more than ``who`` may.
@@ -196,7 +196,6 @@ class OwnKeystone(Access):
         if ADMIN in issued.roles and who.level != ADMIN:
             text = f"an account there that is to be a {who.level} is an administrator"
             raise NoAccess(region, text)
-        self.user_stands_for(user, user_id or who.user_id, who.level)
         return PodToken(issued.token, found, user, issued.until)
 
 
