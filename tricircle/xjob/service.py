@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole of xjob: a ``PodWork`` for each pod, and what concerns no pod in particular."""
+"""The whole of xjob: a ``PodLoops`` for each pod, and what concerns no pod in particular."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tricircle.network.wanted import group_members, needs, tunnel_endpoints
 from tricircle.pods.health import Prober
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.operations import Operations
-from tricircle.xjob.podwork import PodWork
+from tricircle.xjob.pod_loops import PodLoops
 from tricircle.xjob.ring import Ring
 
 LOG = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Service:
     def __init__(self, runtime: Runtime, member: str | None = None) -> None:
         self._runtime = runtime
         self._changes = needs.Changes(runtime.engine.queue)
-        self._pods: dict[str, PodWork] = {}
+        self._pods: dict[str, PodLoops] = {}
         self._prober = _Prober(Prober(runtime.identity, runtime.services.breakers))
         operations = Operations(runtime.registry, runtime.services)
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
@@ -82,12 +82,12 @@ class Service:
         return all(ended)
 
     def _follow_pods(self) -> None:
-        """Have a PodWork for exactly the pods that are this worker's."""
+        """Have a PodLoops for exactly the pods that are this worker's."""
         found = self._runtime.registry.fresh().all()
         mine = {pod.id: pod.region_name for pod in found if self.ring.mine(pod.id)}
         for pod_id in mine.keys() - self._pods.keys():
             LOG.info("Working on pod %s", mine[pod_id])
-            work = PodWork(self._runtime, pod_id, mine[pod_id], self._changes)
+            work = PodLoops(self._runtime, pod_id, mine[pod_id], self._changes)
             self._pods[pod_id] = work
             work.start()
         for pod_id in self._pods.keys() - mine.keys():

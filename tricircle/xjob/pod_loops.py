@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All the work on one pod, in threads of its own: a slow pod delays no other."""
+"""All the work on one pod, in loops with threads of their own: a slow pod delays no other."""
 
 import concurrent.futures
 import functools
@@ -40,7 +40,7 @@ _AUDIT_DEADLINE = 300.0
 _MOST_STEPS = 10
 
 
-class PodWork:
+class PodLoops:
     """Reconciles, mirrors and watches a pod from ``start()`` until ``stop()``."""
 
     def __init__(self, runtime: Runtime, pod_id: str, name: str, changes: needs.Changes) -> None:
