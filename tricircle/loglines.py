@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lines of a log: no text of a user or a pod begins a new one, or moves a terminal's cursor."""
+"""Lines of a log: no text of a user or a pod begins a new one, or moves a terminal's cursor, and
+each tells which request it is about.
+"""
 
+import contextvars
 import logging
+from typing import Any
 
 from oslo_log import formatters
+
+#: What this thread or task is at, if anything; it has ``log_context()``.
+ABOUT: contextvars.ContextVar[Any] = contextvars.ContextVar("about", default=None)
 
 
 def printable(text: str) -> str:
@@ -35,8 +42,29 @@ class OneLine(logging.Formatter):
         return "\n".join(map(printable, lines))
 
 
+class About(logging.Filter):
+    """Has a line tell what it is about.
+
+    oslo.log looks in the thread, but on an event loop many requests share one.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        about = ABOUT.get()
+        if about is not None and getattr(record, "context", None) is None:
+            record.context = about.log_context()
+        return True
+
+
+def tell_about() -> None:
+    """Have the lines of all handlers tell what they are about."""
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(one, About) for one in handler.filters):
+            handler.addFilter(About())
+
+
 def guard() -> None:
     """Have all handlers write so, except those that write records, not lines."""
+    tell_about()
     for handler in logging.getLogger().handlers:
         if not isinstance(handler.formatter, OneLine | formatters.FluentFormatter | None):
             handler.setFormatter(OneLine(handler.formatter))

@@ -60,6 +60,7 @@ class Process:
         *,
         sections: str = "",
         environment: Mapping[str, str] | None = None,
+        debug: bool = True,
         **options: Any,
     ) -> None:
         self.cloud, self.config, self.log = cloud, folder / "gateway.conf", folder / "gateway.log"
@@ -75,6 +76,7 @@ class Process:
             **options,
         )
         self.config.write_text(f"{self.config.read_text()}\n{textwrap.dedent(sections)}")
+        self._more = ["--debug"] if debug else []
         self._environment = {**os.environ, **(environment or {})}
         self._process: multiprocessing.process.BaseProcess | None = None
 
@@ -89,7 +91,7 @@ class Process:
         return f"http://127.0.0.1:{self.compute_port}"
 
     async def start(self) -> None:
-        arguments = ["--config-file", str(self.config), "--debug"]
+        arguments = ["--config-file", str(self.config), *self._more]
         given = (arguments, self._environment, self.log)
         self._process = _FORKS.Process(target=program.run, args=given, daemon=True)
         await asyncio.to_thread(self._process.start)

@@ -5,8 +5,10 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from oslo_log import log as logging
 
@@ -14,6 +16,7 @@ from tricircle import conf
 from tricircle.conf import CONF
 from tricircle.gateway import process
 from tricircle.pods import markers
+from tricircle.telemetry import metrics
 
 LOG = logging.getLogger(__name__)
 
@@ -33,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if CONF.gateway.workers == 1:
         _work()
         return 0
-    return _supervise(CONF.gateway.workers)
+    with tempfile.TemporaryDirectory(prefix="tricircle-gateway-") as folder:
+        if CONF.telemetry.gateway_port:
+            metrics.share(Path(folder))
+        return _supervise(CONF.gateway.workers)
 
 
 def _work() -> None:
@@ -41,7 +47,8 @@ def _work() -> None:
 
 
 def _supervise(count: int) -> int:
-    """Keep ``count`` workers running; SIGTERM and SIGINT end them all, gracefully."""
+    """Keep ``count`` workers running; SIGTERM and SIGINT end them all, gracefully. SIGHUP is
+    passed on."""
     workers: set[int] = set()
     stopping = False
 
@@ -51,13 +58,19 @@ def _supervise(count: int) -> int:
         for pid in workers:
             os.kill(pid, signal.SIGTERM)
 
+    def pass_on(number: int, _: object) -> None:
+        for pid in workers:
+            os.kill(pid, number)
+
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, pass_on)
     while workers or not stopping:
         while len(workers) < count and not stopping:
             workers.add(_fork())
         pid, status = os.wait()
         workers.discard(pid)
+        metrics.ended(pid)
         if not stopping:
             LOG.error("Worker %d ended (%d); another is started", pid, status)
             time.sleep(_RESTART_PAUSE)
@@ -70,6 +83,8 @@ def _fork() -> int:
         return pid
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Until the worker listens to it: it is to end nobody.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     status = 1
     try:
         _work()

@@ -17,9 +17,13 @@ from oslo_db import options as db_options
 from oslo_log import log as logging
 
 import tricircle.conf  # noqa: F401  (registers our options beside Neutron's)
+from tricircle import loglines
 from tricircle.conf import CONF
 from tricircle.network.central import character_set
 from tricircle.network.reconcile import runtime
+from tricircle.telemetry import systemd
+from tricircle.telemetry.reload import reload
+from tricircle.xjob import report
 from tricircle.xjob.service import Service
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +40,7 @@ def load_neutron(args: Sequence[str]) -> None:
     neutron_config.register_common_config_options()
     neutron_config.init(list(args), prog="tricircle-xjob")
     neutron_config.setup_logging()
+    loglines.tell_about()
     db_options.set_defaults(CONF, max_pool_size=_CONNECTIONS)
     CONF.set_default("max_pool_size", _CONNECTIONS, group="tricircle_database")
     manager.init()
@@ -50,11 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=reload).start())
     service = Service(runtime.get())
     service.start()
+    endpoint = report.observe(runtime.get(), service)
+    systemd.notify(systemd.READY)
     LOG.info("tricircle-xjob works, %d threads a pod", CONF.reconciler.threads_per_pod)
     told.wait()
     LOG.info("Stopping")
+    systemd.notify(systemd.STOPPING)
+    if endpoint is not None:
+        endpoint.close()
     if not service.stop(_PATIENCE):
         LOG.warning("Some work was left unfinished; it is done after its claim has run out")
     return 0

@@ -24,6 +24,7 @@ from tricircle.conf import (
     reconciler,
     scheduling,
     storage,
+    telemetry,
 )
 
 CONF = cfg.CONF
@@ -41,6 +42,7 @@ SECTIONS = (
     scheduling,
     storage,
     coordination,
+    telemetry,
 )
 
 

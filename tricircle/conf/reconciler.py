@@ -53,6 +53,13 @@ OPTS = [
         "Tricircle's back is put right.",
     ),
     cfg.FloatOpt(
+        "unhealthy_after",
+        default=60.0,
+        min=0.1,
+        max=3600.0,
+        help="Seconds the database may fail until tricircle-xjob's /healthcheck answers 503.",
+    ),
+    cfg.FloatOpt(
         "orphan_grace",
         default=300.0,
         min=0.0,

@@ -56,6 +56,28 @@ def engine(database: str = OWN) -> sa.Engine:
         return _engines[database]
 
 
+def connections() -> dict[tuple[str, ...], float]:
+    """{(database, state): number} of the pools of this process: in use, idle, and the limit."""
+    with _lock:
+        names = {OWN: "tricircle", NEUTRON: "neutron"}
+        found = [(names[database], made.pool) for database, made in _engines.items()]
+    told: dict[tuple[str, ...], float] = {}
+    for name, pool in found:
+        told.update(pool_of(name, pool))
+    return told
+
+
+def pool_of(name: str, pool: sa.Pool) -> dict[tuple[str, ...], float]:
+    """The same of one pool; nothing of one that keeps no connections."""
+    if not isinstance(pool, sa.QueuePool):
+        return {}
+    return {
+        (name, "used"): pool.checkedout(),
+        (name, "idle"): pool.checkedin(),
+        (name, "limit"): pool.size() + max(0, pool._max_overflow),
+    }
+
+
 def _deadlines(url: str, seconds: int) -> str:
     """Parameters of a database's URL by which nobody waits for a silent database for ever."""
     if not seconds:

@@ -7,7 +7,7 @@ import functools
 import random
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -50,6 +50,16 @@ def backoff(row: Row) -> float:
 def _leased_until() -> datetime.datetime:
     section = CONF.reconciler
     return now() + datetime.timedelta(seconds=min(section.lease_seconds, section.claim_seconds))
+
+
+class Waiting(NamedTuple):
+    """What is to be worked on in a pod: rows that are due, rows whose last try failed, and for how
+    many seconds the oldest has been so.
+    """
+
+    pending: int
+    failing: int
+    oldest: float
 
 
 class WorkQueue:
@@ -138,6 +148,32 @@ class WorkQueue:
             query = query.where(self.table.absent.is_(False), made.is_(None))
         query = query.order_by(self.table.next_try_at).limit(limit)
         found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
+        return found
+
+    def waiting(self) -> dict[str, Waiting]:
+        """What there is to do, by the id of the pod."""
+        table, moment = self.table, now()
+        failing = sa.case((table.failing_since.is_(None), 0), else_=1)
+        since = sa.func.min(sa.func.coalesce(table.failing_since, table.next_try_at))
+        query = (
+            sa.select(table.pod_id, failing, sa.func.count(), since)
+            .where(
+                table.pod_id != _NO_POD,
+                sa.or_(
+                    table.next_try_at <= moment,
+                    sa.and_(table.next_try_at.is_not(None), table.failing_since.is_not(None)),
+                ),
+            )
+            .group_by(table.pod_id, failing)
+        )
+        found: dict[str, Waiting] = {}
+        for pod_id, is_failing, count, oldest in self.transact(lambda tx: tx.execute(query).all()):
+            known = found.get(pod_id, Waiting(0, 0, 0.0))
+            found[pod_id] = Waiting(
+                known.pending + (0 if is_failing else count),
+                known.failing + (count if is_failing else 0),
+                max(known.oldest, (moment - oldest).total_seconds()),
+            )
         return found
 
     def in_pod(self, pod_id: str, kinds: Collection[str]) -> list[Row]:

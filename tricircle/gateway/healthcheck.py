@@ -15,16 +15,19 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import DATABASE, TOKENS
 
+PATH = "/healthcheck"
+
 
 def answer(services: Services, method: str) -> web.Response:
     """200, or 503 with what does not work. Raises Fault 405."""
     if method not in ("GET", "HEAD"):
         raise Fault(405, "Only GET and HEAD are known here.", {"Allow": "GET, HEAD"})
-    failing = _failing(services)
-    return web.Response(status=503 if failing else 200, text=failing or "OK")
+    wrong = failing(services)
+    return web.Response(status=503 if wrong else 200, text=wrong or "OK")
 
 
-def _failing(services: Services) -> str:
+def failing(services: Services) -> str:
+    """What does not work, "" when all is well."""
     if services.database_read_at is None:
         return "The database was not read yet"
     patience = CONF.gateway.unhealthy_after

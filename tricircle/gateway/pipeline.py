@@ -7,7 +7,9 @@ route's row names; what a pod refused (``Refused``) is answered in the pod's wor
 around it makes an answer of whatever else goes wrong.
 """
 
+import asyncio
 import dataclasses
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from aiohttp import web
@@ -15,7 +17,7 @@ from multidict import CIMultiDict
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.gateway import healthcheck
+from tricircle.gateway import access_log, healthcheck
 from tricircle.gateway.call import Call, Handler, ResourceType
 from tricircle.gateway.failures import from_overload, from_pod_error, is_overload
 from tricircle.gateway.http import bodies, bounds, cors, headers, microversion, paths
@@ -29,8 +31,14 @@ from tricircle.gateway.upstream.forward import reply
 from tricircle.pods.document import MISREAD, listen
 from tricircle.pods.errors import PodError
 from tricircle.pods.versions import Range, Version
+from tricircle.telemetry import requests, tracing
+from tricircle.telemetry.metrics import REQUEST_SECONDS, REQUESTS
+from tricircle.telemetry.requests import UnderWay
 
 LOG = logging.getLogger(__name__)
+
+# The status that is written down when the client has not waited for one.
+_GONE = 499
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,14 +80,36 @@ class Pipeline:
         self.api = api
         self.services = services
         self._behind_proxy = CONF.gateway.enable_proxy_headers_parsing
+        self._logs_access = CONF.telemetry.access_log
 
     async def respond(self, request: web.BaseRequest) -> web.Response:
         """The answer to a request, whatever it is and whatever goes wrong. Raises nothing."""
         request_id = headers.new_request_id()
+        about = requests.begin(request_id, request.headers)
+        tracing.request(about, self.api.service, request.method)
         try:
-            return await self._respond(request, request_id)
+            response = await self._respond(request, about)
         except Exception as error:
-            return self._failed(request, request_id, error)
+            response = self._failed(request, request_id, error)
+        except asyncio.CancelledError:
+            self._tell(request, about, _GONE, 0)
+            raise
+        body = response.body
+        self._tell(request, about, response.status, len(body) if isinstance(body, bytes) else 0)
+        return response
+
+    def _tell(self, request: web.BaseRequest, about: UnderWay, status: int, size: int) -> None:
+        """Count a request that is answered, write it down and end its span."""
+        seconds, service = time.monotonic() - about.began, self.api.service
+        REQUESTS.inc(service, about.way, str(status))
+        REQUEST_SECONDS.observe(seconds, service, about.way)
+        if self._logs_access and request.path != healthcheck.PATH and access_log.is_on():
+            path = about.path
+            if path == "-":
+                asked = self._path(request).removeprefix(self.api.base)
+                path = access_log.sought(self.api.table, request.method, asked)
+            access_log.write(request, path, service, about, status, size, seconds)
+        tracing.answered(about, request.method, status)
 
     def refuse(self, status: int, message: str) -> web.Response:
         """The answer to what could not be read as a request."""
@@ -93,13 +123,14 @@ class Pipeline:
     async def close(self) -> None:
         """Nothing to do: what is open is shared by all APIs of the process."""
 
-    async def _respond(self, request: web.BaseRequest, request_id: str) -> web.Response:
+    async def _respond(self, request: web.BaseRequest, about: UnderWay) -> web.Response:
+        request_id = about.request_id
         cleaned = headers.strip(request.headers)
         negotiated = self._negotiate(cleaned)
         version = self._told(negotiated)
         heard = listen()
         try:
-            response = await self._answer(request, cleaned, negotiated, request_id)
+            response = await self._answer(request, cleaned, negotiated, about)
         except Fault as fault:
             response = render(fault, self.api.service)
             if isinstance(fault, microversion.UnknownVersion):
@@ -145,12 +176,12 @@ class Pipeline:
         request: web.BaseRequest,
         cleaned: CIMultiDict[str],
         negotiated: _Negotiated,
-        request_id: str,
+        about: UnderWay,
     ) -> web.Response:
         """The answer when nothing goes wrong. Raises Fault and PodError."""
         if cors.is_preflight(request):
             return cors.preflight(request)
-        if request.path == "/healthcheck":
+        if request.path == healthcheck.PATH:
             return healthcheck.answer(self.services, request.method)
         if not request.rel_url.raw_path.startswith("/"):
             raise Fault(400, "The request names no path.")
@@ -162,7 +193,8 @@ class Pipeline:
             found = self.api.discovery(self.services, root, path)
             if found is not None:
                 return found
-        context = await self._authenticate(request, path, cleaned, request_id)
+        context = await self._authenticate(request, path, cleaned, about.request_id)
+        about.caller = context
         if isinstance(negotiated, Fault):
             raise negotiated
         if self.api.welcome is not None:
@@ -170,6 +202,8 @@ class Pipeline:
             if found is not None:
                 return found
         match = self._match(request.method, path, context)
+        about.way, about.route = match.route.way.value, match.route.path
+        about.path = access_log.path_of(match)
         call = Call(
             services=self.services,
             http=request,

@@ -11,14 +11,18 @@ from aiohttp import web
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.gateway import threads
+from tricircle.gateway import healthcheck, threads
 from tricircle.gateway.app import admin_api, compute_api, make_services, volume_api
 from tricircle.gateway.console.front import Front
 from tricircle.gateway.http.server import Runner, Served
 from tricircle.gateway.pipeline import Pipeline
 from tricircle.gateway.services import Services
 from tricircle.gateway.threads import in_thread
+from tricircle.pods import report
 from tricircle.pods.health import Prober
+from tricircle.telemetry import metrics, systemd, tracing
+from tricircle.telemetry.endpoint import Endpoint
+from tricircle.telemetry.reload import reload
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +36,8 @@ async def serve(stop: asyncio.Event | None = None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    tracing.setup("tricircle-gateway", CONF.telemetry.traces_endpoint)
     services = make_services()
     await refresh(services)
     beside = [
@@ -39,11 +45,14 @@ async def serve(stop: asyncio.Event | None = None) -> None:
         asyncio.create_task(Prober(services.identity, services.breakers).run()),
     ]
     runners = [await listen(served, port) for served, port in _ports(services) if port]
+    endpoint = observe(services)
     _spare_the_garbage()
+    systemd.notify(systemd.READY)
     try:
         await stop.wait()
     finally:
         LOG.info("Stopping")
+        systemd.notify(systemd.STOPPING)
         await asyncio.gather(*(runner.cleanup() for runner in runners))
         for task in beside:
             task.cancel()
@@ -51,6 +60,15 @@ async def serve(stop: asyncio.Event | None = None) -> None:
             await asyncio.gather(*beside, return_exceptions=True)
         await services.client.close()
         threads.shutdown()
+        if endpoint is not None:
+            endpoint.close()
+
+
+def observe(services: Services) -> Endpoint | None:
+    """Tell the process's numbers on [telemetry] gateway_port, if there is one."""
+    report.tell(services.registry.all, services.breakers)
+    port = CONF.telemetry.gateway_port
+    return Endpoint(port, lambda: healthcheck.failing(services)) if port else None
 
 
 def _spare_the_garbage() -> None:
@@ -85,6 +103,7 @@ async def keep_refreshing(services: Services) -> None:
     while True:
         await asyncio.sleep(CONF.pods.cache_seconds)
         await refresh(services)
+        metrics.sample()
 
 
 async def refresh(services: Services) -> None:

@@ -84,3 +84,8 @@ class Breakers:
             return known
         with self._lock:
             return self._breakers.setdefault(key, Breaker())
+
+    def all(self) -> dict[tuple[str, str], Breaker]:
+        """Those that were used so far, by pod id and service."""
+        with self._lock:
+            return dict(self._breakers)

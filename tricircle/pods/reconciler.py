@@ -19,6 +19,7 @@ from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
+from tricircle.telemetry import requests
 
 LOG = logging.getLogger(__name__)
 
@@ -91,11 +92,12 @@ class Worker:
         if row is None:
             return False
         deadline = Deadline(CONF.reconciler.claim_seconds * _OF_CLAIM)
-        try:
-            outcome = self._reconcilers[row.resource_type].reconcile(pod, row, deadline)
-        except Exception as error:
-            outcome = failed(pod, row, error)
-        return record(self.queue, pod, row, outcome)
+        with requests.work():
+            try:
+                outcome = self._reconcilers[row.resource_type].reconcile(pod, row, deadline)
+            except Exception as error:
+                outcome = failed(pod, row, error)
+            return record(self.queue, pod, row, outcome)
 
 
 def record(queue: WorkQueue, pod: Pod, row: Row, outcome: Outcome) -> bool:

@@ -9,12 +9,14 @@ from keystoneauth1.adapter import Adapter
 
 from tricircle.conf import CONF
 from tricircle.pods.breaker import Breaker, Breakers
+from tricircle.pods.calls import PodCall, left_alone
 from tricircle.pods.deadline import Deadline
 from tricircle.pods.document import Document
 from tricircle.pods.errors import NETWORKING, PodRefused, PodTimeout, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
+from tricircle.telemetry import requests
 
 Body = dict[str, Any]
 _SOFTWARE = {"compute": "Nova", "network": "Neutron", "volume": "Cinder", "image": "Glance"}
@@ -101,9 +103,11 @@ class PodService:
             more["timeout"] = seconds
         plain = path.partition("?")[0]
         if not self._breaker.allow():
+            left_alone(region, self._service)
             raise PodUnreachable(region, "it failed repeatedly and is left alone for a moment")
         try:
-            answer = self._adapter.request(path, method, raise_exc=False, **more)
+            with PodCall(region, self._service, method) as told:
+                answer = self._send(method, path, told, **more)
         except (ks_exc.ConnectTimeout, ks_exc.RequestTimeout) as error:
             self._breaker.failure()
             what = f"its {_SOFTWARE[self._service]} did not answer {method} {plain}"
@@ -112,6 +116,19 @@ class PodService:
             self._breaker.failure()
             raise PodUnreachable(region, f"{method} {plain} failed: {error}") from error
         self._breaker.answered(answer.status_code)
+        return answer
+
+    def _send(self, method: str, path: str, told: PodCall, **more: Any) -> Any:
+        about = requests.current()
+        if about is not None:
+            named = {"X-OpenStack-Request-ID": about.upstream_id, **told.headers}
+            more["headers"] = {**named, **(more.get("headers") or {})}
+        try:
+            answer = self._adapter.request(path, method, raise_exc=False, **more)
+        except (ks_exc.ConnectTimeout, ks_exc.RequestTimeout):
+            told.outcome = "timeout"
+            raise
+        told.status = answer.status_code
         return answer
 
     def _headers(self, version: str) -> dict[str, str]:

@@ -20,6 +20,8 @@ LOG = logging.getLogger(__name__)
 # One small server: every provider that could take it comes back with its capacity and use.
 _PROBE = "resources=VCPU:1,MEMORY_MB:1&limit=1000"
 
+Room = dict[str, tuple[float, float]]
+
 
 class Remembered:
     """A number that each pod is asked for at most every ``believed`` seconds, all at once.
@@ -120,9 +122,37 @@ def free_share(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
             headers={"OpenStack-API-Version": "placement 1.17"},
             timeout=deadline,
         )
-        return _of_placement(answer.json())
+        room = _of_placement(answer.json())
     except (PodUnreachable, exceptions.ClientException):
-        return _of_statistics(_statistics(identity, pod, deadline))
+        room = server_room(identity, pod, deadline)
+    return min(_share(capacity, used) for capacity, used in room.values())
+
+
+def server_room(identity: ServiceIdentity, pod: Pod, deadline: float) -> Room:
+    """{resource: (what all hosts have, what of it is used)}: vcpus and memory_mb, without
+    overcommitment. Raises keystoneauth's and pod errors.
+    """
+    total = _statistics(identity, pod, deadline)
+    return {name: (total[name], total[f"{name}_used"]) for name in ("vcpus", "memory_mb")}
+
+
+def storage_room(identity: ServiceIdentity, pod: Pod, deadline: float) -> Room:
+    """The same of storage_gb; nothing where no pool tells. Raises as ``free_storage``."""
+    known = [
+        (float(one["total_capacity_gb"]), float(one["free_capacity_gb"]))
+        for one in _pools(identity, pod, deadline)
+        if _tells(one)
+    ]
+    if not known:
+        return {}
+    total = sum(capacity for capacity, _ in known)
+    return {"storage_gb": (total, total - sum(free for _, free in known))}
+
+
+def _tells(capabilities: dict[str, Any]) -> bool:
+    """Whether a pool has an end and knows it."""
+    told = (capabilities.get("total_capacity_gb"), capabilities.get("free_capacity_gb"))
+    return all(isinstance(one, int | float) for one in told)
 
 
 def free_storage(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
@@ -130,13 +160,17 @@ def free_storage(identity: ServiceIdentity, pod: Pod, deadline: float) -> float:
 
     A pool that does not know, or has no end, counts as free. Raises keystoneauth's and pod errors.
     """
+    shares = [_of_pool(capabilities) for capabilities in _pools(identity, pod, deadline)]
+    return max(shares, default=0.0)
+
+
+def _pools(identity: ServiceIdentity, pod: Pod, deadline: float) -> list[dict[str, Any]]:
     answer = identity.adapter(pod, rights.FREE_STORAGE).get(
         "/scheduler-stats/get_pools?detail=true",
         headers={"OpenStack-API-Version": "volume 3.0"},
         timeout=deadline,
     )
-    shares = [_of_pool(pool["capabilities"]) for pool in answer.json()["pools"]]
-    return max(shares, default=0.0)
+    return [pool["capabilities"] for pool in answer.json()["pools"]]
 
 
 def _of_pool(capabilities: dict[str, Any]) -> float:
@@ -156,23 +190,16 @@ def _statistics(identity: ServiceIdentity, pod: Pod, deadline: float) -> dict[st
     return total
 
 
-def _of_placement(document: dict[str, Any]) -> float:
-    capacity = {"VCPU": 0, "MEMORY_MB": 0}
-    used = {"VCPU": 0, "MEMORY_MB": 0}
+def _of_placement(document: dict[str, Any]) -> Room:
+    names = {"VCPU": "vcpus", "MEMORY_MB": "memory_mb"}
+    capacity, used = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     for provider in document["provider_summaries"].values():
-        for resource in capacity:
+        for resource in names:
             amount = provider["resources"].get(resource, {"capacity": 0, "used": 0})
             capacity[resource] += amount["capacity"]
             used[resource] += amount["used"]
-    return min(_share(capacity[resource], used[resource]) for resource in capacity)
+    return {name: (capacity[resource], used[resource]) for resource, name in names.items()}
 
 
-def _of_statistics(total: dict[str, Any]) -> float:
-    return min(
-        _share(total["memory_mb"], total["memory_mb_used"]),
-        _share(total["vcpus"], total["vcpus_used"]),
-    )
-
-
-def _share(capacity: int, used: int) -> float:
+def _share(capacity: float, used: float) -> float:
     return max(0.0, (capacity - used) / capacity) if capacity else 0.0

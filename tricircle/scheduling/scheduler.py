@@ -15,6 +15,7 @@ from tricircle.pods.pod import Pod
 from tricircle.scheduling.filters import Filter
 from tricircle.scheduling.request import Facts, Request
 from tricircle.scheduling.weighers import NEUTRAL, Weigher
+from tricircle.telemetry.metrics import REFUSALS
 
 LOG = logging.getLogger(__name__)
 
@@ -65,13 +66,18 @@ class Scheduler:
     def choose(self, pods: Sequence[Pod], request: Request) -> Choice:
         """The pods to try, and why. Raises UnknownZone and NoPodFits."""
         if request.zone.name and all(p.availability_zone != request.zone.name for p in pods):
+            REFUSALS.inc(request.what, "unknown_zone")
             raise UnknownZone("The requested availability zone is not available")
         reasons: dict[str, list[tuple[Filter, str]]] = {pod.id: [] for pod in pods}
-        for _, judge in self.filters:
+        judges = set()
+        for name, judge in self.filters:
             for pod_id, reason in judge.left_out(pods, request).items():
                 reasons[pod_id].append((judge, reason))
+                judges.add(name)
         left = [pod for pod in pods if not reasons[pod.id]]
         if not left:
+            for name in judges or {"no_pods"}:
+                REFUSALS.inc(request.what, name)
             raise self._no_pod(pods, request, reasons)
         ordered, weights = self._ordered(left, request)
         left_out = {

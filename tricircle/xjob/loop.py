@@ -2,6 +2,7 @@
 """Something done again and again in a thread of its own, whatever goes wrong in between."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from oslo_db import exception as db_exc
@@ -29,6 +30,7 @@ class Loop:
         self._work = work
         self._interval = interval
         self._first = first
+        self.worked_at = time.monotonic()  # when it last went well, or was to begin
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -58,6 +60,7 @@ class Loop:
             self._wake.clear()
             try:
                 self._work()
+                self.worked_at = time.monotonic()
             except (db_exc.DBError, db_exc.CantStartEngineError) as error:
                 LOG.warning("%s: the database failed, will go on: %s", self.name, error)
                 pause = max(pause, _PATIENCE)

@@ -28,6 +28,7 @@ from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.hosts import Hosts
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.moves import Moves
+from tricircle.xjob.room import Room
 from tricircle.xjob.server_groups import ServerGroups
 from tricircle.xjob.storage import Storage
 from tricircle.xjob.usage import Usage
@@ -60,6 +61,7 @@ class PodLoops:
         self._storage = Storage(runtime.services)
         self._usage = Usage(runtime.services, self._storage)
         self._hosts = Hosts(runtime.services)
+        self.room = Room(runtime.identity)
         self._audit = Audit(runtime.engine.queue, ADAPTERS)
         self._endpoints = EndpointWatch()
         self._needs = needs.Sweeper(runtime.engine.queue, pod_id, changes)
@@ -85,6 +87,7 @@ class PodLoops:
             Loop(f"{name}-definitions", self._mirror, poll),
             Loop(f"{name}-adoption", self._adopt, self._audit_interval),
             Loop(f"{name}-usage", self._look_at_usage, watch),
+            Loop(f"{name}-room", self._look_at_room, self._room_interval),
             Loop(f"{name}-needs", self._sweep, watch),
             Loop(f"{name}-status", self._watch, watch),
             Loop(f"{name}-endpoints", self._look, watch),
@@ -131,6 +134,10 @@ class PodLoops:
     @staticmethod
     def _usage_interval() -> float:
         return float(CONF.quota.audit_interval)
+
+    @staticmethod
+    def _room_interval() -> float:
+        return float(CONF.telemetry.capacity_interval)
 
     def _pod(self, service: str = "network") -> Pod | None:
         """The pod, if a service of it is to be worked on now."""
@@ -214,6 +221,12 @@ class PodLoops:
             self._usage.run(pod)
         if (pod := self._pod("volume")) is not None:
             self._storage.run(pod)
+
+    def _look_at_room(self) -> None:
+        """For who reads the numbers of this process, if anybody can."""
+        if CONF.telemetry.xjob_port:
+            for service in ("compute", "volume"):
+                self.room.look(self._pod(service), service)
 
     def _audit_usage(self) -> None:
         for service, what, audit in (

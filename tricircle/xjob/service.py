@@ -4,6 +4,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 
 from oslo_log import log as logging
@@ -16,6 +17,7 @@ from tricircle.network.reconcile.runtime import Runtime
 from tricircle.network.routers import bridges
 from tricircle.network.wanted import group_members, needs, tunnel_endpoints
 from tricircle.pods.health import Prober
+from tricircle.scheduling import capacity
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.operations import Operations
 from tricircle.xjob.pod_loops import PodLoops
@@ -46,6 +48,7 @@ class Service:
         self._prober = _Prober(Prober(runtime.identity, runtime.services.breakers))
         operations = Operations(runtime.registry, runtime.services)
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
+        self._follow = follow
         self._bindings_seen = ""
         self.ring = Ring(follow.wake, member)
         self._loops = [
@@ -62,6 +65,17 @@ class Service:
     def pods(self) -> set[str]:
         """Ids of the pods this one works on."""
         return set(self._pods)
+
+    def room(self) -> dict[str, capacity.Room]:
+        """What each of these pods has and uses, as it was seen last."""
+        return {pod_id: work.room.seen for pod_id, work in list(self._pods.items())}
+
+    def failing(self) -> str:
+        """What does not work, "" when all is well. Neither pods nor Keystone count."""
+        silent = time.monotonic() - self._follow.worked_at
+        if silent > CONF.reconciler.unhealthy_after + max(0.5, CONF.pods.cache_seconds):
+            return f"The pods were read from the database last {silent:.0f} seconds ago"
+        return "" if self._prober.lives else "Nobody probes the pods any more"
 
     def start(self) -> None:
         self.ring.start()
@@ -143,6 +157,10 @@ class _Prober:
         self._events = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="prober", daemon=True)
+
+    @property
+    def lives(self) -> bool:
+        return self._thread.is_alive()
 
     def start(self) -> None:
         self._thread.start()

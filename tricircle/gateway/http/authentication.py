@@ -27,6 +27,7 @@ from tricircle.gateway.http.context import Context
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import TOKENS, Busy
 from tricircle.pods.transport import bound
+from tricircle.telemetry.metrics import TOKENS as TOKENS_SEEN
 
 _SERVICES = ServiceTypes()
 _MOST_TOKENS = 10_000
@@ -72,9 +73,22 @@ class Authenticator:
         key = hashlib.sha256(f"{token}\n{service_token}".encode()).hexdigest()
         known = self._known.get(key)
         if known is not None and known.until > time.monotonic():
+            TOKENS_SEEN.inc("known")
             return known.context
-        if (self._refused.get(key) or 0.0) > time.monotonic():
-            raise _unauthorized()
+        try:
+            if (self._refused.get(key) or 0.0) > time.monotonic():
+                raise _unauthorized()
+            context = await self._asked(key, token, service_token, service_type, method, path)
+        except Fault as fault:
+            TOKENS_SEEN.inc("refused" if fault.status == 401 else "unanswered")
+            raise
+        TOKENS_SEEN.inc("validated")
+        return context
+
+    async def _asked(
+        self, key: str, token: str, service_token: str, service_type: str, method: str, path: str
+    ) -> Context:
+        """What Keystone says of a token now, to whoever shows it at the same time."""
         if (asking := self._asking.get(key)) is not None:
             with contextlib.suppress(_NotForThis):
                 context = await asyncio.shield(asking)

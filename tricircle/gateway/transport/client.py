@@ -17,6 +17,7 @@ from tricircle.gateway.transport.foreign_ids import ForeignIds
 from tricircle.gateway.transport.id_translation import Names, Translation
 from tricircle.pods import bodies
 from tricircle.pods.breaker import Breakers
+from tricircle.pods.calls import PodCall, left_alone
 from tricircle.pods.discovery import why
 from tricircle.pods.document import Document
 from tricircle.pods.errors import OF_THE_REGION, PodBroken, PodTimeout, PodUnreachable
@@ -156,13 +157,17 @@ class PodClient:
 
         breaker = self._breakers[pod.id, service]
         if not ignore_breaker and not breaker.allow():
+            left_alone(pod.region_name, service)
             raise PodUnreachable(
                 pod.region_name, f"{_what(pod, service)} failed repeatedly; it is asked again soon."
             )
         try:
-            answer = await self._send(
-                pod, service, method, _with_query(url, query), sent, data, deadline
-            )
+            with PodCall(pod.region_name, service, method) as told:
+                sent.update(told.headers)
+                answer = await self._send(
+                    pod, service, method, _with_query(url, query), sent, data, deadline
+                )
+                told.status = answer.status
         except PodBroken:
             # Nobody waits for it, and a user may have made what is too much.
             breaker.success()

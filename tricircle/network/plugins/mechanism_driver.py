@@ -19,6 +19,7 @@ from tricircle.network.plugins import (
     binding,
     callbacks,
     qos_driver,
+    report,
     trunk_driver,
 )
 from tricircle.network.reconcile import runtime
@@ -135,6 +136,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
 def _spawned(resource: str, event: str, trigger: Any, payload: Any = None) -> None:
     """The plugins are loaded, no request has been served yet."""
     availability_zones.install(directory.get_plugin())
+    report.observe()
 
 
 def _router_interface_is_up(context: Any, port: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from oslo_log import log
 from tricircle.db import repairs
 from tricircle.db.realizations import Key
 from tricircle.pods.pod import Pod
+from tricircle.telemetry.metrics import REPAIRS
 
 LOG = log.getLogger(__name__)
 
@@ -20,6 +21,7 @@ _STRANGERS, _LOOKED_AT = 100, 1000
 
 def report(pod: Pod, key: Key, project_id: str | None, done: str) -> None:
     """Tell the log and the database what was done. Raises nothing when the latter fails."""
+    REPAIRS.inc(pod.region_name, key.resource_type)
     LOG.warning("Repaired the %s in pod %s: %s", key, pod.region_name, done)
     try:
         repairs.add(pod.id, key, project_id, done)
