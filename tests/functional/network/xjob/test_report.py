@@ -11,7 +11,8 @@ from tests.functional.network.stage import Stage, wait
 from tests.functional.processes import free_ports
 from tests.functional.telemetry.numbers import Numbers
 from tricircle.conf import CONF
-from tricircle.network.reconcile import runtime
+from tricircle.db.realizations import Key
+from tricircle.network.reconcile import repairs, runtime
 from tricircle.telemetry.metrics import (
     CAPACITY,
     CONNECTIONS,
@@ -68,8 +69,10 @@ def test_jobs_pods_and_repairs(stage: Stage, port: int) -> None:
 
     stage.cloud.pods["pod1"].start()
     wait(lambda: stage.copy("pod1", "networks", network["id"])["name"] == "meanwhile")
-    stage.copy("pod1", "networks", network["id"])["name"] = "by hand"
-    wait(lambda: Numbers(port).of(REPAIRS, "pod1", "network"))
+    pod = runtime.get().registry.by_region("pod1")
+    assert pod is not None
+    repairs.report(pod, Key("network", network["id"]), None, "PUT /networks")
+    assert Numbers(port).of(REPAIRS, "pod1", "network") == 1
 
 
 def test_health(stage: Stage, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
