@@ -123,6 +123,24 @@ class PodCredential(Base):
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 
 
+class PodChange(Base):
+    """A pod's state, or whether one of its services is up, was another before.
+
+    ``what`` is "state" or the service, ``changed_by`` a user's id or "probe".
+    """
+
+    __tablename__ = "pod_changes"
+    __table_args__ = (sa.Index(None, "pod_id", "created_at"), Base.__table_args__)
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    pod_id: Mapped[str] = mapped_column(sa.String(36))
+    what: Mapped[str] = mapped_column(sa.String(32))
+    before: Mapped[str] = mapped_column(sa.String(16))
+    after: Mapped[str] = mapped_column(sa.String(16))
+    changed_by: Mapped[str] = mapped_column(sa.String(64))
+    reason: Mapped[str] = mapped_column(sa.Text, default="")
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
 class Host(Base):
     """A compute host that a pod had when it was looked at last."""
 

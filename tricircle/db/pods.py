@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import definitions, models, moves, pages, routings, session
+from tricircle.db import definitions, models, moves, pages, pod_changes, routings, session
 from tricircle.db.errors import Duplicate, InUse, NotFound
 from tricircle.db.transaction import may_be_done, retried, retried_if_overtaken
 
@@ -21,6 +21,7 @@ _HELD = (
     models.Allocation,
     models.StorageAllocation,
     models.Host,
+    models.PodChange,
     models.PodProject,
     models.PodUser,
     models.PodCredential,
@@ -93,14 +94,19 @@ def _free_number(tx: Session) -> int:
 
 
 @retried
-def update(pod_id: str, values: Mapping[str, Any]) -> models.Pod:
-    """Set columns of a pod; gives the pod as it is then. Raises NotFound."""
+def update(pod_id: str, values: Mapping[str, Any], by: str = "", reason: str = "") -> models.Pod:
+    """Set columns of a pod; gives the pod as it is then. Who changed its ``state``, and why, is
+    written down. Raises NotFound.
+    """
     with session.write() as tx:
         pod = tx.get(models.Pod, pod_id, with_for_update=True)
         if pod is None:
             raise NotFound(pod_id)
+        before = pod.state
         for name, value in values.items():
             setattr(pod, name, value)
+        if pod.state != before:
+            pod_changes.note(tx, pod_id, "state", before, pod.state, by, reason)
         return pod
 
 
@@ -165,9 +171,12 @@ def write_probe(pod_id: str, change: Callable[[models.Pod], Mapping[str, Any]]) 
         pod = tx.get(models.Pod, pod_id, with_for_update=True)
         if pod is None:
             return False
+        known = pod.services
         values = change(pod)
         if values:
             _write(tx, pod_id, values)
+        if "services" in values:
+            pod_changes.note_services(tx, pod_id, known, values["services"])
         return True
 
 

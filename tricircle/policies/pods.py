@@ -14,10 +14,11 @@ RULES = [
     rule(
         "pods:get_details",
         ALL_PROJECTS,
-        "See in these where pods are, the versions they offer, and what is wrong with them; and "
-        "what they hold.",
+        "See in these where pods are, the versions they offer, and what is wrong with them; what "
+        "they hold, and what became of them.",
         *_READS,
         ("GET", "/usages"),
+        ("GET", "/pods/{pod_id}/changes"),
         ("GET", "/pods/{pod_id}/projects"),
     ),
     rule(

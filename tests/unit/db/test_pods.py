@@ -3,7 +3,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tricircle.db import bindings, definitions, models, operations, pods, routings, session
+from tricircle.db import (
+    bindings,
+    definitions,
+    models,
+    operations,
+    pod_changes,
+    pods,
+    routings,
+    session,
+)
 from tricircle.db.errors import Duplicate, InUse, NotFound, UnknownMarker
 from tricircle.db.operations import ServerCreate
 
@@ -105,3 +114,51 @@ def test_deleting_the_last_pod_lets_go_of_deleted_definitions() -> None:
     assert definitions.get_any("flavor", "1").deleted
     pods.delete(pod.id)
     assert definitions.get_any("flavor", "1") is None
+
+
+def changes(pod: models.Pod) -> list[tuple[str, ...]]:
+    found = pod_changes.page({"pod_id": pod.id})
+    return [(one.what, one.before, one.after, one.changed_by, one.reason) for one in found]
+
+
+def test_changes_of_a_state_are_kept() -> None:
+    pod, other = make("Pod1"), make("Pod2")
+    pods.update(pod.id, {"state": "maintenance", "dc_name": "ams"}, "somebody", "new switches")
+    pods.update(pod.id, {"state": "maintenance"}, "somebody", "again")
+    pods.update(pod.id, {"state": "enabled"}, "another")
+    pods.update(pod.id, {"dc_name": "fra"}, "another")
+    assert changes(pod) == [
+        ("state", "maintenance", "enabled", "another", ""),
+        ("state", "enabled", "maintenance", "somebody", "new switches"),
+    ]
+    assert changes(other) == []
+    pods.delete(pod.id)
+    assert changes(pod) == []
+
+
+def test_what_probes_find_is_kept_when_it_changes() -> None:
+    pod = make()
+
+    def probed(state: str, error: str = "") -> None:
+        found = {"network": {"state": state, "error": error}}
+        pods.write_probe(pod.id, lambda row: {"services": found})
+
+    for state, error in (("up", ""), ("up", ""), ("down", "no"), ("down", "never"), ("up", "")):
+        probed(state, error)
+    assert changes(pod) == [
+        ("network", "down", "up", "probe", ""),
+        ("network", "up", "down", "probe", "no"),
+        ("network", "unknown", "up", "probe", ""),
+    ]
+
+
+def test_so_many_changes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_changes, "KEPT", 3)
+    pod = make()
+    for number in range(8):
+        pods.update(pod.id, {"state": ("draining", "enabled")[number % 2]}, f"user{number}")
+    assert [one[3] for one in changes(pod)] == ["user7", "user6", "user5"]
+    newest = pod_changes.page(limit=1)
+    assert [one.changed_by for one in pod_changes.page(marker=newest[0].id)] == ["user6", "user5"]
+    with pytest.raises(UnknownMarker):
+        pod_changes.page(marker="nobody's")

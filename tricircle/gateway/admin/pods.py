@@ -76,7 +76,12 @@ CREATE = {
 }
 UPDATE = {
     "type": "object",
-    "properties": {**_CHANGEABLE, "access": pod_access.SCHEMA},
+    "properties": {
+        **_CHANGEABLE,
+        "access": pod_access.SCHEMA,
+        "state_reason": {"type": "string", "maxLength": 1000},
+    },
+    "dependentRequired": {"state_reason": ["state"]},
     "minProperties": 1,
     "additionalProperties": False,
 }
@@ -175,6 +180,7 @@ async def update(call: Call) -> web.Response:
     """PATCH /pods/{id}."""
     await authorize(call, "pods:update")
     values = body(call, "pod", UPDATE)
+    reason = values.pop("state_reason", "")
     if "access" in values:
         before = await in_thread(table.get, call.params["id"])
         if before is None:
@@ -184,7 +190,7 @@ async def update(call: Call) -> web.Response:
     if "endpoints" in values:
         values |= await _moved(call, values.pop("endpoints"))
     try:
-        pod = await in_thread(table.update, call.params["id"], values)
+        pod = await in_thread(table.update, call.params["id"], values, call.context.user_id, reason)
     except NotFound:
         raise _unknown(call) from None
     await in_thread(call.services.registry.refresh)

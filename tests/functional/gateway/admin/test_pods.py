@@ -253,3 +253,22 @@ async def test_versions_need_no_token(api, path) -> None:
     (about,) = document["versions"] if path == "/" else (document["version"],)
     assert (about["id"], about["status"]) == ("v1.0", "CURRENT")
     assert about["links"] == [{"rel": "self", "href": str(api.client.make_url(f"{ROOT}/"))}]
+
+
+async def test_what_became_of_a_pod(api) -> None:
+    pod = await api.pod()
+    path = f"{PODS}/{pod['id']}"
+    changed = {"pod": {"state": "maintenance", "state_reason": "new switches"}}
+    assert (await api("PATCH", path, changed))[0] == 200
+    down = {"network": {"state": "down", "error": "no connection"}}
+    pods.write_probe(pod["id"], lambda row: {"services": {**(row.services or {}), **down}})
+    status, found = await api("GET", f"{path}/changes")
+    assert status == 200
+    network, state = found["changes"]
+    assert (network["what"], network["before"], network["after"]) == ("network", "up", "down")
+    assert (network["changed_by"], network["reason"]) == ("probe", "no connection")
+    assert (state["before"], state["after"]) == ("enabled", "maintenance")
+    assert state["reason"] == "new switches"
+    assert state["changed_by"] not in ("", "probe")
+    assert (await api("PATCH", path, {"pod": {"state_reason": "why?"}}))[0] == 400
+    assert (await api("GET", f"{PODS}/nobody/changes"))[0] == 404
