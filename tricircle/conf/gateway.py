@@ -41,6 +41,13 @@ OPTS = [
         "it is to be attached to. The policy tricircle:moves:create says for whom.",
     ),
     cfg.IntOpt(
+        "followed_volumes",
+        default=10000,
+        min=0,
+        help="The most volumes in a pod that came there to be attached. Each keeps the id its "
+        "users know, which every gateway remembers and turns into the pod's own.",
+    ),
+    cfg.IntOpt(
         "max_request_body_size",
         default=114688,
         min=1024,

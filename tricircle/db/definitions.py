@@ -160,6 +160,16 @@ def names(kinds: Collection[str], pod_id: str | None = None) -> dict[str, dict[s
     return found
 
 
+def names_state(kinds: Collection[str]) -> tuple[Any, ...]:
+    """Something that is another when ``names`` may be."""
+    row = _Realization
+    query = sa.select(
+        sa.func.count(), sa.func.count(row.pod_resource_id), sa.func.max(row.updated_at)
+    ).where(row.resource_type.in_(kinds))
+    with session.read() as tx:
+        return tuple(tx.execute(query).one())
+
+
 @retried_if_overtaken
 def adopt(kind: str, key: str, body: Mapping[str, Any], pod_id: str) -> bool:
     """What a pod had before us becomes a definition, unless there is one of that name.

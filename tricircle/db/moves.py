@@ -82,6 +82,14 @@ def begin(
         return row
 
 
+def in_pod(pod_id: str) -> int:
+    """How many volumes a pod has, or is to have, under ids of elsewhere."""
+    row = Realization
+    query = sa.select(sa.func.count()).where(row.resource_type == KIND, row.pod_id == pod_id)
+    with session.read() as tx:
+        return int(tx.scalar(query) or 0)
+
+
 @retried
 def save(volume_id: str, state: str, detail: Mapping[str, Any], reason: str | None = None) -> None:
     """How far a move is. One that was called off meanwhile stays so. Raises NotFound."""

@@ -60,6 +60,7 @@ async def bring(call: Call, server_id: str | None, its_pod: Pod, volume_id: str,
         or await _obstacle(call, volume, pod)
         or await _not_allowed(call, volume, empty)
         or _not_there(its_pod)
+        or await _too_many(its_pod)
     )
     if why is not None:
         server = "The server would be" if server_id is None else f"Server {server_id} is"
@@ -141,6 +142,12 @@ def _not_there(its_pod: Pod) -> str | None:
     if not its_pod.takes_new:
         return f"pod {its_pod.region_name} takes nothing new: it is in state {its_pod.state}."
     return None
+
+
+async def _too_many(its_pod: Pod) -> str | None:
+    if await in_thread(moves.in_pod, its_pod.id) < (most := CONF.gateway.followed_volumes):
+        return None
+    return f"pod {its_pod.region_name} has {most} volumes that followed their servers already."
 
 
 async def _arrival(call: Call, volume_id: str, its_pod: Pod) -> None:

@@ -33,6 +33,8 @@ _KINDS = {
 _BELIEVED = 1.0
 # Seconds that reading them anew is waited for, where older ones are known.
 _PATIENCE = 0.5
+# Seconds after which they are read although nothing seems to have changed: clocks may differ.
+_REREAD = 30.0
 
 
 class Translation:
@@ -71,10 +73,14 @@ def _heed(reading: "asyncio.Task[None]") -> None:
 
 
 class Names:
-    """The translations of all pods, read from the database."""
+    """The translations of all pods, read from the database; all of them only when one changed.
+
+    There are as many as there are definitions and [gateway] followed_volumes in each pod.
+    """
 
     def __init__(self) -> None:
-        self._read_at = float("-inf")
+        self._read_at = self._all_read_at = float("-inf")
+        self._state: object = None
         self._reading: asyncio.Task[None] | None = None
         self._known: dict[tuple[str, str], Translation] = {}
 
@@ -103,17 +109,26 @@ class Names:
     async def _read(self) -> None:
         this, began = asyncio.current_task(), time.monotonic()
         try:
-            known = await in_thread(_all)
+            state = self._state if began - self._all_read_at < _REREAD else None
+            state, known = await in_thread(_read, state)
             # Not what was read while something changed.
             if self._reading is this:
-                self._known, self._read_at = known, began
+                self._read_at, self._state = began, state
+                if known is not None:
+                    self._known, self._all_read_at = known, began
         finally:
             if self._reading is this:
                 self._reading = None
 
     def forget(self) -> None:
         """Something has changed."""
-        self._read_at, self._reading = float("-inf"), None
+        self._read_at, self._reading, self._state = float("-inf"), None, None
+
+
+def _read(known: object) -> tuple[object, dict[tuple[str, str], Translation] | None]:
+    """A state of the rows, and the translations unless that is ``known``."""
+    state = store.names_state({kind for kinds in _KINDS.values() for kind in kinds})
+    return state, None if state == known else _all()
 
 
 def _all() -> dict[tuple[str, str], Translation]:

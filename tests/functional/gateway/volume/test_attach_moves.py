@@ -123,6 +123,20 @@ async def test_a_zone_named_by_hand_holds(gateway: Gateway, cloud: Cloud) -> Non
     asked.cancel()
 
 
+async def test_no_more_follow_than_a_pod_may_have(gateway: Gateway, cloud: Cloud) -> None:
+    volume, there = await made(gateway), server(cloud)
+    CONF.set_override("followed_volumes", 0, group="gateway")
+    try:
+        refused = await attach(gateway, there, volume)
+    finally:
+        CONF.clear_override("followed_volumes", group="gateway")
+    assert refused.status == 400
+    assert "pod pod2 has 0 volumes that followed their servers already" in refused.message
+    assert moves.get(volume) is None
+    (await worked(gateway, volume, asyncio.create_task(attach(gateway, there, volume)))).ok(200)
+    assert moves.in_pod(gateway.pod_ids["pod2"]) == 1
+
+
 async def test_one_with_data_follows_whom_may_move_it(gateway: Gateway, cloud: Cloud) -> None:
     cinder = cloud.pods["pod1"].cinder
     small, large = (

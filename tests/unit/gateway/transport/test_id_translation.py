@@ -64,17 +64,17 @@ class Slow:
         self.go_on = threading.Event()
         self.answer: dict[tuple[str, str], Translation] = {("volume", "pod1"): NAMES}
 
-    def __call__(self) -> dict[tuple[str, str], Translation]:
+    def __call__(self, known: object) -> tuple[object, dict[tuple[str, str], Translation]]:
         self.reads += 1
         answer = self.answer
         assert self.go_on.wait(10)
-        return answer
+        return self.reads, answer
 
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     reading = Slow()
-    monkeypatch.setattr(id_translation, "_all", reading)
+    monkeypatch.setattr(id_translation, "_read", reading)
     return reading
 
 
@@ -105,6 +105,32 @@ async def test_what_was_read_while_something_changed_is_not_believed(slow: Slow)
     assert await after is changed["volume", "pod1"]
     assert await known.of("volume", "pod1") is changed["volume", "pod1"]
     assert slow.reads == 2
+
+
+async def test_all_of_them_are_read_only_when_one_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, read = [1], []
+
+    def names(kinds: object) -> dict[str, dict[str, str]]:
+        read.append(kinds)
+        return {"pod1": {OURS: THEIRS}}
+
+    monkeypatch.setattr(id_translation, "_BELIEVED", 0)
+    monkeypatch.setattr(id_translation.store, "names_state", lambda kinds: tuple(state))
+    monkeypatch.setattr(id_translation.store, "names", names)
+    known = id_translation.Names()
+    for _ in range(5):
+        assert await known.of("volume", "pod1")
+    once = len(read)
+    state[0] = 2
+    for _ in range(5):
+        assert await known.of("volume", "pod1")
+    assert len(read) == 2 * once
+    known.forget()
+    await known.of("volume", "pod1")
+    assert len(read) == 3 * once
+    monkeypatch.setattr(id_translation, "_REREAD", 0)
+    await known.of("volume", "pod1")
+    assert len(read) == 4 * once
 
 
 ids = st.uuids().map(str)
