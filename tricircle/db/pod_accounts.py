@@ -4,7 +4,7 @@
 Rows of projects and users are never changed: whose things are whose hangs on them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -149,3 +149,21 @@ def projects(pod_id: str, limit: int | None = None, marker: str = "") -> list[mo
             models.PodProject.pod_id == pod_id, models.PodProject.project_id > marker
         )
         return list(tx.scalars(query.order_by(models.PodProject.project_id).limit(limit)))
+
+
+@retried
+def reseal(sealed: Callable[[str], str]) -> int:
+    """Seal everything anew by ``sealed``, all or nothing; how much there was."""
+    with session.write() as tx:
+        pods = tx.scalars(
+            sa.select(models.Pod).where(models.Pod.access_secrets.is_not(None)).with_for_update()
+        )
+        credentials = tx.scalars(sa.select(models.PodCredential).with_for_update())
+        number = 0
+        for pod in pods:
+            pod.access_secrets = sealed(pod.access_secrets or "")
+            number += 1
+        for credential in credentials:
+            credential.secrets = sealed(credential.secrets)
+            number += 1
+        return number

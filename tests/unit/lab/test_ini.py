@@ -68,7 +68,7 @@ def test_a_pods_services_find_only_each_other(lab: settings.Lab) -> None:
     config = read(files[1])
     for section in ("neutron", "placement", "cinder"):
         assert config[section]["region_name"] == "Pod2"
-    assert config["glance"]["region_name"] == "RegionOne"
+    assert config["glance"]["endpoint_override"] == lab.url("image")
 
 
 def test_compute_hosts_have_no_database_and_their_own_name(lab: settings.Lab) -> None:

@@ -13,6 +13,7 @@ from tests.functional.gateway.access.conftest import FOREIGN
 from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.conf import CONF
 from tricircle.db import pod_accounts
+from tricircle.pods.access import sealing
 
 
 def _access(cloud: Cloud, **more: Any) -> dict[str, Any]:
@@ -132,3 +133,31 @@ async def test_the_map_of_projects(gateway: Gateway, cloud: Cloud) -> None:
     shared = await gateway.manage("GET", f"/pods/{gateway.pod_ids['pod1']}/projects")
     assert shared.status == 400
     assert (await gateway.manage("GET", path, user="member")).status == 403
+
+
+async def test_keys_are_changed(gateway: Gateway, cloud: Cloud, database: str) -> None:
+    """A new key opens what the old one sealed; what is sealed anew needs the old one no more."""
+    old, new = gateway_harness.FEDERATION_KEY, sealing.new_key()
+
+    def sealed() -> str:
+        with sqlite3.connect(database.removeprefix("sqlite:///")) as tables:
+            query = "select access_secrets from pods where region_name = ?"
+            ((found,),) = tables.execute(query, [FOREIGN]).fetchall()
+        return str(found)
+
+    before = sealed()
+    CONF.set_override("seal_keys", [new, old], group="federation")
+    try:
+        (await gateway.get("/servers")).ok()
+        assert await asyncio.to_thread(pod_accounts.reseal, sealing.reseal) == 1
+        assert sealed() != before
+        CONF.set_override("seal_keys", [new], group="federation")
+        await gateway.refresh()
+        cloud.journal.clear()
+        (await gateway.get("/servers")).ok()
+        assert cloud.journal.find(f"{FOREIGN}/compute", "GET", "/servers")
+        CONF.set_override("seal_keys", [old], group="federation")
+        with pytest.raises(sealing.SealError):
+            sealing.unseal(sealed())
+    finally:
+        CONF.clear_override("seal_keys", group="federation")
