@@ -27,7 +27,7 @@ from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import without_addresses
 from tricircle.pods.pod import Pod
-from tricircle.pods.volumes import is_untouched, obstacle
+from tricircle.pods.volumes import images_apart, is_untouched, obstacle
 
 LOG = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ async def bring(call: Call, server_id: str | None, its_pod: Pod, volume_id: str,
     why = (
         _held_to_zone(detail.get("zone"), its_pod)
         or await _obstacle(call, volume, pod)
+        or (None if empty else _no_way(pod, its_pod))
         or await _not_allowed(call, volume, empty)
         or _not_there(its_pod)
         or await _too_many(its_pod)
@@ -134,6 +135,11 @@ async def _not_allowed(call: Call, volume: dict[str, Any], empty: bool) -> str |
     if int(volume["size"]) > (most := CONF.gateway.attach_move_gigabytes):
         return f"it may hold data, and is larger than the {most} GB that are moved for this."
     return None
+
+
+def _no_way(pod: Pod, its_pod: Pod) -> str | None:
+    told = images_apart(pod, its_pod)
+    return told and f"it may hold data. {told}"
 
 
 def _not_there(its_pod: Pod) -> str | None:

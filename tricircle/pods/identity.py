@@ -16,12 +16,15 @@ from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity import v3
 from keystoneauth1.plugin import AUTH_INTERFACE
 from keystoneauth1.session import Session
+from keystoneauth1.token_endpoint import Token as GivenToken
 from oslo_log import log as logging
 
 from tricircle.conf import CONF, identity
 from tricircle.pods import catalogue, rights
 from tricircle.pods.access.accesses import Accesses
 from tricircle.pods.access.adapter import Foreign
+from tricircle.pods.access.base import OWNER, Who
+from tricircle.pods.access.keystone import bare_session
 from tricircle.pods.errors import NETWORKING, PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
@@ -142,8 +145,12 @@ class ServiceIdentity:
     def within(self, project_id: str, pod: Pod, right: Right) -> Adapter:
         """Calls that ``right`` stands for within a project, for what only its members may do.
 
-        The service user is a member of it from now on: ``leave`` it. Raises KeystoneFailed.
+        The service user is a member of it from now on: ``leave`` it. In a pod with a Keystone of
+        its own an account that is a member there stands for it. Raises KeystoneFailed,
+        PodUnreachable.
         """
+        if not pod.is_shared:
+            return self._within_foreign(project_id, pod, right)
         self._membership("PUT", project_id, "becomes a member")
         ours = self._session
         auth = v3.Token(ours.auth.auth_url, self._token(), project_id=project_id)
@@ -153,6 +160,16 @@ class ServiceIdentity:
         base += f"/{project_id}" if pod.wants_project(right.service) else ""
         more = {"endpoint_override": base, "user_agent": "tricircle"}
         return _Adapter(session, right, None, None, **more)
+
+    def _within_foreign(self, project_id: str, pod: Pod, right: Right) -> Adapter:
+        access = self.accesses.of(pod)
+        got = access.exchange(Who(self._user_id(), project_id, "", OWNER))
+        base = pod.endpoint(right.service)
+        base += f"/{got.project_id}" if pod.wants_project(right.service) else ""
+        session = bare_session(GivenToken(base, got.token))
+        session.timeout = CONF.reconciler.call_deadline
+        more = {"endpoint_override": base, "user_agent": "tricircle"}
+        return _Adapter(session, right, None, Foreign(self.accesses, pod), **more)
 
     def leave(self, project_id: str) -> None:
         """The service user is no member of a project any more. Raises KeystoneFailed."""

@@ -5,6 +5,8 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from tricircle.pods.pod import Pod
+
 # A volume that was attached, written to and let go again was changed later than so many seconds
 # after it was made: Cinder notes a change at each of these.
 _MAKING = 10.0
@@ -20,6 +22,14 @@ def obstacle(volume: dict[str, Any], snapshots: Sequence[Any]) -> str | None:
         return "It is in a group."
     if snapshots:
         return f"It has {len(snapshots)} snapshots, which would be left behind: delete them first."
+    return None
+
+
+def images_apart(*pods: Pod) -> str | None:
+    """Why what a volume holds cannot go between pods, whose Glance it passes; None when it can."""
+    for pod in pods:
+        if not pod.is_shared:
+            return f"Data goes by way of images, and pod {pod.region_name} has its own."
     return None
 
 

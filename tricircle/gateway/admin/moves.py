@@ -18,7 +18,7 @@ from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.errors import without_addresses
 from tricircle.pods.pod import Pod
-from tricircle.pods.volumes import obstacle
+from tricircle.pods.volumes import images_apart, obstacle
 from tricircle.scheduling.request import Request
 from tricircle.scheduling.zones import Zone
 
@@ -45,6 +45,8 @@ async def create(call: Call) -> web.Response:
     volume = await _movable(call, source, volume_id)
     project = volume.get("os-vol-tenant-attr:tenant_id") or call.context.project_id
     target = await _target(call, source, project, wanted)
+    if (why := images_apart(source, target)) is not None:
+        raise Fault(409, f"Volume {volume_id} cannot be moved. {why}")
     try:
         row = await in_thread(moves.begin, volume_id, project, source.id, target.id)
     except Duplicate:

@@ -104,7 +104,7 @@ class Sent:
     def body(self) -> bytes | None:
         if self.document is None:
             return self._body if isinstance(self._body, bytes) else None
-        return orjson.dumps(self.document)
+        return _written(self.document, self._body)
 
 
 class Told:
@@ -140,7 +140,7 @@ class Told:
     def body(self) -> bytes:
         if self._text:
             return self._text.encode("latin-1")
-        return self._body if self.document is None else orjson.dumps(self.document)
+        return self._body if self.document is None else _written(self.document, self._body)
 
 
 def _read(body: Any) -> Any:
@@ -149,3 +149,13 @@ def _read(body: Any) -> Any:
         return orjson.loads(body if isinstance(body, bytes) else orjson.dumps(body))
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
+
+
+def _written(document: Any, body: Any) -> bytes:
+    """The document; the body it was read from where that is nested deeper than any service's is."""
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        if isinstance(body, bytes):
+            return body
+        raise
