@@ -6,6 +6,7 @@ import functools
 import random
 import threading
 import time
+from collections.abc import Collection
 
 from oslo_log import log as logging
 
@@ -190,22 +191,25 @@ class PodLoops:
             self._network.wake()
 
     def _mirror(self) -> None:
-        """What is due in each service, whatever becomes of the others."""
+        """What is due in the services that answer, by one look for all: mostly there is nothing."""
+        answering = []
         for service in ("compute", "volume"):
             pod = self._pod(service)
             if pod is None:
                 self._silent.add(service)
                 continue
+            answering.append(service)
             if service in self._silent:
                 self._silent.discard(service)
                 self._own.queue.requeue_now(pod.id)
                 self._usage_audits.wake()
-            self._work_on(pod, service)
+        if pod := self._runtime.registry.get(self.pod_id):
+            self._work_on(pod, answering)
 
-    def _work_on(self, pod: Pod, service: str) -> None:
+    def _work_on(self, pod: Pod, services: Collection[str]) -> None:
         """What is due now; a server may be waiting for a volume: what need not wait does not."""
-        for _ in range(_MOST_STEPS):
-            if not self._own.run(pod, (service,)):
+        for _ in range(_MOST_STEPS if services else 0):
+            if not self._own.run(pod, services):
                 break
 
     def _adopt(self) -> None:

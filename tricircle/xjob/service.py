@@ -46,6 +46,7 @@ class Service:
         self._changes = needs.Changes(runtime.engine.queue)
         self._pods: dict[str, PodLoops] = {}
         self._prober = _Prober(Prober(runtime.identity, runtime.services.breakers))
+        self._heartbeats = pod_agents.Heartbeats()
         operations = Operations(runtime.registry, runtime.services)
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
         self._follow = follow
@@ -134,7 +135,9 @@ class Service:
         pods = self._runtime.registry.fresh().all()
         for pod in pods:
             if self.ring.mine(pod.id):
-                pod_agents.report(pod, self._runtime.availability.is_down(pod, "network"))
+                self._heartbeats.beat(pod, self._runtime.availability.is_down(pod, "network"))
+            else:
+                self._heartbeats.leave(pod)
         if self.ring.mine("agents"):
             for region_name in pod_agents.reported() - {pod.region_name for pod in pods}:
                 pod_agents.forget(region_name)

@@ -25,6 +25,7 @@ from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.network.crash_injection import Killer
 from tests.functional.network.stage import Stage
+from tests.functional.network.statements import Asked
 from tests.functional.network.tables import Tables
 from tests.functional.network.tunnels import Tunnels, joined_by_vxlan
 from tricircle.conf import CONF
@@ -155,6 +156,11 @@ def no_mistake(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         if record.exc_info and record.name.startswith("tricircle.")
     ]
     assert not [error for error in raised if isinstance(error, MISTAKES)]
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What plans ask central Neutron's tables is what its own documents say, in few statements."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from neutron_lib.db import api as db_api
 
 from tests.functional.network.routed_networks import (
@@ -19,6 +17,7 @@ from tests.functional.network.routed_networks import (
     router,
 )
 from tests.functional.network.stage import Object, Stage
+from tests.functional.network.statements import Asked
 from tricircle.db import realizations
 from tricircle.db.realizations import Key, Row
 from tricircle.network.central import central_neutron, facts, segments
@@ -113,30 +112,6 @@ def test_routers(stage: Stage) -> None:
     assert {one: told for one, told in hints.items() if told} == {held["id"]: ["pod1"]}
 
 
-class Asked:
-    """How many statements central Neutron's database was asked."""
-
-    def __init__(self) -> None:
-        self.statements: list[str] = []
-
-    def note(self, _: Any, __: Any, statement: str, *more: Any) -> None:
-        if statement != "BEGIN":
-            self.statements.append(statement)
-
-    @contextmanager
-    def counting(self) -> Iterator[None]:
-        engine = db_api.CONTEXT_WRITER.get_engine()
-        self.statements.clear()
-        sa.event.listen(engine, "before_cursor_execute", self.note)
-        yield
-        sa.event.remove(engine, "before_cursor_execute", self.note)
-
-
-@pytest.fixture
-def asked() -> Asked:
-    return Asked()
-
-
 class Estate:
     """A router with networks in two pods, one of them with the external network."""
 
@@ -186,10 +161,10 @@ def test_a_plan_asks_little_however_much_there_is(estate: Estate, asked: Asked) 
         made = ADAPTERS["router"].central(estate.router["id"])
         assert made is not None
         subnet = estate.stage.core.get_subnet(central_neutron.admin(), estate.subnet["id"])
-        with asked.counting():
+        with asked.counting(db_api.CONTEXT_WRITER.get_engine()):
             copies.copy(session, made)
         plan = len(asked.statements)
-        with asked.counting():
+        with asked.counting(db_api.CONTEXT_WRITER.get_engine()):
             router_addresses.around(session, subnet)
         return plan, len(asked.statements)
 
@@ -212,6 +187,6 @@ def test_a_pass_that_changes_nothing_asks_little(estate: Estate, asked: Asked) -
     }.items():
         for region in ("pod1", "pod2"):
             row = estate.touched(key, region)
-            with asked.counting():
+            with asked.counting(db_api.CONTEXT_WRITER.get_engine()):
                 estate.work(row, region)
             assert len(asked.statements) <= most, (key, region, asked.statements)

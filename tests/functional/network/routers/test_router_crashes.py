@@ -132,7 +132,7 @@ def test_a_join_nobody_knows_of_outlives_what_made_it_so(stage: Stage, goes: str
     made = router(stage, four)
     pod = stage.neutron("pod1")
     fault = pod.fail(Kind.CUT_AFTER, method="PUT", path="add_router_interface", times=1)
-    stage.reconcile("pod1", sweep=False)
+    stage.work("pod1")
     assert fault.struck == 1
     stage.core.delete_subnet(stage.admin, six["id"])
     del pod.tables["subnets"][stage.copy("pod1", "subnets", six["id"])["id"]]
