@@ -62,6 +62,20 @@ OPTS = [
         max=29,
         help="Size of a bridge network's IPv4 subnet: an address for each pod and floating IP.",
     ),
+    cfg.FloatOpt(
+        "home_returns_after",
+        default=300.0,
+        min=0.0,
+        help="Seconds that a pod which was down must be well without a break before routers whose "
+        "home it is go out by it again, and not by the pod that stands in for it.",
+    ),
+    cfg.IntOpt(
+        "few_segments",
+        default=50,
+        min=0,
+        help="Operators are told, in xjob's log, when a network type (or a physical network of "
+        "it) has fewer free segments than this in central Neutron. 0: never.",
+    ),
     cfg.IntOpt(
         "routes_per_router",
         default=30,

@@ -38,7 +38,19 @@ OPTS = [
     cfg.FloatOpt(
         "call_deadline", default=30.0, min=0.1, help="Seconds one call to a pod may take."
     ),
-    cfg.FloatOpt("bind_deadline", default=45.0, min=1.0, help="Seconds a port binding may take."),
+    cfg.FloatOpt(
+        "bind_deadline",
+        default=45.0,
+        min=1.0,
+        help="Seconds that a port binding may wait for what the port depends on in its pod: its "
+        "network, subnets, security groups, QoS policy.",
+    ),
+    cfg.FloatOpt(
+        "port_deadline",
+        default=15.0,
+        min=1.0,
+        help="Seconds that it may then take for the port itself.",
+    ),
     cfg.FloatOpt(
         "creation_grace",
         default=120.0,

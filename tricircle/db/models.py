@@ -226,7 +226,8 @@ class RealizationColumns:
     resources, each written in the transaction of the change that makes it dirty. A row is dirty
     while ``next_try_at`` is set: there is work to do for it from then on. ``wanted_revision``
     counts the changes, ``realized_revision`` is the one the pod has, ``absent`` says that the
-    resource is to be removed there.
+    resource is to be removed there. Until ``making_until`` the pod may still make what it was asked
+    to make, though nobody has heard so.
     """
 
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
@@ -244,6 +245,7 @@ class RealizationColumns:
     last_error: Mapped[str | None] = mapped_column(sa.Text)
     claimed_by: Mapped[str | None] = mapped_column(sa.String(255))
     claimed_until: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
+    making_until: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 

@@ -267,9 +267,19 @@ class WorkQueue:
             case Requeue(after, reason):
                 return self.failed(row, reason, after)
 
+    def creating(self, row: Row, seconds: float) -> bool:
+        """A pod is about to be asked to make the object: for so long it may do so, whatever becomes
+        of who asks. False, and it must not be asked: the claim ran out."""
+        until = now() + datetime.timedelta(seconds=seconds)
+        return self._write(row, {"making_until": until})
+
+    def not_created(self, row: Row) -> None:
+        """The pod has surely not made the object that it was asked for."""
+        self._write(row, {"making_until": None})
+
     def created(self, row: Row, pod_resource_id: str | None) -> bool:
         """Note the object's id in the pod (None: it is gone there). False: the claim ran out."""
-        return self._write(row, {"pod_resource_id": pod_resource_id})
+        return self._write(row, {"pod_resource_id": pod_resource_id, "making_until": None})
 
     def realized(self, row: Row, pod_resource_id: str | None, rest: float = 0) -> bool:
         """The pod has what ``row`` (as it was claimed) wants; frees the row.

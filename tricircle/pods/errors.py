@@ -72,6 +72,10 @@ class NoAccess(PodUnreachable):
         self.status = status
 
 
+class PodNotAsked(PodUnreachable):
+    """Nothing was sent to the pod: it has surely done nothing."""
+
+
 class PodTimeout(PodUnreachable):
     """The pod did not answer in time: whether it did the work is not known."""
 

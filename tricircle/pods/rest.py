@@ -6,13 +6,20 @@ from typing import Any
 
 from keystoneauth1 import exceptions as ks_exc
 from keystoneauth1.adapter import Adapter
+from urllib3.exceptions import NewConnectionError
 
 from tricircle.conf import CONF
 from tricircle.pods.breaker import Breaker, Breakers
 from tricircle.pods.calls import PodCall, left_alone
 from tricircle.pods.deadline import Deadline
 from tricircle.pods.document import Document
-from tricircle.pods.errors import NETWORKING, PodRefused, PodTimeout, PodUnreachable
+from tricircle.pods.errors import (
+    NETWORKING,
+    PodNotAsked,
+    PodRefused,
+    PodTimeout,
+    PodUnreachable,
+)
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
@@ -104,7 +111,7 @@ class PodService:
         plain = path.partition("?")[0]
         if not self._breaker.allow():
             left_alone(region, self._service)
-            raise PodUnreachable(region, "it failed repeatedly and is left alone for a moment")
+            raise PodNotAsked(region, "it failed repeatedly and is left alone for a moment")
         try:
             with PodCall(region, self._service, method) as told:
                 answer = self._send(method, path, told, **more)
@@ -114,7 +121,8 @@ class PodService:
             raise PodTimeout(region, f"{what} within {seconds:.0f} s") from error
         except (ks_exc.ClientException, KeystoneFailed) as error:
             self._breaker.failure()
-            raise PodUnreachable(region, f"{method} {plain} failed: {error}") from error
+            kind = PodNotAsked if _not_sent(error) else PodUnreachable
+            raise kind(region, f"{method} {plain} failed: {error}") from error
         self._breaker.answered(answer.status_code)
         return answer
 
@@ -138,6 +146,12 @@ class PodService:
         if self._service == "compute":
             headers["X-OpenStack-Nova-API-Version"] = version
         return headers
+
+
+def _not_sent(error: Exception) -> bool:
+    """Whether there was no token, or no connection at all."""
+    reason = getattr(next(iter(getattr(error.__context__, "args", ())), None), "reason", None)
+    return isinstance(error, KeystoneFailed) or isinstance(reason, NewConnectionError)
 
 
 def _message(answer: Any) -> str:

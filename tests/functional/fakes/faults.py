@@ -25,6 +25,8 @@ class Kind(enum.Enum):
     UNAVAILABLE = "503"
     QUOTA = "403, quota exceeded"
     SLOW = "answers late"
+    HELD = "does the work when it is told to, and answers"
+    LATE = "closes the connection, does the work when it is told to"
     REDIRECT = "307 to another place"
     ALTERED = "does the work, answers with something else in its document"
 
@@ -50,6 +52,7 @@ class Fault:
     """What becomes of a document: (the request, the document) -> another."""
     struck: int = 0
     hit: threading.Event = dataclasses.field(default_factory=threading.Event)
+    go: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def strikes(self, entry: Any) -> bool:
         if self.method and entry.method != self.method:

@@ -40,6 +40,10 @@ class Glance(FakeService):
         return web.Response(text=text, status=refusal.status, content_type="text/html")
 
     async def answer(self, exchange: Exchange) -> web.Response:
+        if exchange.path == "/":
+            links = [{"rel": "self", "href": f"{self.url}/v2/"}]
+            version = {"id": "v2.9", "status": "CURRENT", "links": links}
+            return web.json_response({"versions": [version]}, status=300)
         exchange.token = self.keystone.admit(exchange.http, "image")
         return await self.dispatch(exchange)
 

@@ -293,6 +293,7 @@ class FakeService:
         self.faults: list[Fault] = []
         self._own_port: Port | None = None
         self._released = asyncio.Event()
+        self._late: list[asyncio.Task[None]] = []
 
     # -- the port ----------------------------------------------------------------------------
 
@@ -361,6 +362,9 @@ class FakeService:
         entry = self.journal.arrived(self.name, request, body)
         fault = next((fault for fault in self.faults if fault.strikes(entry)), None)
         try:
+            if fault is not None and fault.kind is Kind.LATE:
+                self._late.append(asyncio.create_task(self._work_late(fault, request, body, entry)))
+                raise Hangup
             if fault is not None and fault.kind not in AFTER:
                 early = await self._misbehave(fault, request)
                 if early is not None:
@@ -380,6 +384,13 @@ class FakeService:
         self.journal.answered(entry, response.status)
         return response
 
+    async def _work_late(
+        self, fault: Fault, request: web.Request, body: bytes, entry: Entry
+    ) -> None:
+        await _told(fault)
+        response = await self._answer(Exchange(request, request.path, body, entry))
+        entry.worked = response.status < 400
+
     async def _misbehave(self, fault: Fault, request: web.Request) -> web.Response | None:
         match fault.kind:
             case Kind.HANG | Kind.HANG_AFTER:
@@ -390,6 +401,9 @@ class FakeService:
                 raise Hangup
             case Kind.SLOW:
                 await asyncio.sleep(fault.seconds)
+                return None
+            case Kind.HELD:
+                await _told(fault)
                 return None
             case Kind.GARBAGE | Kind.GARBAGE_AFTER:
                 return web.Response(
@@ -470,3 +484,9 @@ def reply(body: Any = None, status: int = 200, **headers: str) -> web.Response:
     if body is None:
         return web.Response(status=status, headers=named)
     return web.json_response(body, status=status, headers=named)
+
+
+async def _told(fault: Fault) -> None:
+    """Wait until a fault is told to go on."""
+    while not fault.go.is_set():  # noqa: ASYNC110 - it is told by another thread
+        await asyncio.sleep(0.01)

@@ -170,7 +170,7 @@ class Stage:
             lambda tx: tx.execute(
                 sa.update(table)
                 .where(sa.or_(table.next_try_at.is_not(None), table.claimed_by.is_not(None)))
-                .values(claimed_until=None, next_try_at=now())
+                .values(claimed_until=None, making_until=None, next_try_at=now())
             )
         )
 

@@ -27,9 +27,12 @@ def migrated(
     """A database with ports, and our tables as ``neutron-db-manage`` makes them."""
     name = f"neutron_{request.param}"
     mariadb.sql(f"CREATE DATABASE {name} CHARACTER SET {request.param}")
-    mariadb.sql(f"CREATE TABLE {name}.ports (id varchar(36) PRIMARY KEY)")
+    mariadb.sql(
+        f"CREATE TABLE {name}.ports (id varchar(36) PRIMARY KEY,"
+        " device_id varchar(255) DEFAULT '', device_owner varchar(255) DEFAULT '')"
+    )
     ports = ",".join(f"('port-{number}')" for number in range(200))
-    mariadb.sql(f"INSERT INTO {name}.ports VALUES {ports}")
+    mariadb.sql(f"INSERT INTO {name}.ports (id) VALUES {ports}")
     config = tmp_path / "neutron.conf"
     config.write_text(f"[database]\nconnection = {mariadb.url(name)}\n")
     program = Path(sys.executable).with_name("neutron-db-manage")

@@ -2,6 +2,7 @@
 """Our tables in central Neutron's database, and how they are reached."""
 
 import contextlib
+import datetime
 import functools
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from neutron_lib.db import api as db_api
 from neutron_lib.db import model_base
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from tricircle.db.models import RealizationColumns
+from tricircle.db.models import RealizationColumns, Timestamp
 from tricircle.db.work_queue import WorkQueue
 
 
@@ -51,6 +52,19 @@ class VirtualPort(model_base.BASEV2):  # type: ignore[misc]
     pod_id: Mapped[str] = mapped_column(sa.String(36))
     #: JSON: {pod: host there that was the last to answer for it}
     hosts: Mapped[str] = mapped_column(sa.Text)
+
+
+class RouterHome(model_base.BASEV2):  # type: ignore[misc]
+    """In which pod a router is at home; see ``routers/homes.py``."""
+
+    __tablename__ = "tricircle_router_homes"
+
+    router_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    pod_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    #: The pod that stands in for it.
+    exit_pod_id: Mapped[str | None] = mapped_column(sa.String(36), index=True)
+    #: Since when, without a break, the home is well again for which another stands in.
+    well_since: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
 
 
 @contextlib.contextmanager

@@ -135,11 +135,19 @@ def _copy(pod: Pod, context: Any) -> dict[str, str]:
     engine = runtime.get().engine
     beside = engine.queue.transact(lambda tx: want(outbox.SessionOnly(tx), port, pod))
     deadline = request.deadlines.pop(port["id"], None)
-    session = engine.session(pod, deadline or Deadline(CONF.reconciler.bind_deadline))
+    session = engine.session(pod, deadline) if deadline else _ready(engine, pod, port)
     pod_port_id, *_ = _realized(engine, session, [Key("port", port["id"]), *beside])
     if not pod_port_id:
         raise NotYet("The port has been deleted meanwhile")
     return _told(session, port["network_id"], pod_port_id)
+
+
+def _ready(engine: Engine, pod: Pod, port: dict[str, Any]) -> PodSession:
+    """A session for a port when all that it depends on is in the pod: that may take long, and is to
+    leave the port time enough. Raises _FAILURES."""
+    section = CONF.reconciler
+    engine.bring_dependencies(engine.session(pod, Deadline(section.bind_deadline)), "port", port)
+    return engine.session(pod, Deadline(section.port_deadline))
 
 
 def _told(session: PodSession, network_id: str, pod_port_id: str) -> dict[str, str]:

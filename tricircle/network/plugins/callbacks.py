@@ -16,7 +16,7 @@ from neutron_lib.callbacks import events, registry, resources
 
 from tricircle.db.realizations import Key
 from tricircle.network.central import segments
-from tricircle.network.routers import east_west, router_modes
+from tricircle.network.routers import east_west, homes, router_modes
 from tricircle.network.wanted import group_members, outbox, sharing, virtual_ports
 from tricircle.network.wanted.outbox import SessionOnly
 
@@ -54,6 +54,7 @@ def _router_changed(resource: str, event: str, trigger: Any, payload: Any) -> No
 def _router_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
     outbox.unwanted(payload.context, Key("router", payload.resource_id))
     outbox.unwanted(payload.context, east_west.key(payload.resource_id))
+    homes.forget(payload.context.session, payload.resource_id)
 
 
 def _floating_ip_changed(resource: str, event: str, trigger: Any, payload: Any) -> None:

@@ -76,7 +76,12 @@ class TricircleMechanismDriver(api.MechanismDriver):
         )
 
     def update_subnet_precommit(self, context: Any) -> None:
-        outbox.changed(context.plugin_context, Key("subnet", context.current["id"]))
+        subnet, before = context.current, context.original
+        outbox.changed(context.plugin_context, Key("subnet", subnet["id"]))
+        if subnet["gateway_ip"] != before["gateway_ip"]:
+            # Which router has that address, and so the pods' own gateway addresses, changes.
+            routers = outbox.routers_of(context.plugin_context.session, subnet["network_id"])
+            outbox.refresh_routers(context.plugin_context, routers)
 
     def delete_subnet_precommit(self, context: Any) -> None:
         subnet = context.current

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Neutron of one pod, spoken to by REST as Tricircle's service user."""
 
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from tricircle.conf import CONF
 from tricircle.pods import rights
 from tricircle.pods.deadline import Deadline
 from tricircle.pods.document import pages
-from tricircle.pods.errors import PodBroken, PodRefused, PodUnreachable
+from tricircle.pods.errors import PodBroken, PodNotAsked, PodRefused, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 from tricircle.pods.rest import PodServices
@@ -64,6 +66,15 @@ class PodNeutron:
             return self._neutrons.services.identity.project_id()
         except KeystoneFailed as error:
             raise PodUnreachable(self.pod.region_name, str(error)) from error
+
+    @contextlib.contextmanager
+    def within(self, deadline: Deadline) -> Iterator[None]:
+        """The calls made inside have this deadline, which is no later than the session's."""
+        before, self.deadline = self.deadline, deadline
+        try:
+            yield
+        finally:
+            self.deadline = before
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._call("GET", path, params=query or None)
@@ -148,7 +159,7 @@ class PodNeutron:
         try:
             service = self._neutrons.services.of(self.pod, rights.COPIES, self.deadline)
         except KeystoneFailed as error:
-            raise PodUnreachable(self.pod.region_name, str(error)) from error
+            raise PodNotAsked(self.pod.region_name, str(error)) from error
         return self._read(method, path, service.request(method, f"/v2.0{path}", **more))
 
     def _read(self, method: str, path: str, answer: Any) -> dict[str, Any]:

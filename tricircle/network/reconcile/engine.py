@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from tricircle.db.outcomes import Outcome
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
+from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.neutron_client import PodNeutrons
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter
@@ -61,6 +62,10 @@ class Engine:
         if isinstance(mine := endings[row.id], Exception):
             raise mine
         return mine
+
+    def bring_dependencies(self, session: PodSession, kind: str, central: Resource) -> None:
+        """See ``Phases.bring_dependencies``."""
+        self._phases.bring_dependencies(session, kind, central)
 
     def ensure_realized(self, session: PodSession, key: Key) -> str:
         """See ``Phases.ensure_realized``."""

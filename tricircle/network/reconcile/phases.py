@@ -14,9 +14,11 @@ part of this module.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from tricircle.conf import CONF
 from tricircle.db import realizations
+from tricircle.db.models import now
 from tricircle.db.outcomes import Gone, Realized
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
@@ -26,7 +28,7 @@ from tricircle.network.reconcile import repairs
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.reconcile.last_written import LastWritten
 from tricircle.pods.deadline import DeadlinePassed
-from tricircle.pods.errors import PodError
+from tricircle.pods.errors import NoAccess, PodError, PodNotAsked, PodRefused
 from tricircle.pods.reconciler import ClaimLost, NotYet, requeue
 
 _POLL = 0.05
@@ -72,7 +74,14 @@ class Phases:
 
     def depend(self, session: PodSession, row: Row, central: Resource, brought: Brought) -> None:
         """Have all that a copy depends on in the pod; ``brought`` gets what is brought here."""
-        depends = self.adapters[row.resource_type].depends(session, central)
+        self._bring(session, self.adapters[row.resource_type].depends(session, central), brought)
+
+    def bring_dependencies(self, session: PodSession, kind: str, central: Resource) -> None:
+        """``depend`` for a resource of which nobody has claimed a row yet: its claim is to last for
+        its own sake. Blocks and raises as ``ensure_realized`` does."""
+        self._bring(session, self.adapters[kind].depends(session, central), {})
+
+    def _bring(self, session: PodSession, depends: list[Key], brought: Brought) -> None:
         # Most have long been there: one look for all of them.
         new = [key for key in depends if key not in brought]
         brought |= dict.fromkeys(self.queue.in_sync(new, session.pod.id))
@@ -94,7 +103,8 @@ class Phases:
         if row.pod_resource_id is not None:
             remembered = None if is_only_checked(row) else self._written.recall(row)
             current = remembered or adapter.show(session, row.pod_resource_id)
-        if current is None and (row.attempts > 1 or adapter.adopts(central)):
+        again = row.attempts > 1 or row.making_until is not None
+        if current is None and (again or adapter.adopts(central)):
             current = adapter.find(session, central, row.resource_id)
         return current
 
@@ -104,11 +114,34 @@ class Phases:
         """Update the copy that the pod has, or create it; its document."""
         adapter = self.adapters[row.resource_type]
         if current is None:
-            current = adapter.create(session, central)
+            current = self._create(session, row, central)
         else:
             adapter.update(session, current, central)
         self.note_id(row, current)
         return current
+
+    def _create(self, session: PodSession, row: Row, central: Resource) -> Resource:
+        """Create a copy that the pod has not got, and is not making for somebody else by now."""
+        adapter, section = self.adapters[row.resource_type], CONF.reconciler
+        if adapter.is_unique(central):
+            return adapter.create(session, central)
+        if row.making_until is not None and row.making_until > now():
+            raise NotYet(f"Pod {session.pod.region_name} may still be making the {name(row)}")
+        what = f"pod {session.pod.region_name} to make the {name(row)}"
+        deadline = session.deadline.at_most(section.call_deadline, what)
+        # Once as long for the answer, and once more for a pod that works on for nobody.
+        if not self.queue.creating(row, 2 * section.call_deadline):
+            raise ClaimLost(f"The work on the {name(row)} took too long")
+        try:
+            with session.neutron.within(deadline):
+                return adapter.create(session, central)
+        except (PodNotAsked, NoAccess, NotYet, DeadlinePassed):
+            self.queue.not_created(row)
+            raise
+        except PodRefused as error:
+            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                self.queue.not_created(row)
+            raise
 
     def note_id(self, row: Row, current: Resource) -> None:
         """Note the id that a copy has in the pod. Raises ClaimLost."""
@@ -134,7 +167,7 @@ class Phases:
     def remove(self, session: PodSession, row: Row) -> Gone:
         """Have no copy in the pod."""
         adapter, pod_resource_id = self.adapters[row.resource_type], row.pod_resource_id
-        if pod_resource_id is None and row.attempts > 1:
+        if pod_resource_id is None and (row.attempts > 1 or row.making_until is not None):
             found = adapter.find(session, None, row.resource_id, row.project_id)
             pod_resource_id = found["id"] if found else None
         if pod_resource_id is not None:

@@ -9,7 +9,11 @@ from tests.functional.fakes.http import Refusal
 from tests.functional.fakes.neutron import Neutron
 from tests.functional.network.audits import audit
 from tests.functional.network.stage import PROJECT, Object, Stage
+from tricircle.conf import CONF
 from tricircle.network.pod_api import neutron_client
+from tricircle.network.pod_api.pod_session import PodSession
+from tricircle.network.reconcile.adapters.network import NetworkAdapter
+from tricircle.network.reconcile.adapters.port import PortAdapter
 
 
 def test_a_port_and_all_it_stands_on(stage: Stage) -> None:
@@ -139,3 +143,23 @@ def test_a_pod_that_has_just_started_forbids_everything_once(
     other, _ = stage.network("10.1.0.0/24")
     refused = stage.bind(stage.port(other), "pod1")
     assert "disallowed by policy" in refused["binding:vif_details"]["reason"]
+
+
+def test_what_a_port_depends_on_takes_no_time_from_the_port(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = {}
+    for adapter in (NetworkAdapter, PortAdapter):
+
+        def create(
+            self: Any, session: PodSession, central: Object, made: Any = adapter.create
+        ) -> Object:
+            left[type(self)] = session.deadline.remaining("nothing")
+            found: Object = made(self, session, central)
+            return found
+
+        monkeypatch.setattr(adapter, "create", create)
+    CONF.set_override("port_deadline", 1000, group="reconciler")
+    stage.bound(stage.network()[0], "pod1")
+    CONF.clear_override("port_deadline", group="reconciler")
+    assert left[NetworkAdapter] <= CONF.reconciler.bind_deadline < left[PortAdapter]

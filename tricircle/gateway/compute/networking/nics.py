@@ -175,7 +175,7 @@ async def make_bound(
     bodies = [
         _body(nic, security_groups, device_id, device_owner) | project for device_id, nic in wanted
     ]
-    deadline = CONF.reconciler.bind_deadline + 5 + len(bodies)
+    deadline = CONF.reconciler.bind_deadline + CONF.reconciler.port_deadline + 5 + len(bodies)
     try:
         ports: Sequence[dict[str, Any]] = await central(call).create_all(
             "ports", bodies, **service(call, rights.PORTS_MADE), deadline=deadline
@@ -290,7 +290,7 @@ async def _bind(call: Call, nic: Nic, pod: Pod) -> BoundPort:
             nic.port_id,
             {"binding:host_id": pod.region_name},
             **_binding(call),
-            deadline=CONF.reconciler.bind_deadline + 5,
+            deadline=CONF.reconciler.bind_deadline + CONF.reconciler.port_deadline + 5,
         )
     except (NeutronError, PodTimeout) as error:
         raise BindingFailed(

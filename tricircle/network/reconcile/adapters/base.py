@@ -73,6 +73,13 @@ class Adapter:
         """Whether the pod may have had the object before us, so that ``find`` is asked first."""
         return False
 
+    def is_unique(self, central: Resource) -> bool:
+        """Whether a pod refuses to make a second copy: it would have the address, MAC or segment of
+        the first. Of others only one worker at a time asks a pod for a copy, even if the one before
+        it was never heard of again.
+        """
+        return self.bulk
+
     def owner(self, session: PodSession, central: Resource) -> str:
         """The project a copy belongs to: the resource's, or our own where that has none."""
         return str(central.get("project_id") or session.own_project)

@@ -4,6 +4,8 @@
 from collections.abc import Collection
 from typing import Any
 
+from neutron_lib import constants
+
 from tricircle.db.realizations import Key
 from tricircle.network import interconnect
 from tricircle.network.central import central_neutron, facts, segments
@@ -96,6 +98,9 @@ class NetworkAdapter(Adapter):
         if central.get("dns_domain") and session.neutron.has("dns-integration"):
             body["dns_domain"] = central["dns_domain"]
         return {**body, **_tagging(session, central)}
+
+    def is_unique(self, central: Resource) -> bool:
+        return segments.of(central)["network_type"] != constants.TYPE_LOCAL
 
     def create(self, session: PodSession, central: Resource) -> Resource:
         """A segment is free centrally as soon as its network is deleted, in the pod when the copy

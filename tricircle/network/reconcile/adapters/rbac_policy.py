@@ -20,6 +20,9 @@ class RbacPolicyAdapter(Adapter):
     order = 30
     fixed = frozenset({"object_type", "object_id", "action"})
 
+    def is_unique(self, central: Resource) -> bool:
+        return True
+
     def central(self, resource_id: str) -> Resource | None:
         return sharing.get(resource_id)
 

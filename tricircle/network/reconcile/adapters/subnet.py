@@ -27,6 +27,9 @@ class SubnetAdapter(Adapter):
     fixed = frozenset({"network_id", "ip_version", "cidr", "ipv6_ra_mode", "ipv6_address_mode"})
     ordered = frozenset({"dns_nameservers"})
 
+    def is_unique(self, central: Resource) -> bool:
+        return True
+
     def central(self, resource_id: str) -> Resource | None:
         return central_neutron.found(central_neutron.core().get_subnet, resource_id)
 

@@ -22,6 +22,9 @@ class TrunkAdapter(Adapter):
     order = 60
     fixed = frozenset({"port_id", "sub_ports"})
 
+    def is_unique(self, central: Resource) -> bool:
+        return True
+
     def central(self, resource_id: str) -> Resource | None:
         plugin = directory.get_plugin("trunk")
         return None if plugin is None else central_neutron.found(plugin.get_trunk, resource_id)
