@@ -106,7 +106,7 @@ def tricircle_sections(lab: Lab) -> Sections:
 def _interconnect(lab: Lab) -> dict[str, object]:
     """Pods with agents are joined by tunnels."""
     if not lab.agents:
-        return {}
+        return {"home_returns_after": 20}
     buses = [f"{pod.region}:{lab.network_transport_url(pod.key)}" for pod in lab.pods]
     return {"joined_by": "*/*:vxlan+vlan", "message_buses": buses}
 

@@ -12,7 +12,8 @@ from oslo_log import log as logging
 from tricircle.conf import CONF
 from tricircle.db import bindings, definitions
 from tricircle.network.observe import pod_agents
-from tricircle.network.reconcile import forgotten_pods
+from tricircle.network.observe.segment_watch import SegmentWatch
+from tricircle.network.reconcile import forgotten_pods, stand_ins
 from tricircle.network.reconcile.runtime import Runtime
 from tricircle.network.routers import bridges
 from tricircle.network.wanted import group_members, needs, tunnel_endpoints
@@ -29,6 +30,8 @@ _AGENT_INTERVAL = 5.0
 _HEAL_INTERVAL = 30.0
 _BRIDGE_INTERVAL = 10.0
 _BINDINGS_INTERVAL = 30.0
+_STAND_IN_INTERVAL = 1.0
+_SEGMENTS_INTERVAL = 60.0
 # So many bindings are looked at each time.
 _BINDINGS = 500
 _PROBER_PATIENCE = 5.0
@@ -51,6 +54,8 @@ class Service:
         follow = Loop("pods", self._follow_pods, lambda: max(0.5, CONF.pods.cache_seconds))
         self._follow = follow
         self._bindings_seen = ""
+        self._segments = SegmentWatch(runtime.engine.queue)
+        self._stand_ins = stand_ins.StandIns(runtime.engine.queue)
         self.ring = Ring(follow.wake, member)
         self._loops = [
             follow,
@@ -59,6 +64,8 @@ class Service:
             self._one_workers("definitions", definitions.heal, _HEAL_INTERVAL),
             self._one_workers("forgetting", self._forget_pods, _HEAL_INTERVAL),
             self._one_workers("bridges", self._sweep_bridges, _BRIDGE_INTERVAL),
+            self._one_workers("stand-ins", self._stand_in, _STAND_IN_INTERVAL),
+            self._one_workers("segments", self._segments.look, _SEGMENTS_INTERVAL),
             self._one_workers("bindings", self._fade_bindings, _BINDINGS_INTERVAL),
         ]
 
@@ -126,6 +133,11 @@ class Service:
 
     def _sweep_bridges(self) -> None:
         bridges.sweep(self._runtime.engine.queue)
+
+    def _stand_in(self) -> None:
+        pods, availability = self._runtime.registry.fresh().all(), self._runtime.availability
+        down = (pod.id for pod in pods if stand_ins.is_down(pod, availability))
+        self._stand_ins.look(pods, frozenset(down))
 
     def _fade_bindings(self) -> None:
         older_than = CONF.scheduling.forget_unused_after

@@ -56,6 +56,24 @@ def projects_own(network: Resource) -> bool:
     return any(low <= segment["segmentation_id"] <= high for low, high in spans)
 
 
+def running_out(tx: Session, few: int) -> dict[str, int]:
+    """{pool of segments: how many are left} of those that have fewer than so many."""
+    found = {}
+    for kind, driver in central_neutron.core().type_manager.drivers.items():
+        model = getattr(driver.obj, "model", None)
+        if model is None or not hasattr(model, "allocated"):
+            continue
+        ranges = driver.obj.get_network_segment_ranges()
+        for physical in ranges if isinstance(ranges, dict) else (None,):
+            pool = sa.select(sa.literal(1)).select_from(model)
+            if physical is not None:
+                pool = pool.where(model.physical_network == physical)
+            left = len(tx.execute(pool.where(model.allocated.is_(False)).limit(few)).all())
+            if left < few and tx.scalar(pool.limit(1)):
+                found[f"{kind} of {physical}" if physical else str(kind)] = left
+    return found
+
+
 def choose(network: Resource) -> None:
     """Give a network that is about to be made, held to some pods, the first type projects get that
     joins these pods with one another. Left as it is when that is the first of all, when there is

@@ -8,6 +8,10 @@ network. ``transit`` joins a pod's copy with the pod's east-west router, and is 
 each pod. All are networks of central Neutron's, of no project, so that segments and addresses
 come from where all others come from. Ids follow from the router's: two who make one make the
 same.
+
+A bridge subnet moves to another range when the router is joined to a subnet that overlaps with it,
+and to a larger one when it has no address left: a new subnet takes its place, and all that has to
+do with the router is looked at anew.
 """
 
 import contextlib
@@ -19,26 +23,40 @@ from typing import Any
 
 import sqlalchemy as sa
 from neutron.db import models_v2
+from neutron.db.models import l3 as l3_models
 from neutron_lib import constants
 from neutron_lib import exceptions as n_exc
 from neutron_lib.api import attributes
 from neutron_lib.api.definitions import network as network_def
 from neutron_lib.api.definitions import subnet as subnet_def
+from oslo_log import log
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
+from tricircle.db import realizations
 from tricircle.db.realizations import Key
 from tricircle.db.work_queue import WorkQueue
 from tricircle.network import interconnect
-from tricircle.network.central import address_reservations, central_neutron, facts, segments
+from tricircle.network.central import (
+    address_reservations,
+    central_neutron,
+    facts,
+    models,
+    segments,
+)
 from tricircle.network.central.central_neutron import Resource
+from tricircle.network.central.models import Realization
 from tricircle.network.pod_api import pod_registry
-from tricircle.network.routers import reach
+from tricircle.network.routers import east_west, reach
 from tricircle.network.routers.topology import KINDS, TRANSIT, Holder, RouterReach, kinds_in
 
 _NAMESPACE = uuid.UUID("b0fe0b52-1d5e-5a3f-93a1-8a3b1f0c6f0e")
 _ON_PHYSICAL = ("vlan", "flat")
 _WORDS = "Bridge network of a router"
+# Addresses of a new range for each pod; bits by which one grows; the largest there is.
+_ADDRESSES_PER_POD, _STEP, _LARGEST = 4, 2, 16
+
+LOG = log.getLogger(__name__)
 
 
 class NoRoom(Exception):
@@ -47,10 +65,6 @@ class NoRoom(Exception):
 
 def network_id(router_id: str, kind: str) -> str:
     return _id(router_id, kind)
-
-
-def subnet_id(router_id: str, kind: str, version: int) -> str:
-    return _id(router_id, kind, str(version))
 
 
 def is_bridge(network: Resource) -> bool:
@@ -88,11 +102,11 @@ def ensure(
     """
     versions = (4, 6) if any(":" in cidr for cidr in used) else (4,)
     found = _read(queue, router_id, kind, versions, holders)
-    if found is None:
+    if found is None or any(_overlaps(one["cidr"], used) for one in found.subnets.values()):
         # Neutron would try in vain for long when two make the same at once, and two of different
         # kinds would take one range.
         with queue.exclusive(Key("bridge", router_id)):
-            _make(router_id, kind, versions, holders, used)
+            _make(queue, router_id, kind, versions, holders, used)
         found = _read(queue, router_id, kind, versions, holders)
     if found is None:
         raise NoRoom(
@@ -112,15 +126,16 @@ def _read(
     """The bridge network, or None when something of it is missing. Raises NoRoom when it does not
     reach all the pods: one may come to a router later."""
     network = network_id(router_id, kind)
-    ids = {subnet_id(router_id, kind, version): version for version in versions}
+    networks, there = queue.transact(
+        lambda tx: (facts.networks(tx, [network]), subnets_of(tx, router_id, kind))
+    )
+    subnets = {version: there[version] for version in versions if version in there}
     keepers = {
-        address_reservations.port_id(subnet, pod, what): (version, pod, what)
-        for subnet, version in ids.items()
+        address_reservations.port_id(subnet["id"], pod, what): (version, pod, what)
+        for version, subnet in subnets.items()
         for pod, what in holders
     }
-    networks, subnets, ports = queue.transact(
-        lambda tx: (facts.networks(tx, [network]), facts.subnets(tx, ids), facts.ports(tx, keepers))
-    )
+    ports = queue.transact(lambda tx: facts.ports(tx, keepers))
     if network in networks:
         _check_joined(networks[network], router_id, kind, {pod for pod, _ in holders})
     addresses = {
@@ -128,23 +143,99 @@ def _read(
         for one, port in ports.items()
         if port["fixed_ips"]
     }
-    if len(subnets) < len(ids) or len(addresses) < len(keepers):
+    if len(subnets) < len(tuple(versions)) or len(addresses) < len(keepers):
         return None
-    return Bridge({ids[key]: subnet for key, subnet in subnets.items()}, addresses)
+    return Bridge(subnets, addresses)
+
+
+def subnets_of(tx: Session, router_id: str, kind: str) -> dict[int, Resource]:
+    """{IP version: subnet} of a router's bridge network."""
+    found = facts.subnets_of(tx, [network_id(router_id, kind)])
+    return {subnet["ip_version"]: subnet for subnet in found}
 
 
 def _make(
-    router_id: str, kind: str, versions: Iterable[int], holders: Collection[Holder],
+    queue: WorkQueue,
+    router_id: str,
+    kind: str,
+    versions: Iterable[int],
+    holders: Collection[Holder],
     used: list[str],
-) -> None:  # fmt: skip
+) -> None:
     core = central_neutron.core()
     if central_neutron.found(core.get_network, network_id(router_id, kind)) is None:
         _make_network(core, router_id, kind, {pod for pod, _ in holders})
+    there = queue.transact(lambda tx: subnets_of(tx, router_id, kind))
     for version in versions:
-        subnet = central_neutron.found(core.get_subnet, subnet_id(router_id, kind, version))
-        subnet = subnet or _make_subnet(core, router_id, kind, version, used)
-        for pod, what in holders:
-            address_reservations.reserved(subnet, pod, what)
+        subnet = there.get(version)
+        if subnet is None:
+            subnet = _make_subnet(router_id, kind, version, used, _length(version))
+        elif _overlaps(subnet["cidr"], used):
+            subnet = _move(queue, router_id, kind, subnet, used, _length(version))
+        if not all(address_reservations.reserved(subnet, *one) for one in holders):
+            subnet = _enlarge(queue, router_id, kind, subnet, used)
+            for one in holders:
+                address_reservations.reserved(subnet, *one)
+
+
+def enlarge(queue: WorkQueue, router_id: str, kind: str) -> None:
+    """Have more IPv4 addresses on a router's bridge network, unless it has free ones by now.
+
+    Raises NoRoom, Busy, NotYet.
+    """
+    with queue.exclusive(Key("bridge", router_id)):
+        subnet = queue.transact(lambda tx: subnets_of(tx, router_id, kind)).get(4)
+        whole = subnet and central_neutron.found(central_neutron.core().get_subnet, subnet["id"])
+        if subnet is not None and whole and not address_reservations.free(whole):
+            used = queue.transact(lambda tx: _ranges_of(tx, router_id))
+            _enlarge(queue, router_id, kind, subnet, used)
+
+
+def _enlarge(
+    queue: WorkQueue, router_id: str, kind: str, subnet: Resource, used: list[str]
+) -> Resource:
+    length = ipaddress.ip_network(subnet["cidr"]).prefixlen - _STEP
+    if length < _LARGEST:
+        raise NoRoom(
+            f"The {kind} bridge network of router {router_id} has no address left, and none is "
+            f"larger than /{_LARGEST}: have fewer floating IPs, or pods, on one router"
+        )
+    return _move(queue, router_id, kind, subnet, used, length)
+
+
+def _move(
+    queue: WorkQueue, router_id: str, kind: str, subnet: Resource, used: list[str], length: int
+) -> Resource:
+    """Another subnet in the place of one, apart from it: pods have both for a moment."""
+    core, context, version = central_neutron.core(), central_neutron.admin(), subnet["ip_version"]
+    free = str(_free(router_id, kind, version, [*used, subnet["cidr"]], length))
+    LOG.warning("The %s bridge network of router %s moves from %s to %s", kind, router_id,
+                subnet["cidr"], free)  # fmt: skip
+    on_it = {"network_id": [subnet["network_id"]]}
+    for port in core.get_ports(context, filters=on_it):
+        if any(ip["subnet_id"] == subnet["id"] for ip in port["fixed_ips"]):
+            with contextlib.suppress(n_exc.PortNotFound):
+                core.delete_port(context, port["id"], l3_port_check=False)
+    core.delete_subnet(context, subnet["id"])
+    made = _make_subnet(router_id, kind, version, [*used, subnet["cidr"]], length)
+    queue.transact(lambda tx: _look_again(tx, router_id))
+    return made
+
+
+def _look_again(tx: Session, router_id: str) -> None:
+    """All that is told of a router's bridge networks may be otherwise."""
+    east_west.touch(tx, router_id)
+    fip = l3_models.FloatingIP
+    ids = list(tx.scalars(sa.select(fip.id).where(fip.router_id == router_id)))
+    if ids:
+        realizations.touch_all(tx, Realization, "floating_ip", ids)
+
+
+def _ranges_of(tx: Session, router_id: str) -> list[str]:
+    """The ranges of a router's own subnets."""
+    ports = facts.interfaces(tx, router_ids=[router_id])
+    ids = {ip["subnet_id"] for port in ports for ip in port["fixed_ips"]}
+    return [subnet["cidr"] for subnet in facts.subnets(tx, ids).values()]
 
 
 def sweep(queue: WorkQueue) -> int:
@@ -180,7 +271,9 @@ def _needed(network: str, router: RouterReach | None) -> bool:
 
 def release(router_id: str, pod_id: str, what: str) -> None:
     """Give back the addresses of something in a pod that is no more."""
-    subnets = [subnet_id(router_id, kind, version) for kind in KINDS for version in (4, 6)]
+    networks = [network_id(router_id, kind) for kind in KINDS]
+    found = models.work_queue().transact(lambda tx: facts.subnets_of(tx, networks))
+    subnets = [subnet["id"] for subnet in found]
     address_reservations.release(pod_id, subnet_ids=subnets, purpose=what)
 
 
@@ -231,7 +324,8 @@ def _make_network(core: Any, router_id: str, kind: str, pods: Iterable[str]) -> 
     )
 
 
-def _make_subnet(core: Any, router_id: str, kind: str, version: int, used: list[str]) -> Resource:
+def _make_subnet(router_id: str, kind: str, version: int, used: list[str], length: int) -> Resource:
+    cidr = str(_free(router_id, kind, version, used, length))
     body = {
         "name": f"{kind} {router_id}",
         "description": _WORDS,
@@ -239,32 +333,46 @@ def _make_subnet(core: Any, router_id: str, kind: str, version: int, used: list[
         "tenant_id": "",
         "network_id": network_id(router_id, kind),
         "ip_version": version,
-        "cidr": str(_free(router_id, kind, version, used)),
+        "cidr": cidr,
         "gateway_ip": None,
         "enable_dhcp": False,
     }
     _fill(body, subnet_def.COLLECTION_NAME)
-    wanted = subnet_id(router_id, kind, version)
-    made: Resource = core.create_subnet(central_neutron.admin(), {"subnet": {**body, "id": wanted}})
+    body["id"] = _id(router_id, kind, cidr)
+    core = central_neutron.core()
+    made: Resource = core.create_subnet(central_neutron.admin(), {"subnet": body})
     return made
 
 
-def _free(router_id: str, kind: str, version: int, used: list[str]) -> Any:
+def _length(version: int) -> int:
+    """The length of the prefix of a new range: with room for all pods, and floating IPs besides."""
+    if version == 6:
+        return 64
+    length, pods = CONF.interconnect.bridge_prefix_length, len(pod_registry.get().all())
+    while length > _LARGEST and 2 ** (32 - length) < _ADDRESSES_PER_POD * pods:
+        length -= 1
+    return int(length)
+
+
+def _overlaps(cidr: str, others: Iterable[str]) -> bool:
+    one = ipaddress.ip_network(cidr)
+    found = map(ipaddress.ip_network, others)
+    return any(one.version == other.version and one.overlaps(other) for other in found)
+
+
+def _free(router_id: str, kind: str, version: int, used: list[str], length: int) -> Any:
     """The first range that overlaps with nothing the router knows."""
     options = CONF.interconnect
     ranges = options.bridge_cidrs if version == 4 else options.bridge_cidrs_v6
-    length = options.bridge_prefix_length if version == 4 else 64
-    taken = [ipaddress.ip_network(cidr) for cidr in used]
-    for other in KINDS:
-        sibling = central_neutron.found(
-            central_neutron.core().get_subnet, subnet_id(router_id, other, version)
-        )
-        if other != kind and sibling is not None:
-            taken.append(ipaddress.ip_network(sibling["cidr"]))
-    same = [cidr for cidr in taken if cidr.version == version]
+    siblings = [network_id(router_id, other) for other in KINDS if other != kind]
+    found = models.work_queue().transact(lambda tx: facts.subnets_of(tx, siblings))
+    taken = [*used, *(subnet["cidr"] for subnet in found)]
     for cidr in ranges:
-        for candidate in ipaddress.ip_network(cidr).subnets(new_prefix=length):
-            if not any(candidate.overlaps(other) for other in same):
+        whole = ipaddress.ip_network(cidr)
+        # A range that is set closely has room for what is set, if not for more.
+        fitting = length if length >= whole.prefixlen or version == 6 else whole.prefixlen
+        for candidate in whole.subnets(new_prefix=fitting):
+            if not _overlaps(str(candidate), taken):
                 return candidate
     raise NoRoom(
         f"Every range of [interconnect] bridge_cidrs ({', '.join(ranges)}) overlaps with a subnet "

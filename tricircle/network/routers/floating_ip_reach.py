@@ -47,8 +47,8 @@ def pods_of(
         if router is None or not router.outlets or pod_id not in router.tenants:
             continue
         found[fip_id].add(pod_id)
-        if pod_id in router.guests and router.home:
-            found[fip_id].add(router.home)
+        if pod_id in router.guests and router.exit:
+            found[fip_id].add(router.exit)
     return found
 
 

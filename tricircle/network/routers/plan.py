@@ -90,7 +90,7 @@ def make(
     """
     every = list(attached)
     here = [item for item in every if pod_id in item.pods]
-    guest, home = pod_id in reach.guests, bool(reach.guests) and pod_id == reach.home
+    guest, way_out = pod_id in reach.guests, bool(reach.guests) and pod_id == reach.exit
     joined = reach.joined and pod_id in reach.tenants
     parted = pod_id in reach.parted
     across = _inward(pod_id, bridge) if parted else _across(bridge)
@@ -106,22 +106,22 @@ def make(
         if any(_in(route["nexthop"], cidr) for cidr in outside):
             if gateway == EXTERNAL:
                 routes.add(route["destination"], route["nexthop"])
-            elif guest and reach.home:
+            elif guest and reach.exit:
                 version = ipaddress.ip_network(route["destination"]).version
-                routes.add(route["destination"], bridge(NORTH_SOUTH, version, reach.home))
+                routes.add(route["destination"], bridge(NORTH_SOUTH, version, reach.exit))
         else:
             routes.user(route, every, across if joined else None)
     if joined:
         for item in every:
             routes.other_pods(item, reach.tenants, across)
     versions = sorted({item.version for item in every})
-    if guest and reach.home:
+    if guest and reach.exit:
         for family in versions:
             # A default route of the user's is not to be hidden by anything closer.
             if DEFAULT[family] not in routes.chosen:
                 for half in HALVES[family]:
-                    routes.add(half, bridge(NORTH_SOUTH, family, reach.home))
-    if home and pod_id not in reach.tenants:
+                    routes.add(half, bridge(NORTH_SOUTH, family, reach.exit))
+    if way_out and pod_id not in reach.tenants:
         for item in every:
             for guest_pod in reach.guests:
                 if guest_pod in item.pods:

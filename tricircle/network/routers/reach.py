@@ -17,6 +17,7 @@ from tricircle.network.central import facts, segments
 from tricircle.network.central.central_neutron import ROUTER_PORTS
 from tricircle.network.central.models import Realization
 from tricircle.network.pod_api import pod_registry
+from tricircle.network.routers import homes
 from tricircle.network.routers.topology import Pods, RouterReach
 
 
@@ -55,20 +56,26 @@ def routers(tx: Session, router_ids: Iterable[str] | None = None) -> dict[str, R
     among = {network for networks in joined.values() for network in networks}
     where = populated(tx, among)
     one_domain = segments.stretched_among(tx, among)
+    kept = homes.of(tx, None if router_ids is None else gateways.keys())
     found = {}
     for router_id, networks in joined.items():
         allowed = pods_of_hints(hints.get(router_id, ()))
         present = {network: frozenset(where.get(network, ())) for network in networks}
         reached = _held(present, allowed, one_domain)
         external = gateways.get(router_id)
+        outlets = pods_of_hints(external_hints.get(external, ())) if external else ()
         tenants = set().union(*reached.values())
+        home = None
+        if outlets:
+            home = homes.choose(router_id, outlets, tenants, kept.get(router_id))
         found[router_id] = RouterReach(
             router_id,
             reached,
             tuple(pod for pod in allowed if pod in tenants),
             external,
-            pods_of_hints(external_hints.get(external, ())) if external else (),
+            outlets,
             frozenset(networks - one_domain),
+            *(home or ()),
         )
     return found
 

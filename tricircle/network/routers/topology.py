@@ -21,9 +21,10 @@ class RouterReach:
     """Where a router is to be, and why.
 
     ``networks`` are the networks joined to it, each with the pods it is in. ``tenants`` are the
-    pods where servers use the router. ``outlets`` are the pods that have its external
-    network; the first is its ``home``, which has the addresses central Neutron shows. ``apart`` are
-    those of the networks whose copies have no common link.
+    pods where servers use the router. ``outlets`` are the pods that have its external network;
+    one of them is its ``home``, which has the addresses central Neutron shows, and ``stand_in``
+    does the rest of the home's work while that is down. ``apart`` are those of the networks whose
+    copies have no common link.
     """
 
     router_id: str
@@ -32,10 +33,13 @@ class RouterReach:
     external_network: str | None = None
     outlets: Pods = ()
     apart: frozenset[str] = frozenset()
+    home: str | None = None
+    stand_in: str | None = None
 
     @property
-    def home(self) -> str | None:
-        return self.outlets[0] if self.outlets else None
+    def exit(self) -> str | None:
+        """The pod that guests go out by, and by which they are reached."""
+        return self.stand_in or self.home
 
     @property
     def joined(self) -> bool:
@@ -44,7 +48,7 @@ class RouterReach:
 
     @property
     def guests(self) -> Pods:
-        """Pods that have no external network of their own and go out through ``home``."""
+        """Pods that have no external network of their own and go out through ``exit``."""
         if not self.outlets:
             return ()
         return tuple(pod for pod in self.tenants if pod not in self.outlets)
@@ -60,8 +64,8 @@ class RouterReach:
     @property
     def places(self) -> Pods:
         """Every pod that has a copy of the router."""
-        away = self.guests and self.home not in self.tenants
-        return (*self.tenants, *((self.home,) if away and self.home else ()))
+        away = self.guests and self.exit not in self.tenants
+        return (*self.tenants, *((self.exit,) if away and self.exit else ()))
 
 
 def kinds_in(router: RouterReach, pod_id: str) -> list[str]:
@@ -71,7 +75,7 @@ def kinds_in(router: RouterReach, pod_id: str) -> list[str]:
         kinds.append(EAST_WEST)
     if pod_id in router.parted:
         kinds.append(TRANSIT)
-    if router.guests and pod_id in (*router.guests, router.home):
+    if router.guests and pod_id in (*router.guests, router.exit):
         kinds.append(NORTH_SOUTH)
     return kinds
 

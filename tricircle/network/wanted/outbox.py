@@ -14,14 +14,17 @@ from neutron.db.models import l3 as l3_models
 from neutron.db.models import port_forwarding as forwarding_models
 from neutron.db.models import securitygroup as sg_models
 from neutron.db.qos import models as qos_models
+from oslo_log import log
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
 from tricircle.network.central import segments
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES
 from tricircle.network.central.models import Realization
-from tricircle.network.routers import east_west, floating_ip_reach, reach
+from tricircle.network.routers import east_west, floating_ip_reach, homes, reach
 from tricircle.network.wanted import group_members, tunnel_endpoints
+
+LOG = log.getLogger(__name__)
 
 _ADDRESSES = {"fixed_ips", "allowed_address_pairs"}
 # What an update of a bound port has otherwise than before, though nothing was changed.
@@ -110,7 +113,11 @@ def refresh_routers(context: Any, router_ids: Collection[str]) -> None:
     row = l3_models.Router
     query = sa.select(row.id, row.project_id).where(row.id.in_([one for one, _ in found]))
     projects = dict(session.execute(query).tuples().all())
+    kept = homes.of(session, [router_id for router_id, _ in found])
     for router_id, reached in found:
+        if homes.keep(session, reached, kept.get(router_id)):
+            LOG.warning("Router %s is at home in pod %s from now on: its home before has the "
+                        "external network no more", router_id, reached.home)  # fmt: skip
         key, project_id = Key("router", router_id), projects.get(router_id)
         east_west.touch(session, router_id)
         for pod_id in reached.places:
@@ -139,15 +146,21 @@ def touch_subnets(context: Any, network_ids: Collection[str]) -> None:
 
 
 def refresh_floating_ips(
-    context: Any, *, port_id: str | None = None, floating_ip_id: str | None = None
+    context: Any,
+    *,
+    port_id: str | None = None,
+    floating_ip_id: str | None = None,
+    router_ids: Collection[str] = (),
 ) -> None:
-    """Where a floating IP, or those of a port, are to be may have changed."""
+    """Where a floating IP, or those of a port or of routers, are to be may have changed."""
     session, fip = context.session, l3_models.FloatingIP
     query = sa.select(fip.id, fip.project_id)
     if port_id:
         row = forwarding_models.PortForwarding
         forwarding = sa.select(row.floatingip_id).where(row.internal_neutron_port_id == port_id)
         query = query.where(sa.or_(fip.fixed_port_id == port_id, fip.id.in_(forwarding)))
+    elif router_ids:
+        query = query.where(fip.router_id.in_(router_ids))
     else:
         query = query.where(fip.id == floating_ip_id)
     found = dict(session.execute(query).tuples().all())

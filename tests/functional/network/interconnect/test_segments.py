@@ -2,6 +2,7 @@
 """Networks stretched over pods: the same segment in each, and used again when it is free."""
 
 import datetime
+import logging
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from tests.functional.network.stage import PROJECT, Stage
 from tricircle.conf import CONF
 from tricircle.db.models import now
 from tricircle.network.central.models import Realization
+from tricircle.network.observe.segment_watch import SegmentWatch
 from tricircle.network.reconcile import runtime
 from tricircle.pods.deadline import Deadline
 
@@ -117,3 +119,24 @@ def test_a_segment_of_somebody_elses_is_not_waited_for(stage: Stage) -> None:
     port = stage.bind(stage.port(network), "pod1")
     assert port["binding:vif_type"] == "binding_failed"
     assert "in use" in port["binding:vif_details"]["reason"]
+
+
+def test_operators_are_told_before_segments_run_out(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    # physnet1 has a hundred, vxlan 99.
+    CONF.set_override("few_segments", 99, group="interconnect")
+    watch = SegmentWatch(runtime.get().engine.queue)
+    assert watch.look() == {}
+    made = [stage.make("network", name="net", **{"provider:network_type": "vlan"}) for _ in "ab"]
+    with caplog.at_level(logging.INFO):
+        assert watch.look() == {"vlan of physnet1": 98}
+        watch.look()
+        for one in made:
+            stage.delete("network", one["id"])
+        assert watch.look() == {}
+    CONF.clear_override("few_segments", group="interconnect")
+    told = [one.getMessage() for one in caplog.records if "segment_watch" in one.name]
+    assert len(told) == 2
+    assert "Only 98 segments are left of vlan of physnet1" in told[0]
+    assert "enough" in told[1]

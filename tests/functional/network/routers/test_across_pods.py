@@ -6,17 +6,20 @@ import pytest
 from tests.functional.network.routed_networks import (
     VLAN,
     clean,
+    external,
+    floating,
     gateway,
     join,
     joined,
     leave,
+    open_to,
     router,
     routes,
 )
 from tests.functional.network.stage import PROJECT, Object, Stage
 from tricircle.conf import CONF
 from tricircle.network.pod_api.pod_session import PodSession
-from tricircle.network.routers import copies
+from tricircle.network.routers import bridges, copies
 
 
 def test_a_router_of_networks_whose_servers_make_their_addresses(stage: Stage) -> None:
@@ -108,6 +111,76 @@ def test_a_bridge_keeps_clear_of_the_routers_subnets(stage: Stage) -> None:
     made = router(stage, one[1], two[1])
     stage.reconcile()
     assert gateway(stage, "pod1", made)[1][0].startswith("100.64.1.")
+
+
+def test_a_bridge_moves_out_of_the_way_of_a_subnet_that_comes_later(stage: Stage) -> None:
+    one, two = stage.network("10.1.0.0/24"), stage.network("10.2.0.0/24")
+    ports = [stage.bound(one[0], "pod1"), stage.bound(two[0], "pod2")]
+    made = router(stage, one[1], two[1])
+    stage.reconcile()
+    assert gateway(stage, "pod1", made)[1][0].startswith("100.64.0.")
+    three = stage.network("100.64.0.0/24")
+    ports.append(stage.bound(three[0], "pod1"))
+    join(stage, made, three[1])
+    stage.reconcile()
+    stage.forget_claims()
+    stage.reconcile()
+    (near,), (far,) = (gateway(stage, region, made)[1] for region in ("pod1", "pod2"))
+    assert not near.startswith("100.64.0.")
+    assert joined(stage, "pod1", made) == {"10.1.0.1", "100.64.0.1"}
+    assert routes(stage, "pod2", made) == {("10.1.0.0/24", near), ("100.64.0.0/24", near)}
+    assert routes(stage, "pod1", made) == {("10.2.0.0/24", far)}
+    assert not [row for row in stage.rows() if row.next_try_at]
+    for port in ports:
+        stage.delete("port", port["id"])
+    for _, subnet in (one, two, three):
+        leave(stage, made, subnet)
+    stage.delete("router", made["id"])
+    clean(stage)
+
+
+def test_a_bridge_grows_with_its_floating_ips(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bridges, "_ADDRESSES_PER_POD", 2)
+    CONF.set_override("bridge_prefix_length", 29, "interconnect")
+    CONF.set_override("bridge_cidrs", ["100.64.0.0/24"], "interconnect")
+    try:
+        public = external(stage, "pod1")
+        network, subnet = stage.network("10.1.0.0/24", **VLAN)
+        ports = [stage.bound(network, "pod2") for _ in range(5)]
+        open_to(stage, router(stage, subnet), public)
+        stage.reconcile()
+        # A /29 has six addresses: the routers of two pods have one each.
+        ips = [floating(stage, public, port) for port in ports]
+        for _ in range(3):
+            stage.reconcile()
+            stage.forget_claims()
+        assert not [row for row in stage.rows() if row.next_try_at]
+        outer = {one["floating_ip_address"]: one for one in stage.copies("pod1", "floatingips")}
+        assert set(outer) == {ip["floating_ip_address"] for ip in ips}
+        inner = stage.copies("pod2", "floatingips")
+        assert {one["floating_ip_address"] for one in inner} == {
+            one["fixed_ip_address"] for one in outer.values()
+        }
+    finally:
+        CONF.clear_override("bridge_prefix_length", "interconnect")
+        CONF.clear_override("bridge_cidrs", "interconnect")
+
+
+def test_a_gateway_that_is_given_to_a_router_is_the_routers_at_once(stage: Stage) -> None:
+    network = stage.make("network", name="net", **VLAN)
+    pools = [{"start": "10.0.0.10", "end": "10.0.0.200"}]
+    subnet = stage.subnet(network, "10.0.0.0/24", gateway_ip=None, allocation_pools=pools)
+    stage.bound(network, "pod1")
+    made = stage.make("router", name="r")
+    port = stage.port(network, fixed_ips=[{"subnet_id": subnet["id"], "ip_address": "10.0.0.5"}])
+    stage.l3.add_router_interface(stage.admin, made["id"], {"port_id": port["id"]})
+    stage.reconcile()
+    stage.change("subnet", subnet["id"], gateway_ip="10.0.0.5")
+    stage.reconcile()
+    told = stage.copy("pod1", "subnets", subnet["id"])["gateway_ip"]
+    assert joined(stage, "pod1", made) == {told}
 
 
 def test_no_range_is_left_for_a_bridge(stage: Stage) -> None:

@@ -174,10 +174,10 @@ def test_every_pod_with_the_external_network_goes_out_itself(stage: Stage) -> No
     made = open_to(stage, router(stage, one[1], two[1]), public)
     ip = floating(stage, public, ports[1])
     stage.reconcile()
-    (first,), (second,) = (gateway(stage, region, made)[1] for region in ("pod1", "pod2"))
-    shown = [one["ip_address"] for one in made["external_gateway_info"]["external_fixed_ips"]]
-    assert [first] == shown
-    assert second not in (*shown, ip["floating_ip_address"])
+    addresses = [gateway(stage, region, made)[1][0] for region in ("pod1", "pod2")]
+    (shown,) = [one["ip_address"] for one in made["external_gateway_info"]["external_fixed_ips"]]
+    assert addresses.count(shown) == 1
+    assert len({*addresses, ip["floating_ip_address"]}) == 3
     assert stage.copies("pod1", "floatingips") == []
     there = stage.copy("pod2", "floatingips", ip["id"])
     assert there["floating_ip_address"] == ip["floating_ip_address"]

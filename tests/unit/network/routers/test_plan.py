@@ -57,7 +57,8 @@ def router(
     there = set().union(*networks.values()) if networks else set()
     tenants = tuple(pod for pod in pods if pod in there)
     apart = frozenset(item.network_id for item in subnets if not item.stretched)
-    return RouterReach("r", networks, tenants, "ext" if outlets else None, outlets, apart)
+    home = outlets[0] if outlets else None
+    return RouterReach("r", networks, tenants, "ext" if outlets else None, outlets, apart, home)
 
 
 def plans(

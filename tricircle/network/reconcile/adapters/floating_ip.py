@@ -16,7 +16,8 @@ from neutron_lib.plugins import directory
 from sqlalchemy.orm import Session
 
 from tricircle.db.realizations import Key, pods_with
-from tricircle.network.central import address_reservations, central_neutron, facts
+from tricircle.db.work_queue import Busy
+from tricircle.network.central import address_reservations, central_neutron
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters import port_forwarding
@@ -31,6 +32,9 @@ class FloatingIpAdapter(Adapter):
     collection = "floatingips"
     order = 60
     fixed = frozenset({"floating_network_id", "floating_ip_address"})
+
+    def is_unique(self, central: Resource) -> bool:
+        return True
 
     def central(self, resource_id: str) -> Resource | None:
         plugin = central_neutron.routers()
@@ -75,6 +79,11 @@ class FloatingIpAdapter(Adapter):
         return changes
 
     def update(self, session: PodSession, current: Resource, central: Resource) -> None:
+        # Where the address on the bridge is another by now, it is another floating IP to the pod.
+        if current["floating_ip_address"] != self.body(session, central)["floating_ip_address"]:
+            self.delete(session, central["id"], current["id"])
+            current.update(self.create(session, central))
+            return
         # A pod does not give an address to a port while it forwards ports.
         there = port_forwarding.there(session, current)
         port_forwarding.remove(session, current, there, self._forwarded(session, central))
@@ -126,18 +135,20 @@ class FloatingIpAdapter(Adapter):
     def _between(self, session: PodSession, central: Resource) -> Resource:
         """The central port that keeps the address on the north-south bridge."""
         path = _path(session, central)
-        if not path.reach.home or not path.two_steps:
+        if not path.reach.exit or not path.two_steps:
             raise NotYet(f"The floating IP {central['id']} is not to be in this pod")
-        subnet_id = bridges.subnet_id(central["router_id"], topology.NORTH_SOUTH, 4)
-        subnet = session.queue.transact(lambda tx: facts.subnets(tx, [subnet_id])).get(subnet_id)
+        router_id, kind = central["router_id"], topology.NORTH_SOUTH
+        subnets = session.queue.transact(lambda tx: bridges.subnets_of(tx, router_id, kind))
+        subnet = subnets.get(4)
         if subnet is None:
             raise NotYet(f"The router {central['router_id']} is not ready for floating IPs yet")
-        found = address_reservations.reserved(subnet, path.reach.home, _purpose(central["id"]))
+        found = address_reservations.reserved(subnet, path.reach.exit, _purpose(central["id"]))
         if found is None:
-            raise NotYet(
-                f"Bridge network {subnet['network_id']} has no address left: raise "
-                "[interconnect] bridge_prefix_length"
-            )
+            try:
+                bridges.enlarge(session.queue, router_id, kind)
+            except (bridges.NoRoom, Busy) as error:
+                raise NotYet(str(error)) from None
+            raise NotYet(f"The router {router_id} is given a larger bridge network")
         return found
 
 
