@@ -2,7 +2,7 @@
 """``tricircle-manage``: what an operator does to the Tricircle database by hand."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -32,14 +32,57 @@ def _access_reseal() -> None:
     print(f"{number} secrets of pods are sealed with the first of [federation] seal_keys.")
 
 
-COMMANDS = {
+def _arguments_of_purge(parser: Any) -> None:
+    parser.add_argument("project", help="ID of the project, or its name while it has one")
+    parser.add_argument("--dry-run", action="store_true", help="Only tell what would be deleted")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="Wait so long for servers, volumes and the like to be gone, each kind (300)",
+    )
+
+
+def _report() -> int:
+    from tricircle.cmd import project  # openstacksdk takes its time
+
+    return project.report()
+
+
+def _purge() -> int:
+    from tricircle.cmd import project
+
+    return project.purge(CONF.command.project, CONF.command.dry_run, CONF.command.wait)
+
+
+_NOTHING: Callable[[Any], None] = lambda parser: None  # noqa: E731
+COMMANDS: dict[str, dict[str, tuple[Callable[[], int | None], str, Callable[[Any], None]]]] = {
     "access": {
-        "key": (_access_key, "Print a new key for [federation] seal_keys."),
-        "reseal": (_access_reseal, "Seal all that is kept of pods' secrets with the first key."),
+        "key": (_access_key, "Print a new key for [federation] seal_keys.", _NOTHING),
+        "reseal": (
+            _access_reseal,
+            "Seal all that is kept of pods' secrets with the first key.",
+            _NOTHING,
+        ),
     },
     "db": {
-        "sync": (_db_sync, "Make the tables, or bring them up to this release."),
-        "version": (_db_version, "Print the revision the tables are at."),
+        "sync": (_db_sync, "Make the tables, or bring them up to this release.", _NOTHING),
+        "version": (_db_version, "Print the revision the tables are at.", _NOTHING),
+    },
+    "project": {
+        "report": (
+            _report,
+            "List the projects that have something, or are bound to a pod, and that Keystone does "
+            "not know any more. As an administrator, by the OS_... variables or clouds.yaml.",
+            _NOTHING,
+        ),
+        "purge": (
+            _purge,
+            "Delete all that a project has, in all services, and what is known of it here. As an "
+            "administrator, by the OS_... variables or clouds.yaml. May be run again at any time.",
+            _arguments_of_purge,
+        ),
     },
 }
 
@@ -49,21 +92,23 @@ def _add_parsers(subparsers: Any) -> None:
     for subject, actions in COMMANDS.items():
         parser = subparsers.add_parser(subject)
         nested = parser.add_subparsers(dest="action", required=True)
-        for name, (function, text) in actions.items():
-            nested.add_parser(name, help=text, description=text).set_defaults(function=function)
+        for name, (function, text, add_arguments) in actions.items():
+            one = nested.add_parser(name, help=text, description=text)
+            add_arguments(one)
+            one.set_defaults(function=function)
 
 
 COMMAND = cfg.SubCommandOpt("command", title="Commands", handler=_add_parsers)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 when it worked, 1 (and one line of text) when it did not."""
+    """Run one command; 0 when it worked, 1 (and words) when it or the database did not."""
     CONF.register_cli_opt(COMMAND)
     conf.setup(sys.argv[1:] if argv is None else argv, prog="tricircle-manage")
     # A change of a large table may take its time.
     CONF.set_override("answer_deadline", 0, group="tricircle_database")
     try:
-        CONF.command.function()
+        return int(CONF.command.function() or 0)
     except sealing.SealError as error:
         print(f"tricircle-manage: {error}", file=sys.stderr)
         return 1
@@ -71,7 +116,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         reason = str(error.inner_exception or error).splitlines()[0]
         print(f"tricircle-manage: the Tricircle database: {reason}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":
