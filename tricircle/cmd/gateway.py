@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,8 @@ def _supervise(count: int) -> int:
     passed on."""
     workers: set[int] = set()
     stopping = False
+    # Nobody writes to it. A reader finds its end when this process ends, however that comes.
+    life, held = os.pipe()
 
     def stop(number: int, _: object) -> None:
         nonlocal stopping
@@ -67,7 +70,7 @@ def _supervise(count: int) -> int:
     signal.signal(signal.SIGHUP, pass_on)
     while workers or not stopping:
         while len(workers) < count and not stopping:
-            workers.add(_fork())
+            workers.add(_fork(life, held))
         pid, status = os.wait()
         workers.discard(pid)
         metrics.ended(pid)
@@ -77,10 +80,12 @@ def _supervise(count: int) -> int:
     return 0
 
 
-def _fork() -> int:
+def _fork(life: int, held: int) -> int:
     pid = os.fork()
     if pid:
         return pid
+    os.close(held)
+    threading.Thread(target=_end_after, args=(life,), daemon=True).start()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # Until the worker listens to it: it is to end nobody.
@@ -91,6 +96,12 @@ def _fork() -> int:
         status = 0
     finally:
         os._exit(status)
+
+
+def _end_after(life: int) -> None:
+    """End this worker when who supervises it has ended: nobody else would tell it to."""
+    os.read(life, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -200,6 +200,10 @@ def children(pid: int) -> list[int]:
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 async def test_a_worker_that_dies_is_replaced(cloud: Cloud, tmp_path: Path, prepared: str) -> None:
     process = Process(cloud, tmp_path, prepared, workers=2)
     await process.start()
@@ -222,6 +226,20 @@ async def test_a_worker_that_dies_is_replaced(cloud: Cloud, tmp_path: Path, prep
         assert await process.stop() == 0
     finally:
         await process.kill()
+
+
+async def test_workers_end_with_who_supervises_them(
+    cloud: Cloud, tmp_path: Path, prepared: str
+) -> None:
+    process = Process(cloud, tmp_path, prepared, workers=2)
+    await process.start()
+    workers = await eventually("two workers run", lambda: children(process.pid))
+    try:
+        await process.kill()
+        await eventually("they are gone", lambda: not any(map(is_running, workers)))
+    finally:
+        for worker in filter(is_running, workers):
+            os.kill(worker, signal.SIGKILL)
 
 
 async def test_two_gateways_do_not_pass_a_limit_together(
