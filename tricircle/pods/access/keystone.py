@@ -71,6 +71,8 @@ class Keystone:
                 authenticated=False,
                 raise_exc=False,
                 connect_retries=0,
+                # It would write bodies into the log, with the passwords in them.
+                log=False,
             )
         except ClientException as error:
             raise PodUnreachable(self.region, f"its Keystone: {step}: {error}") from error

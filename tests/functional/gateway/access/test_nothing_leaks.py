@@ -4,7 +4,7 @@ and no id of that Keystone comes back.
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from tests.functional.fakes.central import CentralNeutron
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.http import Entry
 from tests.functional.gateway.access.conftest import FOREIGN
+from tests.functional.gateway.test_secrets import Everything, logged
 from tests.functional.gateway.upstream.test_restricted_tokens import restricted
 from tests.functional.gateway_harness import FEDERATION_KEY, MARKER_KEY, Answer, Gateway
 from tests.functional.servers import settled, wanted
@@ -237,3 +238,21 @@ async def test_no_id_of_the_pod_comes_back(walked: Walk, cloud: Cloud) -> None:
         text = json.dumps(dict(answer.headers)) + answer.body.decode("latin-1")
         for one, whose in foreign.items():
             assert one not in text, (what, whose, text)
+
+
+@pytest.fixture
+def log() -> Iterator[Everything]:
+    """All that is logged, from before the first call."""
+    with logged() as everything:
+        yield everything
+
+
+@pytest.mark.parametrize("walked", ["mixed"], indirect=True)
+async def test_no_secret_of_the_pod_is_logged(log: Everything, walked: Walk, cloud: Cloud) -> None:
+    keystone = cloud.pods[FOREIGN].keystone
+    assert keystone is not None
+    secrets = {*keystone.tokens, *(user.password for user in keystone.users.values())} - {"secret"}
+    assert len(secrets) > 5
+    text = "\n".join(log.text)
+    assert f"Pod {FOREIGN} lets user" in text
+    assert [one for one in secrets if one in text] == []
