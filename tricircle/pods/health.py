@@ -145,6 +145,8 @@ class Prober:
                 told = await asyncio.to_thread(self._identity.pod_endpoints, pod, fresh)
                 found[pod.region_name] = told
         others = [pod for pod in known if not pod.is_shared]
+        # Nobody waits for a Keystone that is a pod's own.
+        self._catalogue = {**self._catalogue, **found}
         found |= await self._own_catalogues(others)
         self._catalogue, self._read_at = found, time.monotonic()
 
