@@ -12,6 +12,11 @@ from tests.functional.gateway.access.test_who_may_what import KEY, boot
 from tests.functional.gateway.volume.test_attach_moves import attach, made, worked
 from tests.functional.gateway_harness import Gateway
 from tests.functional.volumes import volumes
+from tricircle.db.work_queue import own_queue
+from tricircle.pods.identity import ServiceIdentity
+from tricircle.pods.reconciler import Worker
+from tricircle.pods.rest import PodServices
+from tricircle.xjob.definitions import Definitions
 
 
 @pytest.fixture
@@ -103,3 +108,29 @@ async def test_a_server_group(gateway: Gateway, cloud: Cloud) -> None:
     shown = (await gateway.get(f"/servers/{server}", version="2.90")).ok()["server"]
     assert shown["server_groups"] == [made["id"]]
     assert len(cloud.pods[FOREIGN].nova.live()) == 1
+
+
+async def test_xjob_brings_what_a_user_made_who_was_never_there(
+    gateway: Gateway, cloud: Cloud, theirs: Keystone
+) -> None:
+    """It has no user's token, and needs none."""
+    pod = gateway.services.registry.by_region(FOREIGN)
+    assert pod is not None
+    cloud.pods[FOREIGN].stop()
+    key = {"keypair": {"name": "mine", "public_key": KEY, "type": "ssh"}}
+    (await gateway.post("/os-keypairs", key, version="2.90")).ok()
+    cloud.pods[FOREIGN].start()
+    before = set(theirs.users)
+
+    def work() -> None:
+        services = PodServices(ServiceIdentity())
+        own_queue().requeue_now(pod.id)
+        Worker(own_queue(), [Definitions(services)]).run(pod)
+
+    await asyncio.to_thread(work)
+    (account,) = [theirs.users[name] for name in set(theirs.users) - before]
+    assert account.name.endswith(".member")
+    # Made there by nobody else meanwhile, and used by the user when they come.
+    gateway.close_breakers()
+    await boot(gateway, key_name="mine")
+    assert [one for one in theirs.users.values() if one.name == account.name] == [account]

@@ -221,3 +221,27 @@ async def test_accounts_of_an_earlier_time_get_their_passwords_anew(
     shown = (await gateway.get(f"/servers/{server}")).ok()["server"]
     assert shown["tenant_id"] == cloud.project_id
     assert ({user.id for user in theirs.users.values()}, set(theirs.projects)) == before
+
+
+async def test_each_of_many_at_once_is_the_right_account(
+    gateway: Gateway, cloud: Cloud, theirs: Keystone
+) -> None:
+    server = await boot(gateway)
+    cloud.journal.clear()
+    users = ("member", "reader", "other") * 30
+    paths = [f"/servers/{server}?asked={user}" for user in users]
+    answers = await asyncio.gather(
+        *(gateway.get(path, user=user) for path, user in zip(paths, users, strict=True))
+    )
+    for user, answer in zip(users, answers, strict=True):
+        assert answer.status == (404 if user == "other" else 200)
+    asked = cloud.journal.find(f"{FOREIGN}/compute", "GET", f"/servers/{server}$")
+    assert len(asked) >= 60
+    accounts: dict[str, set[str]] = {}
+    for entry in asked:
+        told = dict(entry.query).get("asked")
+        if told is not None:
+            account = theirs.tokens[entry.headers["X-Auth-Token"]].user.name
+            accounts.setdefault(told, set()).add(account)
+    assert all(len(names) == 1 for names in accounts.values())
+    assert len({name for names in accounts.values() for name in names}) == len(accounts) == 3
