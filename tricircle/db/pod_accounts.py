@@ -125,7 +125,7 @@ def credential(pod_id: str, project_id: str) -> str | None:
         return None if row is None else row.secrets
 
 
-@retried
+@retried_if_overtaken
 def put_credential(pod_id: str, project_id: str, secrets: str) -> None:
     """Keep a project's credential, instead of the one it had."""
     with session.write() as tx:
