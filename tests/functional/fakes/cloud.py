@@ -118,10 +118,12 @@ class Cloud:
     def add_pod(self, region: str) -> Pod:
         own = self._keystone_of(region) if region in self.federated else None
         judge = own or self.keystone
+        # Its operator has put there what there was; what is made later is elsewhere.
+        images = dict(self.images) if own else self.images
         neutron = Neutron(self.thread, f"{region}/network", self.journal, judge)
-        nova = Nova(self.thread, f"{region}/compute", self.journal, judge, neutron, self.images)
+        nova = Nova(self.thread, f"{region}/compute", self.journal, judge, neutron, images)
         placement = Placement(self.thread, f"{region}/placement", self.journal, judge)
-        cinder = Cinder(self.thread, f"{region}/volume", self.journal, judge, self.images)
+        cinder = Cinder(self.thread, f"{region}/volume", self.journal, judge, images)
         nova.cinder, cinder.servers = cinder, nova.servers
         pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder, own)
         pod.start()

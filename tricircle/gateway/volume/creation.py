@@ -29,6 +29,7 @@ LOG = logging.getLogger(__name__)
 
 _TYPE = "volume_type"
 
+_NO_IMAGE = "unable to access requested image"
 _NOT_THERE = "could not be found"
 
 
@@ -134,7 +135,9 @@ def _another_may_take_it(answer: PodResponse) -> bool:
     # The zone is the pod's own, and right unless who registered the pod was wrong.
     lacks_zone = answer.status == 400 and "availability zone" in message
     lacks_type = answer.status in (400, 404) and "type" in message and _NOT_THERE in message
-    return lacks_zone or lacks_type
+    # Where all have one Glance, another pod lacks the image, too.
+    lacks_image = answer.status == 400 and not answer.pod.is_shared and _NO_IMAGE in message
+    return lacks_zone or lacks_type or lacks_image
 
 
 async def _write_down(

@@ -7,6 +7,7 @@ import pytest
 
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
+from tests.functional.fakes.http import new_id
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.gateway.access.conftest import FOREIGN
 from tests.functional.gateway.access.test_who_may_what import AWAY, boot
@@ -85,3 +86,29 @@ def test_a_pod_whose_secrets_nobody_can_read(gateway: Gateway) -> None:
             make(pod, lambda: ("", ""))
     finally:
         CONF.clear_override("seal_keys", group="federation")
+
+
+async def test_a_pod_without_the_image_is_passed_over(gateway: Gateway, cloud: Cloud) -> None:
+    """Where only pods with a Glance of their own are, their words are told."""
+    image = {"id": new_id(), "name": "new", "status": "active"}
+    cloud.images[image["id"]] = image
+    refused = await gateway.post(
+        "/servers",
+        wanted(cloud, imageRef=image["id"], availability_zone="az2", networks="none"),
+        version="2.90",
+    )
+    assert (refused.status, refused.message) == (400, "Can not find requested image")
+    await gateway.set_pod("pod1", availability_zone="az2")
+    for number in range(4):
+        body = wanted(
+            cloud,
+            imageRef=image["id"],
+            availability_zone="az2",
+            networks="none",
+            name=f"server {number}",
+        )
+        (await gateway.post("/servers", body, version="2.90")).ok(202)
+    assert len(cloud.pods["pod1"].nova.live()) == 4
+    volume = {"volume": {"size": 1, "imageRef": image["id"], "availability_zone": "az2"}}
+    (await gateway.volumes.post("/volumes", volume)).ok(202)
+    assert len(cloud.pods["pod1"].cinder.items["volume"]) == 1

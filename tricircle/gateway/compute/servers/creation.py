@@ -52,6 +52,7 @@ _MOST_REASONS = 50
 _LONGEST_REASON = 300
 # What Nova says to what one pod lacks and another may have: the type of a volume to be made, or,
 # by a mistake of who registered the pod, the zone.
+_NO_IMAGE = "Can not find requested image"
 _OF_ONE_POD = re.compile(
     r"Volume type .* could not be found\.|The requested availability zone is not available\.?"
 )
@@ -328,6 +329,8 @@ def _another_may_take_it(answer: PodResponse) -> bool:
     message = answer.message()
     if answer.status == 403:
         return _is_quota(message)
+    if answer.status == 400 and not answer.pod.is_shared and message == _NO_IMAGE:
+        return True  # Its Glance is its own.
     return answer.status == 400 and _OF_ONE_POD.fullmatch(message) is not None
 
 
