@@ -99,6 +99,8 @@ async def test_a_pod_without_the_image_is_passed_over(gateway: Gateway, cloud: C
     )
     assert (refused.status, refused.message) == (400, "Can not find requested image")
     await gateway.set_pod("pod1", availability_zone="az2")
+    home = {"project_id": cloud.project_id, "pod_id": gateway.pod_ids[FOREIGN]}
+    (await gateway.manage("POST", "/bindings", {"binding": home})).ok(201)
     for number in range(4):
         body = wanted(
             cloud,
