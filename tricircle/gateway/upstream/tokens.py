@@ -11,6 +11,7 @@ attachment under a running server; so one must never be added to what a user ask
 
 import dataclasses
 import re
+from urllib.parse import unquote
 
 from tricircle.gateway.call import Call
 from tricircle.gateway.transport import service_user
@@ -24,7 +25,8 @@ from tricircle.pods.pod import Pod
 _RIGHTS = {"compute": rights.BESIDE_COMPUTE, "volume": rights.BESIDE_VOLUME}
 
 _HEADER = "X-Service-Token"
-_KEYPAIRS = re.compile(r"/os-keypairs(/|\Z)")
+# Nothing that whoever resolves it on the way may take for the path of something else.
+_KEYPAIRS = re.compile(r"/os-keypairs(/(?!\.{1,2}\Z)[^/%]+)?")
 _READS = ("GET", "HEAD")
 # Where Cinder lets services do more than users: never with our token.
 _GUARDED = re.compile(r"/attachments(/.*)?|/volumes/[^/]+/action")
@@ -81,7 +83,7 @@ def _who(call: Call, pod: Pod, request: PodRequest) -> Who:
     access = call.services.identity.accesses.of(pod)
     levels = access.levels
     level = level_of(context.roles, levels)
-    if level == READER and OWNER in levels and _KEYPAIRS.match(request.path):
+    if level == READER and OWNER in levels and _KEYPAIRS.fullmatch(unquote(request.path)):
         level = OWNER
     if level is None or not context.project_id:
         text = "lets nobody in who has none of the roles it knows in a project"

@@ -5,6 +5,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
@@ -54,6 +55,27 @@ async def test_a_reader_reads_and_never_writes(gateway: Gateway, theirs: Keyston
         if name.endswith(".reader"):
             assert roles == ("reader",)
     (await gateway.get(f"/servers/{server}")).ok()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/os-keypairs/..%2Fservers%2F{}", "/os-keypairs/%2e%2e/servers/{}", "/os-keypairs/..",
+     "/os-keypairs/..%252Fservers%252F{}", "/os-keypairs/../servers/{}"],
+)  # fmt: skip
+async def test_what_only_begins_as_a_keypair_is_asked_for_as_a_reader(
+    gateway: Gateway, cloud: Cloud, theirs: Keystone, path: str
+) -> None:
+    """Whoever stands before the pod may resolve it to something else."""
+    server = await boot(gateway)
+    for region in ("pod1", "pod3"):
+        await gateway.set_pod(region, state="maintenance")
+    cloud.journal.clear()
+    url = URL(f"{gateway.compute}/v2.1{path.format(server)}", encoded=True)
+    async with gateway.http.delete(url, headers={"X-Auth-Token": gateway.token("reader")}) as told:
+        assert told.status >= 400
+    for entry in cloud.journal.find(f"{FOREIGN}/compute"):
+        assert theirs.tokens[entry.headers["X-Auth-Token"]].user.name.endswith(".reader"), entry
+    assert len(cloud.pods[FOREIGN].nova.live()) == 1
 
 
 async def test_keypairs_are_a_users_at_every_level(gateway: Gateway, cloud: Cloud) -> None:
