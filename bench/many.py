@@ -19,7 +19,6 @@ from bench.processes import load
 from lab import settings, tricircle
 from lab.settings import Lab
 
-NAME = "bench-many"
 CLIENTS = 10
 _PATIENCE = 900.0
 _UNLIMITED = {"instances": -1, "cores": -1, "ram": -1}
@@ -29,12 +28,14 @@ class Place:
     """The region, or a pod: a network with a server that was there before."""
 
     def __init__(self, lab: Lab, cidr: str, region: str | None, zone: str | None) -> None:
+        # The region lists what is made in its pods, too.
+        self.name = f"bench-{region or 'region'}".lower()
         self.cloud = tricircle.connect(lab, region=region) if region else tricircle.connect(lab)
         self.zone = {"availability_zone": zone} if zone else {}
         self.cloud.set_compute_quotas(self.cloud.current_project_id, **_UNLIMITED)
-        self.network = self.cloud.network.create_network(name=NAME)
+        self.network = self.cloud.network.create_network(name=self.name)
         self.cloud.network.create_subnet(
-            network_id=self.network.id, name=NAME, ip_version=4, cidr=cidr
+            network_id=self.network.id, name=self.name, ip_version=4, cidr=cidr
         )
         image = self.cloud.image.find_image("tiny", ignore_missing=False)
         flavor = self.cloud.compute.find_flavor("bench.nano") or self.cloud.compute.create_flavor(
@@ -50,13 +51,13 @@ class Place:
         self.wait(1)
 
     def ask(self, number: int) -> None:
-        body = {"server": {"name": NAME, "min_count": number, **self.server}}
+        body = {"server": {"name": self.name, "min_count": number, **self.server}}
         answer = self.cloud.compute.post("/servers", json=body, microversion="2.60")
         if answer.status_code != 202:
             raise SystemExit(f"{answer.status_code}: {answer.text}")
 
     def servers(self) -> list[Any]:
-        return [one for one in self.cloud.compute.servers() if one.name.startswith(NAME)]
+        return [one for one in self.cloud.compute.servers() if one.name.startswith(self.name)]
 
     def wait(self, number: int) -> None:
         """Until so many servers are there and all are active."""

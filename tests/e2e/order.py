@@ -29,6 +29,7 @@ SECONDS = {
     "test_one_region": 110,
     "test_where_things_land": 100,
     "test_operators_see_all_pods": 80,
+    "test_kubernetes_habits": 45,
     "test_local_networks_joined_by_a_router": 65,
     "test_a_trunk_whose_subport_reaches_another_pod": 60,
     "test_a_stretched_network": 50,

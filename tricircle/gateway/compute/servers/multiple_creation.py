@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 _AT_ONCE = 10
 # Ports made by one call, and such calls at once: central Neutron takes about a tenth of a second
 # for each port.
-_TOGETHER, _CALLS = 25, 2
+_TOGETHER, _CALLS = 50, 2
 
 
 async def create(
