@@ -149,7 +149,7 @@ def neutron_sections(lab: Lab) -> Sections:
             "type_drivers": "local,flat,vlan,vxlan",
             "tenant_network_types": "vxlan,vlan,local" if lab.agents else "vlan,local",
             "mechanism_drivers": "tricircle",
-            "extension_drivers": "port_security,qos,dns_domain_ports",
+            "extension_drivers": "port_security,qos,subnet_dns_publish_fixed_ip",
         },
         "quotas": dict(QUOTAS),
         "ml2_type_vlan": {"network_vlan_ranges": "physnet1:1000:1999"},

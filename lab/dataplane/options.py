@@ -30,7 +30,7 @@ def neutron_options(lab: Lab, pod: Pod) -> Sections:
             "mechanism_drivers": "openvswitch,l2population" if lab.agents else "ovn",
             "type_drivers": f"{kind},vlan,flat,local",
             "tenant_network_types": kind,
-            "extension_drivers": "port_security,dns_domain_ports,qos",
+            "extension_drivers": "port_security,subnet_dns_publish_fixed_ip,qos",
             "overlay_ip_version": "4",
             "path_mtu": "1500",
         },

@@ -19,7 +19,7 @@ FAKE_NETWORK: Sections = {
         "type_drivers": "local,flat,vlan,geneve",
         "tenant_network_types": "geneve",
         "mechanism_drivers": "labfake",
-        "extension_drivers": "port_security,qos,dns_domain_ports",
+        "extension_drivers": "port_security,qos,subnet_dns_publish_fixed_ip",
     },
     "ml2_type_flat": {"flat_networks": "*"},
     "ml2_type_vlan": {"network_vlan_ranges": "physnet1:100:399"},

@@ -31,16 +31,37 @@ def test_a_stretched_network(estate: Estate) -> None:
     network = estate.network("10.101.0.0/24")
     here, there, second = estate.servers(("az1", network), ("az2", network), ("az2", network))
     estate.all_reach(here, there, second)
-    # Each pod's gateway has an address of its own, also before there is a router.
+    # Each pod's gateway has an address of its own, also before there is a router; one of them is
+    # what the API shows.
     gateways = {estate.default_route(server) for server in (here, there)}
     assert len(gateways) == 2
+    shown = network.subnet.gateway_ip
+    assert shown in gateways
     assert estate.default_route(there) == estate.default_route(second)
     used = [here.ip, there.ip, second.ip, *gateways]
     assert len(set(used)) == len(used)
     estate.router(network)
-    for server in (here, there):
+    for server in (here, there, second):
         estate.reaches(server, estate.default_route(server))
+        estate.reaches(server, shown)
     estate.all_reach(here, there)
+    estate.remove_all()
+
+
+def test_servers_that_take_their_gateway_from_the_api(estate: Estate, external: Any) -> None:
+    """It leads out of the cloud, and to another network, from each pod."""
+    outside = external("Pod1", "Pod3")
+    network, other = estate.network("10.112.0.0/24"), estate.network("10.113.0.0/24")
+    gateway = {"network_id": outside.id}
+    estate.router(network, other, external_gateway_info=gateway)
+    *servers, far = estate.servers(("az1", network), ("az2", network), ("az2", other))
+    shown = network.subnet.gateway_ip
+    for server in servers:
+        estate.reaches(server, shown)
+        argv = ["ip", "route", "replace", "default", "via", shown]
+        assert lab_servers.server_exec(estate.lab, server.id, argv).returncode == 0
+        estate.reaches(server, topology.OUTSIDE_HOST)
+        estate.reaches(server, far.ip)
     estate.remove_all()
 
 

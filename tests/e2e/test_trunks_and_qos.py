@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from lab.dataplane import topology
+from tests.e2e.appliance import plugged
 from tests.e2e.networks import Estate
 from tests.e2e.packets import answers_tagged, dscp, in_server, outside, tcp
 from tests.e2e.site import eventually
@@ -93,6 +95,74 @@ def test_a_limit_and_a_mark(policy: Any, estate: Estate) -> None:
         timeout=120,
     )  # fmt: skip
     estate.demo.network.update_network(network, qos_policy_id=None)
+    estate.remove_all()
+
+
+@pytest.mark.parametrize("zone", ["az1", "az2"])
+def test_a_limit_on_the_way_in_and_out(
+    policy: Any, estate: Estate, external: Any, zone: str
+) -> None:
+    """Of a floating IP, and of a router's gateway: in the pod that is open to the outside."""
+    for direction in ("ingress", "egress"):
+        estate.admin.network.create_qos_bandwidth_limit_rule(
+            policy, max_kbps=4000, max_burst_kbps=400, direction=direction
+        )
+    outer = external("Pod1")
+    network = estate.network("10.185.0.0/24")
+    gateway = {"network_id": outer.id}
+    router = estate.router(network, external_gateway_info=gateway)
+    (server,) = estate.servers((zone, network))
+    demo, inside = estate.demo.network, in_server(estate.lab, server)
+    beyond, size = outside(estate.lab), 4_000_000  # 8 s, bursts aside
+
+    def out() -> float:
+        return tcp(inside, beyond, topology.OUTSIDE_HOST, size=size)[1]
+
+    estate.reaches(server, topology.OUTSIDE_HOST)
+    assert out() < 4
+    demo.update_router(router, external_gateway_info={**gateway, "qos_policy_id": policy.id})
+    eventually("going out is slow", lambda: out() > 4, timeout=120)
+    demo.update_router(router, external_gateway_info={**gateway, "qos_policy_id": None})
+    eventually("it is fast again", lambda: out() < 4, timeout=120)
+
+    floating = demo.create_ip(floating_network_id=outer.id, port_id=server.port)
+    estate.made.append(floating.id)
+
+    def come_in() -> float:
+        return tcp(beyond, inside, floating.floating_ip_address, size=size)[1]
+
+    assert come_in() < 4
+    demo.update_ip(floating, qos_policy_id=policy.id)
+    eventually("coming in is slow", lambda: come_in() > 4, timeout=120)
+    demo.delete_ip(floating)
+    estate.remove_all()
+
+
+def test_a_port_on_a_host_of_a_pod(estate: Estate) -> None:
+    """What is plugged in there by hand is reached from servers in both pods, and reaches them."""
+    network = estate.network("10.186.0.0/24")
+    servers = estate.servers(("az1", network), ("az2", network))
+    host = estate.lab.pod("pod2").hosts[0]
+    port = estate.admin.network.create_port(
+        network_id=network.id, project_id=estate.demo.current_project_id, binding_host_id=host,
+        device_owner="Octavia:health-mgr", security_groups=[estate.group.id],
+    )  # fmt: skip
+    estate.made.append(port.id)
+    assert port.binding_vif_details["pod"] == "Pod2", port.binding_vif_details
+    with plugged(estate.lab, host, port) as appliance:
+        for server in servers:
+            estate.reaches(server, appliance.ip)
+            estate.reaches(appliance, server.ip)
+        eventually(
+            "the port is ACTIVE",
+            lambda: estate.demo.network.get_port(port.id).status == "ACTIVE",
+        )
+    nowhere = estate.admin.network.create_port(network_id=network.id, binding_host_id="nowhere")
+    estate.made.append(nowhere.id)
+    assert nowhere.binding_vif_type == "binding_failed"
+    assert "none has a compute host" in nowhere.binding_vif_details["reason"]
+    for one in (port, nowhere):
+        estate.admin.network.delete_port(one)
     estate.remove_all()
 
 

@@ -16,6 +16,12 @@ def names(pod_id: str) -> list[str]:
         return sorted(tx.scalars(query))
 
 
+def pods_with(name: str) -> list[str]:
+    """Ids of the pods that have a host of a name, sorted."""
+    with session.read() as tx:
+        return sorted(tx.scalars(sa.select(models.Host.pod_id).where(models.Host.name == name)))
+
+
 @retried
 def write(pod_id: str, found: Iterable[str]) -> None:
     """A pod has these hosts and no others."""

@@ -42,6 +42,10 @@ class Services:
     networks: Recent[str, frozenset[str]] = dataclasses.field(
         default_factory=lambda: Recent(_MOST_SERVERS)
     )
+    # {server: ids of the security groups it was in then}
+    groups: Recent[str, frozenset[str]] = dataclasses.field(
+        default_factory=lambda: Recent(_MOST_SERVERS)
+    )
     database_read_at: float | None = None  # time.monotonic() when the pods were read last
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies

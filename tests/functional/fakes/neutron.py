@@ -66,6 +66,7 @@ RESOURCES: dict[str, tuple[str, Object]] = {
             "ipv6_ra_mode": None,
             "service_types": [],
             "subnetpool_id": None,
+            "dns_publish_fixed_ip": False,
         },
     ),
     "ports": (
@@ -135,6 +136,8 @@ ALIASES = {
     "port-security",
     "provider",
     "qos",
+    "qos-fip",
+    "qos-gateway-ip",
     "quotas",
     "rbac-policies",
     "router",
@@ -142,6 +145,7 @@ ALIASES = {
     "security-groups-remote-address-group",
     "standard-attr-description",
     "stateful-security-group",
+    "subnet-dns-publish-fixed-ip",
     "trunk",
     "vlan-transparent",
 }
@@ -152,6 +156,7 @@ OF_EXTENSION = {
     "stateful": "stateful-security-group",
     "vlan_transparent": "vlan-transparent",
     "qinq": "qinq",
+    "dns_publish_fixed_ip": "subnet-dns-publish-fixed-ip",
 }
 REMOTES = {
     "remote_ip_prefix": "",
@@ -343,7 +348,7 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
             raise Refusal(400, f"Unrecognized attribute(s) '{', '.join(sorted(unknown))}'")
         before = dict(item)
         values = dict(values)
-        self._check_policy(values)
+        self._check_policy(collection, values)
         if collection == "ports":
             self._check_port({**item, **values}, values, item)
         if collection == "subnets":
@@ -510,7 +515,7 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
             "tags": [],
         }
         item["description"] = item["description"] or ""
-        self._check_policy(values)
+        self._check_policy(collection, values)
         check = getattr(self, f"_prepare_{single}", None)
         if check is not None:
             check(item, token)

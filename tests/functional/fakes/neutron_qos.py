@@ -21,6 +21,14 @@ POLICIES: dict[str, tuple[str, Object]] = {
     "policies": ("policy", {"name": "", "shared": False, "is_default": False})
 }
 
+#: What policies of what is no port or network come with; of gateways, inside of another attribute.
+EXTENSIONS = {"floatingips": "qos-fip", "gateways": "qos-gateway-ip"}
+
+
+def _policy_of(router: Object) -> str | None:
+    found: str | None = (router["external_gateway_info"] or {}).get("qos_policy_id")
+    return found
+
 
 class Qos:
     """Mixed into ``Neutron``. ``rule_types``: what the pod can enforce, as a test sets it."""
@@ -88,13 +96,20 @@ class Qos:
         item["rules"] = []
 
     def _users(self: Any, policy: Object) -> list[Object]:
-        """Ports and networks that have the policy."""
+        """Ports and networks that have the policy: what its rules must suit."""
         return [
             item
             for collection in ("ports", "networks")
             for item in self.tables[collection].values()
             if item["qos_policy_id"] == policy["id"]
         ]
+
+    def _outside(self: Any, policy: Object) -> list[Object]:
+        """Floating IPs, and routers by their gateways, that have the policy."""
+        routers = self.tables["routers"].values()
+        gateways = [one for one in routers if _policy_of(one) == policy["id"]]
+        floating = self.tables["floatingips"].values()
+        return [*gateways, *(one for one in floating if one["qos_policy_id"] == policy["id"])]
 
     def _check_rule(self: Any, policy: Object, rule: Object, given: Object) -> None:
         if rule["type"] not in self.rule_types and self._users(policy):
@@ -108,13 +123,15 @@ class Qos:
             if any(low and high and low > high for low, high in pairs):
                 raise Refusal(409, "The rules' values conflict.", "QoSRuleParameterConflict")
 
-    def _check_policy(self: Any, values: Object) -> None:
+    def _check_policy(self: Any, collection: str, values: Object) -> None:
         """An object may have the policy it is given."""
         if "qos_policy_id" not in values:
             return
-        if "qos" not in self.aliases:
+        if EXTENSIONS.get(collection, "qos") not in self.aliases:
             raise Refusal(400, "Unrecognized attribute(s) 'qos_policy_id'", "HTTPBadRequest")
-        if values["qos_policy_id"]:
+        if values["qos_policy_id"] and collection in EXTENSIONS:
+            self._get("policies", values["qos_policy_id"], None)
+        elif values["qos_policy_id"]:
             for rule in self._get("policies", values["qos_policy_id"], None)["rules"]:
                 if rule["type"] not in self.rule_types:
                     raise self._unsupported(rule)
@@ -124,6 +141,6 @@ class Qos:
         return Refusal(409, f"Rule {rule['type']} is not supported by port", "QosRuleNotSupported")
 
     def _check_policy_unused(self: Any, policy: Object) -> None:
-        if users := self._users(policy):
+        if users := [*self._users(policy), *self._outside(policy)]:
             message = f"QoS Policy {policy['id']} is used by {users[0]['id']}."
             raise Refusal(409, message, "QosPolicyInUse")

@@ -30,6 +30,7 @@ ROUTERS: dict[str, tuple[str, Object]] = {
             "floating_ip_address": None,
             "port_id": None,
             "fixed_ip_address": None,
+            "qos_policy_id": None,
         },
     ),
 }
@@ -117,13 +118,16 @@ class Routers:
                     )  # fmt: skip
 
     def _regate(self: Any, router: Object, info: Object | None) -> Object | None:
+        """A new gateway; on the network of the old one only what is otherwise than before."""
         old = router["external_gateway_info"]
-        if old and any(fip["router_id"] == router["id"] for fip in self._floating()):
+        stays = old and info and old["network_id"] == info["network_id"]
+        if old and not stays and any(fip["router_id"] == router["id"] for fip in self._floating()):
             raise Refusal(409, "Gateway is required by floating IPs", "RouterExternalGatewayInUse")
         for port in self.ports(device_id=router["id"], device_owner=GATEWAY):
             del self.tables["ports"][port["id"]]
         if not info:
             return None
+        self._check_policy("gateways", info)
         network = self._get("networks", info["network_id"], None)
         if not network["router:external"]:
             raise Refusal(400, f"Network {network['id']} is not an external network", "BadRequest")
@@ -131,7 +135,10 @@ class Routers:
         port = self._create(
             "ports", {**body, "fixed_ips": info.get("external_fixed_ips"), "project_id": ""}, None
         )
-        return {"enable_snat": True, **info, "external_fixed_ips": port["fixed_ips"]}
+        known = {**(old if stays else {}), "enable_snat": True, **info}
+        if not known.get("qos_policy_id"):
+            known.pop("qos_policy_id", None)  # Neutron tells of none that is not there.
+        return {**known, "external_fixed_ips": port["fixed_ips"]}
 
     def _check_overlap(self: Any, router_id: str, port: Object) -> None:
         def cidrs(ports: list[Object]) -> list[Any]:

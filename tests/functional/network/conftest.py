@@ -55,7 +55,7 @@ connection = sqlite:///{folder}/neutron.sqlite?timeout=30
 type_drivers = local,flat,vlan,vxlan
 project_network_types = local
 mechanism_drivers = tricircle
-extension_drivers = port_security,qos,dns_domain_ports
+extension_drivers = port_security,qos,subnet_dns_publish_fixed_ip
 [ml2_type_vlan]
 network_vlan_ranges = physnet1:200:299
 [ml2_type_vxlan]

@@ -46,12 +46,13 @@ def open_to(stage: Stage, router: Object, network: Object, **more: Any) -> Objec
     return changed
 
 
-def floating(stage: Stage, network: Object, port: Object) -> Object:
+def floating(stage: Stage, network: Object, port: Object, **more: Any) -> Object:
     body = {
         "floating_network_id": network["id"],
         "port_id": port["id"],
         "project_id": PROJECT,
         "tenant_id": PROJECT,
+        **more,
     }
     made: Object = stage.l3.create_floatingip(stage.admin, {"floatingip": body})
     return made

@@ -16,6 +16,8 @@ def test_what_was_seen_last_counts() -> None:
     hosts.write(other, ["h1"])
     hosts.write(one, ["h3", "h2"])
     assert hosts.names(one) == ["h2", "h3"]
+    assert hosts.pods_with("h1") == [other]
+    assert hosts.pods_with("h3") == [one]
     # They keep no pod from being forgotten.
     pods.delete(one)
     assert hosts.names(one) == []

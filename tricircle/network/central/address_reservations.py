@@ -6,6 +6,9 @@ need an address that no other pod's copy has. They must not take an address cent
 to somebody else, so central keeps one for each pod, subnet and purpose, as a port of device owner
 ``network:dhcp``: Neutron removes those by itself with their subnet or network. They
 belong to no project, so only an administrator sees them and they cost no quota.
+
+A subnet's gateway address is nobody's to set aside: a router takes it. In which pod it is answered
+for is kept by such a port without an address.
 """
 
 import contextlib
@@ -13,8 +16,7 @@ import ipaddress
 import time
 import types
 import uuid
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
 
 import sqlalchemy as sa
 from neutron.db import models_v2
@@ -54,16 +56,22 @@ def reserved(subnet: Resource, pod_id: str, purpose: str = "") -> Resource | Non
     """The port that keeps the pod's address in the subnet for a purpose, made at the first call;
     None when the subnet has no address left. Raises NotYet when somebody else is slow at it."""
     reserving = port_id(subnet["id"], pod_id, purpose)
+    fixed = [{"subnet_id": subnet["id"]}]
+    try:
+        return _made_once(reserving, lambda: _reserve(subnet, pod_id, purpose, reserving, fixed))
+    except n_exc.IpAddressGenerationFailure:
+        LOG.warning("Subnet %s has no address left to reserve in pod %s", subnet["id"], pod_id)
+        return None
+
+
+def _made_once(reserving: str, make: Callable[[], Resource]) -> Resource:
+    """A reserving port, made at the first call. Raises NotYet."""
     until = time.monotonic() + _PATIENCE
     while (port := _kept(reserving)) is None:
         try:
             # Neutron would try in vain for minutes when two make the same port at once.
             with models.work_queue().exclusive(Key("reservation", reserving)):
-                port = _kept(reserving)
-                return port or _reserve(central_neutron.core(), subnet, pod_id, purpose)
-        except n_exc.IpAddressGenerationFailure:
-            LOG.warning("Subnet %s has no address left to reserve in pod %s", subnet["id"], pod_id)
-            return None
+                return _kept(reserving) or make()
         except Busy as error:
             if time.monotonic() > until:
                 raise NotYet(str(error)) from None
@@ -82,6 +90,36 @@ def address(
     port = reserved(subnet, pod_id, purpose)
     fixed = [ip for ip in port["fixed_ips"] if ip["subnet_id"] == subnet["id"]] if port else []
     return str(fixed[0]["ip_address"]) if fixed else None
+
+
+def answering(tx: Session, subnet_ids: Collection[str]) -> dict[str, str]:
+    """{subnet: the pod whose router has the subnet's gateway address} of those that have one."""
+    keeping = {_answering_id(subnet_id): subnet_id for subnet_id in subnet_ids}
+    found = facts.ports(tx, keeping)
+    return {keeping[one]: port["device_id"].removeprefix(_DEVICE) for one, port in found.items()}
+
+
+def answer(subnet: Resource, pod_id: str) -> str:
+    """Have a pod's router have the subnet's gateway address, if none has it yet; which has it.
+
+    Raises NotYet when somebody else is slow at it.
+    """
+    keeping, purpose = _answering_id(subnet["id"]), _answering(subnet["id"])
+    port = _made_once(keeping, lambda: _reserve(subnet, pod_id, purpose, keeping, []))
+    return str(port["device_id"].removeprefix(_DEVICE))
+
+
+def answer_no_more(subnet_id: str, pod_id: str) -> None:
+    """A pod's router does not have the subnet's gateway address any more."""
+    release(pod_id, purpose=_answering(subnet_id))
+
+
+def _answering(subnet_id: str) -> str:
+    return f"gateway of {subnet_id}"
+
+
+def _answering_id(subnet_id: str) -> str:
+    return port_id(subnet_id, "", "gateway")
 
 
 def kept(subnet: Resource, pod_id: str, purpose: str = "") -> bool:
@@ -175,7 +213,9 @@ def _pools(subnet: Resource) -> list[tuple[int, int]]:
     ]
 
 
-def _reserve(core: Any, subnet: Resource, pod_id: str, purpose: str) -> Resource:
+def _reserve(
+    subnet: Resource, pod_id: str, purpose: str, reserving: str, fixed_ips: list[Resource]
+) -> Resource:
     body = {
         "network_id": subnet["network_id"],
         "project_id": "",
@@ -185,13 +225,14 @@ def _reserve(core: Any, subnet: Resource, pod_id: str, purpose: str) -> Resource
         "device_id": f"{_DEVICE}{pod_id}",
         "device_owner": constants.DEVICE_OWNER_DHCP,
         "admin_state_up": True,
-        "fixed_ips": [{"subnet_id": subnet["id"]}],
+        "fixed_ips": fixed_ips,
         "security_groups": [],
         "port_security_enabled": False,
     }
     known = attributes.AttributeInfo(attributes.RESOURCES[port_def.COLLECTION_NAME])
     known.fill_post_defaults(body)
     known.convert_values(body)
-    reserving = port_id(subnet["id"], pod_id, purpose)
-    port: Resource = core.create_port(central_neutron.admin(), {"port": {**body, "id": reserving}})
+    port: Resource = central_neutron.core().create_port(
+        central_neutron.admin(), {"port": {**body, "id": reserving}}
+    )
     return port

@@ -14,6 +14,7 @@ from neutron.db import models_v2
 from neutron.db.models import external_net, l3_attrs
 from neutron.db.models import l3 as l3_models
 from neutron.db.models.segment import NetworkSegment
+from neutron.db.qos import models as qos_models
 from sqlalchemy.orm import Session
 
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES, Resource
@@ -95,6 +96,7 @@ def hints(tx: Session, router_ids: Collection[str]) -> dict[str, list[str]]:
 def router(tx: Session, router_id: str) -> Resource | None:
     """A router, with the routes that its owner gave it and where it is open to the outside."""
     table, more, route = l3_models.Router, l3_attrs.RouterExtraAttributes, l3_models.RouterRoute
+    policy = qos_models.QosRouterGatewayIPPolicyBinding
     query = (
         sa.select(
             table.id,
@@ -106,8 +108,10 @@ def router(tx: Session, router_id: str) -> Resource | None:
             more.distributed,
             more.ha,
             more.availability_zone_hints,
+            policy.policy_id,
         )
         .outerjoin(more, more.router_id == table.id)
+        .outerjoin(policy, policy.router_id == table.id)
         .where(table.id == router_id)
     )
     row = tx.execute(query).one_or_none()
@@ -129,6 +133,7 @@ def router(tx: Session, router_id: str) -> Resource | None:
             "network_id": gateway["network_id"],
             "enable_snat": row.enable_snat,
             "external_fixed_ips": gateway["fixed_ips"],
+            **({"qos_policy_id": row.policy_id} if row.policy_id else {}),
         },
     }
 

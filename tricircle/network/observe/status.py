@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status of ports and trunks comes back from the pods, and the names Nova gives ports."""
+"""The status of ports, floating IPs and trunks comes back from the pods, and the names Nova gives
+ports."""
 
 import contextlib
 from collections.abc import Mapping
@@ -22,40 +23,47 @@ from sqlalchemy.orm import Session
 from tricircle.network.central import central_neutron
 from tricircle.network.central.models import Realization, VirtualPort
 from tricircle.network.pod_api.pod_session import PodSession
-from tricircle.network.wanted import outbox
+from tricircle.network.wanted import floating_ip_status, outbox
 
 LOG = log.getLogger(__name__)
 
 # What a pod may say of a port that central Neutron says too.
-_KNOWN = {"ACTIVE", "DOWN", "BUILD", "ERROR"}
+_ACTIVE, _BUILD = constants.PORT_STATUS_ACTIVE, constants.PORT_STATUS_BUILD
+_KNOWN = {_ACTIVE, constants.PORT_STATUS_DOWN, _BUILD, constants.PORT_STATUS_ERROR}
 
 
 def bring_back(session: PodSession) -> int:
-    """Take over the status of every port and trunk in a pod; how many have changed."""
-    return _ports(session) + _trunks(session)
+    """Take over the status of all ports, floating IPs and trunks in a pod; how many changed."""
+    floating = session.queue.transact(lambda tx: floating_ip_status.look(tx, session.pod.id))
+    return _ports(session) + floating + _trunks(session)
 
 
 def _ports(session: PodSession) -> int:
-    """One list for all ports."""
+    """One list for all ports. One that the pod has not as it is wanted by now is in the making."""
     table = session.queue.table
-    query = sa.select(table.resource_id, table.pod_resource_id).where(
+    latest = sa.func.coalesce(table.realized_revision, 0) == table.wanted_revision
+    query = sa.select(table.resource_id, table.pod_resource_id, latest).where(
         table.resource_type == "port",
         table.pod_id == session.pod.id,
         table.absent.is_(False),
         table.pod_resource_id.is_not(None),
     )
-    ours = dict(session.queue.transact(lambda tx: tx.execute(query).tuples().all()))
+    rows = session.queue.transact(lambda tx: tx.execute(query).tuples().all())
+    ours = {port_id: copy for port_id, copy, _ in rows}
+    behind = {port_id for port_id, _, is_latest in rows if not is_latest}
     if not ours:
         return 0
     found = session.neutron.list("ports", fields=["id", "status", "dns_name"])
     there = {port.get("id"): port.get("status") for port in found}
     known = session.queue.transact(lambda tx: _statuses(tx, session.pod.id))
+    told = {
+        port_id: _BUILD if port_id in behind and status == _ACTIVE else status
+        for port_id, status in ((one, there.get(copy)) for one, copy in ours.items())
+    }
     changed = {
-        port_id: there[pod_port_id]
-        for port_id, pod_port_id in ours.items()
-        if there.get(pod_port_id) in _KNOWN
-        and port_id in known
-        and known[port_id] != there[pod_port_id]
+        port_id: status
+        for port_id, status in told.items()
+        if status in _KNOWN and port_id in known and known[port_id] != status
     }
     core, context = central_neutron.core(), central_neutron.admin()
     for port_id, status in changed.items():

@@ -18,7 +18,7 @@ from tricircle.conf import CONF
 from tricircle.db.realizations import Key, pods_with
 from tricircle.network import interconnect
 from tricircle.network.central import models
-from tricircle.network.plugins import trunk_driver
+from tricircle.network.plugins import pod_hosts, trunk_driver
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters import conflicts
@@ -54,7 +54,7 @@ class _Request:
     """
 
     made: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    refused: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+    refused: dict[tuple[str, str], dict[str, str]] = dataclasses.field(default_factory=dict)
     there: dict[tuple[str, str], dict[str, str]] = dataclasses.field(default_factory=dict)
     deadlines: dict[str, Deadline] = dataclasses.field(default_factory=dict)
 
@@ -87,25 +87,31 @@ def note(context: Any) -> None:
 
 
 def bind(context: Any) -> None:
-    """Have a port in the pod that is its host, or say why not. No transaction is open."""
+    """Have a port in the pod that is its host, or has it, or say why not; in no transaction."""
     port, host = context.current, context.host
-    pod = runtime.get().registry.fresh().by_region(host)
-    if pod is None:
-        return
     # ML2 tries a failed binding ten times at once; one try, bounded in time, is enough here.
     request, one = _Request.of(context), (port["id"], host)
     known = request.refused.get(one)
-    reason = known or _tried(pod, context)
-    if reason:
+    details = known or _tried(context)
+    if details:
         if known is None:
-            LOG.error("Port %s is not bound in pod %s: %s", port["id"], host, reason)
-        request.refused[one] = reason
-        details = {"pod": host, "reason": reason}
+            LOG.error("Port %s is not bound to %s: %s", port["id"], host, details["reason"])
+        request.refused[one] = details
         context.set_binding(None, portbindings.VIF_TYPE_BINDING_FAILED, details)
 
 
-def _tried(pod: Pod, context: Any) -> str:
-    """Bind the port. Why it failed; empty when it did not."""
+def _tried(context: Any) -> dict[str, str]:
+    """Bind the port. Why it failed, and in which pod; empty when it did not."""
+    try:
+        pod = pod_hosts.find(context.host)
+    except pod_hosts.Unplaced as error:
+        return {"reason": str(error)}
+    reason = _tried_in(pod, context)
+    return {"pod": pod.region_name, "reason": reason} if reason else {}
+
+
+def _tried_in(pod: Pod, context: Any) -> str:
+    """Why it failed; empty when it did not."""
     try:
         details = _copy(pod, context)
     except _FAILURES as error:
@@ -124,8 +130,8 @@ def _tried(pod: Pod, context: Any) -> str:
 
 def _copy(pod: Pod, context: Any) -> dict[str, str]:
     """Have a copy of the port in the pod; what the binding tells of it. Raises _FAILURES."""
-    port, request = context.current, _Request.of(context)
-    one = (port["id"], pod.region_name)
+    port = {**context.current, portbindings.HOST_ID: context.host}
+    request, one = _Request.of(context), (port["id"], pod.region_name)
     if one not in request.there:
         if reason := _unfit(pod, context):
             raise _Unfit(reason)
@@ -249,7 +255,11 @@ def _realized(engine: Engine, session: PodSession, keys: list[Key]) -> list[str]
 def want(context: Any, port: dict[str, Any], pod: Pod) -> list[Key]:
     """The port is wanted in the pod; what must be there beside it before a server starts."""
     beside = trunk_driver.follow(context, port, pod.id, pod.region_name)
+    key = Key("port", port["id"])
+    outbox.unwanted_but_in(context, key, pod.id)
     outbox.wanted_for_port(context, port, pod.id)
+    if port[portbindings.HOST_ID] != pod.region_name:
+        outbox.changed(context, key)  # It may have been on another host of the pod.
     if port.get(_PAIRS) or virtual_ports.is_known(context.session, port["id"]):
         virtual_ports.refresh(context, [port["network_id"]])
     return beside

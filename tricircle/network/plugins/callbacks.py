@@ -62,7 +62,14 @@ def _floating_ip_changed(resource: str, event: str, trigger: Any, payload: Any) 
     floating_ip_id = payload.resource_id or (latest and latest["id"])
     networks = virtual_ports.networks_of_floating_ip(payload.context.session, floating_ip_id)
     virtual_ports.refresh(payload.context, networks)
-    outbox.refresh_floating_ips(payload.context, floating_ip_id=floating_ip_id)
+    moved = event == events.PRECOMMIT_UPDATE and _leads_elsewhere(payload.states[0], latest)
+    outbox.refresh_floating_ips(payload.context, floating_ip_id=floating_ip_id, moved=moved)
+
+
+def _leads_elsewhere(before: Any, latest: Any) -> bool:
+    then = (before["port_id"], before["fixed_ip_address"], before["router_id"])
+    now = (latest["fixed_port_id"], latest["fixed_ip_address"], latest["router_id"])
+    return [one and str(one) for one in then] != [one and str(one) for one in now]
 
 
 def _floating_ip_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:

@@ -18,11 +18,11 @@ from tricircle.network.plugins import (
     availability_zones,
     binding,
     callbacks,
+    pod_hosts,
     qos_driver,
     report,
     trunk_driver,
 )
-from tricircle.network.reconcile import runtime
 from tricircle.network.reconcile.adapters.port import ATTRIBUTES
 from tricircle.network.wanted import group_members, outbox, tunnel_endpoints, virtual_ports
 from tricircle.pods import markers
@@ -32,7 +32,8 @@ _ADDRESSES = ("fixed_ips", _PAIRS)
 
 
 class TricircleMechanismDriver(api.MechanismDriver):
-    """Binds ports whose host is a pod's region name; writes the outbox for everything else."""
+    """Binds ports whose host is a pod's region name, or a pod's; writes the outbox for everything
+    else."""
 
     def initialize(self) -> None:
         markers.check()
@@ -103,8 +104,9 @@ class TricircleMechanismDriver(api.MechanismDriver):
         moved = context.host != context.original_host
         session = context.plugin_context.session
         if moved or not (context.host or virtual_ports.is_known(session, port["id"])):
-            pod = runtime.get().registry.fresh().by_region(context.host) if context.host else None
-            # A host that is no pod takes the port from no pod: a server may be using it there.
+            pod = pod_hosts.known(context.host) if context.host else None
+            # A host that is no pod takes the port from no pod: a server may be using it there. One
+            # of a pod that only a look can tell does so when it is bound.
             if pod is not None or not context.host:
                 outbox.unwanted_but_in(context.plugin_context, key, pod.id if pod else None)
                 trunk_driver.leave(context.plugin_context, key.resource_id, pod.id if pod else None)

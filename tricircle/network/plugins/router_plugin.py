@@ -7,6 +7,7 @@ driver's port hooks).
 
 from typing import Any
 
+import sqlalchemy as sa
 from neutron.api.rpc.agentnotifiers import utils as notifier_utils
 from neutron.db import (
     dns_db,
@@ -14,7 +15,8 @@ from neutron.db import (
     l3_db,
     l3_fip_pools_db,
     l3_fip_port_details,
-    l3_gwmode_db,
+    l3_fip_qos,
+    l3_gateway_ip_qos,
 )
 from neutron.db.availability_zone import router as router_az_db
 from neutron.db.models import l3 as l3_models
@@ -30,12 +32,16 @@ from neutron_lib.api.definitions import (
     l3,
     l3_ext_gw_mode,
     l3_port_ip_change_not_allowed,
+    qos_fip,
+    qos_gateway_ip,
     router_admin_state_down_before_update,
     router_availability_zone,
+    router_enable_snat,
 )
 from neutron_lib.db import api as db_api
 from neutron_lib.plugins import constants
 from neutron_lib.services import base
+from oslo_config import cfg
 
 from tricircle.network.central import central_neutron, models
 from tricircle.network.plugins import availability_zones
@@ -49,7 +55,8 @@ class TooManyRoutes(n_exc.Conflict):  # type: ignore[misc]
 class TricircleRouterPlugin(  # type: ignore[misc]
     base.ServicePluginBase,
     extraroute_db.ExtraRoute_dbonly_mixin,
-    l3_gwmode_db.L3_NAT_dbonly_mixin,
+    l3_gateway_ip_qos.L3_gw_ip_qos_dbonly_mixin,
+    l3_fip_qos.FloatingQoSDbMixin,
     l3_db.L3NotifierMixin,
     dns_db.DNSDbMixin,
     l3_fip_port_details.Fip_port_details_db_mixin,
@@ -58,7 +65,7 @@ class TricircleRouterPlugin(  # type: ignore[misc]
 ):
     """``service_plugins = tricircle-router``."""
 
-    supported_extension_aliases = (
+    _ALIASES = (
         l3.ALIAS,
         l3_ext_gw_mode.ALIAS,
         extraroute.ALIAS,
@@ -69,8 +76,11 @@ class TricircleRouterPlugin(  # type: ignore[misc]
         l3_port_ip_change_not_allowed.ALIAS,
         router_admin_state_down_before_update.ALIAS,
         router_availability_zone.ALIAS,
+        router_enable_snat.ALIAS,
         *router_modes.MODES.values(),
     )
+    # Those that Neutron would load without what they stand on.
+    _OF_QOS = (qos_fip.ALIAS, qos_gateway_ip.ALIAS)
     # Neutron asks for this by name.
     IP_UPDATE_NOT_ALLOWED_LIST = central_neutron.ROUTER_INTERFACES
 
@@ -79,6 +89,17 @@ class TricircleRouterPlugin(  # type: ignore[misc]
         super().__init__()
         # There are no L3 agents to tell anything.
         self._l3_rpc_notifier = notifier_utils.RPCNotifierHandler()
+
+    def update_floatingip(self, context: Any, id: str, floatingip: Any) -> Any:
+        """Its status is that of the change: DOWN when it leads elsewhere."""
+        changed = super().update_floatingip(context, id, floatingip)
+        with db_api.CONTEXT_READER.using(context):
+            status = sa.select(l3_models.FloatingIP.status).where(l3_models.FloatingIP.id == id)
+            return {**changed, "status": context.session.scalar(status) or changed["status"]}
+
+    @property
+    def supported_extension_aliases(self) -> list[str]:
+        return [*self._ALIASES, *(self._OF_QOS if _has_qos() else ())]
 
     @classmethod
     def get_plugin_type(cls) -> str:
@@ -126,6 +147,11 @@ class TricircleRouterPlugin(  # type: ignore[misc]
 
     def validate_availability_zones(self, context: Any, resource_type: str, hints: Any) -> None:
         availability_zones.validate(resource_type, hints)
+
+
+def _has_qos() -> bool:
+    names = {"qos", "neutron.services.qos.qos_plugin.QoSPlugin"}
+    return bool(names & set(cfg.CONF.service_plugins))
 
 
 def _joined(context: Any, interface_info: Any) -> list[tuple[Any, Any]]:

@@ -11,13 +11,13 @@ from sqlalchemy.orm import Session
 
 from tricircle.db.work_queue import Busy
 from tricircle.network.central import address_reservations, central_neutron, facts, segments
-from tricircle.network.central.address_reservations import Reserved
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.central.models import Realization
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.routers import bridges, plan, reach, router_addresses, topology
 from tricircle.network.routers.bridges import Bridge
 from tricircle.network.routers.plan import Gateway, Plan
+from tricircle.network.routers.router_addresses import Known
 from tricircle.network.routers.topology import RouterReach
 from tricircle.pods.reconciler import NotYet
 
@@ -146,7 +146,7 @@ class _Around:
     subnets: Mapping[str, Resource]
     outside: list[Resource]
     servers: Mapping[str, Mapping[str, str]]
-    reserved: Reserved
+    known: Known
 
     @property
     def automatic(self) -> set[str]:
@@ -178,7 +178,7 @@ def _around(session: PodSession, router_id: str) -> _Around:
             subnets,
             [one for one in listed if one["network_id"] == external],
             servers_of(tx, apart),
-            address_reservations.of_pod(tx, session.pod.id, [one["id"] for one in listed]),
+            router_addresses.known_of(tx, session.pod.id, listed),
         )
 
     found: _Around = session.queue.transact(read)
@@ -198,7 +198,7 @@ def _attached(session: PodSession, router: Resource, around: _Around) -> list[pl
             address = ip["ip_address"]
             if session.pod.id in pods:
                 address = router_addresses.router_address(
-                    subnet, network, port, allowed, session.pod.id, around.reserved
+                    subnet, network, port, allowed, session.pod.id, around.known
                 )
             found.append(
                 plan.Attached(
@@ -243,7 +243,7 @@ def _external(router_id: str, around: _Around, info: Resource, pod_id: str) -> G
     if pod_id != reached.home:
         own = {
             subnet["id"]: address_reservations.address(
-                subnet, pod_id, purpose(router_id), around.reserved
+                subnet, pod_id, purpose(router_id), around.known.reserved
             )
             for subnet in around.outside
             if subnet["id"] in shown
@@ -254,4 +254,5 @@ def _external(router_id: str, around: _Around, info: Resource, pod_id: str) -> G
                 f"router {router_id} in another pod: free one, or add a subnet"
             )
         shown = {key: str(value) for key, value in own.items()}
-    return Gateway(str(reached.external_network), shown, info.get("enable_snat", True))
+    snat, policy = info.get("enable_snat", True), info.get("qos_policy_id")
+    return Gateway(str(reached.external_network), shown, snat, policy)

@@ -53,11 +53,15 @@ class Attached:
 
 @dataclasses.dataclass(frozen=True)
 class Gateway:
-    """The network the copy is open to, by its central id (a bridge's or the external one)."""
+    """The network the copy is open to, by its central id (a bridge's or the external one).
+
+    ``qos_policy_id`` is the policy of what passes to the outside.
+    """
 
     network_id: str
     addresses: Mapping[str, str]  # central subnet id -> address
     snat: bool
+    qos_policy_id: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The addresses of routers in each pod, and what servers there are told of them.
 
-Copies of a router on a stretched network would all answer to the same address, so each pod's has
-one of its own, and each pod's subnet names that as its gateway. IPv6 needs none of it: servers
-take their gateway from advertisements, by link-local address.
+Copies of a router on a stretched network would all answer to the same address. So one has that
+which users are shown, in the first pod that wants it, and every other pod's has one of its own;
+each pod's subnet names its own router's as its gateway. None changes while the pod has the subnet:
+servers would have to learn of another. IPv6 needs none of it: servers take their gateway from
+advertisements, by link-local address.
 """
 
+import contextlib
 import dataclasses
 import ipaddress
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +31,18 @@ class NoRoom(Exception):
     """A subnet has too few addresses for what is asked."""
 
 
+class NoAddress(NotYet):
+    """A subnet has no address left for a router."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What is reserved for a pod on subnets; by subnet, which pod has its gateway address."""
+
+    reserved: Reserved
+    answering: Mapping[str, str]
+
+
 def differ(subnet: Resource, network: Resource, pods: topology.Pods) -> bool:
     """Whether the copies of a router that may be in these pods need an address each."""
     return subnet["ip_version"] == 4 and len(pods) > 1 and segments.stretched(network)
@@ -39,18 +54,37 @@ def router_address(
     port: Resource,
     pods: topology.Pods,
     pod_id: str,
-    reserved: Reserved,
+    known: Known,
 ) -> str:
     """The address in a pod of the router that ``port`` joins to the subnet.
 
-    ``pods`` are those the router may be in, ``reserved`` is what is known to be reserved there.
-    Raises NotYet when the subnet has none left.
+    ``pods`` are those the router may be in. Raises NotYet when the subnet has none left.
     """
     own = next(ip["ip_address"] for ip in port["fixed_ips"] if ip["subnet_id"] == subnet["id"])
     if not differ(subnet, network, pods):
         return str(own)
-    purpose = ROUTER if own == subnet["gateway_ip"] else f"{ROUTER} port {port['id']}"
-    return _reserved(subnet, pod_id if pod_id in pods else pods[0], purpose, reserved)
+    there = pod_id if pod_id in pods else pods[0]
+    if own == subnet["gateway_ip"]:
+        return _gateway_there(subnet, there, known)
+    return _reserved(subnet, there, f"{ROUTER} port {port['id']}", known)
+
+
+def _gateway_there(subnet: Resource, pod_id: str, known: Known) -> str:
+    """The address of the router that is the gateway of a pod's servers. Raises NotYet."""
+    answering = known.answering.get(subnet["id"])
+    if answering is None and not _has_own(subnet, pod_id, known):
+        answering = address_reservations.answer(subnet, pod_id)
+    if answering == pod_id:
+        return str(subnet["gateway_ip"])
+    return _reserved(subnet, pod_id, ROUTER, known)
+
+
+def known_of(tx: Session, pod_id: str, subnets: Iterable[Resource]) -> Known:
+    ids = {subnet["id"] for subnet in subnets}
+    four = {subnet["id"] for subnet in subnets if subnet["ip_version"] == 4}
+    return Known(
+        address_reservations.of_pod(tx, pod_id, ids), address_reservations.answering(tx, four)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +92,14 @@ class Surroundings:
     """A subnet's network, and the routers on the subnet as a pod meets them.
 
     ``joined`` are the ports that join routers to it. ``pods`` are those a router may be in,
-    ``ranges`` the subnets of a router, by its id. ``reserved`` is what is reserved for the pod.
+    ``ranges`` the subnets of a router, by its id. ``known`` is what is reserved for the pod.
     """
 
     network: Resource
     joined: list[Resource]
     pods: Mapping[str, topology.Pods]
     ranges: Mapping[str, list[Resource]]
-    reserved: Reserved
+    known: Known
 
 
 def around(session: PodSession, subnet: Resource) -> Surroundings:
@@ -90,7 +124,7 @@ def around(session: PodSession, subnet: Resource) -> Surroundings:
             joined,
             {one: reach.pods_of_hints(hints.get(one, ())) for one in routers},
             _ranges(tx, others),
-            address_reservations.of_pod(tx, pod_id, [subnet["id"]]),
+            known_of(tx, pod_id, [subnet]),
         )
 
     found: Surroundings | None = session.queue.transact(read)
@@ -117,8 +151,8 @@ def gateway(session: PodSession, subnet: Resource, around: Surroundings) -> str 
         # subnet that is small for so many pods nothing is taken before it is needed.
         roomy = address_reservations.size(subnet) >= _ROOM * len(everywhere)
         if roomy or _is_kept(subnet, session.pod.id, around):
-            found = address_reservations.address(subnet, session.pod.id, ROUTER, around.reserved)
-            return found or own
+            with contextlib.suppress(NoAddress):
+                return _gateway_there(subnet, session.pod.id, around.known)
     return own
 
 
@@ -137,11 +171,16 @@ def check_room(tx: Session, router_id: str, port: Resource | None, subnet: Resou
     there = reach.populated(tx, [network["id"]]).get(network["id"], set())
     wanted = [pod for pod in pods if pod in there] or list(pods[:1] if there else ())
     lacking = [pod for pod in wanted if not address_reservations.kept(subnet, pod, purpose)]
+    if purpose == ROUTER and lacking:
+        answering = address_reservations.answering(tx, [subnet["id"]]).get(subnet["id"])
+        # One of them has, or will have, the gateway address itself.
+        lacking = [pod for pod in lacking if pod != (answering or lacking[0])]
     if (left := address_reservations.free(subnet)) < len(lacking):
         raise NoRoom(
             f"Subnet {subnet['id']} ({subnet['cidr']}) has {left} free addresses, a router needs "
-            f"{len(lacking)} there: one in each pod that has the network. Free some, give the "
-            "subnet a larger allocation pool, or hold the router to one pod by a zone hint"
+            f"{len(lacking)} there: one in each pod that has the network, beside the gateway's. "
+            "Free some, give the subnet a larger allocation pool, or hold the router to one pod "
+            "by a zone hint"
         )
 
 
@@ -181,7 +220,7 @@ def _fewest(cidrs: set[str], known: set[str]) -> list[str]:
 
 def _address(session: PodSession, subnet: Resource, around: Surroundings, port: Resource) -> str:
     pods = around.pods[port["device_id"]]
-    return router_address(subnet, around.network, port, pods, session.pod.id, around.reserved)
+    return router_address(subnet, around.network, port, pods, session.pod.id, around.known)
 
 
 def _addresses(port: Resource, subnet: Resource) -> set[str]:
@@ -199,16 +238,24 @@ def _ranges(tx: Session, router_ids: Collection[str]) -> dict[str, list[Resource
     return found
 
 
+def _has_own(subnet: Resource, pod_id: str, known: Known) -> bool:
+    """Whether a pod has an address that is no other pod's already."""
+    keeping = address_reservations.port_id(subnet["id"], pod_id, ROUTER)
+    return (subnet["id"], keeping) in known.reserved or address_reservations.kept(
+        subnet, pod_id, ROUTER
+    )
+
+
 def _is_kept(subnet: Resource, pod_id: str, around: Surroundings) -> bool:
     """Whether the pod has an address for a router that comes later."""
     keeping = address_reservations.port_id(subnet["id"], pod_id, ROUTER)
-    return (subnet["id"], keeping) in around.reserved
+    return (subnet["id"], keeping) in around.known.reserved
 
 
-def _reserved(subnet: Resource, pod_id: str, purpose: str, reserved: Reserved) -> str:
-    found = address_reservations.address(subnet, pod_id, purpose, reserved)
+def _reserved(subnet: Resource, pod_id: str, purpose: str, known: Known) -> str:
+    found = address_reservations.address(subnet, pod_id, purpose, known.reserved)
     if found is None:
-        raise NotYet(
+        raise NoAddress(
             f"Subnet {subnet['id']} ({subnet['cidr']}) has no free address left for a router in "
             "another pod: free one, or add a larger subnet"
         )

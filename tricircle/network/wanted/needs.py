@@ -4,8 +4,8 @@
 Everything is in a pod because of a port. A port needs its network with the subnets; its security
 groups, and the groups and address groups that their rules name, with the members these groups have
 in other pods; its own QoS policy and its network's. All that is shared with the projects it is
-shared with. A network needs the routers joined to it, and a
-router needs what it reaches.
+shared with. A network needs the routers joined to it, and a router needs what it reaches; where
+either is open to the outside, it needs the QoS policy it has there.
 """
 
 import threading
@@ -132,6 +132,8 @@ def of(tx: Session, pod_id: str) -> set[Key]:
         one for one, pods in floating_ip_reach.pods_of(tx, None, reached).items() if pod_id in pods
     }
     policies = outbox.policies_of(tx, outbox.ports_in(tx, pod_id), networks)
+    open_here = [one.router_id for one in reached.values() if pod_id in one.outlets]
+    policies |= outbox.policies_outside(tx, open_here, floating_ips)
     groups = _with_named(tx, outbox.groups_of_ports(tx, pod_id))
     rule = sg_models.SecurityGroupRule
     address_groups = _named(tx, rule.remote_address_group_id, groups)

@@ -22,7 +22,7 @@ from tricircle.network.central import segments
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES
 from tricircle.network.central.models import Realization
 from tricircle.network.routers import east_west, floating_ip_reach, homes, reach
-from tricircle.network.wanted import group_members, tunnel_endpoints
+from tricircle.network.wanted import floating_ip_status, group_members, tunnel_endpoints
 
 LOG = log.getLogger(__name__)
 
@@ -151,8 +151,10 @@ def refresh_floating_ips(
     port_id: str | None = None,
     floating_ip_id: str | None = None,
     router_ids: Collection[str] = (),
+    moved: bool = False,
 ) -> None:
-    """Where a floating IP, or those of a port or of routers, are to be may have changed."""
+    """Where a floating IP, or those of a port or of routers, are to be may have changed;
+    ``moved``: it leads to another address for certain."""
     session, fip = context.session, l3_models.FloatingIP
     query = sa.select(fip.id, fip.project_id)
     if port_id:
@@ -167,13 +169,19 @@ def refresh_floating_ips(
     if floating_ip_id:
         found.setdefault(floating_ip_id, None)
     wanted = floating_ip_reach.pods_of(session, found) if found else {}
-    for one, project_id in sorted(found.items()):
-        key, places = Key("floating_ip", one), wanted.get(one, set())
-        for pod_id in realizations.pods_with(session, Realization, key):
-            if pod_id not in places:
-                realizations.retire(session, Realization, key, [pod_id])
+    keys = {one: Key("floating_ip", one) for one in sorted(found)}
+    there = {
+        one: set(realizations.pods_with(session, Realization, key)) for one, key in keys.items()
+    }
+    elsewhere = [one for one in keys if moved or there[one] != wanted.get(one, set())]
+    # Whoever finds one right locks it before its rows, too.
+    floating_ip_status.moved(session, elsewhere)
+    for one, key in keys.items():
+        places = wanted.get(one, set())
+        for pod_id in sorted(there[one] - places):
+            realizations.retire(session, Realization, key, [pod_id])
         for pod_id in sorted(places):
-            if not _ensure(session, key, pod_id, project_id):
+            if not _ensure(session, key, pod_id, found[one]):
                 realizations.touch(session, Realization, key, [pod_id])
 
 
@@ -212,6 +220,15 @@ def policies_of(session: Any, port_ids: Any, network_ids: Any) -> set[str]:
         *session.scalars(sa.select(port.policy_id).where(port.port_id.in_(port_ids))),
         *session.scalars(sa.select(network.policy_id).where(network.network_id.in_(network_ids))),
     }
+
+
+def policies_outside(session: Any, router_ids: Any, floating_ip_ids: Any) -> set[str]:
+    """Ids of the QoS policies that the gateways of these routers and these floating IPs have."""
+    router = qos_models.QosRouterGatewayIPPolicyBinding
+    floating_ip = qos_models.QosFIPPolicyBinding
+    routers = sa.select(router.policy_id).where(router.router_id.in_(router_ids))
+    floating_ips = sa.select(floating_ip.policy_id).where(floating_ip.fip_id.in_(floating_ip_ids))
+    return {*session.scalars(routers), *session.scalars(floating_ips)}
 
 
 def _retire(session: Any, key: Key, pod_ids: list[str] | None) -> None:

@@ -100,7 +100,8 @@ def test_routers(stage: Stage) -> None:
     _, subnet = stage.network("10.1.0.0/24")
     plain = router(stage)
     held = router(stage, subnet, availability_zone_hints=["pod1"])
-    open_to(stage, held, public, enable_snat=False)
+    gold = stage.make("policy", name="gold", description="")
+    open_to(stage, held, public, enable_snat=False, qos_policy_id=gold["id"])
     routes = [{"destination": "192.0.2.0/24", "nexthop": "10.1.0.9"}]
     stage.change("router", held["id"], routes=routes, name="renamed", admin_state_up=False)
     stage.change("router", held["id"], distributed=True)

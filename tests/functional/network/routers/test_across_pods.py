@@ -51,9 +51,9 @@ def test_a_router_of_a_stretched_network_whose_servers_make_their_addresses(stag
     for region in ("pod1", "pod2"):
         stage.bound(network, region)
     stage.reconcile()
-    for region in ("pod1", "pod2"):
+    for region, same in (("pod1", True), ("pod2", False)):
         own = stage.copy(region, "subnets", four["id"])["gateway_ip"]
-        assert own != four["gateway_ip"]
+        assert (own == four["gateway_ip"]) is same
         assert joined(stage, region, made) == {own, *(one["gateway_ip"] for one in six)}
     assert stage.pending() == []
 

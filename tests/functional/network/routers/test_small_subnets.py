@@ -110,23 +110,28 @@ def test_a_router_joins_a_small_subnet_if_there_is_room(stage: Stage) -> None:
     network, inside = subnet(stage, "10.7.0.0/29")
     ports = [stage.bound(network, region) for region in ("pod1", "pod2", "pod1")]
     made = router(stage)
-    with pytest.raises(n_exc.BadRequest, match="has 0 free addresses, a router needs 2 there"):
+    with pytest.raises(n_exc.BadRequest, match="has 0 free addresses, a router needs 1 there"):
         join(stage, made, inside)
-    for port in ports[1:]:
-        stage.delete("port", port["id"])
+    stage.delete("port", ports[2]["id"])
     join(stage, made, inside)
     stage.reconcile()
-    (address,) = joined(stage, "pod1", made)
-    assert stage.copy("pod1", "subnets", inside["id"])["gateway_ip"] == address
+    for region in ("pod1", "pod2"):
+        (address,) = joined(stage, region, made)
+        assert stage.copy(region, "subnets", inside["id"])["gateway_ip"] == address
 
 
 def test_a_larger_subnet_is_ready_for_a_router(stage: Stage) -> None:
     network, inside = subnet(stage, "10.7.0.0/28")
-    stage.bound(network, "pod1")
-    told = stage.copy("pod1", "subnets", inside["id"])["gateway_ip"]
+    for region in ("pod2", "pod1"):
+        stage.bound(network, region)
+    first, told = (
+        stage.copy(region, "subnets", inside["id"])["gateway_ip"] for region in ("pod2", "pod1")
+    )
+    assert first == inside["gateway_ip"]
     assert told in set_aside(stage, inside)
     join(stage, router(stage), inside)
     stage.reconcile()
+    assert stage.copy("pod2", "subnets", inside["id"])["gateway_ip"] == first
     assert stage.copy("pod1", "subnets", inside["id"])["gateway_ip"] == told
 
 

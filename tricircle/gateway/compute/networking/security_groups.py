@@ -15,10 +15,7 @@ from tricircle.gateway.transport.client import PodResponse
 from tricircle.gateway.upstream import lookup
 from tricircle.gateway.upstream.forward import reply, reply_with
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.pods.errors import PodError
 
-# Seconds a pod is given to show a change, and before the first look is repeated.
-_PATIENCE, _FIRST_LOOK = 5.0, 0.1
 _CANNOT_APPLY = (
     "Network requires port_security_enabled and subnet associated in order to apply security "
     "groups."
@@ -74,7 +71,7 @@ async def add(call: Call, server_id: str, argument: Any) -> web.Response:
             port.get("fixed_ips") or port.get("ip_allocation") == "deferred"
         ):
             raise Fault(400, _CANNOT_APPLY)
-    return await _changed(call, server_id, ports, {group_id}, set())
+    return await _changed(call, ports, {group_id}, set())
 
 
 async def remove(call: Call, server_id: str, argument: Any) -> web.Response:
@@ -87,7 +84,7 @@ async def remove(call: Call, server_id: str, argument: Any) -> web.Response:
     ports = [p for p in await _held(call, server_id) if group_id in p["security_groups"]]
     if not ports:
         raise Fault(404, f"Security group {name} not associated with the instance {server_id}")
-    return await _changed(call, server_id, ports, set(), {group_id})
+    return await _changed(call, ports, set(), {group_id})
 
 
 def _name(argument: Any) -> str | None:
@@ -124,39 +121,21 @@ async def _ports(call: Call, server_id: str) -> list[dict[str, Any]]:
 
 
 async def _changed(
-    call: Call, server_id: str, ports: list[dict[str, Any]], more: set[str], less: set[str]
+    call: Call, ports: list[dict[str, Any]], more: set[str], less: set[str]
 ) -> web.Response:
-    """Put all of a server's ports into more groups, and take them out of others."""
+    """Put all of a server's ports into more groups, and take them out of others.
+
+    The server's document shows it at once, for it has the central ports' groups
+    (``servers/addresses.py``); the pod has it a moment later.
+    """
     groups = [(set(port.get("security_groups", ())) | more) - less for port in ports]
     await asyncio.gather(*map(functools.partial(_set, call), ports, groups))
-    named = await _known(call, set().union(*groups))
-    await _until_shown(call, server_id, {group["name"] for group in named.values()})
     return web.Response(status=202, content_type="application/json")
 
 
 async def _set(call: Call, port: dict[str, Any], groups: set[str]) -> None:
     wanted = {"security_groups": sorted(groups)}
     await central(call).update("ports", port["id"], wanted, **user(call))
-
-
-async def _until_shown(call: Call, server_id: str, names: set[str]) -> None:
-    """Wait a little until the server's document shows its groups.
-
-    Ports in pods are changed a moment after the central ones, and Nova's own answer comes when
-    the next look at the server shows the change.
-    """
-    pause = _FIRST_LOOK
-    try:
-        async with asyncio.timeout(_PATIENCE):
-            while True:
-                answer = await _look(call, server_id)
-                shown = answer.json()["server"].get("security_groups", []) if answer.ok else []
-                if not answer.ok or {group["name"] for group in shown} == names:
-                    return
-                await asyncio.sleep(pause)
-                pause *= 2
-    except (TimeoutError, PodError, Fault, KeyError, TypeError, AttributeError):
-        return  # The change is made; a pod that is slow, away or answers rubbish gets it later.
 
 
 async def _look(call: Call, server_id: str) -> PodResponse:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses in documents of servers: under the names networks have for users, with the floating
-IPs users have.
+IPs users have; and the security groups of servers.
 
-A pod knows copies of networks, which get a new name a little later, and where it has no external
+A pod knows copies of networks and ports, which change a little later, and where it has no external
 network a floating IP is another address there, of a bridge. So what central Neutron tells the
 caller stands for what the pod does. While central Neutron does not answer, the pod's word stands.
 """
@@ -34,7 +34,9 @@ Item = dict[str, Any]
 Addresses = dict[str, list[Item]]
 
 _TYPE, _MAC = "OS-EXT-IPS:type", "OS-EXT-IPS-MAC:mac_addr"
-_FLOATING = "floating"
+_FLOATING, _GROUPS = "floating", "security_groups"
+# Rules would be asked for, else.
+_NAMES = {"fields": ["id", "name"]}
 # So many ids fit into one query.
 _IN_A_QUERY = 100
 
@@ -42,13 +44,14 @@ _IN_A_QUERY = 100
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Known:
     """What central Neutron tells of one server: its ports by MAC and by address, the names of
-    networks, and floating IPs by port and address.
+    networks, floating IPs by port and address, and the names of the security groups of its ports.
     """
 
     by_mac: Mapping[str, Item]
     by_address: Mapping[str, Item]
     networks: Mapping[str, str]
     floating: Mapping[tuple[str, str], Sequence[str]]
+    groups: Sequence[str]
 
     def put(self, told: Addresses) -> Addresses:
         """A pod's addresses as users know them: the fixed ones of each network, then the others."""
@@ -95,6 +98,16 @@ async def show(call: Call, *servers: Item) -> None:
             wanted[server_id]["addresses"] = about.put(wanted[server_id]["addresses"])
         except MISREAD as error:
             LOG.warning("The addresses of server %s are odd: %r", server_id, error)
+        _show_groups(call, wanted[server_id], about.groups)
+
+
+def _show_groups(call: Call, server: Item, groups: Sequence[str]) -> None:
+    """As Nova does: one entry for each port and group, and no word where there are none."""
+    # A document of a server that is read tells them at each microversion; others from some on.
+    if groups and (_GROUPS in server or (call.method == "GET" and "status" in server)):
+        server[_GROUPS] = [{"name": name} for name in groups]
+    elif not groups:
+        server.pop(_GROUPS, None)
 
 
 async def list_all(call: Call) -> web.Response:
@@ -120,11 +133,12 @@ async def _read(call: Call, servers: Mapping[str, Item]) -> dict[str, _Known]:
     """What central Neutron tells the caller, by server; nothing of those without ports there."""
     try:
         async with asyncio.timeout(CONF.gateway.list_deadline):
-            ports, networks, floating = await _asked(call, servers)
+            ports, networks, floating, groups = await _asked(call, servers)
     except (NeutronError, PodError, TimeoutError) as error:
         LOG.warning("Addresses of servers are shown as pods tell them: %s", error)
         return {}
     names = {network["id"]: network["name"] for network in networks}
+    names |= {group["id"]: group["name"] or group["id"] for group in groups}
     leading: dict[tuple[str, str], list[str]] = {}
     for one in floating:
         where = (one["port_id"], one["fixed_ip_address"])
@@ -135,30 +149,41 @@ async def _read(call: Call, servers: Mapping[str, Item]) -> dict[str, _Known]:
     for server_id, own in held.items():
         on = frozenset(port["network_id"] for port in own)
         call.services.networks.put(server_id, on)
+        call.services.groups.put(server_id, frozenset(_groups(own)))
     return {server_id: _known(own, names, leading) for server_id, own in held.items()}
 
 
 async def _asked(
     call: Call, servers: Mapping[str, Item]
-) -> tuple[list[Item], list[Item], list[Item]]:
-    """The ports of servers, their networks, and the floating IPs that lead to them."""
-    remembered = {
-        network for one in servers for network in call.services.networks.get(one) or frozenset()
-    }
+) -> tuple[list[Item], list[Item], list[Item], list[Item]]:
+    """The ports of servers, their networks, the floating IPs that lead to them, and the security
+    groups they are in."""
+    cached = call.services
+    remembered = {one for server in servers for one in cached.networks.get(server) or ()}
+    grouped = {one for server in servers for one in cached.groups.get(server) or ()}
     # The addresses of an administrator's servers may be those of many projects' as well.
     by_address = () if call.context.is_admin else _fixed(servers.values())
-    ports, networks, floating = await asyncio.gather(
+    ports, networks, floating, groups = await asyncio.gather(
         _list(call, "ports", "device_id", servers),
         _list(call, "networks", "id", remembered),
         _list(call, "floatingips", "fixed_ip_address", by_address),
+        _list(call, "security-groups", "id", grouped, **_NAMES),
     )
     new = {port["network_id"] for port in ports} - {network["id"] for network in networks}
+    joined = _groups(ports) - {group["id"] for group in groups}
     of_ports = [port["id"] for port in ports] if call.context.is_admin else []
-    more_networks, more_floating = await asyncio.gather(
+    more_networks, more_floating, more_groups = await asyncio.gather(
         _list(call, "networks", "id", new),
         _list(call, "floatingips", "port_id", of_ports),
+        _list(call, "security-groups", "id", joined, **_NAMES),
     )
-    return ports, networks + more_networks, floating + more_floating
+    return (
+        ports, networks + more_networks, floating + more_floating, groups + more_groups
+    )  # fmt: skip
+
+
+def _groups(ports: Iterable[Item]) -> set[str]:
+    return {group for port in ports for group in port[_GROUPS]}
 
 
 def _fixed(servers: Iterable[Item]) -> set[str]:
@@ -181,14 +206,18 @@ def _known(
     floating: Mapping[tuple[str, str], Sequence[str]],
 ) -> _Known:
     by_address = {ip["ip_address"]: port for port in ports for ip in port["fixed_ips"]}
-    return _Known({port["mac_address"]: port for port in ports}, by_address, names, floating)
+    groups = [names[group] for port in ports for group in port[_GROUPS] if group in names]
+    by_mac = {port["mac_address"]: port for port in ports}
+    return _Known(by_mac, by_address, names, floating, groups)
 
 
-async def _list(call: Call, collection: str, name: str, values: Iterable[str]) -> list[Item]:
+async def _list(
+    call: Call, collection: str, name: str, values: Iterable[str], **more: Any
+) -> list[Item]:
     """Those of a collection with one of the values, asked for in as many queries as it takes."""
     wanted = sorted(values)
     parts = [wanted[at : at + _IN_A_QUERY] for at in range(0, len(wanted), _IN_A_QUERY)]
     found = await asyncio.gather(
-        *(central(call).list(collection, **{name: part}, **user(call)) for part in parts)
+        *(central(call).list(collection, **{name: part}, **more, **user(call)) for part in parts)
     )
     return [item for items in found for item in items]

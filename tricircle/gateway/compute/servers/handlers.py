@@ -104,8 +104,8 @@ async def candidates(
     required = await scheduling.required_pods(call, wanted.needs)
     required |= await image_places.held(call, wanted.images)
     for nic in planned:
-        if nic.port is not None and (host := nic.port.get("binding:host_id")):
-            required[f"port {nic.port['id']}"] = host
+        if nic.port is not None and (region := _region_of(nic.port)):
+            required[f"port {nic.port['id']}"] = region
     request = Request(
         project_id=call.context.project_id,
         zone=wanted.zone,
@@ -119,6 +119,12 @@ async def candidates(
         wish = Group(group.id, group.policy, per_host, members)
         request = dataclasses.replace(request, group=wish)
     return await scheduling.choose(call, request)
+
+
+def _region_of(port: dict[str, Any]) -> str:
+    """The region name of the pod that a port is in; its host may be one of the pod's."""
+    details = port.get("binding:vif_details") or {}
+    return str(details.get("pod") or port.get("binding:host_id") or "")
 
 
 async def _bring_volumes(

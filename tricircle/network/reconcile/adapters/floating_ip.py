@@ -8,21 +8,19 @@ north-south bridge, and the server's pod translates that to the server's.
 
 import dataclasses
 
-import sqlalchemy as sa
-from neutron.db.models import l3 as l3_models
-from neutron_lib import constants
 from neutron_lib.plugins import constants as plugin_constants
 from neutron_lib.plugins import directory
 from sqlalchemy.orm import Session
 
-from tricircle.db.realizations import Key, pods_with
+from tricircle.db.realizations import Key
 from tricircle.db.work_queue import Busy
 from tricircle.network.central import address_reservations, central_neutron
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
-from tricircle.network.reconcile.adapters import port_forwarding
+from tricircle.network.reconcile.adapters import port_forwarding, qos_policy
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.routers import bridges, floating_ip_reach, reach, topology
+from tricircle.network.wanted import floating_ip_status
 from tricircle.pods.reconciler import NotYet
 
 
@@ -47,11 +45,12 @@ class FloatingIpAdapter(Adapter):
     def depends(self, session: PodSession, central: Resource) -> list[Key]:
         # What changes from here on has the row worked on once more.
         session.notes[_key(central)] = _look(session, central)
-        router = Key("router", central["router_id"])
+        router, policy = Key("router", central["router_id"]), self._policy(session, central)
+        policies = [Key("qos_policy", policy)] if policy else []
         if self._at_the_server(session, central):
             here = session.queue.wanted("port", _served(central), session.pod.id)
-            return [*(Key("port", port_id) for port_id in sorted(here)), router]
-        return [router, Key("port", self._between(session, central)["id"])]
+            return [*policies, *(Key("port", port_id) for port_id in sorted(here)), router]
+        return [*policies, router, Key("port", self._between(session, central)["id"])]
 
     def body(self, session: PodSession, central: Resource) -> Resource:
         outside = (central["floating_network_id"], central["floating_ip_address"])
@@ -63,7 +62,9 @@ class FloatingIpAdapter(Adapter):
                 outside = (network, _address(port))
             elif inside[0]:
                 inside = (port["id"], _address(port))
+        policy, what = self._policy(session, central), f"the floating IP {central['id']}"
         return {
+            **qos_policy.told(session, policy, "qos-fip", what),
             "project_id": central["project_id"],
             "floating_network_id": session.id("network", outside[0]),
             "floating_ip_address": outside[1],
@@ -99,25 +100,15 @@ class FloatingIpAdapter(Adapter):
         if wanted := self._forwarded(session, central):
             there = port_forwarding.there(session, current)
             port_forwarding.add(session, current, there, wanted)
+        revision = _path(session, central).revision
         session.notes.pop(_key(central), None)
-        status = sa.select(l3_models.FloatingIP.status).where(
-            l3_models.FloatingIP.id == central["id"]
+        session.queue.transact(
+            lambda tx: floating_ip_status.done(tx, central, session.pod.id, revision)
         )
-        # Writing it, even as it is, costs Neutron far more than a look.
-        if (
-            session.queue.transact(lambda tx: tx.scalar(status))
-            != constants.FLOATINGIP_STATUS_ACTIVE
-        ):
-            central_neutron.routers().update_floatingip_status(
-                central_neutron.admin(), central["id"], constants.FLOATINGIP_STATUS_ACTIVE
-            )
 
     def forget(self, session: PodSession, resource_id: str) -> None:
         address_reservations.release(session.pod.id, purpose=_purpose(resource_id))
-        plugin = central_neutron.routers()
-        left = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
-        if left and not _wanted(session, resource_id):
-            plugin.update_floatingip_status(central_neutron.admin(), resource_id, "DOWN")
+        session.queue.transact(lambda tx: floating_ip_status.left(tx, resource_id, session.pod.id))
 
     def _forwarded(self, session: PodSession, central: Resource) -> port_forwarding.Forwardings:
         if not central["port_forwardings"]:
@@ -125,6 +116,11 @@ class FloatingIpAdapter(Adapter):
         away = self._two_steps(session, central) and not self._at_the_server(session, central)
         between = self._between(session, central) if away else None
         return port_forwarding.wanted(session, central, between)
+
+    def _policy(self, session: PodSession, central: Resource) -> str | None:
+        """The QoS policy of the copy: of two steps, the one that is outside has it."""
+        inner = self._two_steps(session, central) and self._at_the_server(session, central)
+        return None if inner else central.get("qos_policy_id")
 
     def _at_the_server(self, session: PodSession, central: Resource) -> bool:
         return _path(session, central).server_pod == session.pod.id
@@ -154,10 +150,12 @@ class FloatingIpAdapter(Adapter):
 
 @dataclasses.dataclass(frozen=True)
 class _Path:
-    """The way of packets: the pod of the server, and how far the router on the way reaches."""
+    """The way of packets: the pod of the server, and how far the router on the way reaches; and
+    of which change of the floating IP that is."""
 
     server_pod: str | None
     reach: topology.RouterReach
+    revision: int
 
     @property
     def two_steps(self) -> bool:
@@ -174,7 +172,8 @@ def _look(session: PodSession, central: Resource) -> _Path:
 
     def read(tx: Session) -> _Path:
         pods = floating_ip_reach.server_pods(tx, served)
-        return _Path(min(pods, default=None), reach.of_router(tx, central["router_id"]))
+        revision = floating_ip_status.revision(tx, central["id"], session.pod.id)
+        return _Path(min(pods, default=None), reach.of_router(tx, central["router_id"]), revision)
 
     found: _Path = session.queue.transact(read)
     return found
@@ -182,13 +181,6 @@ def _look(session: PodSession, central: Resource) -> _Path:
 
 def _key(central: Resource) -> Key:
     return Key(FloatingIpAdapter.resource_type, central["id"])
-
-
-def _wanted(session: PodSession, floating_ip_id: str) -> list[str]:
-    """The pods that are to have the floating IP."""
-    key = Key("floating_ip", floating_ip_id)
-    found: list[str] = session.queue.transact(lambda tx: pods_with(tx, session.queue.table, key))
-    return found
 
 
 def _served(central: Resource) -> list[str]:

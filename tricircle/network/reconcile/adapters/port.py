@@ -2,6 +2,7 @@
 """Ports of servers (and whatever else is bound in a pod)."""
 
 from neutron_lib import constants
+from neutron_lib.api.definitions import portbindings
 
 from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts
@@ -33,7 +34,7 @@ ATTRIBUTES = (
     "trusted",
     "propagate_uplink_status",
 )
-_PROFILE = "binding:profile"
+_PROFILE, _HOST = "binding:profile", portbindings.HOST_ID
 # What a pod's Nova, Ironic, trunks and drivers write there themselves, and nobody else may change.
 _OF_THE_POD = {
     "allocation", "arq_uuid", "capabilities", "card_serial_number", "device_mac_address",
@@ -105,6 +106,8 @@ class PortAdapter(Adapter):
         if address_reservations.is_reservation(central):
             # It stands for an address elsewhere; OVN sends packets nowhere for any other owner.
             body["device_owner"] = constants.DEVICE_OWNER_FLOATINGIP
+        if host := _host(session, central):
+            body[_HOST] = host
         if (vnic := central.get("binding:vnic_type", "normal")) != "normal":
             body["binding:vnic_type"] = vnic
         body.update(self._extras(session, central))
@@ -147,7 +150,21 @@ class PortAdapter(Adapter):
         return not str(listed.get("device_owner")).startswith("network:")
 
     def belongs(self, session: PodSession, central: Resource) -> bool:
-        return bool(central.get("binding:host_id") == session.pod.region_name)
+        region, details = session.pod.region_name, central.get("binding:vif_details") or {}
+        return region in (central.get(_HOST), details.get("pod"))
+
+    def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
+        """Raises PodRefused where the pod cannot bind a port to the host it is to be on."""
+        if not (host := _host(session, central)):
+            return
+        there = self.show(session, current["id"]) or current
+        if there.get("binding:vif_type") == portbindings.VIF_TYPE_BINDING_FAILED:
+            raise PodRefused(
+                session.pod.region_name,
+                409,
+                f"its Neutron cannot bind port {current['id']} to its host {host}: is an agent "
+                "alive there, and can it reach the network?",
+            )
 
     def spare(self, listed: Resource) -> bool:
         return not listed.get("device_id")
@@ -187,6 +204,19 @@ class PortAdapter(Adapter):
                     f"cannot have {name}",
                 )
         return extras
+
+
+def _host(session: PodSession, central: Resource) -> str:
+    """The host of the pod that a port is to be bound to; empty where that is the pod's to choose.
+
+    It chooses for servers, whose ports are bound by its Nova.
+    """
+    host = central.get(_HOST) or ""
+    if str(central["device_owner"]).startswith(constants.DEVICE_OWNER_COMPUTE_PREFIX):
+        return ""
+    name, _, region = host.rpartition("@")
+    name = name if region == session.pod.region_name else host
+    return "" if name == session.pod.region_name else str(name)
 
 
 def _shared_by(session: PodSession, central: Resource) -> list[str]:

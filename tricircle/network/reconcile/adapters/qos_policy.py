@@ -75,6 +75,25 @@ class QosPolicyAdapter(Adapter):
                 session.neutron.put(f"{path}/{kind}_rules/{there[key]['id']}", body)
 
 
+def told(session: PodSession, policy_id: str | None, extension: str, what: str) -> Resource:
+    """The attribute by which an object in the pod has a policy, or none; nothing where the pod
+    lacks the ``extension`` for it.
+
+    Raises PodRefused when ``what``, the object in words, is to have one there, NotYet when the
+    policy is not in the pod.
+    """
+    if session.neutron.has(extension):
+        return {"qos_policy_id": session.id("qos_policy", policy_id) if policy_id else None}
+    if policy_id:
+        raise PodRefused(
+            session.pod.region_name,
+            501,
+            f"its Neutron lacks the extension {extension}, so {what} cannot have the QoS policy "
+            f"{policy_id}",
+        )
+    return {}
+
+
 def _rules(policy: Resource) -> dict[tuple[str, str], Resource]:
     """{kind and direction: rule}"""
     return {(rule["type"], rule.get("direction") or ""): rule for rule in policy.get("rules") or ()}

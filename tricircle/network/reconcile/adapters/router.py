@@ -10,7 +10,7 @@ from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts, models
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession, named
-from tricircle.network.reconcile.adapters import router_interfaces
+from tricircle.network.reconcile.adapters import qos_policy, router_interfaces
 from tricircle.network.reconcile.adapters.base import Adapter, same
 from tricircle.network.routers import bridges, copies, east_west, plan, router_modes, topology
 from tricircle.network.routers.copies import Copy
@@ -40,6 +40,8 @@ class RouterAdapter(Adapter):
         if copy.gateway is not None:
             subnets += copy.gateway.addresses
         keys = [Key("subnet", subnet) for subnet in dict.fromkeys(subnets)]
+        if copy.gateway is not None and copy.gateway.qos_policy_id:
+            keys.append(Key("qos_policy", copy.gateway.qos_policy_id))
         return [*keys, *self._before(session, copy)]
 
     def body(self, session: PodSession, central: Resource) -> Resource:
@@ -66,7 +68,7 @@ class RouterAdapter(Adapter):
     def prepare(self, session: PodSession, central: Resource) -> Resource:
         """With its gateway at once: a pod takes seconds for that when it is busy."""
         copy = session.notes.get(self._key(central))
-        gateway = _gateway(_there(session, copy), copy) if copy else None
+        gateway = _gateway(session, _there(session, copy), copy) if copy else None
         more = {"external_gateway_info": gateway} if gateway else {}
         return {**super().prepare(session, central), **more}
 
@@ -82,7 +84,7 @@ class RouterAdapter(Adapter):
         routes = [{"destination": to, "nexthop": by} for to, by in sorted(copy.plan.routes)]
         ports = router_interfaces.ports(session, current, central["id"])
         there, loose = ports.joined, ports.loose
-        info, info_now = _gateway(ids, copy), current.get("external_gateway_info")
+        info, info_now = _gateway(session, ids, copy), current.get("external_gateway_info")
         new_gateway = not _same_gateway(info, info_now)
         moved = [
             port
@@ -254,10 +256,12 @@ def _port(
     }
 
 
-def _gateway(ids: _Ids, copy: Copy) -> Resource | None:
+def _gateway(session: PodSession, ids: _Ids, copy: Copy) -> Resource | None:
     if copy.gateway is None:
         return None
+    policy, what = copy.gateway.qos_policy_id, f"the gateway of router {copy.reach.router_id}"
     return {
+        **qos_policy.told(session, policy, "qos-gateway-ip", what),
         "network_id": ids.networks[copy.gateway.network_id],
         "enable_snat": copy.gateway.snat,
         "external_fixed_ips": [
@@ -273,6 +277,7 @@ def _same_gateway(wanted: Resource | None, current: Any) -> bool:
     return bool(
         wanted["network_id"] == current.get("network_id")
         and wanted["enable_snat"] == current.get("enable_snat", True)
+        and wanted.get("qos_policy_id") == current.get("qos_policy_id")
         and router_interfaces.pairs(wanted["external_fixed_ips"])
         == router_interfaces.pairs(current.get("external_fixed_ips") or [])
     )

@@ -15,6 +15,8 @@ from tricircle.network.routers import bridges, router_addresses
 from tricircle.pods.errors import PodRefused
 from tricircle.pods.reconciler import NotYet
 
+_PUBLISH, _PUBLISHING = "dns_publish_fixed_ip", "subnet-dns-publish-fixed-ip"
+
 
 class SubnetAdapter(Adapter):
     """All addresses are central's to give out: in the pod the pool is the one reserved for it, or
@@ -105,12 +107,20 @@ class SubnetAdapter(Adapter):
         if central["ip_version"] == 6:
             modes = ("ipv6_ra_mode", "ipv6_address_mode")
             body.update({mode: central[mode] for mode in modes if central[mode]})
+        body |= _published(session, central)
         all_named = around.network["router:external"] or bridges.is_bridge(around.network)
         if all_named and not central["enable_dhcp"]:
             return body  # The pod makes no port by itself there: every address is named.
         if not central_neutron.takes_own_address(central):
-            body["allocation_pools"] = _pools(session, central, around.reserved)
+            body["allocation_pools"] = _pools(session, central, around.known.reserved)
         return body
+
+    def differs(self, session: PodSession, current: Resource, central: Resource) -> Resource:
+        changes = super().differs(session, current, central)
+        if _PUBLISH not in current:
+            # ML2/OVN lists the extension without the driver that keeps the attribute, too.
+            changes.pop(_PUBLISH, None)
+        return changes
 
     def update(self, session: PodSession, current: Resource, central: Resource) -> None:
         if named(current) != central["id"] and (
@@ -158,6 +168,24 @@ class SubnetAdapter(Adapter):
 
     def forget(self, session: PodSession, resource_id: str) -> None:
         address_reservations.release(session.pod.id, subnet_ids=[resource_id])
+        address_reservations.answer_no_more(resource_id, session.pod.id)
+
+
+def _published(session: PodSession, central: Resource) -> Resource:
+    """Whether a DNS service is told the addresses on the subnet. Raises PodRefused where they are
+    to be told and the pod cannot."""
+    if (wanted := central.get(_PUBLISH)) is None:
+        return {}
+    if session.neutron.has(_PUBLISHING):
+        return {_PUBLISH: wanted}
+    if wanted:
+        raise PodRefused(
+            session.pod.region_name,
+            501,
+            f"its Neutron lacks the extension {_PUBLISHING}, so subnet {central['id']} cannot "
+            f"have {_PUBLISH}",
+        )
+    return {}
 
 
 def _pools(

@@ -130,11 +130,16 @@ async def test_what_is_known_is_asked_for_at_once(gateway: Gateway, cloud: Cloud
     waiting = asyncio.ensure_future(asked("member"))
     # Nothing waits for the ports.
     calls_there = functools.partial(cloud.journal.find, "central/network", "GET")
-    await eventually("all is asked for", lambda: gone.struck and len(calls_there()) >= 3)
+    await eventually("all is asked for", lambda: gone.struck and len(calls_there()) >= 4)
     cloud.central.heal()
     await waiting
     listed, calls = await asked("member")
-    assert sorted(calls) == ["/v2.0/floatingips", "/v2.0/networks", "/v2.0/ports"]
+    assert sorted(calls) == [
+        "/v2.0/floatingips",
+        "/v2.0/networks",
+        "/v2.0/ports",
+        "/v2.0/security-groups",
+    ]
     told = {
         server["id"]: [entry["addr"] for entry in server["addresses"]["mine"]] for server in listed
     }
