@@ -138,6 +138,13 @@ class ServiceIdentity:
         except ClientException as error:
             raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
 
+    def roles(self) -> list[str]:
+        """The names of the service user's roles in its project. Raises KeystoneFailed."""
+        try:
+            return list(self._session.auth.get_access(self._session).role_names)
+        except ClientException as error:
+            raise KeystoneFailed(f"No token for Tricircle's service user: {error}") from error
+
     def is_member(self, project_id: str) -> bool:
         """Whether the service user is a member of a project. Raises KeystoneFailed."""
         return self._membership("HEAD", project_id, "is a member")

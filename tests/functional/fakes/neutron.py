@@ -253,6 +253,10 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
     def show_quota(self, exchange: Exchange, project_id: str) -> web.Response:
         return reply({"quota": self.quota})
 
+    @route("GET", "/v2.0/quotas/{project_id}/default")
+    def show_default_quota(self, exchange: Exchange, project_id: str) -> web.Response:
+        return reply({"quota": self.quota})
+
     @route("GET", "/v2.0/auto-allocated-topology/{project_id}")
     def topology(self, exchange: Exchange, project_id: str) -> web.Response:
         """The network ``auto`` means; made once a project."""

@@ -4,6 +4,7 @@
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from tricircle.db import session
 
@@ -27,3 +28,8 @@ def version() -> str | None:
     """The revision the schema is at; None for a database that never had one."""
     with session.engine().connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str | None:
+    """The revision that this release needs."""
+    return ScriptDirectory.from_config(config()).get_current_head()

@@ -40,6 +40,27 @@ FREE_COMPUTE = Right(
     Proof.NOBODY,
     "How full a pod is orders the pods for a new server.",
 )
+LIMITS_COMPUTE = Right(
+    "limits_compute",
+    "compute",
+    ("GET /os-quota-class-sets/default",),
+    Proof.NOBODY,
+    "The operator's own command tells which limits of a pod are below the region's.",
+)
+LIMITS_VOLUME = Right(
+    "limits_volume",
+    "volume",
+    ("GET /os-quota-class-sets/default",),
+    Proof.NOBODY,
+    "The operator's own command tells which limits of a pod are below the region's.",
+)
+LIMITS_NETWORK = Right(
+    "limits_network",
+    "network",
+    ("GET /v2.0/quotas/{}", "GET /v2.0/quotas/{}/default"),
+    Proof.NOBODY,
+    "The operator's own command tells which limits of a pod are below the region's.",
+)
 FREE_PLACEMENT = Right(
     "free_placement",
     "placement",
