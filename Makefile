@@ -137,6 +137,7 @@ bench-creates: setup ## 500 clients create servers, then volumes, while simulate
 samples: setup ## Write docs/samples/ anew from the code
 	$(RUN) oslo-config-generator --config-file etc/config-generator.conf
 	$(RUN) oslopolicy-sample-generator --config-file etc/policy-generator.conf
+	$(RUN) python etc/options_page.py > docs/options.md
 
 clean: ## Remove what the tools left
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

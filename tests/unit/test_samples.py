@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sample files in docs/ are what the code says today; ``make samples`` writes them anew."""
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,8 @@ def test_a_sample_is_up_to_date(generate, source, sample, tmp_path: Path) -> Non
     made = tmp_path / sample
     generate(str(ROOT / "etc" / source), made)
     assert made.read_text() == (ROOT / "docs" / "samples" / sample).read_text(), "make samples"
+
+
+def test_the_page_of_options_is_up_to_date() -> None:
+    made = runpy.run_path(str(ROOT / "etc" / "options_page.py"))["page"]()
+    assert made == (ROOT / "docs" / "options.md").read_text(), "make samples"

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents lead to one another, and samples name what there is."""
+
+import configparser
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tricircle.conf import CONF
+from tricircle.gateway.http import server
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SAMPLES = DOCS / "samples"
+PAGES = sorted({ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")})
+COMMANDS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+
+
+def places(page: Path) -> set[str]:
+    """What a page has headings for, as links name them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        name, _, place = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if place:
+            assert place in places(target), link
+
+
+def test_the_index_has_every_page_and_sample() -> None:
+    told = (DOCS / "README.md").read_text()
+    needed = [*DOCS.glob("*.md"), *(path for path in SAMPLES.rglob("*") if path.is_file())]
+    for path in needed:
+        if path.name != "README.md":
+            assert f"({path.relative_to(DOCS)})" in told, path.name
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SAMPLES / "systemd").iterdir()), ids=lambda path: path.name
+)
+def test_a_unit_of_systemd(path: Path) -> None:
+    unit = configparser.RawConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str  # type: ignore[method-assign,assignment]
+    unit.read_string(path.read_text())
+    service = unit["Service"]
+    command = shlex.split(service["ExecStart"])
+    assert Path(command[0]).name == path.stem
+    assert path.stem in COMMANDS
+    assert command[1] == "--config-file"
+    assert service["Type"] == "notify"
+    assert float(service["TimeoutStopSec"]) > server.GRACE
+
+
+def test_the_load_balancer_waits_as_long_as_the_gateway() -> None:
+    text = (SAMPLES / "haproxy.cfg").read_text()
+    found = re.findall(r"timeout (\S+)\s+(\d+)([smh])", text)
+    seconds = {
+        name: int(number) * {"s": 1, "m": 60, "h": 3600}[unit] for name, number, unit in found
+    }
+    gateway = CONF.gateway
+    assert seconds["server"] > max(gateway.request_deadline, gateway.attach_patience)
+    assert seconds["http-keep-alive"] < gateway.keepalive_seconds
+    assert seconds["tunnel"] >= CONF.console.idle_deadline
+    for port in (gateway.compute_port, gateway.volume_port, gateway.admin_port, CONF.console.port):
+        assert len(re.findall(rf":{port}\b", text)) == 3, port
+
+
+def test_the_containers_command() -> None:
+    text = (SAMPLES / "Containerfile").read_text()
+    (command,) = re.findall(r'^CMD \["([^"]+)"', text, re.MULTILINE)
+    assert command in COMMANDS
+    assert "/source[network]" in text
+
+
+def test_what_is_supported_is_what_the_package_says() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (DOCS / "operating.md").read_text()
+    least, most = re.findall(r"3\.(\d+)", project["requires-python"])
+    assert ", ".join(f"3.{minor}" for minor in range(int(least), int(most))) in page
+    assert project["name"] in page
+    (neutron,) = re.findall(
+        r"neutron>=(\d+)", " ".join(project["optional-dependencies"]["network"])
+    )
+    assert f"| central Neutron | {neutron} " in page
+    for extra in project["optional-dependencies"]:
+        assert f"`{extra}`" in page
+    releases = {path.stem for path in (ROOT / "lab" / "locks").iterdir()}
+    for release in re.findall(r"20\d\d\.\d", page):
+        assert any(release in one for one in releases), releases
