@@ -6,6 +6,7 @@ or clouds.yaml): their own rights decide. It may be run again at any time, and g
 ended: what there is is looked at anew.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -60,11 +61,11 @@ def _server_groups(cloud: Any, project_id: str) -> Iterable[Any]:
 
 
 def _of_volumes(plural: str) -> List:
-    """Cinder heeds a project's filter in some lists only."""
+    """Cinder heeds a project's filter in some lists only: nobody else's is to go."""
 
     def listed(cloud: Any, project_id: str) -> Iterable[Any]:
         found = getattr(cloud.block_storage, plural)(all_projects=True, project_id=project_id)
-        return (one for one in found if _project_of(one) in (project_id, None))
+        return (one for one in found if _project_of(one) == project_id)
 
     return listed
 
@@ -160,6 +161,9 @@ class Purge:
         left = []
         for kind in KINDS:
             left += self._delete(kind, time.monotonic() + patience)
+        # The other services' limits are the gateway's own.
+        with contextlib.suppress(exceptions.NotFoundException):
+            self._cloud.network.delete_quota(self._project_id)
         return left
 
     def _delete(self, kind: Kind, until: float) -> list[str]:

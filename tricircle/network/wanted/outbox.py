@@ -21,6 +21,7 @@ from tricircle.db.realizations import Key
 from tricircle.network.central import segments
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES
 from tricircle.network.central.models import Realization
+from tricircle.network.pod_api import pod_registry
 from tricircle.network.routers import east_west, floating_ip_reach, homes, reach
 from tricircle.network.wanted import floating_ip_status, group_members, tunnel_endpoints
 
@@ -116,8 +117,13 @@ def refresh_routers(context: Any, router_ids: Collection[str]) -> None:
     kept = homes.of(session, [router_id for router_id, _ in found])
     for router_id, reached in found:
         if homes.keep(session, reached, kept.get(router_id)):
-            LOG.warning("Router %s is at home in pod %s from now on: its home before has the "
-                        "external network no more", router_id, reached.home)  # fmt: skip
+            home = pod_registry.get().get(str(reached.home))
+            LOG.warning(
+                "Router %s is at home in pod %s from now on: its home before has the external "
+                "network no more",
+                router_id,
+                home.region_name if home else reached.home,
+            )
         key, project_id = Key("router", router_id), projects.get(router_id)
         east_west.touch(session, router_id)
         for pod_id in reached.places:

@@ -177,8 +177,8 @@ def test_the_home_of_a_pod_that_is_no_more(stage: Stage, caplog: pytest.LogCaptu
     service._forget_pods()
     with caplog.at_level(logging.WARNING):
         service._stand_in()
-    assert "is at home in pod" in caplog.text
     new = names[_row(made)[0]]
+    assert f"is at home in pod {new} from now on" in caplog.text
     assert new != home
     stage.reconcile(*(region for region in stage.pod_ids if region != home))
     assert gateway(stage, new, made) == ("public", _shown(made))

@@ -12,8 +12,11 @@ from tests.functional.network.routed_networks import (
 )
 from tests.functional.network.stage import Stage
 from tricircle.db import pods
+from tricircle.db.realizations import Key
+from tricircle.db.work_queue import Busy
 from tricircle.network.central import address_reservations
 from tricircle.network.reconcile import runtime
+from tricircle.network.wanted import group_members
 from tricircle.xjob.service import Service
 
 
@@ -69,6 +72,18 @@ def test_it_is_begun_anew_after_a_death_on_the_way(
     service._forget_pods()
     assert set_aside(stage, "pod2") == 0
     assert stage.core.get_port(stage.admin, port["id"])["binding:host_id"] == ""
+
+
+def test_nothing_is_forgotten_while_all_pods_are_there(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is alone with something stays so, and no group's members are looked at anew."""
+    monkeypatch.setattr(group_members, "look_again", _dies)
+    queue, key = runtime.get().engine.queue, Key("bridge", "a router")
+    with queue.exclusive(key):
+        Service(runtime.get())._forget_pods()
+        with pytest.raises(Busy), queue.exclusive(key):
+            pass
 
 
 def _dies(*_: object, **__: object) -> None:
