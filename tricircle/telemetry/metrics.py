@@ -142,6 +142,11 @@ USAGE = Metric(
     "tricircle_pod_usage", "fact", ("pod", "zone", "resource"), (XJOB,),
     "What of it is used.",
 )  # fmt: skip
+SEGMENTS = Metric(
+    "tricircle_segments_left", "fact", ("pool",), (XJOB,),
+    "Free segments of central Neutron, of network types (and physical networks) that have fewer "
+    "than [interconnect] few_segments.",
+)  # fmt: skip
 TOKENS = Metric(
     "tricircle_tokens_total", "counter", ("outcome",), (GATEWAY,),
     "Tokens that requests came with: known (validated a moment ago), validated now by Keystone, "

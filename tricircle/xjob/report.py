@@ -34,6 +34,10 @@ def tell(runtime: Runtime, service: Service) -> None:
     metrics.tell(metrics.CAPACITY, lambda: _room(runtime, service, 0))
     metrics.tell(metrics.USAGE, lambda: _room(runtime, service, 1))
     metrics.tell(metrics.CONNECTIONS, connections)
+    metrics.tell(
+        metrics.SEGMENTS,
+        lambda: {(pool,): float(left) for pool, left in service.segments_left().items()},
+    )
 
 
 def connections() -> dict[Labels, float]:

@@ -74,6 +74,10 @@ class Service:
         """Ids of the pods this one works on."""
         return set(self._pods)
 
+    def segments_left(self) -> dict[str, int]:
+        """Of pools that run low, as they were seen last; told by the worker that looks."""
+        return self._segments.seen if self.ring.mine("segments") else {}
+
     def room(self) -> dict[str, capacity.Room]:
         """What each of these pods has and uses, as it was seen last."""
         return {pod_id: work.room.seen for pod_id, work in list(self._pods.items())}

@@ -16,11 +16,13 @@ class SegmentWatch:
     def __init__(self, queue: WorkQueue) -> None:
         self._queue = queue
         self._told: dict[str, int] = {}
+        self.seen: dict[str, int] = {}  # {pool: segments left} of those that run low
 
     def look(self) -> dict[str, int]:
-        """{pool: segments left} of those that run low."""
+        """Look; ``seen``."""
         few = CONF.interconnect.few_segments
         found: dict[str, int] = self._queue.transact(lambda tx: segments.running_out(tx, few))
+        self.seen = found
         for pool, left in found.items():
             if pool not in self._told or left <= self._told[pool] // 2:
                 LOG.warning(
