@@ -9,6 +9,8 @@ belong to no project, so only an administrator sees them and they cost no quota.
 
 A subnet's gateway address is nobody's to set aside: a router takes it. In which pod it is answered
 for is kept by such a port without an address.
+
+What a floating IP has on a router's bridge network is held by it in the place of a pod.
 """
 
 import contextlib
@@ -171,6 +173,13 @@ def give_back(subnet_id: str, pod_id: str) -> None:
         return
     with contextlib.suppress(n_exc.PortNotFound):
         central_neutron.core().delete_port(central_neutron.admin(), reserving, l3_port_check=False)
+
+
+def held(holder: str) -> list[str]:
+    """Ids of the ports that keep addresses for a pod, or whoever else holds them."""
+    query = sa.select(models_v2.Port.id).where(_is_for(holder))
+    found: list[str] = models.work_queue().transact(lambda tx: list(tx.scalars(query)))
+    return found
 
 
 def release(

@@ -12,7 +12,8 @@ from neutron_lib.plugins import constants as plugin_constants
 from neutron_lib.plugins import directory
 from sqlalchemy.orm import Session
 
-from tricircle.db.realizations import Key
+from tricircle.db import realizations
+from tricircle.db.realizations import Key, pods_with
 from tricircle.db.work_queue import Busy
 from tricircle.network.central import address_reservations, central_neutron
 from tricircle.network.central.central_neutron import Resource
@@ -107,8 +108,18 @@ class FloatingIpAdapter(Adapter):
         )
 
     def forget(self, session: PodSession, resource_id: str) -> None:
-        address_reservations.release(session.pod.id, purpose=_purpose(resource_id))
         session.queue.transact(lambda tx: floating_ip_status.left(tx, resource_id, session.pod.id))
+        if _wanted(session, resource_id):
+            # Other pods need the address on the bridge still; this one does not have it any more.
+            table, pods = session.queue.table, [session.pod.id]
+            for port_id in address_reservations.held(resource_id):
+                key = Key("port", port_id)
+                session.queue.transact(
+                    lambda tx, key=key: realizations.retire(tx, table, key, pods)
+                )
+            return
+        address_reservations.release(session.pod.id, purpose=_purpose(resource_id))
+        address_reservations.release(resource_id)
 
     def _forwarded(self, session: PodSession, central: Resource) -> port_forwarding.Forwardings:
         if not central["port_forwardings"]:
@@ -138,7 +149,12 @@ class FloatingIpAdapter(Adapter):
         subnet = subnets.get(4)
         if subnet is None:
             raise NotYet(f"The router {central['router_id']} is not ready for floating IPs yet")
-        found = address_reservations.reserved(subnet, path.reach.exit, _purpose(central["id"]))
+        # The same whichever pod it comes in by, so that connections outlive a change of that. Some
+        # are the home's: from before others stood in for it.
+        purpose, holder = _purpose(central["id"]), str(path.reach.home)
+        if not address_reservations.kept(subnet, holder, purpose):
+            holder = central["id"]
+        found = address_reservations.reserved(subnet, holder, purpose)
         if found is None:
             try:
                 bridges.enlarge(session.queue, router_id, kind)
@@ -181,6 +197,13 @@ def _look(session: PodSession, central: Resource) -> _Path:
 
 def _key(central: Resource) -> Key:
     return Key(FloatingIpAdapter.resource_type, central["id"])
+
+
+def _wanted(session: PodSession, floating_ip_id: str) -> list[str]:
+    """The pods that are to have the floating IP."""
+    key = Key(FloatingIpAdapter.resource_type, floating_ip_id)
+    found: list[str] = session.queue.transact(lambda tx: pods_with(tx, session.queue.table, key))
+    return found
 
 
 def _served(central: Resource) -> list[str]:
