@@ -112,11 +112,13 @@ class FloatingIpAdapter(Adapter):
         if _wanted(session, resource_id):
             # Other pods need the address on the bridge still; this one does not have it any more.
             table, pods = session.queue.table, [session.pod.id]
-            for port_id in address_reservations.held(resource_id):
-                key = Key("port", port_id)
-                session.queue.transact(
-                    lambda tx, key=key: realizations.retire(tx, table, key, pods)
-                )
+            keys = [Key("port", port_id) for port_id in address_reservations.held(resource_id)]
+
+            def leave(tx: Session) -> None:
+                for key in keys:
+                    realizations.retire(tx, table, key, pods)
+
+            session.queue.transact(leave)
             return
         address_reservations.release(session.pod.id, purpose=_purpose(resource_id))
         address_reservations.release(resource_id)
