@@ -15,7 +15,7 @@ FOUR := -n 4 --dist loadgroup
 	test-e2e-federated \
 	test-changed test bench-networks \
 	bench-ports bench-many bench-routed bench-lists bench-creates tempest-network tempest-neutron \
-	tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
+	network-extensions tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-24s %s\n", $$1, $$2}'
@@ -104,6 +104,9 @@ tempest-network: setup ## OpenStack's own network API tests, on the region besid
 tempest-neutron: setup ## Neutron's own API tests, on the region beside a pod (40 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle
 	$(RUN) lab --name api parity neutron
+
+network-extensions: setup ## The table of the region's extensions of the Networking API, beside a pod's
+	WRITE_TABLES=1 $(RUN) pytest -q tests/functional/network/plugins/test_extensions.py
 
 tempest-volume: setup ## OpenStack's own volume API tests, on the region beside a pod (15 minutes)
 	$(RUN) lab --name api up --profile fake --tricircle

@@ -22,6 +22,7 @@ from lab.tempest import OUTCOMES, Result
 
 REASONS = Path(__file__).with_name("differences.toml")
 INDEX = "docs/compatibility.md"
+EXTENSIONS = "[extensions of the Networking API](compatibility-extensions.md)"
 # Scenarios that log into servers, or reach them from outside. The lab's are none to log into.
 _LOGGING_IN = (
     *("instances_with_cinder_volumes", "minimum_basic", "network_advanced_server_ops"),
@@ -236,6 +237,8 @@ def index(root: Path) -> str:
         "OpenStack's official test suites, unchanged, run straight on a pod and on the region that",
         "users see. Each document lists the tests that pass on the pod and not on the region, with",
         "the reason. Written by the commands that run them.",
+        "",
+        f"What is behind some of it: {EXTENSIONS}.",
         "",
         f"| | a pod: pass, fail, skip | `{REGION}` | differences | |",
         "|---|---|---|---|---|",

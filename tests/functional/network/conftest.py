@@ -37,7 +37,7 @@ from tricircle.network.reconcile import runtime
 NEUTRON = """
 [DEFAULT]
 core_plugin = ml2
-service_plugins = tricircle-router,tricircle-port-forwarding,qos,trunk
+service_plugins = tricircle-router,tricircle-port-forwarding,qos,trunk,auto_allocate
 transport_url = fake:///
 rpc_workers = 0
 notify_nova_on_port_status_changes = false
