@@ -43,6 +43,7 @@ SHARED_PORTS = {
     "admin": 12,
     "central-network": 13,
     "console": 14,
+    "placement-gateway": 15,
 }
 #: Offsets from a pod's base port.
 POD_PORTS = {"compute": 0, "placement": 1, "network": 2, "volume": 3}

@@ -74,6 +74,7 @@ def tricircle_sections(lab: Lab) -> Sections:
             "compute_port": lab.port("compute-gateway"),
             "volume_port": lab.port("volume-gateway"),
             "admin_port": lab.port("admin"),
+            "placement_port": lab.port("placement-gateway"),
             # A pod of the lab that is frozen holds a list up for this long, no longer.
             "list_deadline": 8,
         },
@@ -262,6 +263,7 @@ def register_endpoints(lab: Lab) -> None:
         ("volumev3", "cinderv3", lab.url("volume-gateway") + "/v3"),
         ("block-storage", "cinder", lab.url("volume-gateway") + "/v3"),
         ("network", "neutron", lab.url("central-network")),
+        ("placement", "placement", lab.url("placement-gateway")),
         (
             "multi-region-network-automation",
             "tricircle",

@@ -10,7 +10,7 @@ from lab import ini, packages, process
 from lab.ini import Sections
 from lab.process import Daemon
 from lab.services import paste, program, wsgi
-from lab.settings import ADDRESS, PASSWORD, Lab, Pod
+from lab.settings import ADDRESS, PASSWORD, REGION, Lab, Pod
 
 FAKE_DRIVER = "nova_fake.FakeDriver"
 
@@ -48,7 +48,11 @@ def _base(lab: Lab, pod: Pod) -> Sections:
             service_metadata_proxy=True,
             metadata_proxy_shared_secret=PASSWORD,
         ),
-        "glance": {"endpoint_override": lab.url("image")},
+        "glance": {
+            "region_name": REGION,
+            "service_type": "image",
+            "endpoint_override": lab.url("image"),
+        },
         "cinder": ini.credentials(
             lab,
             "nova",

@@ -131,6 +131,7 @@ def add_pods(cloud: Cloud) -> dict[str, str]:
     versions = {
         "compute": {"min": "2.1", "max": "2.104"},
         "volume": {"min": "3.0", "max": "3.71"},
+        "placement": {"min": "1.0", "max": "1.39"},
     }
     made = {}
     for region, zone in cloud.zones.items():
@@ -242,10 +243,12 @@ class Gateway:
         compute: str,
         volume: str,
         admin: str,
+        placement: str,
         pod_ids: dict[str, str],
     ) -> None:
         self.cloud, self.services, self.pod_ids = cloud, services, pod_ids
         self.compute, self.volume, self.admin = compute, volume, admin
+        self.placement = placement
         self.volumes = Volumes(self, volume)
         self.http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         self._tokens: dict[str, str] = {}
@@ -364,7 +367,7 @@ async def running(
     pod_ids = _make_database(database, cloud)
     services = app.make_services()
     await process.refresh(services)
-    apis = (app.compute_api(), app.volume_api(), app.admin_api())
+    apis = (app.compute_api(), app.volume_api(), app.admin_api(), app.placement_api())
     runners = [await process.listen(pipeline.Pipeline(api, services), 0) for api in apis]
     urls = [f"http://127.0.0.1:{runner.addresses[0][1]}" for runner in runners]
     gateway = Gateway(cloud, services, *urls, pod_ids)

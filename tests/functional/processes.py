@@ -132,7 +132,7 @@ async def caller(process: Process) -> AsyncIterator[Gateway]:
     """A client of the process; its ``services`` are this process's and serve nothing."""
     admin, volume = (f"http://127.0.0.1:{n}" for n in (process.admin_port, process.volume_port))
     ids = {row.region_name: row.id for row in pod_rows.list_all()}
-    gateway = Gateway(process.cloud, make_services(), process.url, volume, admin, ids)
+    gateway = Gateway(process.cloud, make_services(), process.url, volume, admin, "", ids)
     try:
         yield gateway
     finally:

@@ -17,6 +17,7 @@ from tricircle.client.resources import (
     Pod,
     Repair,
     Routing,
+    Rule,
     Usage,
     VolumeMove,
 )
@@ -61,6 +62,21 @@ class Proxy(proxy.Proxy):
     def usages(self, **filters: Any) -> Iterator[Usage]:
         """What each pod holds and has room for. The pods are asked: it takes a moment."""
         return self._found(Usage, filters)
+
+    def rules(self, **filters: Any) -> Iterator[Rule]:
+        return self._found(Rule, filters)
+
+    def find_rule(self, name_or_id: str) -> Rule:
+        """Raises NotFoundException."""
+        for rule in self.rules(name=name_or_id):
+            return rule
+        return self._get(Rule, name_or_id)
+
+    def create_rule(self, **values: Any) -> Rule:
+        return self._create(Rule, **values)
+
+    def delete_rule(self, rule: str | Rule) -> None:
+        self._delete(Rule, rule, ignore_missing=False)
 
     def bindings(self, **filters: Any) -> Iterator[Binding]:
         return self._found(Binding, filters)

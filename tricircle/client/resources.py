@@ -16,7 +16,13 @@ class Pod(Resource):
     commit_method = "PATCH"
     allow_create = allow_fetch = allow_commit = allow_delete = allow_list = True
     _query_mapping = QueryParameters(
-        "region_name", "availability_zone", "dc_name", "state", "health"
+        "region_name",
+        "availability_zone",
+        "dc_name",
+        "state",
+        "health",
+        "project_id",
+        "domain_id",
     )
 
     number = Body("number", type=int)
@@ -30,8 +36,29 @@ class Pod(Resource):
     versions = Body("versions", type=dict)
     endpoints = Body("endpoints", type=dict)
     endpoints_given = Body("endpoints_given", type=bool)
+    #: Of a list with a ``project_id``: what rules say.
+    allowed = Body("allowed", type=bool)
+    why_not = Body("why_not")
+    is_default = Body("is_default", type=bool)
     created_at = Body("created_at")
     updated_at = Body("updated_at")
+
+
+class Rule(Resource):
+    """Which pods a project, or all of a domain, may use."""
+
+    resource_key = "rule"
+    resources_key = "rules"
+    base_path = "/rules"
+    allow_create = allow_fetch = allow_delete = allow_list = True
+    _query_mapping = QueryParameters("name", "effect", "project_id", "domain_id")
+
+    effect = Body("effect")
+    project_id = Body("project_id")
+    domain_id = Body("domain_id")
+    property = Body("property", type=dict)
+    pods = Body("pods", type=dict)
+    created_at = Body("created_at")
 
 
 class Usage(Resource):

@@ -10,6 +10,12 @@ OPTS = [
     cfg.PortOpt("compute_port", default=8774, help="Port of the Compute API; 0 turns it off."),
     cfg.PortOpt("volume_port", default=8776, help="Port of the Block Storage API; 0 turns it off."),
     cfg.PortOpt("admin_port", default=19999, help="Port of the Admin API; 0 turns it off."),
+    cfg.PortOpt(
+        "placement_port",
+        default=0,
+        help="Port of the Placement API, which shows what all pods' Placements have; 0 turns it "
+        "off. Placement's own is 8778.",
+    ),
     cfg.IntOpt("workers", default=1, min=1, help="Processes that share the ports."),
     cfg.StrOpt(
         "public_endpoint",

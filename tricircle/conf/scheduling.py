@@ -19,8 +19,10 @@ OPTS = [
             "placed_resources",
             "server_group",
             "network_zones",
+            "rules",
         ],
-        help="Filters (entry points tricircle.scheduling.filters), in order.",
+        help="Filters (entry points tricircle.scheduling.filters), in order. The filter rules is "
+        "there even if it is not named.",
     ),
     cfg.ListOpt(
         "weighers",

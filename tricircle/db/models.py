@@ -161,6 +161,28 @@ class Binding(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 
 
+class Rule(Base):
+    """Which pods may be used: by a project, by all of a domain, or (neither) by everybody.
+
+    ``effect`` is "allow", "forbid", or "default": the zone of what names none. ``pods`` is
+    {"region_name": [names], "availability_zone": [names], "labels": {name: value}}; a pod is meant
+    if all that is there fits. With a ``property_of`` ("image", "flavor") the rule is for what is
+    made of one whose property of that name has that value.
+    """
+
+    __tablename__ = "rules"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(sa.String(255), unique=True, index=True)
+    effect: Mapped[str] = mapped_column(sa.String(16))
+    project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    domain_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    property_of: Mapped[str | None] = mapped_column(sa.String(16))
+    property_name: Mapped[str | None] = mapped_column(sa.String(255))
+    property_value: Mapped[str | None] = mapped_column(sa.String(255))
+    pods: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+
+
 class Routing(Base):
     """Where a resource lives. An index, not the truth: a miss asks the pods and heals it.
 

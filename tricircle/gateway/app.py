@@ -19,6 +19,8 @@ from tricircle.gateway.http import microversion
 from tricircle.gateway.http.authentication import Authenticator
 from tricircle.gateway.http.routing import Route, RouteTable
 from tricircle.gateway.pipeline import Api
+from tricircle.gateway.placement import routes as placement_routes
+from tricircle.gateway.placement import versions as placement_versions
 from tricircle.gateway.services import Services
 from tricircle.gateway.transport.client import PodClient
 from tricircle.gateway.transport.id_translation import Names
@@ -116,6 +118,23 @@ def admin_api() -> Api:
         handlers=handlers,
         resource_types=_RESOURCE_TYPES,
         discovery=admin.discovery,
+        knows_405=True,
+    )
+
+
+def placement_api() -> Api:
+    """The Placement API, to look at."""
+    table, handlers = _served(tuple(placement_routes.ROUTES))
+    return Api(
+        service="placement",
+        service_type="placement",
+        table=table,
+        handlers=handlers,
+        resource_types=_RESOURCE_TYPES,
+        scheme=placement_versions.SCHEME,
+        offered=placement_versions.offered,
+        discovery=placement_versions.discover,
+        knows_405=True,
     )
 
 

@@ -51,6 +51,7 @@ class Api:
     the same for those who have one. ``root`` is our scheme, host and prefix as the client sees
     them, ``path`` the request's, percent-encoded. ``link_prefix`` goes between host and path in
     the links we write. ``formats``: whether a path may end with the format that is wanted.
+    ``knows_405``: whether it tells a method that a path has not from a path that is not there.
     ``resource_types`` are those of all services, by name: a request may name another one's.
     """
 
@@ -65,6 +66,7 @@ class Api:
     discovery: Callable[[Services, str, str], web.Response | None] | None = None
     welcome: Callable[[Services, str, str], web.Response | None] | None = None
     formats: bool = False
+    knows_405: bool = False
     public_endpoint: str | None = None
     link_prefix: str = ""
 
@@ -255,7 +257,7 @@ class Pipeline:
         path = path.removeprefix(self.api.base)
         match = self.api.table.match(method, path)
         if match is None:
-            if self.api.scheme is None and (known := self.api.table.methods(path)):
+            if self.api.knows_405 and (known := self.api.table.methods(path)):
                 allow = {"Allow": ", ".join(sorted(known))}
                 raise Fault(405, f"{method} is not known here.", allow)
             # Nova's router knows no 405 either.
@@ -307,7 +309,7 @@ class Pipeline:
         told = response.headers.setdefault(headers.REQUEST_ID, request_id)
         if told != request_id:
             response.headers["X-Tricircle-Request-ID"] = request_id
-        if self.api.scheme is not None:
+        if self.api.scheme is not None and self.api.service != "placement":
             # Cinder's header has this name, too.
             response.headers["X-Compute-Request-ID"] = told
 

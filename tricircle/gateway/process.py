@@ -12,7 +12,13 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.gateway import healthcheck, threads
-from tricircle.gateway.app import admin_api, compute_api, make_services, volume_api
+from tricircle.gateway.app import (
+    admin_api,
+    compute_api,
+    make_services,
+    placement_api,
+    volume_api,
+)
 from tricircle.gateway.console.front import Front
 from tricircle.gateway.http.server import Runner, Served
 from tricircle.gateway.pipeline import Pipeline
@@ -85,6 +91,7 @@ def _ports(services: Services) -> list[tuple[Served, int]]:
         (Pipeline(compute_api(), services), CONF.gateway.compute_port),
         (Pipeline(volume_api(), services), CONF.gateway.volume_port),
         (Pipeline(admin_api(), services), CONF.gateway.admin_port),
+        (Pipeline(placement_api(), services), CONF.gateway.placement_port),
         (Front(services), CONF.console.port if CONF.console.public_base_url else 0),
     ]
 

@@ -27,13 +27,15 @@ from tricircle.pods.versions import Range
 @dataclasses.dataclass(frozen=True, slots=True)
 class Service:
     """How a service is found: its endpoint ends in ``suffix``, the id of its version begins with
-    ``major``, and ``document`` (below the endpoint without suffix) tells it to anyone.
+    ``major``, and ``document`` (below the endpoint without suffix) tells it to anyone. One that is
+    not ``watched`` is only asked for its versions: nothing is wrong when it does not tell.
     """
 
     suffix: str
     major: str
     document: str
     required: bool = True
+    watched: bool = True
 
 
 # The network service's endpoint has no version, as in the catalogue; the paths sent to it do.
@@ -42,6 +44,7 @@ SERVICES = {
     "network": Service("", "v2", "/"),
     # Cinder wants a token for /v3/.
     "volume": Service("/v3", "v3", "/", required=False),
+    "placement": Service("", "v1", "/", required=False, watched=False),
 }
 # Bytes of a version document; a real one has some hundreds.
 _LONGEST = 1 << 20
@@ -102,7 +105,9 @@ def versions(name: str, document: Any) -> dict[str, str]:
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, dict) and str(entry.get("id", "")).startswith(wanted):
             number = str(entry["id"]).removeprefix("v")
-            low, high = entry.get("min_version") or number, entry.get("version") or number
+            low = entry.get("min_version") or number
+            # Placement has a name of its own for it.
+            high = entry.get("version") or entry.get("max_version") or number
             found = microversions.read(name, low, high)
             return {
                 "min": microversions.show(found.minimum),

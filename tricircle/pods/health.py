@@ -88,6 +88,11 @@ class Prober:
         began = models.now()
         others = self._offered.but(pod)
         told = await discovery.survey(http, pod.region_name, catalogue, others=others)
+        told = {
+            name: one
+            for name, one in told.items()
+            if isinstance(one, discovery.Seen) or discovery.SERVICES[name].watched
+        }
         look = _Look(began, models.now(), catalogue, told, self._last_answers(pod))
         if look.failures:
             self._silent.add(pod.region_name)
@@ -254,6 +259,8 @@ class _Look:
         known = _known(row)
         found = {}
         for name, one in self.told.items():
+            if not discovery.SERVICES[name].watched:
+                continue
             before = known.get(name, Health())
             if isinstance(one, discovery.Seen):
                 found[name] = availability.answered(self.ended, one.latency_ms)

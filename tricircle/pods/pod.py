@@ -13,7 +13,7 @@ from tricircle.pods.versions import Range, Version
 
 ENABLED, DRAINING, MAINTENANCE = "enabled", "draining", "maintenance"
 # Services a pod may be without.
-OPTIONAL = ("volume",)
+OPTIONAL = ("volume", "placement")
 # The zone of a Nova and of a Cinder where nobody has named one.
 STOCK_ZONE = "nova"
 UP, DOWN, UNKNOWN = "up", "down", "unknown"

@@ -16,9 +16,9 @@ LOG = logging.getLogger(__name__)
 
 Version = tuple[int, int]
 # The one major version of each service that is spoken here.
-MAJORS = {"compute": 2, "network": 2, "volume": 3}
+MAJORS = {"compute": 2, "network": 2, "volume": 3, "placement": 1}
 # Those whose versions clients choose: they get what all pods have.
-CHOSEN = ("compute", "volume")
+CHOSEN = ("compute", "volume", "placement")
 _NUMBER = re.compile(r"(\d{1,3})\.(\d{1,3})", re.ASCII)
 
 

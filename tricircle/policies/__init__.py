@@ -20,6 +20,7 @@ from tricircle.policies import (
     pods,
     repairs,
     routings,
+    rules,
 )
 
 opts.set_defaults(CONF)
@@ -31,7 +32,7 @@ class Forbidden(Exception):
 
 def list_rules() -> list[policy.RuleDefault]:
     """Every rule, as oslopolicy-sample-generator wants them."""
-    resources = (pods, bindings, routings, placements, moves, backups, jobs, repairs)
+    resources = (pods, bindings, routings, placements, moves, backups, jobs, repairs, rules)
     return [*base.BASE_RULES, *(rule for module in resources for rule in module.RULES)]
 
 

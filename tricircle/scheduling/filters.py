@@ -8,6 +8,7 @@ Filters run in a thread and may block.
 from collections.abc import Mapping, Sequence
 
 from tricircle.pods.pod import Pod
+from tricircle.scheduling import rules
 from tricircle.scheduling.request import Facts, Request
 
 
@@ -61,6 +62,13 @@ class AvailabilityZoneFilter(Filter):
             for pod in pods
             if zone and pod.availability_zone != zone
         }
+
+
+class RulesFilter(Filter):
+    """Only pods that operators let the project use; it is there whatever filters are named."""
+
+    def left_out(self, pods: Sequence[Pod], request: Request) -> Mapping[str, str]:
+        return rules.left_out(request.rules, pods, request.properties)
 
 
 class PlacedResourcesFilter(Filter):

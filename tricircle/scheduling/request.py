@@ -3,9 +3,10 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tricircle.scheduling.capacity import Free
+from tricircle.scheduling.rules import Rule
 from tricircle.scheduling.zones import Zone
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Request:
 
     ``required_pods`` is {what is to be in the same pod: the region name of the pod it is in}, as
     {"volume 1234": "pod1"}. ``within`` are (what it must be beside, names of the regions that have
-    that), ``what`` names the resource in messages.
+    that), ``what`` names the resource in messages. ``rules`` are those for the project, and
+    ``properties`` are {"image": {…}, "flavor": {…}}, as far as rules ask for them.
     """
 
     project_id: str
@@ -50,6 +52,8 @@ class Request:
     within: tuple[tuple[str, frozenset[str]], ...] = ()
     what: str = "server"
     group: Group | None = None
+    rules: tuple[Rule, ...] = ()
+    properties: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     @property
     def services(self) -> tuple[str, ...]:

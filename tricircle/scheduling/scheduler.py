@@ -18,6 +18,8 @@ from tricircle.scheduling.weighers import NEUTRAL, Weigher
 from tricircle.telemetry.metrics import REFUSALS
 
 LOG = logging.getLogger(__name__)
+#: Filters that hold though [scheduling] filters does not name them.
+ALWAYS = ("rules",)
 
 
 class UnknownZone(NoPod):
@@ -52,8 +54,11 @@ class Scheduler:
     """
 
     def __init__(self, facts: Facts) -> None:
+        named = CONF.scheduling.filters
+        # What operators forbid is not to be allowed by a list that is older than rules.
+        more = [name for name in ALWAYS if name not in named]
         self.filters: list[tuple[str, Filter]] = _load(
-            "tricircle.scheduling.filters", CONF.scheduling.filters, facts
+            "tricircle.scheduling.filters", [*named, *more], facts
         )
         self.weighers: list[tuple[str, Weigher]] = _load(
             "tricircle.scheduling.weighers", CONF.scheduling.weighers, facts

@@ -13,11 +13,15 @@ class BadZone(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Zone:
-    """``zone``, ``zone:host``, ``zone:host:node`` or ``zone::node``; an absent part is None."""
+    """``zone``, ``zone:host``, ``zone:host:node`` or ``zone::node``; an absent part is None.
+
+    ``by_default``: nobody named it.
+    """
 
     name: str | None = None
     host: str | None = None
     node: str | None = None
+    by_default: bool = dataclasses.field(default=False, compare=False)
 
     @classmethod
     def parse(cls, text: str | None) -> "Zone":
@@ -26,7 +30,8 @@ class Zone:
         if len(parts) > 3:
             raise BadZone("Invalid input received: Unable to parse availability_zone")
         name, host, node = (part or None for part in (*parts, "", "")[:3])
-        return cls(name or CONF.scheduling.default_availability_zone, host, node)
+        default = CONF.scheduling.default_availability_zone
+        return cls(name or default, host, node, by_default=name is None)
 
     @property
     def device_owner(self) -> str:

@@ -74,7 +74,12 @@ class Cloud:
         self.keystone = Keystone(thread, self.journal)
         self.images: dict[str, dict[str, Any]] = {}
         self.image_id = new_id()
-        self.images[self.image_id] = {"id": self.image_id, "name": "tiny", "status": "active"}
+        self.images[self.image_id] = {
+            "id": self.image_id,
+            "name": "tiny",
+            "status": "active",
+            "visibility": "public",
+        }
         self.glance = Glance(thread, self.journal, self.keystone, self.images)
         self.central = CentralNeutron(thread, self.journal, self.keystone)
         self.pods: dict[str, Pod] = {}

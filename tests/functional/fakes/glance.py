@@ -22,7 +22,8 @@ from tests.functional.fakes.http import (
 from tests.functional.fakes.keystone import Keystone
 
 Image = dict[str, Any]
-_PROPERTIES = ("block_device_mapping", "cinder_img_volume_type")
+# What is not a property: members of the image itself, and what nobody is shown.
+_HIDDEN = ("content", "steps")
 _SHOWN = ("id", "name", "owner", "status", "os_hash_value", "created_at")
 
 
@@ -49,7 +50,9 @@ class Glance(FakeService):
 
     def _find(self, exchange: Exchange, image_id: str) -> Image:
         image = self.images.get(image_id)
-        mine = image is not None and image.get("owner") == exchange.token.project_id
+        mine = image is not None and (
+            image.get("owner") == exchange.token.project_id or image.get("visibility") == "public"
+        )
         if image is None or not (mine or exchange.token.is_admin):
             raise Refusal(404, f"No image found with ID {image_id}")
         return image
@@ -57,7 +60,7 @@ class Glance(FakeService):
     @staticmethod
     def _look(image: Image) -> Image:
         next(image.get("steps", iter(())), None)
-        properties = {name: image[name] for name in _PROPERTIES if name in image}
+        properties = {name: image[name] for name in image if name not in _HIDDEN}
         return {name: image.get(name) for name in _SHOWN} | properties
 
     @route("GET", "/v2/images")

@@ -4,6 +4,7 @@
 import argparse
 from typing import Any
 
+from openstack.exceptions import ForbiddenException
 from osc_lib import exceptions
 from osc_lib.cli.parseractions import KeyValueAction
 
@@ -39,6 +40,10 @@ class ListPods(Lister):
             "--health", choices=("up", "down", "unknown"), help="Only pods of this health"
         )
         parser.add_argument(
+            "--project", metavar="<project>",
+            help="Say which of them this project (name or ID) may use, and by which rules not",
+        )  # fmt: skip
+        parser.add_argument(
             "--long",
             action="store_true",
             help="Also what is wrong, what each pod holds, its capacity and its jobs (asks the "
@@ -48,11 +53,25 @@ class ListPods(Lister):
 
     def take_action(self, parsed: argparse.Namespace) -> Rows:
         wanted = filters(self, parsed, *_FILTERS, "state", "health")
+        if parsed.project is not None:
+            wanted |= self._of_project(parsed.project)
         pods = sorted(self.api.pods(**wanted), key=lambda pod: str(pod.region_name))
+        if parsed.project is not None:
+            told = [[*_row(pod), pod.allowed, pod.why_not, pod.is_default] for pod in pods]
+            return (*_HEADINGS, "Allowed", "Why Not", "Default"), told
         if not parsed.long:
             return _HEADINGS, [_row(pod) for pod in pods]
         usages = {usage.pod_id: usage for usage in self.api.usages()}
         return _HEADINGS + _LONG, [_row(pod) + _more(pod, usages.get(pod.id)) for pod in pods]
+
+    def _of_project(self, name_or_id: str) -> dict[str, str]:
+        """The query for a project: its domain, too, by which there may be rules."""
+        identity = self.app.client_manager.sdk_connection.identity
+        try:
+            project = identity.find_project(name_or_id, ignore_missing=False)
+        except ForbiddenException:
+            return {"project_id": name_or_id}
+        return {"project_id": project.id, "domain_id": project.domain_id}
 
 
 def _row(pod: Any) -> list[Any]:

@@ -77,6 +77,7 @@ async def _target(call: Call, source: Pod, project: str, wanted: dict[str, str])
             raise Fault(400, f"There is no pod {region} with a block storage service.")
         if not pod.takes_new:
             raise Fault(400, f"Pod {region} takes nothing new: it is in state {pod.state}.")
+        await scheduling.check_rules(call, pod, project, "volume")
     else:
         zone = wanted["availability_zone"]
         request = Request(project_id=project, zone=Zone(zone), what="volume")

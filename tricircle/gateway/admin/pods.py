@@ -11,19 +11,31 @@ from tricircle.db import models
 from tricircle.db import pods as table
 from tricircle.db.errors import Duplicate, InUse, NotFound
 from tricircle.gateway.admin import pod_access
-from tricircle.gateway.admin.common import ROOT, allows, authorize, body, flag, listed, page, when
+from tricircle.gateway.admin.common import (
+    ROOT,
+    allows,
+    authorize,
+    body,
+    flag,
+    listed,
+    page,
+    visible_project,
+    when,
+)
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import KEYSTONE, in_thread
+from tricircle.gateway.upstream import scheduling
 from tricircle.pods import availability, discovery
 from tricircle.pods.access.base import SHARED
 from tricircle.pods.catalogue import OWN
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.identity import KeystoneFailed
-from tricircle.pods.pod import DRAINING, ENABLED, MAINTENANCE
+from tricircle.pods.pod import DRAINING, ENABLED, MAINTENANCE, Pod
 from tricircle.pods.registry import Registry
 from tricircle.pods.versions import CHOSEN, Range
+from tricircle.scheduling.rules import default_zone, left_out
 
 _NAME = {
     "type": "string",
@@ -86,6 +98,7 @@ UPDATE = {
     "additionalProperties": False,
 }
 FILTERS = ("region_name", "availability_zone", "dc_name", "state", "health")
+OF_PROJECT = ("project_id", "domain_id")
 
 
 def view(pod: models.Pod) -> dict[str, Any]:
@@ -139,7 +152,9 @@ async def create(call: Call) -> web.Response:
     found = await _discover(call, region, entrance.endpoints if given is None else given)
     now = models.now()
     healths = {
-        name: availability.answered(now, seen.latency_ms) for name, seen in found.services.items()
+        name: availability.answered(now, seen.latency_ms)
+        for name, seen in found.services.items()
+        if discovery.SERVICES[name].watched
     }
     discovered = {
         "given_endpoints": given,
@@ -162,8 +177,47 @@ async def create(call: Call) -> web.Response:
 async def list_pods(call: Call) -> web.Response:
     """GET /pods."""
     await authorize(call, "pods:get")
-    wanted, seen = page(call, FILTERS), await _view_for(call)
-    return await listed(call, "pods", wanted, table.page, wanted.filters, seen, lambda pod: pod.id)
+    wanted, seen = page(call, (*FILTERS, *OF_PROJECT)), await _view_for(call)
+    columns = {name: wanted.filters[name] for name in FILTERS if name in wanted.filters}
+    judge = await _judge(call, wanted.filters.get("project_id"), wanted.filters.get("domain_id"))
+    return await listed(
+        call,
+        "pods",
+        wanted,
+        table.page,
+        columns,
+        lambda pod: seen(pod) | judge(pod),
+        lambda pod: pod.id,
+    )
+
+
+async def _judge(
+    call: Call, project_id: str | None, domain_id: str | None
+) -> Callable[[models.Pod], dict[str, Any]]:
+    """What rules say of a pod for a project: "allowed", and "why_not". Raises Fault 403.
+
+    Without a project nothing is said.
+    """
+    if project_id is None:
+        if domain_id is not None:
+            raise Fault(400, "A domain_id says of which domain a project_id is: give both.")
+        return lambda pod: {}
+    await visible_project(call, "rules", project_id)
+    if project_id == call.context.project_id:
+        domain_id = None  # it is known
+    rules = await scheduling.rules_for(call, project_id, domain_id)
+    usual = default_zone(rules)
+
+    def said(row: models.Pod) -> dict[str, Any]:
+        pod = Pod.from_row(row)
+        reason = left_out(rules, [pod]).get(pod.id)
+        return {
+            "allowed": reason is None,
+            "why_not": reason,
+            "is_default": usual == pod.availability_zone,
+        }
+
+    return said
 
 
 async def show(call: Call) -> web.Response:

@@ -15,6 +15,7 @@ from tricircle.gateway.admin import (
     pods,
     repairs,
     routings,
+    rules,
     usages,
 )
 from tricircle.gateway.admin.common import ROOT
@@ -41,6 +42,10 @@ _ROWS: tuple[tuple[str, str, Handler], ...] = (
     ("DELETE", "/bindings/{id}", bindings.delete),
     ("GET", "/routings", routings.list_routings),
     ("GET", "/routings/{id}", routings.show),
+    ("POST", "/rules", rules.create),
+    ("GET", "/rules", rules.list_rules),
+    ("GET", "/rules/{id}", rules.show),
+    ("DELETE", "/rules/{id}", rules.delete),
     ("GET", "/servers/{id}/placement", placements.show),
     ("POST", "/volumes/{id}/move", moves.create),
     ("GET", "/volumes/{id}/move", moves.show),

@@ -51,7 +51,10 @@ class Fault(Exception):
 
 
 def envelope(service: str, status: int, message: str) -> dict[str, Any]:
-    """The error body of ``service`` (compute, volume, admin) for a status and a text."""
+    """The error body of ``service`` (compute, volume, placement, admin) for a status and a text."""
+    if service == "placement":
+        title = _TITLES.get(status, "Error")
+        return {"errors": [{"status": status, "title": title, "detail": message}]}
     if service == "admin" or status == 401:
         title = _TITLES.get(status, "Error")
         return {"error": {"code": status, "title": title, "message": message}}

@@ -32,6 +32,7 @@ class Scheme:
 
 COMPUTE = Scheme("compute", (2, 1), "X-OpenStack-Nova-API-Version")
 VOLUME = Scheme("volume", (3, 0))
+PLACEMENT = Scheme("placement", (1, 0))
 
 
 class UnknownVersion(Fault):

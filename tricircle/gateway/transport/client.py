@@ -28,6 +28,7 @@ from tricircle.pods.trust import trust
 VERSION_HEADERS = {
     "compute": ("compute", "X-OpenStack-Nova-API-Version"),
     "volume": ("volume", None),
+    "placement": ("placement", None),
 }
 # Below the 5 s after which Apache closes an idle connection: a POST must not meet a closed one.
 _KEEPALIVE_SECONDS = 4.0
@@ -64,6 +65,10 @@ class PodResponse:
         except orjson.JSONDecodeError:
             return self.body[:200].decode("utf-8", "replace")
         if isinstance(document, dict):
+            # Placement's form.
+            match document.get("errors"):
+                case [{"detail": detail}, *_]:
+                    return str(detail)
             for part in document.values():
                 if isinstance(part, dict) and "message" in part:
                     return str(part["message"])

@@ -14,12 +14,9 @@ from typing import Any
 import orjson
 from oslo_log import log as logging
 
-from tricircle.conf import CONF
 from tricircle.gateway.call import Call
-from tricircle.gateway.transport import service_user
-from tricircle.gateway.upstream import lookup
-from tricircle.pods.errors import IMAGES, PodError
-from tricircle.pods.pod import Pod
+from tricircle.gateway.upstream import image_document, lookup
+from tricircle.pods.errors import PodError
 
 LOG = logging.getLogger(__name__)
 
@@ -28,10 +25,8 @@ _MAPPING = "block_device_mapping"
 _VOLUME_TYPE = "cinder_img_volume_type"
 _TYPE = "volume_type"
 _NAMED = {"snapshot_id": "snapshot", "volume_id": "volume"}
-# The shared Glance, as the breaker and logs know it.
-_ID = "images"
-# Seconds that what an image names is believed, and that Glance has to tell.
-_BELIEVED, _DEADLINE = 60.0, 5.0
+# Seconds that what an image names is believed.
+_BELIEVED = 60.0
 # So many things of one image are looked for at the most.
 _MOST = 30
 
@@ -77,7 +72,7 @@ async def _needs(call: Call, image_id: str) -> tuple[Need, ...]:
     if kept is not None and time.monotonic() - kept[0] < _BELIEVED:
         return kept[1]
     try:
-        image = await _shown(call, image_id)
+        image = await image_document.shown(call, image_id)
     except PodError as error:
         LOG.info("Where image %s can be used is not known: %s", image_id, error)
         return ()
@@ -88,28 +83,6 @@ async def _needs(call: Call, image_id: str) -> tuple[Need, ...]:
         needs += ((_TYPE, named.lower()),)
     call.services.images.put(image_id, (time.monotonic(), needs))
     return needs
-
-
-async def _shown(call: Call, image_id: str) -> dict[str, Any] | None:
-    """An image as Glance shows it to the caller, if it does. Raises PodError."""
-    region = CONF.tricircle_identity.region_name
-    endpoints = await service_user.ask(IMAGES, call.services.identity.endpoints, region)
-    if (url := endpoints.get("image")) is None:
-        return None
-    base = url.rstrip("/").removesuffix("/v2")
-    context = call.context
-    answer = await call.services.client.request(
-        Pod(_ID, IMAGES, "", endpoints={"image": base}),
-        "image",
-        "GET",
-        f"/v2/images/{image_id}",
-        token=context.token,
-        headers={"X-Service-Token": context.service_token} if context.service_token else {},
-        request_id=context.upstream_id,
-        deadline=_DEADLINE,
-    )
-    document = answer.json() if answer.ok else None
-    return document if isinstance(document, dict) else None
 
 
 def _named(mapping: Any) -> Iterable[Need]:

@@ -97,7 +97,7 @@ async def _candidates(call: Call, wanted: CreateRequest) -> list[Pod]:
         what=wanted.kind,
     )
     unknown_zone = f"Invalid input received: Availability zone '{wanted.zone.name}' is invalid."
-    return (await scheduling.choose(call, request, unknown_zone)).pods
+    return (await scheduling.choose(call, request, unknown_zone, images=wanted.images)).pods
 
 
 async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodResponse:

@@ -118,7 +118,9 @@ async def candidates(
         per_host = group.rules.get("max_server_per_host", 1)
         wish = Group(group.id, group.policy, per_host, members)
         request = dataclasses.replace(request, group=wish)
-    return await scheduling.choose(call, request)
+    return await scheduling.choose(
+        call, request, images=wanted.images, flavor=wanted.server.get("flavorRef")
+    )
 
 
 def _region_of(port: dict[str, Any]) -> str:
