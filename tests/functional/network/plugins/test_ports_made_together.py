@@ -59,13 +59,17 @@ def test_each_pod_and_network_has_a_call(stage: Stage) -> None:
 
 
 def test_one_that_the_pod_refuses_holds_up_no_other(stage: Stage) -> None:
-    network, _ = stage.network()
+    network = stage.make("network", name="net")
+    # No other port is given the address by chance.
+    stage.subnet(
+        network, "10.0.0.0/24", allocation_pools=[{"start": "10.0.0.2", "end": "10.0.0.50"}]
+    )
     stage.bound(network, "pod1")
     inside = stage.copy("pod1", "networks", network["id"])
     stage.neutron("pod1").make(
-        "ports", "other", network_id=inside["id"], fixed_ips=[{"ip_address": "10.0.0.77"}]
+        "ports", "other", network_id=inside["id"], fixed_ips=[{"ip_address": "10.0.0.177"}]
     )
-    taken = {"fixed_ips": [{"ip_address": "10.0.0.77"}]}
+    taken = {"fixed_ips": [{"ip_address": "10.0.0.177"}]}
     good, bad, *more = stage.ports(_wish(network), _wish(network, **taken), _wish(network))
     for port in (good, *more):
         _right(stage, port)
