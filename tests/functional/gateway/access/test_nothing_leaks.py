@@ -206,7 +206,13 @@ def _text(entry: Entry) -> str:
     return f"{entry.path}?{entry.query}\n{headers}\n{entry.body.decode('latin-1')}"
 
 
-async def test_nothing_of_ours_reaches_the_pod(walked: Walk, cloud: Cloud) -> None:
+async def test_no_id_goes_in_and_none_comes_out(walked: Walk, cloud: Cloud) -> None:
+    """One walk for both: nothing of ours reaches the pod, no id of the pod comes back."""
+    _nothing_of_ours_reached(cloud)
+    _no_id_of_the_pod_came_back(walked, cloud)
+
+
+def _nothing_of_ours_reached(cloud: Cloud) -> None:
     ours = cloud.keystone
     secrets = {
         **dict.fromkeys(ours.tokens, "token"),
@@ -226,7 +232,7 @@ async def test_nothing_of_ours_reaches_the_pod(walked: Walk, cloud: Cloud) -> No
         assert "X-Service-Token" not in entry.headers, entry
 
 
-async def test_no_id_of_the_pod_comes_back(walked: Walk, cloud: Cloud) -> None:
+def _no_id_of_the_pod_came_back(walked: Walk, cloud: Cloud) -> None:
     keystone = cloud.pods[FOREIGN].keystone
     assert keystone is not None
     foreign = {
