@@ -35,6 +35,12 @@ OPTS = [
         default=True,
         help="Write a line for each request to the log (logger tricircle.access, level INFO).",
     ),
+    cfg.BoolOpt(
+        "audit_events",
+        default=False,
+        help="Send an audit event (CADF) for each request of the Admin API that changes something, "
+        "by the driver of [oslo_messaging_notifications] to its transport_url.",
+    ),
     cfg.StrOpt(
         "traces_endpoint",
         help="Where tricircle-gateway sends OpenTelemetry's spans of requests and of the calls to "

@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.gateway import access_log, healthcheck
+from tricircle.gateway import access_log, audit_events, healthcheck
 from tricircle.gateway.call import Call, Handler, ResourceType
 from tricircle.gateway.failures import from_overload, from_pod_error, is_overload
 from tricircle.gateway.http import bodies, bounds, cors, headers, microversion, paths
@@ -98,6 +98,7 @@ class Pipeline:
             raise
         body = response.body
         self._tell(request, about, response.status, len(body) if isinstance(body, bytes) else 0)
+        self._audit(request, about, response)
         return response
 
     def _tell(self, request: web.BaseRequest, about: UnderWay, status: int, size: int) -> None:
@@ -112,6 +113,16 @@ class Pipeline:
                 path = access_log.sought(self.api.table, request.method, asked)
             access_log.write(request, path, service, about, status, size, seconds)
         tracing.answered(about, request.method, status)
+
+    def _audit(self, request: web.BaseRequest, about: UnderWay, response: web.Response) -> None:
+        """Tell who watches of what was changed, behind the client's back."""
+        if audit_events.wanted(self.api.service, request.method, about):
+            made = response.headers.get("Location", "").rpartition("/")[2]
+            address, status = request.remote or "unknown", response.status
+            telling = audit_events.tell(about, request.method, address, status, made)
+            task = asyncio.ensure_future(telling)
+            self.services.tasks.add(task)
+            task.add_done_callback(self.services.tasks.discard)
 
     def refuse(self, status: int, message: str) -> web.Response:
         """The answer to what could not be read as a request."""

@@ -108,6 +108,7 @@ DATABASE = Pool("the database", lambda: 32, DatabaseBusy)
 TOKENS = Pool("asking Keystone about tokens", lambda: int(CONF.gateway.keystone_threads))
 KEYSTONE = Pool("the service user's calls to Keystone", lambda: 8)
 PODS = Pool("calls to pods", lambda: 16)
+AUDIT = Pool("audit events", lambda: 2)
 # Pods' own Keystones: one that is slow takes no more than [federation] exchanges_per_pod of these.
 EXCHANGES = Pool("tokens of pods", lambda: 32)
 
@@ -116,5 +117,5 @@ in_thread = DATABASE.run
 
 def shutdown() -> None:
     """Let all threads end; work not begun is dropped."""
-    for pool in (DATABASE, TOKENS, KEYSTONE, PODS, EXCHANGES):
+    for pool in (DATABASE, TOKENS, KEYSTONE, PODS, AUDIT, EXCHANGES):
         pool.shutdown()
