@@ -33,8 +33,8 @@ LOG = logging.getLogger(__name__)
 # Servers asked for at once.
 _AT_ONCE = 10
 # Ports made by one call, and such calls at once: central Neutron takes about a tenth of a second
-# for each port.
-_TOGETHER, _CALLS = 50, 2
+# for each port, and a busy pod one.
+_TOGETHER, _CALLS = 25, 2
 
 
 async def create(
