@@ -22,7 +22,7 @@ APART = {
 #: Seconds that a file takes, or a test of one that is ``APART``, or all with the external network.
 #: Others take some.
 SECONDS = {
-    "external": 480,
+    "external": 590,
     "test_roles": 170,
     "test_every_microversion": 150,
     "test_volumes": 120,
