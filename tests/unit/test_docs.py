@@ -38,12 +38,19 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert place in places(target), link
 
 
-def test_the_index_has_every_page_and_sample() -> None:
-    told = (DOCS / "README.md").read_text()
-    needed = [*DOCS.glob("*.md"), *(path for path in SAMPLES.rglob("*") if path.is_file())]
-    for path in needed:
-        if path.name != "README.md":
-            assert f"({path.relative_to(DOCS)})" in told, path.name
+def led_to(page: Path) -> set[Path]:
+    links = re.findall(r"\]\(([^)\s#]+)", page.read_text())
+    return {(page.parent / link).resolve() for link in links if "://" not in link}
+
+
+def test_every_page_and_sample_is_found_from_the_index() -> None:
+    found = to_follow = {DOCS / "README.md"}
+    while to_follow:
+        pages = {page for page in to_follow if page.suffix == ".md"}
+        to_follow = {target for page in pages for target in led_to(page)} - found
+        found = found | to_follow
+    needed = {*DOCS.glob("*.md"), *(path for path in SAMPLES.rglob("*") if path.is_file())}
+    assert needed - found == set()
 
 
 @pytest.mark.parametrize(
