@@ -7,9 +7,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+import tricircle
 from tests.functional.fakes.cloud import Cloud
 from tricircle.db import session
 
+_VERSIONS = (
+    Path(tricircle.__file__).parent / "network" / "migrations" / "alembic_migrations" / "versions"
+)
 NEUTRON = """
 [DEFAULT]
 core_plugin = {core}
@@ -94,7 +98,8 @@ def with_database(folder: Path) -> None:
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE alembic_version_tricircle (version_num TEXT)"))
-        for head in ("tricircle_virtual_ports", "tricircle_contract"):
+        for name in ("EXPAND_HEAD", "CONTRACT_HEAD"):
+            head = (_VERSIONS / name).read_text().strip()
             connection.execute(
                 sa.text("INSERT INTO alembic_version_tricircle VALUES (:head)"), {"head": head}
             )
