@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GUIDES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 # What commands print that need nothing else. The others load more, as slowly as when they run.
-COMMANDS = {"tricircle-manage": "{db}", "tricircle-status": "{upgrade}"}
+COMMANDS = {"tricircle-manage": "Commands:", "tricircle-status": "upgrade"}
 
 
 def run(*command: str | Path, **environment: str) -> str:
