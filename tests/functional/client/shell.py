@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import io
 import json
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 from openstackclient.common.clientmanager import ClientManager
@@ -41,6 +43,20 @@ def register(gateway: Gateway) -> None:
         keystone.endpoint(REGION, "block-storage", f"{gateway.volume}/v3")
 
 
+@contextlib.contextmanager
+def logging_kept() -> Iterator[None]:
+    """The client sets up the logging of a process that ends with it; this one goes on."""
+    root = logging.getLogger()
+    named = [one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    kept = [(one, one.level, list(one.handlers)) for one in (root, *named)]
+    try:
+        yield
+    finally:
+        for one, level, handlers in kept:
+            one.setLevel(level)
+            one.handlers[:] = handlers
+
+
 async def openstack(
     gateway: Gateway, line: str, *more: str, user: str = "admin", project: str = "admin"
 ) -> Printed:
@@ -63,7 +79,8 @@ async def openstack(
             if isinstance(cached, ClientCache):
                 cached._handle = None
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        written = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+        with logging_kept(), written[0], written[1]:
             try:
                 status = OpenStackShell().run([*argv, *line.split(), *more])
             except SystemExit as end:
