@@ -8,7 +8,6 @@ import pytest
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
-from tricircle.gateway.compute.networking import security_groups
 
 
 def restricted(cloud: Cloud, *rules: tuple[str, str], user: str = "member") -> dict[str, str]:
@@ -128,11 +127,7 @@ async def test_another_projects_network_stays_out_of_reach(gateway: Gateway, clo
     assert not stranger.deleted
 
 
-async def test_interfaces_and_groups(
-    gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # No pod is told of its groups here.
-    monkeypatch.setattr(security_groups, "_PATIENCE", 0.3)
+async def test_interfaces_and_groups(gateway: Gateway, cloud: Cloud) -> None:
     net = cloud.central.network(cloud.project_id)
     cloud.central.make("security-groups", cloud.project_id, name="web")
     server = cloud.pods["pod1"].nova.add_server("one")
