@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 GRACE = 30.0
 # Seconds in which those are let in who connected before the stop, and how many times as long they
 # have to send a request.
-_KNOCKING, _LAST_WORDS = 0.05, 20
+_KNOCKING, _LAST_WORDS = 0.05, 100
 # A filter of linux/filter.h, (code, true, false, value) each: drops what has TCP's flag SYN alone.
 _NO_SYN = ((0x30, 0, 0, 13), (0x54, 0, 0, 0x12), (0x15, 0, 1, 0x02), (0x06, 0, 0, 0),
            (0x06, 0, 0, 0xFFFFFFFF))  # fmt: skip
