@@ -226,8 +226,10 @@ async def _everywhere(
     )
     for task in late:
         task.cancel()
-    for task in done:
-        task.result()
+    # Each is looked at: one that nobody asks is told of in the log, with its traceback.
+    failed = [error for task in done if (error := task.exception()) is not None]
+    if failed:
+        raise failed[0]
 
 
 def _others(call: Call, but: Pod) -> list[Pod]:
