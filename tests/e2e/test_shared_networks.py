@@ -86,8 +86,9 @@ def test_a_floating_ip_of_an_address_that_servers_share(
             f"{floating.floating_ip_address} leads to {servers[turn].name}",
             lambda t=turn: reached(estate, servers[t], address, floating.floating_ip_address),
         )
-    found = estate.demo.network.get_ip(floating)
-    assert found.status == "ACTIVE"
+    eventually(
+        "it is told to lead there", lambda: estate.demo.network.get_ip(floating).status == "ACTIVE"
+    )
     estate.demo.network.delete_ip(floating)
     estate.demo.network.delete_port(vip)
     estate.remove_all()

@@ -68,6 +68,8 @@ def test_a_server_that_moves_to_another_host(lab: Lab, estate: TunnelEstate) -> 
         lambda: pod.compute.get_server(there.id).status == "VERIFY_RESIZE",
     )
     pod.compute.confirm_server_resize(there.id)
+    # To delete it in the middle of that is an error in a pod, too.
+    eventually("that is settled", lambda: pod.compute.get_server(there.id).status == "ACTIVE")
     # The pod's own agents take their time, too.
     estate.reaches(here, there.ip, 120)
     estate.reaches(there, here.ip)
