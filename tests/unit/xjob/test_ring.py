@@ -20,7 +20,7 @@ NAMES = [f"pod{number}" for number in range(60)]
 def folder(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "ring"
     CONF.set_override("backend_url", f"file://{path}", group="coordination")
-    CONF.set_override("member_seconds", 1, group="coordination")
+    CONF.set_override("member_seconds", 2, group="coordination")
     yield path
     CONF.clear_override("backend_url", group="coordination")
     CONF.clear_override("member_seconds", group="coordination")
