@@ -85,6 +85,23 @@ def scene(stage: Stage) -> Scene:
     return Scene(stage)
 
 
+def test_the_last_member_comes_from_elsewhere(scene: Scene, stage: Stage) -> None:
+    """At once: no worker has told the pod meanwhile that there was one."""
+    client = scene.bound("pod2", scene.clients)
+    moved = stage.bind(client, "pod1")
+    assert moved["binding:vif_type"] == "other", moved["binding:vif_details"]
+    # The group is written anew there before anybody finds that the list is needed no more.
+    stage.change("security_group", scene.web["id"], name="changed")
+    one = scene.bound("pod1", scene.web)
+    assert one["binding:vif_type"] == "other", one["binding:vif_details"]
+    stage.reconcile()
+    (rule,) = rules(stage, "pod1", scene.web)
+    assert (
+        rule["remote_group_id"] == stage.copy("pod1", "security-groups", scene.clients["id"])["id"]
+    )
+    assert away(stage, "pod1", scene.clients) is None
+
+
 def test_nobody_is_elsewhere(scene: Scene, stage: Stage) -> None:
     scene.bound("pod1", scene.clients)
     stage.reconcile()

@@ -143,7 +143,9 @@ class SecurityGroupAdapter(Adapter):
             if lacking(session)
             else session.queue.wanted(group_members.KIND, remote, session.pod.id)
         )
-        away = session.ids(group_members.KIND, known)
+        # A list that is on its way out, its last member having come here, may never have been.
+        needed = known & self._away(session, known)
+        away = session.mapped(group_members.KIND, known) | session.ids(group_members.KIND, needed)
         rules, more = [], []
         for rule in central["security_group_rules"]:
             group, addresses = rule["remote_group_id"], rule["remote_address_group_id"]
