@@ -139,7 +139,8 @@ class Phases:
             self.queue.not_created(row)
             raise
         except PodRefused as error:
-            if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            # Not implemented, too: what the pod lacks was often not even asked for.
+            if error.status < 500 or error.status == HTTPStatus.NOT_IMPLEMENTED:
                 self.queue.not_created(row)
             raise
 

@@ -33,6 +33,8 @@ def make_way(session: PodSession, resource_id: str, body: Resource, error: PodRe
     if error.status != 409:
         raise error
     found = [port for port in holders(session, body) if named(port) != resource_id]
+    if not found:
+        return  # It has just gone.
     gave = [_gives_way(session, holder, body) for holder in found]
     if any(gave):
         return
