@@ -19,6 +19,7 @@ from lab import (
     bringup,
     client,
     dataplane,
+    horizon,
     packages,
     parity,
     pod,
@@ -47,6 +48,7 @@ def ensure_up(
     external: str = "pod1",
     keystones: dict[str, str] | None = None,
     with_tricircle: bool = False,
+    with_horizon: bool = False,
 ) -> Lab:
     """The lab of that name, brought up or mended; one that stands keeps its shape.
 
@@ -68,14 +70,17 @@ def ensure_up(
             f"lab {name!r} stands with network {lab.profile!r}, wanted is {profile!r}: "
             "`lab down` first"
         )
-    _both_up(lab, with_tricircle)
+    _all_up(lab, with_tricircle, with_horizon)
     return lab
 
 
-def _both_up(lab: Lab, with_tricircle: bool) -> None:
+def _all_up(lab: Lab, with_tricircle: bool, with_horizon: bool) -> None:
+    with_tricircle = with_tricircle or with_horizon
     up(lab, beside=tricircle.begin if with_tricircle else None)
     if with_tricircle:
         tricircle.up(lab, bringup.Progress())
+    if with_horizon:
+        horizon.up(lab, bringup.Progress())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -145,6 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--external", help="pods with the external network, joined by commas (pod1)")
     one.add_argument("--base-port", type=int, help="first of a thousand TCP ports of the lab's own")
     one.add_argument("--tricircle", action="store_true", help="and Tricircle over the pods")
+    one.add_argument("--horizon", action="store_true", help="and Tricircle, and Horizon over it")
     add("down", _down, "stop the lab and remove its state, except logs")
     add("status", _status, "what runs, and how much memory it takes")
     add("env", _env, "shell exports for the openstack client: eval $(lab env)").add_argument(
@@ -211,7 +217,7 @@ def _up(options: argparse.Namespace) -> None:
         lab = settings.new(options.name, **(settings.shape(standing) | given))
         if lab != standing:
             raise LabError(f"lab {lab.name!r} stands in another shape: `lab down` first")
-    _both_up(lab, options.tricircle)
+    _all_up(lab, options.tricircle, options.horizon)
 
 
 def _down(options: argparse.Namespace) -> int:

@@ -86,7 +86,7 @@ def install_debian(packages: list[str]) -> None:
 
 def series() -> list[str]:
     """The OpenStack series that are locked here."""
-    return sorted(path.stem for path in LOCKS.glob("*.txt"))
+    return sorted(path.stem for path in LOCKS.glob("20*.txt"))
 
 
 def venv(release: str) -> Path:

@@ -44,6 +44,8 @@ SHARED_PORTS = {
     "central-network": 13,
     "console": 14,
     "placement-gateway": 15,
+    # OpenStack's dashboard over them.
+    "dashboard": 16,
 }
 #: Offsets from a pod's base port.
 POD_PORTS = {"compute": 0, "placement": 1, "network": 2, "volume": 3}

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import packages, settings
+from lab import horizon, packages, settings
 from lab.settings import LabError
 
 
@@ -99,6 +99,12 @@ def test_every_locked_series_pins_exactly_and_holds_its_services(release: str) -
     assert {"nova", "neutron", "cinder", "openstack-placement", "waitress"} <= set(pins)
     if release == settings.CURRENT:
         assert {"keystone", "glance", "tempest"} <= set(pins)
+
+
+def test_the_dashboard_is_locked_and_no_series_for_pods() -> None:
+    assert "horizon" not in packages.series()
+    lines = (packages.LOCKS / f"{horizon.RELEASE}.txt").read_text().splitlines()
+    assert any(line.startswith("horizon==") for line in lines)
 
 
 def test_uv_is_found_where_make_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
