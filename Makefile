@@ -14,7 +14,7 @@ FOUR := -n 4 --dist loadgroup
 	test-functional-gateway test-functional-network test-e2e test-e2e-pods test-e2e-vxlan \
 	test-e2e-federated \
 	test-changed test bench-networks \
-	bench-ports bench-many bench-routed bench-lists bench-creates tempest-network tempest-neutron \
+	bench-hang bench-ports bench-many bench-routed bench-lists bench-creates tempest-network tempest-neutron \
 	network-extensions tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
@@ -121,6 +121,9 @@ demo: setup ## Two real clouds as one, with the stock openstack client (8 minute
 
 bench-networks: setup ## Time networks and routers on a lab that is up
 	$(RUN) python -m bench.networks
+
+bench-hang: setup ## What one silent pod of ten does to the other users of central Neutron (4 minutes)
+	$(RUN) python -W ignore -m bench.hang --without
 
 bench-ports: setup ## 1,000 ports in 10 simulated pods, on a lab that is up
 	$(RUN) python -m bench.ports

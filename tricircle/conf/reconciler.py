@@ -52,6 +52,20 @@ OPTS = [
         help="Seconds that it may then take for the port itself.",
     ),
     cfg.FloatOpt(
+        "bind_call_deadline",
+        default=15.0,
+        min=0.1,
+        help="Seconds one call to a pod may take while a user of central Neutron waits for it.",
+    ),
+    cfg.IntOpt(
+        "request_threads_per_pod",
+        default=0,
+        min=0,
+        help="Threads of a process of central Neutron that may wait for one pod at the same time; "
+        "while the pod does not answer, who comes beyond that is told so at once. 0: half of the "
+        "threads that uWSGI has, 4 where that is not known.",
+    ),
+    cfg.FloatOpt(
         "creation_grace",
         default=120.0,
         min=1.0,

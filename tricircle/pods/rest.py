@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls to one service of one pod, as the service user. All block."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,12 +107,13 @@ class PodService:
         """The answer (of ``requests``), whatever its status. ``more`` as keystoneauth takes it."""
         region, seconds = self.pod.region_name, float(CONF.reconciler.call_deadline)
         if self._deadline is not None:
-            seconds = min(seconds, self._deadline.remaining(f"pod {region}"))
+            seconds = min(seconds, self._deadline.of_a_call(f"pod {region}"))
             more["timeout"] = seconds
         plain = path.partition("?")[0]
         if not self._breaker.allow():
             left_alone(region, self._service)
             raise PodNotAsked(region, "it failed repeatedly and is left alone for a moment")
+        began = time.monotonic()
         try:
             with PodCall(region, self._service, method) as told:
                 answer = self._send(method, path, told, **more)
@@ -123,7 +125,7 @@ class PodService:
             self._breaker.failure()
             kind = PodNotAsked if _not_sent(error) else PodUnreachable
             raise kind(region, f"{method} {plain} failed: {error}") from error
-        self._breaker.answered(answer.status_code)
+        self._breaker.answered(answer.status_code, time.monotonic() - began)
         return answer
 
     def _send(self, method: str, path: str, told: PodCall, **more: Any) -> Any:

@@ -130,14 +130,21 @@ def _tried_in(pod: Pod, context: Any) -> str:
 
 def _copy(pod: Pod, context: Any) -> dict[str, str]:
     """Have a copy of the port in the pod; what the binding tells of it. Raises _FAILURES."""
-    port = {**context.current, portbindings.HOST_ID: context.host}
-    request, one = _Request.of(context), (port["id"], pod.region_name)
+    request, one = _Request.of(context), (context.current["id"], pod.region_name)
     if one not in request.there:
         if reason := _unfit(pod, context):
             raise _Unfit(reason)
-        _make_together(pod, context)
-    if one in request.there:
-        return request.there.pop(one)
+        with runtime.get().bulkhead(pod).place():
+            _make_together(pod, context)
+            if one not in request.there:
+                return _made(pod, context)
+    return request.there.pop(one)
+
+
+def _made(pod: Pod, context: Any) -> dict[str, str]:
+    """Have a copy of the port by itself; what the binding tells of it. Raises _FAILURES."""
+    port = {**context.current, portbindings.HOST_ID: context.host}
+    request = _Request.of(context)
     engine = runtime.get().engine
     beside = engine.queue.transact(lambda tx: want(outbox.SessionOnly(tx), port, pod))
     deadline = request.deadlines.pop(port["id"], None)
@@ -152,8 +159,10 @@ def _ready(engine: Engine, pod: Pod, port: dict[str, Any]) -> PodSession:
     """A session for a port when all that it depends on is in the pod: that may take long, and is to
     leave the port time enough. Raises _FAILURES."""
     section = CONF.reconciler
-    engine.bring_dependencies(engine.session(pod, Deadline(section.bind_deadline)), "port", port)
-    return engine.session(pod, Deadline(section.port_deadline))
+    call = section.bind_call_deadline
+    deadline = Deadline(section.bind_deadline, call)
+    engine.bring_dependencies(engine.session(pod, deadline), "port", port)
+    return engine.session(pod, Deadline(section.port_deadline, call))
 
 
 def _told(session: PodSession, network_id: str, pod_port_id: str) -> dict[str, str]:

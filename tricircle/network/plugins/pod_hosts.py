@@ -6,12 +6,17 @@ have a host of one name: ``name@Region`` tells which. What a port's host is call
 ``reconcile/adapters/port.py``.
 """
 
+import concurrent.futures
+
 from tricircle.conf import CONF
 from tricircle.db import hosts
 from tricircle.network.reconcile import runtime
 from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError
 from tricircle.pods.pod import Pod
+
+# Pods that are asked for a host at the same time.
+_AT_ONCE = 8
 
 
 class Unplaced(Exception):
@@ -50,18 +55,25 @@ def find(host: str) -> Pod:
 def _asked(host: str) -> tuple[list[Pod], list[str]]:
     """The pods whose Neutron has an agent on a host, and the region names of those that tell none.
 
-    All together have the time of one call: it is a rare question.
+    It is a rare question: a few are asked at a time, and all together have the time of one call.
     """
-    running, deadline = runtime.get(), Deadline(CONF.reconciler.call_deadline)
-    having, silent = [], []
-    for pod in running.registry.all():
-        if not pod.in_use or running.availability.is_down(pod, "network"):
-            silent.append(pod.region_name)
-            continue
-        try:
-            session = running.engine.session(pod, deadline)
-            if session.neutron.list("agents", host=host, fields=["id"]):
-                having.append(pod)
-        except (PodError, DeadlinePassed):
-            silent.append(pod.region_name)
+    deadline = Deadline(CONF.reconciler.bind_call_deadline)
+    pods = runtime.get().registry.all()
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "host") as threads:
+        told = list(threads.map(lambda pod: _has_agent_on(pod, host, deadline), pods))
+    having = [pod for pod, has in zip(pods, told, strict=True) if has]
+    silent = [pod.region_name for pod, has in zip(pods, told, strict=True) if has is None]
     return having, silent
+
+
+def _has_agent_on(pod: Pod, host: str, deadline: Deadline) -> bool | None:
+    """Whether a pod's Neutron has an agent on a host; None when it does not tell."""
+    running = runtime.get()
+    if not pod.in_use or running.availability.is_down(pod, "network"):
+        return None
+    session = running.engine.session(pod, deadline)
+    try:
+        with running.bulkhead(pod).place():
+            return bool(session.neutron.list("agents", host=host, fields=["id"]))
+    except (PodError, DeadlinePassed):
+        return None

@@ -105,9 +105,13 @@ def _check(
         pod = runtime.get().registry.get(pod_id)
         if pod is None:
             continue
-        session = runtime.get().engine.session(pod, Deadline(CONF.reconciler.call_deadline))
+        deadline = Deadline(CONF.reconciler.bind_call_deadline)
+        session = runtime.get().engine.session(pod, deadline)
         # Of a pod that does not answer now, its realization will tell.
-        with contextlib.suppress(PodError, DeadlinePassed):
+        with (
+            contextlib.suppress(PodError, DeadlinePassed),
+            runtime.get().bulkhead(pod).place(),
+        ):
             if not session.neutron.has(EXTENSION):
                 raise _refusal(
                     f"The Neutron of pod {pod.region_name}, which would forward for floating IP "
