@@ -19,7 +19,7 @@ from multidict import CIMultiDictProxy
 
 from tests import database as databases
 from tests.functional.fakes import deadlines
-from tests.functional.fakes.cloud import MANAGED_DOMAIN, Cloud
+from tests.functional.fakes.cloud import MANAGED_DOMAIN, Cloud, signing_key
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
 from tricircle.db import models, pods, session
@@ -31,8 +31,8 @@ from tricircle.gateway.services import Services
 from tricircle.gateway.volume import deletion as volume_deletion
 from tricircle.gateway.volume import lost_creation as volume_lost_creation
 from tricircle.pods import availability
+from tricircle.pods.access import accesses
 from tricircle.pods.access.base import split
-from tricircle.pods.access.managed import Managed
 from tricircle.pods.access.sealing import seal
 from tricircle.pods.availability import Health
 from tricircle.pods.discovery import SERVICES
@@ -108,6 +108,7 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
     secrets = {MARKER_KEY}
     [federation]
     seal_keys = {FEDERATION_KEY}
+    signing_keys = {signing_key() if "jwt" in cloud.federated.values() else ""}
     refused_seconds = 0.2
     [quota]
     instances = 1000
@@ -154,13 +155,24 @@ def access_of(cloud: Cloud, region: str) -> dict[str, Any]:
     """The columns that say how a pod is entered."""
     if cloud.pods[region].keystone is None:
         return {}
-    config = Managed.completed(managed(cloud, region))
-    open_part, secret = split(config)
+    kind, config = entrance(cloud, region)
+    open_part, secret = split(accesses.kinds()[kind].completed(config))
     return {
-        "access": "managed",
+        "access": kind,
         "access_config": open_part,
         "access_secrets": seal(secret),
     }
+
+
+def entrance(cloud: Cloud, region: str) -> tuple[str, dict[str, Any]]:
+    """The kind of a pod's access, and what an operator tells of it."""
+    kind, told = cloud.federated[region], managed(cloud, region)
+    if kind == "managed":
+        return kind, told
+    told = {name: told[name] for name in ("auth_url", "insecure", "service")}
+    if kind.startswith("k2k"):
+        return "k2k", {**told, "service_provider": region}
+    return kind, told
 
 
 def managed(cloud: Cloud, region: str) -> dict[str, Any]:
@@ -194,7 +206,7 @@ def _make_database(url: str, cloud: Cloud) -> dict[str, str]:
     """An SQLite database with every fake pod in it, for ``CONF``; gives {region: pod id}."""
     where = [(region, zone, _endpoints(cloud, region)) for region, zone in cloud.zones.items()]
     own = [cloud.pods[region].keystone for region in cloud.zones]
-    known = json.dumps([where, [one.url if one else "" for one in own]])
+    known = json.dumps([where, cloud.federated, [one.url if one else "" for one in own]])
     if known not in _prepared:
         databases.make(url)
         pod_ids = add_pods(cloud)

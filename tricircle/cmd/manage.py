@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``tricircle-manage``: what an operator does to the Tricircle database by hand."""
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from oslo_db import exception as db_exc
 from tricircle import conf
 from tricircle.conf import CONF
 from tricircle.db import migrations, pod_accounts
-from tricircle.pods.access import sealing
+from tricircle.pods.access import mappings, sealing, signing
 
 
 def _db_sync() -> None:
@@ -30,6 +31,34 @@ def _access_key() -> None:
 def _access_reseal() -> None:
     number = pod_accounts.reseal(sealing.reseal)
     print(f"{number} secrets of pods are sealed with the first of [federation] seal_keys.")
+
+
+def _access_jwks() -> None:
+    print(json.dumps(signing.public(), indent=2))
+
+
+def _arguments_of_mapping(parser: Any) -> None:
+    parser.add_argument("kind", choices=("k2k", "jwt"), help="How the pod is entered")
+    parser.add_argument("--domain", default="tricircle", help="The domain of it all (tricircle)")
+    parser.add_argument(
+        "--levels", default="member,reader", help="Levels that users may have (member,reader)"
+    )
+    parser.add_argument(
+        "--prefix",
+        default="",
+        choices=mappings.PREFIXES,
+        help="Before the names of attributes: MELLON_ with mod_auth_mellon, none with mod_shib",
+    )
+
+
+def _access_mapping() -> None:
+    given = CONF.command
+    levels = [level for level in ("member", "reader") if level in given.levels.split(",")]
+    if given.kind == "k2k":
+        rules = mappings.of_names(levels, given.domain, given.prefix)
+    else:
+        rules = mappings.of_claims(levels, given.domain)
+    print(json.dumps(rules, indent=2))
 
 
 def _arguments_of_purge(parser: Any) -> None:
@@ -64,6 +93,17 @@ COMMANDS: dict[str, dict[str, tuple[Callable[[], int | None], str, Callable[[Any
             _access_reseal,
             "Seal all that is kept of pods' secrets with the first key.",
             _NOTHING,
+        ),
+        "jwks": (
+            _access_jwks,
+            "Print the public halves of [federation] signing_keys, for pods entered as jwt.",
+            _NOTHING,
+        ),
+        "mapping": (
+            _access_mapping,
+            f"Print the rules of the mapping (schema {mappings.SCHEMA}) that a pod entered as k2k "
+            "or jwt must have.",
+            _arguments_of_mapping,
         ),
     },
     "db": {
@@ -109,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     CONF.set_override("answer_deadline", 0, group="tricircle_database")
     try:
         return int(CONF.command.function() or 0)
-    except sealing.SealError as error:
+    except (sealing.SealError, signing.SigningError) as error:
         print(f"tricircle-manage: {error}", file=sys.stderr)
         return 1
     except db_exc.DBError as error:

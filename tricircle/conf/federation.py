@@ -16,6 +16,22 @@ OPTS = [
         "a new one; when all processes know it put it first and run `tricircle-manage access "
         "reseal`; then take the old one away. Needed once a pod has a Keystone of its own.",
     ),
+    cfg.ListOpt(
+        "signing_keys",
+        default=[],
+        help="Files with RSA private keys (PEM, 2048 bits or more, `openssl genrsa`) that sign who "
+        "somebody is, for pods entered as `jwt`; the same for every gateway, central Neutron and "
+        "xjob. The first signs; `tricircle-manage access jwks` prints the public halves of all, "
+        "which the pods' web servers must have. To change it add a new one at the end and give the "
+        "pods what is printed then; put it first; take the old one away. Whoever has such a key "
+        "can be anybody in those pods.",
+    ),
+    cfg.StrOpt(
+        "issuer",
+        default="urn:tricircle",
+        help="Who signs: the `iss` of what is signed, which such a pod's Keystone must have as the "
+        "remote id of the identity provider.",
+    ),
     cfg.IntOpt(
         "token_seconds",
         default=900,

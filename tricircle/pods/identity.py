@@ -23,7 +23,8 @@ from tricircle.conf import CONF, identity
 from tricircle.pods import catalogue, rights
 from tricircle.pods.access.accesses import Accesses
 from tricircle.pods.access.adapter import Foreign
-from tricircle.pods.access.base import OWNER, Who
+from tricircle.pods.access.base import Ourselves
+from tricircle.pods.access.k2k import VOUCHED_FOR
 from tricircle.pods.access.keystone import bare_session
 from tricircle.pods.errors import NETWORKING, PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
@@ -55,7 +56,12 @@ class ServiceIdentity:
         self._catalogue: tuple[float, list[dict[str, Any]]] | None = None  # (believed until, it)
         self._reading = threading.Lock()
         #: The ways into pods with a Keystone of their own.
-        self.accesses = Accesses(lambda: (self.project_id(), self._user_id()))
+        self.ourselves = Ourselves(
+            ids=lambda: (self.project_id(), self._user_id()),
+            keystone=self._root,
+            token=lambda: self.token(rights.VOUCHING, "POST", VOUCHED_FOR),
+        )
+        self.accesses = Accesses(self.ourselves)
 
     @property
     def _session(self) -> Session:
@@ -169,8 +175,7 @@ class ServiceIdentity:
         return _Adapter(session, right, None, None, **more)
 
     def _within_foreign(self, project_id: str, pod: Pod, right: Right) -> Adapter:
-        access = self.accesses.of(pod)
-        got = access.exchange(Who(self._user_id(), project_id, "", OWNER))
+        got = self.accesses.of(pod).within(project_id)
         base = pod.endpoint(right.service)
         base += f"/{got.project_id}" if pod.wants_project(right.service) else ""
         session = bare_session(GivenToken(base, got.token))
@@ -297,11 +302,14 @@ class ServiceIdentity:
     ) -> Any:
         right.check(method, path)
         try:
-            root = self._session.get_endpoint(interface=AUTH_INTERFACE).rstrip("/")
-            url = root.removesuffix("/v3") + "/v3" + path
-            return self._session.request(url, method, raise_exc=raise_exc)
+            return self._session.request(self._root() + path, method, raise_exc=raise_exc)
         except ClientException as error:
             raise KeystoneFailed(f"Keystone did not answer {path}: {error}") from error
+
+    def _root(self) -> str:
+        """The URL of our own Keystone."""
+        root: str = self._session.get_endpoint(interface=AUTH_INTERFACE).rstrip("/")
+        return root.removesuffix("/v3") + "/v3"
 
 
 class _Adapter(Adapter):

@@ -2,21 +2,31 @@
 """Keystone, central Neutron, Glance and pods put together."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+import functools
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.functional.fakes.central import CentralNeutron
 from tests.functional.fakes.cinder import Cinder
 from tests.functional.fakes.faults import Fault, FirstTime, Kind
+from tests.functional.fakes.federation import MELLON, SHIB, Bearers, Module, ServiceProvider
 from tests.functional.fakes.glance import Glance
 from tests.functional.fakes.http import FakeService, Journal, LoopThread, new_id
 from tests.functional.fakes.keystone import Keystone
 from tests.functional.fakes.neutron import Neutron
 from tests.functional.fakes.nova import Nova
 from tests.functional.fakes.placement import Placement
+from tricircle.pods.access import mappings, signing
 
 REGION = "RegionOne"
 AnyFault = TypeVar("AnyFault", bound=Fault)
+#: entered by mod_shib, and by mod_auth_mellon
+K2K, K2K_MELLON = "k2k", "k2k by mellon"
 #: of what a pod's own Keystone has for us
 MANAGED_DOMAIN = "tricircle"
 #: pod -> availability zone: two pods share a zone
@@ -58,6 +68,22 @@ class Pod:
             service.heal()
 
 
+def _public_keys() -> dict[str, Any]:
+    """What ``tricircle-manage access jwks`` prints for the key of the tests, by the keys' names."""
+    key = signing.loaded(signing_key().read_bytes())
+    return {key.kid: key.private.public_key()}
+
+
+@functools.cache
+def signing_key() -> Path:
+    """A file with a key of [federation] signing_keys."""
+    path = Path(tempfile.mkdtemp()) / "signing_key.pem"
+    encoding, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    made = rsa.generate_private_key(65537, 2048)
+    path.write_bytes(made.private_bytes(encoding, private, serialization.NoEncryption()))
+    return path
+
+
 class Cloud:
     """Everything outside of Tricircle. Users: see ``_people``."""
 
@@ -65,10 +91,10 @@ class Cloud:
         self,
         thread: LoopThread,
         zones: Mapping[str, str] = ZONES,
-        federated: Collection[str] = (),
+        federated: Mapping[str, str] | None = None,
     ) -> None:
-        """``federated`` are the pods with a Keystone of their own."""
-        self.thread, self.federated = thread, frozenset(federated)
+        """``federated`` are the pods with a Keystone of their own, and how they are entered."""
+        self.thread, self.federated = thread, dict(federated or {})
         self.zones = dict(zones)
         self.journal = Journal()
         self.keystone = Keystone(thread, self.journal)
@@ -132,6 +158,8 @@ class Cloud:
         nova.cinder, cinder.servers = cinder, nova.servers
         pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder, own)
         pod.start()
+        if own:
+            self._federate(region, own)
         known_as = REGION if own else region
         if not own:
             self.keystone.region(region, REGION)
@@ -153,6 +181,26 @@ class Cloud:
         made.user("tricircle-there", "service there", "admin", "service")
         made.domain(MANAGED_DOMAIN, "tricircle-manager", password=f"manager of {region}")
         return made
+
+    def _federate(self, region: str, own: Keystone) -> None:
+        """What both operators set up where one Keystone is to believe another, or us."""
+        kind, levels = self.federated[region], ("member", "reader")
+        if kind.startswith("k2k"):
+            module = Module(
+                *(MELLON if kind == K2K_MELLON else SHIB), key=self.keystone.signing_key
+            )
+            own.module = module
+            rules = mappings.of_names(levels, MANAGED_DOMAIN, module.prefix)
+            own.trust("tricircle", "saml2", MANAGED_DOMAIN, rules)
+            path = "/v3/OS-FEDERATION/identity_providers/tricircle/protocols/saml2/auth"
+            state = "ss:mem:" if kind == K2K else f"{own.url}/v3?k2k="
+            known = ServiceProvider(own.url + module.path, own.url + path, state)
+            self.keystone.service_providers[region] = known
+        elif kind == "jwt":
+            own.trust(
+                "tricircle", "openid", MANAGED_DOMAIN, mappings.of_claims(levels, MANAGED_DOMAIN)
+            )
+            own.bearers = Bearers(_public_keys(), "urn:tricircle", region)
 
     def fail_call(self, number: int, kind: Kind) -> Fault:
         """The ``number``-th call from now on, to whichever service but Keystone, goes wrong."""

@@ -9,9 +9,9 @@ from typing import Any
 from aiohttp import web
 from keystonemiddleware.auth_token import _path_matches
 
+from tests.functional.fakes.federation import Federation
 from tests.functional.fakes.http import (
     Exchange,
-    FakeService,
     Journal,
     LoopThread,
     Refusal,
@@ -85,7 +85,7 @@ class Token:
         return self.project.id if self.project else ""
 
 
-class Keystone(FakeService):
+class Keystone(Federation):
     """Users and projects are made by ``user()``; regions and endpoints by ``endpoint()``."""
 
     def __init__(self, thread: LoopThread, journal: Journal, name: str = "keystone") -> None:
@@ -104,6 +104,7 @@ class Keystone(FakeService):
         self.roles = {"admin", "manager", "member", "reader", "service"}
         self.registered_limits: list[dict[str, Any]] = []
         self.limits: list[dict[str, Any]] = []
+        self._prepare_federation()
 
     # -- what tests say ----------------------------------------------------------------------
 
@@ -219,6 +220,7 @@ class Keystone(FakeService):
         public = exchange.path.rstrip("/") in ("", "/v3") or (
             exchange.path == "/v3/auth/tokens" and exchange.http.method == "POST"
         )
+        public = public or self.is_public(exchange)
         exchange.token = self.validate(exchange.http.headers.get("X-Auth-Token"))
         if not public and exchange.token is None:
             raise Refusal(401, "The request you have made requires authentication.")

@@ -21,6 +21,7 @@ from tricircle.pods.access.base import SHARED, joined, split
 from tricircle.pods.access.credentials import Credentials
 from tricircle.pods.access.sealing import SealError, seal, unseal
 from tricircle.pods.errors import NoAccess, PodUnreachable
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 
 #: What the body of a pod has; the rest depends on the kind.
@@ -76,6 +77,8 @@ async def tried(
         raise Fault(400, f"Pod {region}: {error.detail}. Nothing was stored.") from None
     except PodUnreachable as error:
         raise Fault(502, f"Pod {region}: {error.detail}. Nothing was stored.") from None
+    except KeystoneFailed as error:
+        raise Fault(502, f"Pod {region}: {error}. Nothing was stored.") from None
 
 
 def _complete(kind: str, given: dict[str, Any], before: models.Pod | None) -> dict[str, Any]:
@@ -108,7 +111,8 @@ async def _tried(call: Call, region: str, kind: str, config: dict[str, Any]) -> 
     open_part, secret = split(config)
     columns = {"access": kind, "access_config": open_part, "access_secrets": seal(secret)}
     pod = Pod("", region, "", access=kind, access_config=open_part)
-    access = accesses.build(kind, pod, joined(open_part, secret), _nobody)
+    own = call.services.identity.ourselves
+    access = accesses.build(kind, pod, joined(open_part, secret), own)
     told = await EXCHANGES.run(access.try_out)
     interface = config.get("interface", "public")
     found = catalogue.endpoints(told, config.get("region"), interface)
@@ -117,10 +121,6 @@ async def _tried(call: Call, region: str, kind: str, config: dict[str, Any]) -> 
         text = f"its catalogue has no {interface} compute endpoint in {where}"
         raise NoAccess(region, text)
     return Entrance(columns, found)
-
-
-def _nobody() -> tuple[str, str]:
-    raise RuntimeError("Whoever is tried stands for nobody.")
 
 
 # -- who stands for whom -------------------------------------------------------------------------

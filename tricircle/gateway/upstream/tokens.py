@@ -14,11 +14,12 @@ import re
 from urllib.parse import unquote
 
 from tricircle.gateway.call import Call
+from tricircle.gateway.http.context import Context
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.foreign_ids import ForeignIds
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import rights
-from tricircle.pods.access.base import ADMIN, OWNER, READER, Who, level_of
+from tricircle.pods.access.base import ADMIN, OWNER, READER, Proof, Who, level_of
 from tricircle.pods.errors import IDENTITY, NoAccess
 from tricircle.pods.pod import Pod
 
@@ -83,7 +84,8 @@ def _who(call: Call, pod: Pod, request: PodRequest) -> Who:
     access = call.services.identity.accesses.of(pod)
     levels = access.levels
     level = level_of(context.roles, levels)
-    if level == READER and OWNER in levels and _KEYPAIRS.fullmatch(unquote(request.path)):
+    may_raise = access.by_user and OWNER in levels
+    if level == READER and may_raise and _KEYPAIRS.fullmatch(unquote(request.path)):
         level = OWNER
     if level is None or not context.project_id:
         text = "lets nobody in who has none of the roles it knows in a project"
@@ -93,7 +95,21 @@ def _who(call: Call, pod: Pod, request: PodRequest) -> Who:
             text = "makes and changes nothing for who may only read"
             raise NoAccess(pod.region_name, text)
         return Who("", context.project_id, context.project_name, OWNER)
-    return Who(context.user_id, context.project_id, context.project_name, level)
+    proof = _proof(call.context)
+    return Who(context.user_id, context.project_id, context.project_name, level, proof)
+
+
+def _proof(context: Context) -> Proof:
+    """The caller's token, for our own Keystone to vouch for them by."""
+    told = context.environ.get
+    return Proof(
+        context.token,
+        context.user_name,
+        told("HTTP_X_USER_DOMAIN_NAME") or "",
+        told("HTTP_X_PROJECT_DOMAIN_NAME") or "",
+        context.roles,
+        context.restricted,
+    )
 
 
 async def ensure(call: Call, pod: Pod) -> None:

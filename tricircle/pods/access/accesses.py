@@ -3,12 +3,12 @@
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from stevedore import ExtensionManager
 
-from tricircle.pods.access.base import SHARED, Access, joined
+from tricircle.pods.access.base import SHARED, Access, Ourselves, joined
 from tricircle.pods.access.ids import Ids
 from tricircle.pods.access.sealing import SealError, unseal
 from tricircle.pods.errors import PodUnreachable
@@ -34,8 +34,7 @@ class Accesses:
     Both are made anew when a pod's way in is changed.
     """
 
-    def __init__(self, own: Callable[[], tuple[str, str]]) -> None:
-        """``own`` gives the ids of the project and the user we are at our own Keystone."""
+    def __init__(self, own: Ourselves) -> None:
         self._own = own
         self._made: dict[str, tuple[Any, Access, Ids]] = {}
         self._lock = threading.Lock()
@@ -59,7 +58,7 @@ class Accesses:
         return made
 
 
-def make(pod: Pod, own: Callable[[], tuple[str, str]]) -> Access:
+def make(pod: Pod, own: Ourselves) -> Access:
     """The access of a pod, as its row says. Raises PodUnreachable."""
     try:
         config = joined(pod.access_config or {}, unseal(pod.access_secrets))
@@ -68,9 +67,7 @@ def make(pod: Pod, own: Callable[[], tuple[str, str]]) -> Access:
     return build(pod.access, pod, config, own)
 
 
-def build(
-    kind: str, pod: Pod, config: Mapping[str, Any], own: Callable[[], tuple[str, str]]
-) -> Access:
+def build(kind: str, pod: Pod, config: Mapping[str, Any], own: Ourselves) -> Access:
     """An access of a kind. Raises PodUnreachable for one that is not installed."""
     found = kinds().get(kind)
     if found is None or kind == SHARED:

@@ -24,13 +24,44 @@ SECRET = ("password", "secret", "master")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Proof:
+    """A token of our own Keystone, and what that will tell of its owner to whom it vouches for
+    them. ``restricted`` tokens are good for some calls only.
+    """
+
+    token: str = dataclasses.field(repr=False)
+    user_name: str
+    user_domain: str
+    project_domain: str
+    roles: tuple[str, ...] = ()
+    restricted: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Who:
-    """Who is to be let in: a user of ours in a project, with the rights of a level."""
+    """Who is to be let in: a user of ours in a project, with the rights of a level.
+
+    ``proof`` is there where they themselves are asking.
+    """
 
     user_id: str
     project_id: str
     project_name: str
     level: str
+    proof: Proof | None = dataclasses.field(default=None, compare=False, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ourselves:
+    """What Tricircle itself is at our own Keystone. All block, and raise KeystoneFailed.
+
+    ``ids`` gives its project and its user, ``keystone`` that Keystone's URL (ending in /v3),
+    ``token`` a token to see with whether that Keystone vouches for anybody to a pod.
+    """
+
+    ids: Callable[[], tuple[str, str]]
+    keystone: Callable[[], str]
+    token: Callable[[], str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,13 +92,12 @@ class Access(abc.ABC):
     REQUIRED: ClassVar[Sequence[str]] = ()
     #: Whether somebody has an account for each level; else we hold them to theirs.
     by_level: ClassVar[bool] = True
+    #: Whether what is a user's in any project is one account's there, so that we may ask for
+    #: that of whichever level.
+    by_user: ClassVar[bool] = True
 
-    def __init__(
-        self, pod: Pod, config: Mapping[str, Any], own: Callable[[], tuple[str, str]]
-    ) -> None:
-        """``config`` has the secrets in it, too. ``own`` gives the ids of the project and the
-        user that Tricircle itself is at our own Keystone.
-        """
+    def __init__(self, pod: Pod, config: Mapping[str, Any], own: Ourselves) -> None:
+        """``config`` has the secrets in it, too."""
         self.pod, self.config, self.own = pod, config, own
 
     @classmethod
@@ -84,6 +114,10 @@ class Access(abc.ABC):
     @abc.abstractmethod
     def exchange(self, who: Who) -> PodToken:
         """A new token for somebody. No token and no id of ours is sent to the pod."""
+
+    def within(self, project_id: str) -> PodToken:
+        """A token of a member of a project, for what only members do and no user asks for."""
+        return self.exchange(Who(self.own.ids()[1], project_id, "", OWNER))
 
     @abc.abstractmethod
     def service(self) -> Session:

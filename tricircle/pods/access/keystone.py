@@ -55,6 +55,7 @@ class Keystone:
         body: Any = None,
         token: str | None = None,
         fine: tuple[int, ...] = (),
+        bearer: str | None = None,
     ) -> Answer:
         """What is answered: 2xx, or one of the statuses that are ``fine``.
 
@@ -62,6 +63,8 @@ class Keystone:
         """
         step = f"{method} {path.partition('?')[0]}"
         headers = {"Accept": "application/json"} | ({"X-Auth-Token": token} if token else {})
+        if bearer is not None:
+            headers["Authorization"] = f"Bearer {bearer}"
         try:
             told = self._session.request(
                 self.url + path,
@@ -76,12 +79,7 @@ class Keystone:
             )
         except ClientException as error:
             raise PodUnreachable(self.region, f"its Keystone: {step}: {error}") from error
-        status = told.status_code
-        if 200 <= status < 300 or status in fine:
-            return Answer(status, self._read(step, told), told.headers.get("X-Subject-Token", ""))
-        if 400 <= status < 500:
-            raise NoAccess(self.region, f"its Keystone refused {step}{_reason(told)}", status)
-        raise PodUnreachable(self.region, f"its Keystone answered {step} with HTTP {status}")
+        return read_answer(self.region, step, told, fine)
 
     def issue(self, identity: Mapping[str, Any], scope: Mapping[str, Any] | None) -> Issued:
         """A new token. Raises NoAccess (with a status of 401, say), PodUnreachable."""
@@ -113,16 +111,30 @@ class Keystone:
         usable = max(until - _MARGIN, now + (until - now) / 2)
         return min(usable, now + CONF.federation.token_seconds)
 
-    def _read(self, step: str, told: Any) -> dict[str, Any]:
-        if not told.content:
-            return {}
-        try:
-            document = told.json()
-        except ValueError:
-            document = None
-        if not isinstance(document, dict):
-            raise PodUnreachable(self.region, f"its Keystone answered {step} with no JSON object")
-        return document
+
+def read_answer(region: str, step: str, told: Any, fine: tuple[int, ...] = ()) -> Answer:
+    """What a pod's Keystone answered: 2xx, or one of the statuses that are ``fine``.
+
+    Raises NoAccess for any other 4xx, PodUnreachable for everything else.
+    """
+    status = told.status_code
+    if 200 <= status < 300 or status in fine:
+        return Answer(status, _read(region, step, told), told.headers.get("X-Subject-Token", ""))
+    if 400 <= status < 500:
+        raise NoAccess(region, f"its Keystone refused {step}{_reason(told)}", status)
+    raise PodUnreachable(region, f"its Keystone answered {step} with HTTP {status}")
+
+
+def _read(region: str, step: str, told: Any) -> dict[str, Any]:
+    if not told.content:
+        return {}
+    try:
+        document = told.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise PodUnreachable(region, f"its Keystone answered {step} with no JSON object")
+    return document
 
 
 def password(name: str, secret: str, domain: Mapping[str, str]) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import hmac
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from tricircle.pods.access.base import ADMIN, OWNER, PodToken, Who
+from tricircle.pods.access.base import ADMIN, OWNER, Ourselves, PodToken, Who
 from tricircle.pods.access.keystone import Issued, password
 from tricircle.pods.access.own_keystone import PASSWORD, TEXT, OwnKeystone, digest, plain
 from tricircle.pods.errors import NoAccess
@@ -42,9 +42,7 @@ class Managed(OwnKeystone):
     }
     REQUIRED: ClassVar[Sequence[str]] = (*OwnKeystone.REQUIRED, "domain", "manager")
 
-    def __init__(
-        self, pod: Pod, config: Mapping[str, Any], own: Callable[[], tuple[str, str]]
-    ) -> None:
+    def __init__(self, pod: Pod, config: Mapping[str, Any], own: Ourselves) -> None:
         super().__init__(pod, config, own)
         self._domain = {"name": config["domain"]}
         self._managing = threading.Lock()

@@ -17,7 +17,7 @@ from keystoneauth1.session import Session
 from tricircle.conf import CONF
 from tricircle.db import pod_accounts
 from tricircle.db.errors import Duplicate
-from tricircle.pods.access.base import ADMIN, Access, PodToken, Who
+from tricircle.pods.access.base import ADMIN, LEVELS, Access, Ourselves, PodToken, Who
 from tricircle.pods.access.keystone import Issued, Keystone, bare_session
 from tricircle.pods.errors import NoAccess, PodUnreachable
 from tricircle.pods.pod import Pod
@@ -60,9 +60,7 @@ class OwnKeystone(Access):
     }
     REQUIRED: ClassVar[Sequence[str]] = ("auth_url", "service")
 
-    def __init__(
-        self, pod: Pod, config: Mapping[str, Any], own: Callable[[], tuple[str, str]]
-    ) -> None:
+    def __init__(self, pod: Pod, config: Mapping[str, Any], own: Ourselves) -> None:
         super().__init__(pod, config, own)
         self.keystone = Keystone(pod.region_name, config["auth_url"])
         self._lock = threading.Lock()
@@ -103,7 +101,7 @@ class OwnKeystone(Access):
 
     def _stand_for_us(self, session: Session) -> None:
         """What is our own here is that account's there, and so are its ids."""
-        project_id, user_id = self.own()
+        project_id, user_id = self.own.ids()
         there = self._ask(lambda: (session.get_project_id(), session.get_user_id()))
         self.stands_for(project_id, str(there[0]))
         self.user_stands_for(str(there[1]), user_id, ADMIN)
@@ -193,9 +191,10 @@ class OwnKeystone(Access):
         if found != there:
             text = f"its Keystone gave a token for project {found}, not for {there}"
             raise NoAccess(region, text)
-        if ADMIN in issued.roles and who.level != ADMIN:
-            text = f"an account there that is to be a {who.level} is an administrator"
-            raise NoAccess(region, text)
+        for better in LEVELS[: LEVELS.index(who.level)]:
+            if better in issued.roles:
+                text = f"an account there that is to be a {who.level} has the role {better}"
+                raise NoAccess(region, text)
         return PodToken(issued.token, found, user, issued.until)
 
 

@@ -47,6 +47,14 @@ MEMBERSHIP = Right(
     "As of the move: to take the copy the service user is a member of the owner's project for a "
     "moment.",
 )
+VOUCHING = Right(
+    "vouching",
+    "keystone",
+    ("POST /auth/OS-FEDERATION/saml2/ecp",),
+    Proof.POLICY,
+    "tricircle:pods:create or :update, before a pod is tried: whether our Keystone vouches for "
+    "anybody there. What it says of the service user goes nowhere.",
+)
 _BESIDE = (
     "The token beside ours is the caller's: their rights decide, ours only says that they ask "
     "through us, so that the rules of an application credential are held against what they asked "

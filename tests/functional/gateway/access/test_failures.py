@@ -83,7 +83,7 @@ def test_a_pod_whose_secrets_nobody_can_read(gateway: Gateway) -> None:
     CONF.set_override("seal_keys", [], group="federation")
     try:
         with pytest.raises(PodUnreachable, match="cannot be entered"):
-            make(pod, lambda: ("", ""))
+            make(pod, gateway.services.identity.ourselves)
     finally:
         CONF.clear_override("seal_keys", group="federation")
 

@@ -12,9 +12,15 @@ FOREIGN = "pod2"
 
 
 @pytest.fixture
-def cloud(fakes: LoopThread) -> Iterator[Cloud]:
+def entered() -> str:
+    """How ``FOREIGN`` is entered."""
+    return "managed"
+
+
+@pytest.fixture
+def cloud(fakes: LoopThread, entered: str) -> Iterator[Cloud]:
     """Three pods, of which ``FOREIGN`` (the only one of az2) knows nothing of our Keystone."""
-    cloud = Cloud(fakes, federated=[FOREIGN])
+    cloud = Cloud(fakes, federated={FOREIGN: entered})
     yield cloud
     cloud.close()
     assert cloud.journal.broken == []
