@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import yaml
 
 from lab import dataplane, identity, infra, ini, packages, pod, pod_config, process, schema
-from lab.services import glance, keystone
+from lab.services import apache, glance, keystone
 from lab.settings import Lab, LabError, Pod
 
 IMAGES = ("tiny", "tiny2")
@@ -64,6 +64,8 @@ def _up(lab: Lab, say: Callable[[str], None], beside: Callable[[Lab], object] | 
     for realm in (lab, *lab.realms):
         keystone.configure(realm)
         glance.configure(realm)
+        if realm.is_behind_apache:
+            apache.configure(realm)
     with ThreadPoolExecutor() as pool:
         if lab.packets:
             dataplane.physical_up(lab)
@@ -77,7 +79,7 @@ def _up(lab: Lab, say: Callable[[str], None], beside: Callable[[Lab], object] | 
         for realm in (lab, *lab.realms):
             _identity(realm)
         for realm in lab.realms:
-            identity.give_domain(realm)
+            identity.give_way_in(realm)
         say("Keystone knows users, regions and endpoints")
         for waiting in (switches, broker):
             if waiting:
@@ -138,7 +140,8 @@ def _agents(lab: Lab, one: Pod, say: Callable[[str], None]) -> None:
 
 
 def _identity(lab: Lab) -> None:
-    daemons = (keystone.daemon(lab), glance.daemon(lab))
+    web = apache.daemons(lab) if lab.is_behind_apache else []
+    daemons = (keystone.daemon(lab), glance.daemon(lab), *web)
     for daemon in daemons:
         process.start(lab, daemon.name, daemon.argv, env=daemon.env)
     done, dump = lab.var / lab.named("keystone") / ".registered", schema.identity_dump(lab)

@@ -74,8 +74,51 @@ def register(lab: Lab) -> None:
     _endpoints(identity, _services(lab))
 
 
-def give_domain(lab: Lab) -> None:
-    """What the operator of a pod with a Keystone of its own does for Tricircle, once."""
+def give_way_in(lab: Lab) -> None:
+    """What the operator of a pod with a Keystone of its own does for Tricircle, once.
+
+    What depends on Tricircle's words is done when that is there (``trust``).
+    """
+    if lab.pods[0].keystone == "managed":
+        _give_domain(lab)
+
+
+def trust(lab: Lab, provider: str, protocol: str, remote_id: str, rules: list[Any]) -> None:
+    """Believe in what a web server's module says of whoever comes from elsewhere."""
+    identity, url = connection(lab).identity, f"{lab.identity_url}/OS-FEDERATION"
+    domain = identity.find_domain(MANAGED_DOMAIN) or identity.create_domain(name=MANAGED_DOMAIN)
+    mapping = {"mapping": {"schema_version": "2.0", "rules": rules}}
+    known = {"enabled": True, "domain_id": domain.id, "remote_ids": [remote_id]}
+    below = f"{url}/identity_providers/{provider}"
+    for path, body in (
+        (f"{url}/mappings/{provider}", mapping),
+        (below, {"identity_provider": known}),
+        (f"{below}/protocols/{protocol}", {"protocol": {"mapping_id": provider}}),
+    ):
+        if session(lab).get(path, raise_exc=False).status_code == 404:
+            session(lab).put(path, json=body)
+
+
+def vouch(lab: Lab, provider: str, sp_url: str, auth_url: str) -> None:
+    """Have a Keystone say who its users are, to one that believes it."""
+    path = f"{lab.identity_url}/OS-FEDERATION/service_providers/{provider}"
+    body = {"enabled": True, "sp_url": sp_url, "auth_url": auth_url}
+    session(lab).put(path, json={"service_provider": body}, raise_exc=False)
+
+
+def application_credential(lab: Lab, user: str, project: str) -> dict[str, str]:
+    """A credential of a user's own. It can be had once, so it is made anew each time."""
+    mine = session(lab, user, project)
+    path = f"{lab.identity_url}/users/{mine.get_user_id()}/application_credentials"
+    for known in mine.get(path).json()["application_credentials"]:
+        if known["name"] == MANAGED_DOMAIN:
+            mine.delete(f"{path}/{known['id']}")
+    body = {"application_credential": {"name": MANAGED_DOMAIN}}
+    made = mine.post(path, json=body).json()["application_credential"]
+    return {"id": made["id"], "secret": made["secret"]}
+
+
+def _give_domain(lab: Lab) -> None:
     identity = connection(lab).identity
     domain = identity.find_domain(MANAGED_DOMAIN) or identity.create_domain(name=MANAGED_DOMAIN)
     manager = identity.find_user(MANAGER, domain_id=domain.id) or identity.create_user(

@@ -30,6 +30,11 @@ NETWORKS = {
     "ovs": (*PACKETS, "conntrack", "dnsmasq-base", "dnsmasq-utils", "ipset", "radvd"),
     "fake": (),
 }
+#: Before a pod's own Keystone, by how Tricircle enters it; and for the one that vouches.
+WEB_SERVERS = {
+    "k2k": ("apache2", "libapache2-mod-shib", "xmlsec1", "openssl"),
+    "jwt": ("apache2", "libapache2-mod-auth-openidc", "openssl"),
+}
 BROKER = ("rabbitmq-server",)
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -39,6 +44,7 @@ def debian(lab: Lab) -> list[str]:
         *BASE,
         *NETWORKS[lab.profile],
         *(BROKER if lab.broker else ()),
+        *dict.fromkeys(name for pod in lab.pods for name in WEB_SERVERS.get(pod.keystone, ())),
     ]
 
 

@@ -51,9 +51,11 @@ SHARED_PORTS = {
 POD_PORTS = {"compute": 0, "placement": 1, "network": 2, "volume": 3}
 CONSOLE_PORTS = {"vnc": 4, "serial": 5}
 #: Of a pod with a Keystone and a Glance of its own.
-REALM_PORTS = {"identity": 6, "image": 7}
+REALM_PORTS = {"identity": 6, "image": 7, "identity-behind": 8}
 #: How Tricircle may enter such a pod.
-KEYSTONES = ("managed",)
+KEYSTONES = ("managed", "credentials", "k2k", "jwt")
+#: Of these, those for which it is behind Apache.
+FEDERATED = ("k2k", "jwt")
 POD_DATABASES = ("placement", "nova_api", "nova_cell0", "nova_cell1", "neutron", "cinder")
 REALM_DATABASES = ("keystone", "glance")
 SHARED_DATABASES = ("keystone", "glance", "tricircle", "central_neutron")
@@ -125,6 +127,16 @@ class Lab:
         return [pod for pod in self.pods if not pod.keystone]
 
     @property
+    def is_behind_apache(self) -> bool:
+        """Whether its Keystone is told by a web server's module who comes from elsewhere."""
+        return False
+
+    @property
+    def vouches(self) -> bool:
+        """Whether its Keystone says to a pod's who its users are."""
+        return any(pod.keystone == "k2k" for pod in self.pods)
+
+    @property
     def realms(self) -> list[Realm]:
         """One for each pod with a Keystone of its own."""
         return [realm for pod in self.pods if isinstance(realm := self.of(pod), Realm)]
@@ -134,7 +146,12 @@ class Lab:
         if not pod.keystone:
             return self
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(Lab)}
-        return Realm(**values | {"pods": [pod]})
+        return Realm(**values | {"pods": [pod]}, outer=self)
+
+    @property
+    def whole(self) -> Lab:
+        """The lab as Tricircle sees it."""
+        return self
 
     def named(self, name: str) -> str:
         """The name of a daemon or a folder of Keystone or Glance."""
@@ -285,9 +302,25 @@ class Realm(Lab):
     def realm(self) -> str:
         return self.pods[0].key
 
+    #: The lab that the pod is of.
+    outer: Lab | None = None
+
+    @property
+    def whole(self) -> Lab:
+        return self.outer or self
+
     @property
     def known_pods(self) -> list[Pod]:
         return self.pods
+
+    @property
+    def vouches(self) -> bool:
+        return False
+
+    @property
+    def is_behind_apache(self) -> bool:
+        """Whether its Keystone is told by a web server's module who comes from elsewhere."""
+        return self.pods[0].keystone in FEDERATED
 
     @property
     def realms(self) -> list[Realm]:

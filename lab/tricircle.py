@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 import sys
 import urllib.error
@@ -19,8 +20,9 @@ from typing import Any
 
 import openstack
 
-from lab import ini, packages, process, schema
+from lab import identity, ini, packages, process, schema, settings
 from lab.identity import MANAGED_DOMAIN, MANAGER
+from lab.services import apache, keystone
 from lab.services.neutron import QUOTAS
 from lab.settings import ADDRESS, PASSWORD, PROJECT_ROOT, REGION, Lab, LabError, Pod
 
@@ -85,7 +87,10 @@ def tricircle_sections(lab: Lab) -> Sections:
         },
         "markers": {"secrets": PASSWORD * 4},
         "federation": {
-            "seal_keys": base64.urlsafe_b64encode(f"{PASSWORD * 7:.32}".encode()).decode()
+            "seal_keys": base64.urlsafe_b64encode(f"{PASSWORD * 7:.32}".encode()).decode(),
+            "signing_keys": apache.make_signing_key(lab)
+            if any(pod.keystone == "jwt" for pod in lab.pods)
+            else "",
         },
         "pods": {"probe_interval": 2, "cache_seconds": PODS_BELIEVED},
         "reconciler": {"creation_grace": 20, "audit_interval": 60, "backoff_most": 10},
@@ -285,8 +290,32 @@ def register_pods(lab: Lab) -> None:
     listed = session.get(url).json()["pods"]
     known = {pod["region_name"] for pod in listed}
     for pod in lab.pods:
-        if pod.region not in known:
-            session.post(url, json={"pod": pod_body(lab, pod)})
+        if pod.region in known:
+            continue
+        if pod.keystone in settings.FEDERATED:
+            _federate(lab, pod)
+        made = session.post(url, json={"pod": pod_body(lab, pod)}).json()["pod"]
+        if pod.keystone == "credentials":
+            _give_credentials(lab, pod, f"{url}/{made['id']}/credentials")
+
+
+def _federate(lab: Lab, pod: Pod) -> None:
+    """What the operators of both sides do, by Tricircle's own words."""
+    realm, manage = lab.of(pod), [_bin("tricircle-manage"), "--config-file", config_file(lab)]
+    rules = json.loads(process.run([*manage, "access", "mapping", pod.keystone]))
+    remote = keystone.entity_id(lab) if pod.keystone == "k2k" else "urn:tricircle"
+    identity.trust(realm, apache.PROVIDER, apache.PROTOCOLS[pod.keystone], remote, rules)
+    if pod.keystone == "k2k":
+        identity.vouch(lab, pod.region, apache.sp_url(realm), apache.auth_url(realm))
+
+
+def _give_credentials(lab: Lab, pod: Pod, url: str) -> None:
+    """Each project has one of the project of its name there."""
+    here, session = identity.connection(lab).identity, connect(lab).session
+    for name in ("demo", "demo2"):
+        credential = identity.application_credential(lab.of(pod), name, name)
+        project = here.find_project(name, ignore_missing=False)
+        session.put(f"{url}/{project.id}", json={"credential": credential})
 
 
 def pod_body(lab: Lab, pod: Pod) -> dict[str, object]:
@@ -301,14 +330,20 @@ def pod_body(lab: Lab, pod: Pod) -> dict[str, object]:
 
 def access(lab: Lab, pod: Pod) -> dict[str, object]:
     """How Tricircle enters a pod with a Keystone of its own."""
+    more: dict[str, dict[str, object]] = {
+        "managed": {
+            "domain": MANAGED_DOMAIN,
+            "manager": {"username": MANAGER, "password": PASSWORD},
+        },
+        "k2k": {"service_provider": pod.region},
+    }
     return {
         "kind": pod.keystone,
         "auth_url": lab.of(pod).identity_url,
         "insecure": True,
         "region": pod.region,
-        "domain": MANAGED_DOMAIN,
-        "manager": {"username": MANAGER, "password": PASSWORD},
         "service": {"username": "tricircle", "password": PASSWORD, "project_name": "service"},
+        **more.get(pod.keystone, {}),
     }
 
 

@@ -25,7 +25,8 @@ def wsgi(
     env: dict[str, str],
     *arguments: object,
     release: str = CURRENT,
+    server: str = "wsgi_api.py",
 ) -> Daemon:
     """A WSGI API in a process of its own; the arguments are the service's own."""
-    argv = [program(release, "python"), packages.STOCK / "wsgi_api.py", module, port]
+    argv = [program(release, "python"), packages.STOCK / server, module, port]
     return Daemon(name, [*argv, *map(str, arguments)], packages.environment(release) | env)

@@ -30,10 +30,55 @@ def configure(lab: Lab) -> None:
             # A proper hash takes a quarter of a second for each token.
             "identity": {"password_hash_rounds": 4},
             "token": {"provider": "fernet", "expiration": 86400},
+            **(_vouching(lab) if lab.vouches else {}),
+            **(_believing() if lab.is_behind_apache else {}),
         },
     )
     for name in ("fernet", "credential"):
         _make_keys(keys / name)
+
+
+def _believing() -> dict[str, dict[str, object]]:
+    """Of a Keystone that is told by a web server's module who comes from elsewhere."""
+    methods = "password,token,application_credential,mapped,saml2,openid"
+    return {
+        "auth": {"methods": methods},
+        "saml2": {"remote_id_attribute": "Shib-Identity-Provider"},
+        "openid": {"remote_id_attribute": "HTTP_OIDC_ISS"},
+    }
+
+
+def entity_id(lab: Lab) -> str:
+    """What a Keystone that vouches for its users calls itself."""
+    return f"{lab.identity_url}/OS-FEDERATION/saml2/idp"
+
+
+def _vouching(lab: Lab) -> dict[str, dict[str, object]]:
+    folder = lab.var / lab.named("keystone")
+    folder.mkdir(parents=True, exist_ok=True)
+    certificate, key = folder / "saml.crt", folder / "saml.key"
+    if not certificate.exists():
+        process.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=keystone",
+             "-days", "30", "-keyout", key, "-out", certificate]
+        )  # fmt: skip
+    saml = {
+        "certfile": certificate,
+        "keyfile": key,
+        "idp_entity_id": entity_id(lab),
+        "idp_sso_endpoint": f"{lab.identity_url}/OS-FEDERATION/saml2/sso",
+        "idp_metadata_path": folder / "metadata.xml",
+    }
+    return {"saml": saml}
+
+
+def metadata(lab: Lab) -> Path:
+    """The file that tells others how to believe it."""
+    path = lab.var / lab.named("keystone") / "metadata.xml"
+    if not path.exists():
+        told = _manage(lab, "saml_idp_metadata")
+        path.write_text(told)
+    return path
 
 
 def _cache(lab: Lab) -> dict[str, object]:
@@ -53,8 +98,8 @@ def _make_keys(folder: Path) -> None:
             (folder / number).write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
 
 
-def _manage(lab: Lab, *arguments: object) -> None:
-    process.run(
+def _manage(lab: Lab, *arguments: object) -> str:
+    return process.run(
         [program(CURRENT, "keystone-manage"), "--config-file", _config(lab), *map(str, arguments)],
         env=process.environment(lab, packages.environment(CURRENT)),
     )
@@ -78,4 +123,7 @@ def bootstrap(lab: Lab) -> None:
 
 def daemon(lab: Lab) -> Daemon:
     env = {"OS_KEYSTONE_CONFIG_DIR": str(_config(lab).parent)}
-    return wsgi(lab.named("keystone"), "keystone.wsgi.api", lab.port("identity"), env)
+    name, module = lab.named("keystone"), "keystone.wsgi.api"
+    if lab.is_behind_apache:
+        return wsgi(name, module, lab.port("identity-behind"), env, server="scgi_api.py")
+    return wsgi(name, module, lab.port("identity"), env)
