@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -100,13 +101,21 @@ def venv(release: str) -> Path:
     lock = LOCKS / f"{release}.txt"
     if not lock.exists():
         raise LabError(f"no series {release!r} here; there are {', '.join(series())}")
-    return cache() / f"{release}-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    wanted = lock.read_bytes() + _python().encode()
+    return cache() / f"{release}-{hashlib.sha256(wanted).hexdigest()[:12]}"
 
 
 def cache() -> Path:
     """Where what labs have in common is kept."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "tricircle-lab"
+
+
+def _python() -> str:
+    """The interpreter that pods run on: the one below our own environment, if it is a 3.11."""
+    if sys.version_info[:2] != (3, 11):
+        return "3.11"
+    return str((Path(sys.base_exec_prefix) / "bin" / "python3.11").resolve())
 
 
 def _uv() -> str:
@@ -131,7 +140,7 @@ def install_venv(release: str) -> Path:
         if done.exists():
             return place
         env = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
-        process.run([uv, "venv", "-q", "--clear", "--python", "3.11", place], env=env)
+        process.run([uv, "venv", "-q", "--clear", "--python", _python(), place], env=env)
         python = place / "bin" / "python"
         lockfile = LOCKS / f"{release}.txt"
         # Compiled now, by one process: else the first start of ten daemons compiles ten times.
