@@ -4,7 +4,6 @@
 import os
 import re
 import subprocess
-import sys
 import sysconfig
 import tomllib
 import venv
@@ -14,6 +13,8 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+
+from tests.wheel import built
 
 ROOT = Path(__file__).parents[2]
 GUIDES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -31,13 +32,7 @@ def run(*command: str | Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
-        check=True, cwd=ROOT, capture_output=True,
-    )  # fmt: skip
-    (made,) = folder.glob("*.whl")
-    return made
+    return built(tmp_path_factory.mktemp("wheel"))
 
 
 def test_what_the_wheel_is(wheel: Path) -> None:

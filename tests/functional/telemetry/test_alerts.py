@@ -66,10 +66,8 @@ def test_promtool_reads_them() -> None:
 async def test_a_pod_dies(cloud: Cloud, tmp_path: Path, prepared: str) -> None:
     """Nothing is told while all is well; then the pod is named, and those who fail for it."""
     (port,) = free_ports(1)
-    process = Process(
-        cloud, tmp_path, prepared, sections=f"[telemetry]\ngateway_port = {port}\n",
-        probe_interval=0.2,
-    )  # fmt: skip
+    sections = f"[telemetry]\ngateway_port = {port}\n"
+    process = Process(cloud, tmp_path, prepared, sections=sections)
     await process.start()
     try:
         async with caller(process) as gateway:
