@@ -194,12 +194,13 @@ def managed(cloud: Cloud, region: str) -> dict[str, Any]:
 
 def _endpoints(cloud: Cloud, region: str) -> dict[str, str]:
     pod = cloud.pods[region]
-    return {
+    found = {
         "compute": f"{pod.nova.url}/v2.1",
         "network": pod.neutron.url,
         "placement": pod.placement.url,
         "volume": f"{pod.cinder.url}/v3",
     }
+    return found | ({"image": pod.glance.url} if pod.glance else {})
 
 
 def _make_database(url: str, cloud: Cloud) -> dict[str, str]:

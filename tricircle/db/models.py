@@ -387,6 +387,56 @@ class VolumeMove(Base):
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 
 
+class ImageCopy(Base):
+    """An image of the region in a pod that has a Glance of its own.
+
+    What is done about it is a row of ``realizations``, whose ``pod_resource_id`` is its id there.
+    ``state`` is wanted, copying, there or leaving, or, of an image that the pod made, coming: its
+    data are on the way to the region. ``why`` is use, rule or snapshot; ``size`` and ``done`` are
+    bytes, ``is_open`` says that every project may use it there, ``project_id`` whose it is where
+    the pod made it. ``detail`` is what is remembered between the steps of the work.
+    """
+
+    __tablename__ = "image_copies"
+    __table_args__ = (sa.UniqueConstraint("image_id", "pod_id"), Base.__table_args__)
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    image_id: Mapped[str] = mapped_column(sa.String(36))
+    pod_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    name: Mapped[str] = mapped_column(sa.String(255), default="")
+    state: Mapped[str] = mapped_column(sa.String(16), default="wanted")
+    why: Mapped[str] = mapped_column(sa.String(16))
+    size: Mapped[int | None] = mapped_column(sa.BigInteger)
+    done: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    is_open: Mapped[bool] = mapped_column(default=False)
+    project_id: Mapped[str | None] = mapped_column(sa.String(64))
+    detail: Mapped[dict[str, Any]] = mapped_column(sa.JSON, default=dict)
+    used_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
+
+
+class ImageMember(Base):
+    """A project that uses an image in a pod, and whether the pod's Glance has been told."""
+
+    __tablename__ = "image_members"
+    pod_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    image_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    project_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    granted: Mapped[bool] = mapped_column(default=False)
+
+
+class ImageName(Base):
+    """An id that stands, or once stood, for an image in a pod, where that is another id.
+
+    Never changed: servers there tell it for as long as they live.
+    """
+
+    __tablename__ = "image_names"
+    pod_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    there: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    image_id: Mapped[str] = mapped_column(sa.String(36))
+
+
 class QuotaLimit(Base):
     """A limit an operator has set: of a project, of one of its users, or of a quota class.
 

@@ -25,6 +25,9 @@ _HELD = (
     models.PodProject,
     models.PodUser,
     models.PodCredential,
+    models.ImageCopy,
+    models.ImageMember,
+    models.ImageName,
 )
 # Of these it is told how many there are, by the names that the Admin API has for them.
 _COUNTED: dict[str, Any] = {"binding": models.Binding, "creation": models.Operation}

@@ -267,6 +267,13 @@ class WorkQueue:
             case Requeue(after, reason):
                 return self.failed(row, reason, after)
 
+    def keep(self, row: Row) -> bool:
+        """The work on a claimed row goes on: its claim is as good as new. False: it ran out."""
+        mine = self._write(row, {"claimed_until": _leased_until()})
+        if mine and row.claimed_by is not None:
+            self._leases.hold(row.claimed_by, row.id)
+        return mine
+
     def creating(self, row: Row, seconds: float) -> bool:
         """A pod is about to be asked to make the object: for so long it may do so, whatever becomes
         of who asks. False, and it must not be asked: the claim ran out."""

@@ -33,6 +33,8 @@ def from_pod_error(error: pod_errors.PodError) -> Fault:
         return Fault(504, f"{error} Try again later.")
     if isinstance(error, pod_errors.PodRefused):
         return Fault(502, str(error))
+    if isinstance(error, pod_errors.ImageStays):
+        return Fault(400, str(error))
     if isinstance(error, pod_errors.NoAccess):
         return Fault(403, str(error))
     return Fault(503, f"{error} Try again later.", {"Retry-After": "5"})

@@ -72,6 +72,14 @@ class NoAccess(PodUnreachable):
         self.status = status
 
 
+class ImageComing(PodUnreachable):
+    """An image is being copied to the pod's own Glance. Nothing is wrong with the pod."""
+
+
+class ImageStays(PodError):
+    """An image cannot be copied to the pod's own Glance."""
+
+
 class PodNotAsked(PodUnreachable):
     """Nothing was sent to the pod: it has surely done nothing."""
 

@@ -336,4 +336,6 @@ class _Adapter(Adapter):
         if self._foreign is None:
             return super().request(url, method, **more)
         url = self._foreign.request(url, more)
-        return self._foreign.answer(super().request(url, method, **more))
+        answer = super().request(url, method, **more)
+        # What is read as it comes is data, and no document.
+        return answer if more.get("stream") else self._foreign.answer(answer)

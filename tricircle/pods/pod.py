@@ -87,6 +87,11 @@ class Pod:
         return self.access == "shared"
 
     @property
+    def has_own_images(self) -> bool:
+        """Whether its Nova and Cinder take images from a Glance that is not the region's."""
+        return not self.is_shared and "image" in self.endpoints
+
+    @property
     def own_zone(self) -> str:
         """What the pod calls its availability zone, to its servers too."""
         return self.pod_availability_zone or STOCK_ZONE

@@ -30,6 +30,11 @@ _HEADERS = 1 << 20
 _AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # When the answer that this thread waits for must have ended (time.monotonic()).
 _until: contextvars.ContextVar[float] = contextvars.ContextVar("until", default=float("inf"))
+# Whether what flows may be as long as it likes; if so, for how long (seconds) it may as a whole,
+# and how long one wait may be.
+_flow: contextvars.ContextVar[tuple[float, float] | None] = contextvars.ContextVar(
+    "flow", default=None
+)
 
 
 def bound(session: Any) -> Any:
@@ -52,18 +57,31 @@ def _environment_matters() -> bool:
     return bool(getproxies()) or any(os.environ.get(name) for name in _AUTHORITIES)
 
 
+@contextmanager
+def flowing(seconds: float, patience: float) -> Iterator[None]:
+    """What is sent and answered in here may have any length. It may take ``seconds`` as a whole,
+    whatever timeout it has, and each wait ``patience`` seconds.
+    """
+    before = _flow.set((seconds, patience))
+    try:
+        yield
+    finally:
+        _flow.reset(before)
+
+
 class _Incoming(io.RawIOBase):
     """What comes through a socket, until it is too late or too much."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock, self._raw = sock, raw
-        self._until, self._left = _until.get(), CONF.pods.max_answer + _HEADERS
+        self._until, self._flow = _until.get(), _flow.get()
+        self._left = float("inf") if self._flow else CONF.pods.max_answer + _HEADERS
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        _wait(self._sock, self._until)
+        _wait(self._sock, self._until, self._flow)
         count = self._raw.readinto(buffer)
         self._left -= count or 0
         if self._left < 0:
@@ -75,13 +93,13 @@ class _Incoming(io.RawIOBase):
         super().close()
 
 
-def _wait(sock: socket.socket, until: float) -> None:
+def _wait(sock: socket.socket, until: float, flow: tuple[float, float] | None) -> None:
     """Let what a socket does next take until then. Raises TimeoutError."""
     if until != float("inf"):
         left = until - time.monotonic()
         if left <= 0:
             raise TimeoutError("it did not end in time")
-        sock.settimeout(left)
+        sock.settimeout(min(left, flow[1]) if flow else left)
 
 
 class _Response(http.client.HTTPResponse):
@@ -95,7 +113,7 @@ class _Connection(urllib3.connection.HTTPConnection):
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
-            _wait(self.sock, _until.get())
+            _wait(self.sock, _until.get(), _flow.get())
         super().send(data)
 
 
@@ -146,6 +164,8 @@ class _Adapter(TCPKeepAliveAdapter):  # type: ignore[misc]
 @contextmanager
 def _within(timeout: Any) -> Iterator[None]:
     seconds = timeout if isinstance(timeout, int | float) else float("inf")
+    if (flow := _flow.get()) is not None:
+        seconds = flow[0]
     before = _until.set(time.monotonic() + seconds)
     try:
         yield

@@ -24,7 +24,7 @@ from tricircle.pods import definitions, rights
 from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed
-from tricircle.pods.images import Images
+from tricircle.pods.images.of_moves import Images
 from tricircle.pods.pod import Pod
 from tricircle.pods.registry import Registry
 from tricircle.pods.rest import PodService, PodServices

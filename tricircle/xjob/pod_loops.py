@@ -27,6 +27,7 @@ from tricircle.xjob.audit import Audit
 from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.hosts import Hosts
+from tricircle.xjob.image_loop import ImageLoop
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.moves import Moves
 from tricircle.xjob.room import Room
@@ -58,6 +59,7 @@ class PodLoops:
                 ServerGroups(runtime.services),
             ),
         )
+        self._images = ImageLoop(name, runtime.services, self._in_use)
         self._neutron = runtime.worker
         self._storage = Storage(runtime.services)
         self._usage = Usage(runtime.services, self._storage)
@@ -86,6 +88,7 @@ class PodLoops:
             self._audits,
             self._usage_audits,
             Loop(f"{name}-definitions", self._mirror, poll),
+            Loop(f"{name}-images", self._images.look, poll),
             Loop(f"{name}-adoption", self._adopt, self._audit_interval),
             Loop(f"{name}-usage", self._look_at_usage, watch),
             Loop(f"{name}-room", self._look_at_room, self._room_interval),
@@ -107,6 +110,7 @@ class PodLoops:
         for loop in self._loops:
             loop.stop()
         self._workers.shutdown(wait=False, cancel_futures=True)
+        self._images.stop()
 
     def join(self, seconds: float) -> bool:
         """Wait until what was begun is ended; whether it is."""
@@ -146,6 +150,10 @@ class PodLoops:
         if pod is None or not pod.in_use or self._runtime.availability.is_down(pod, service):
             return None
         return pod
+
+    def _in_use(self) -> Pod | None:
+        pod = self._runtime.registry.fresh().get(self.pod_id)
+        return pod if pod is not None and pod.in_use else None
 
     def _reconcile(self) -> None:
         """Hand due rows to the workers; each comes back here when it is done."""

@@ -11,24 +11,30 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from tests.functional.fakes.cinder_lists import Object, Store, stamp
+from tests.functional.fakes.glance import Glance
 from tests.functional.fakes.http import Exchange, Refusal, new_id, reply
+from tests.functional.fakes.keystone import Token
 
 
 class Images(Store):
     """``images`` are those of the Glance that all pods share."""
 
     images: dict[str, Object]
+    #: the pod's own, where it has one
+    glance: Glance | None = None
 
     def type_of_image(self, image_id: str | None) -> str | None:
         """The type a new volume has of its image, by name or by id."""
         found: str | None = self.images.get(image_id or "", {}).get("cinder_img_volume_type")
         return found
 
-    def of_image(self, image_id: str | None) -> Object:
+    def of_image(self, token: Token, image_id: str | None) -> Object:
         """What a new volume has of its image: {} where there is none."""
         if not image_id:
             return {}
         image = self.images.get(image_id)
+        if self.glance is not None:
+            image = self.glance.sees(token, image_id)
         if image is None:
             raise Refusal(400, f"Invalid image identifier or unable to access requested image "
                                f"{image_id}")  # fmt: skip

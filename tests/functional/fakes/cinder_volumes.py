@@ -216,7 +216,7 @@ class Volumes(Images):
             source_volid=wanted.get("source_volid"),
             group_id=group,
             hints=exchange.json().get("OS-SCH-HNT:scheduler_hints"),
-            **self.of_image(wanted.get("imageRef")),
+            **self.of_image(exchange.token, wanted.get("imageRef")),
         )
         return reply({"volume": self.show_volume({**volume, "status": "creating"}, exchange)}, 202)
 

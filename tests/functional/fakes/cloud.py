@@ -44,10 +44,12 @@ class Pod:
     cinder: Cinder
     keystone: Keystone | None = None
     """Its own, where it has one."""
+    glance: Glance | None = None
+    """The same."""
 
     @property
     def services(self) -> tuple[FakeService, ...]:
-        own = (self.keystone,) if self.keystone else ()
+        own = [one for one in (self.keystone, self.glance) if one]
         return (self.nova, self.neutron, self.placement, self.cinder, *own)
 
     def fail(self, kind: Kind, **more: Any) -> list[Fault]:
@@ -92,9 +94,13 @@ class Cloud:
         thread: LoopThread,
         zones: Mapping[str, str] = ZONES,
         federated: Mapping[str, str] | None = None,
+        glances: Collection[str] = (),
     ) -> None:
-        """``federated`` are the pods with a Keystone of their own, and how they are entered."""
+        """``federated`` are the pods with a Keystone of their own, and how they are entered;
+        ``glances`` those of them with a Glance that we may use.
+        """
         self.thread, self.federated = thread, dict(federated or {})
+        self.glances = frozenset(glances)
         self.zones = dict(zones)
         self.journal = Journal()
         self.keystone = Keystone(thread, self.journal)
@@ -151,12 +157,17 @@ class Cloud:
         judge = own or self.keystone
         # Its operator has put there what there was; what is made later is elsewhere.
         images = dict(self.images) if own else self.images
+        glance = None
+        if region in self.glances:
+            images = {}
+            glance = Glance(self.thread, self.journal, judge, images, f"{region}/image")
         neutron = Neutron(self.thread, f"{region}/network", self.journal, judge)
         nova = Nova(self.thread, f"{region}/compute", self.journal, judge, neutron, images)
         placement = Placement(self.thread, f"{region}/placement", self.journal, judge)
         cinder = Cinder(self.thread, f"{region}/volume", self.journal, judge, images)
         nova.cinder, cinder.servers = cinder, nova.servers
-        pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder, own)
+        nova.glance = cinder.glance = glance
+        pod = self.pods[region] = Pod(region, nova, neutron, placement, cinder, own, glance)
         pod.start()
         if own:
             self._federate(region, own)
@@ -168,6 +179,8 @@ class Cloud:
         judge.endpoint(known_as, "network", neutron.url)
         judge.endpoint(known_as, "placement", placement.url)
         judge.endpoint(known_as, "block-storage", f"{cinder.url}/v3")
+        if glance is not None:
+            judge.endpoint(known_as, "image", glance.url)
         self.central.pods[region] = neutron.url
         if own:
             self.central.judges[region] = own

@@ -6,7 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.functional.fakes.glance import Glance
 from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route, utc_now
+from tests.functional.fakes.keystone import Token
 from tests.functional.fakes.server_documents import ServerDocuments
 from tests.functional.fakes.server_store import Object, Server
 
@@ -65,6 +67,14 @@ class ServerActions(ServerDocuments):
     """What an action does besides its change of state is a method: ``_act_`` and its name."""
 
     images: dict[str, Object]
+    #: the pod's own, where it has one
+    glance: Glance | None = None
+
+    def image_for(self, token: Token, image_id: str) -> Object | None:
+        """An image as Glance shows it to whoever has a token."""
+        if self.glance is not None:
+            return self.glance.sees(token, image_id)
+        return self.images.get(image_id)
 
     @route("POST", "/servers/{server_id}/action")
     def act(self, exchange: Exchange, server_id: str) -> web.Response:
@@ -119,6 +129,8 @@ class ServerActions(ServerDocuments):
         return reply(None, 202)
 
     def _act_rebuild(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
+        if self.image_for(exchange.token, argument["imageRef"]) is None:
+            raise Refusal(400, "Cannot find image for rebuild")
         server.image_id = argument["imageRef"]
         return reply({"server": self.whole(server, exchange)}, 202)
 

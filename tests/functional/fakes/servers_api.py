@@ -64,7 +64,7 @@ class Servers(ServerLists, ServerActions, ServerMetadata):
         token: Token = exchange.token
         check_create(body, exchange.version)
         wanted = exchange.json("server")
-        if wanted.get("imageRef") and wanted["imageRef"] not in self.images:
+        if wanted.get("imageRef") and self.image_for(token, wanted["imageRef"]) is None:
             raise Refusal(400, "Can not find requested image")
         for device in json.loads(self._image_wanted(wanted).get("block_device_mapping", "[]")):
             if device["snapshot_id"] not in self.cinder.items["snapshot"]:

@@ -4,7 +4,7 @@
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tricircle.pods.images import Images
+from tricircle.pods.images.of_moves import Images
 from tricircle.pods.rest import PodServices
 from tricircle.pods.rights import Right
 

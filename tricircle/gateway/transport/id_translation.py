@@ -18,7 +18,7 @@ import orjson
 from oslo_db import exception as db_exc
 
 from tricircle.db import definitions as store
-from tricircle.db import moves
+from tricircle.db import image_copies, moves
 from tricircle.gateway.threads import in_thread
 from tricircle.pods import definitions
 
@@ -38,12 +38,15 @@ _REREAD = 30.0
 
 
 class Translation:
-    """Between users and one pod; ``inside`` is {id users know: id there}."""
+    """Between users and one pod; ``inside`` is {id users know: id there}, ``images`` {id there:
+    image} of those that stand for images: what a request names of them is turned elsewhere.
+    """
 
-    def __init__(self, inside: Mapping[str, str]) -> None:
+    def __init__(self, inside: Mapping[str, str], images: Mapping[str, str] | None = None) -> None:
         self.inside = inside
         self._inward = {key.encode(): there.encode() for key, there in inside.items()}
         self._outward = {there: key for key, there in self._inward.items()}
+        self._outward |= {there.encode(): key.encode() for there, key in (images or {}).items()}
 
     def request(
         self, path: str, query: str | Mapping[str, Any] | None, body: Any
@@ -127,13 +130,16 @@ class Names:
 
 def _read(known: object) -> tuple[object, dict[tuple[str, str], Translation] | None]:
     """A state of the rows, and the translations unless that is ``known``."""
-    state = store.names_state({kind for kinds in _KINDS.values() for kind in kinds})
+    kinds = {kind for kinds in _KINDS.values() for kind in kinds}
+    state = (*store.names_state(kinds), image_copies.names_state())
     return state, None if state == known else _all()
 
 
 def _all() -> dict[tuple[str, str], Translation]:
-    return {
-        (service, pod): Translation(names)
-        for service, kinds in _KINDS.items()
-        for pod, names in store.names(kinds).items()
-    }
+    images = image_copies.names()
+    found = {}
+    for service, kinds in _KINDS.items():
+        names = store.names(kinds)
+        for pod in names.keys() | images.keys():
+            found[service, pod] = Translation(names.get(pod, {}), images.get(pod))
+    return found

@@ -15,7 +15,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.headers import REQUEST_ID, is_request_id
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import tokens
+from tricircle.gateway.upstream import image_copies, tokens
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import availability
 from tricircle.pods.errors import NoAccess, PodError, PodTimeout, PodUnreachable
@@ -41,6 +41,18 @@ async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> Po
     if not request.ignore_breaker and is_down(pod, request.service):
         raise availability.down(pod, request.service)
     shown = await tokens.for_request(call, pod, request)
+    if not pod.has_own_images:
+        return await _shown(call, pod, request, shown)
+    named = await image_copies.brought(call, pod, request)
+    answer = await _shown(call, pod, named.request, shown)
+    if await image_copies.are_gone(named, pod, answer):
+        named = await image_copies.brought(call, pod, request)
+        answer = await _shown(call, pod, named.request, shown)
+    return image_copies.outward(named, answer)
+
+
+async def _shown(call: Call, pod: Pod, request: PodRequest, shown: tokens.Shown) -> PodResponse:
+    """The answer to whom a token is for; with a new one where the pod does not know it any more."""
     answer = await _ask(call, pod, request, shown)
     if shown.who is None:
         return answer

@@ -124,6 +124,10 @@ class Access(abc.ABC):
         """Calls as Tricircle's own account in the pod."""
 
     @abc.abstractmethod
+    def service_project(self) -> str:
+        """The id of that account's project."""
+
+    @abc.abstractmethod
     def project(self, project_id: str, name: str = "") -> str:
         """The project that stands for one of ours there; made where this kind makes them."""
 

@@ -85,7 +85,7 @@ class Place:
 
 def places(document: Any) -> Iterator[Place]:
     """Every field of a JSON document that holds an id."""
-    for name, holder in _objects(document):
+    for name, holder in objects(document):
         for key, value in holder.items():
             if not isinstance(value, str) or not value:
                 continue
@@ -95,7 +95,7 @@ def places(document: Any) -> Iterator[Place]:
 
 def links(document: Any) -> Iterator[Place]:
     """Every link in a JSON document."""
-    for _, holder in _objects(document):
+    for _, holder in objects(document):
         if isinstance(holder.get(_LINK), str):
             yield Place(holder, _LINK, PROJECT)
 
@@ -107,7 +107,7 @@ def _kind(name: str, key: str) -> frozenset[str] | None:
     return PROJECT if (name, key) in _WITHIN else None
 
 
-def _objects(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def objects(document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object of a document, with the name it has in the one around it."""
     left: list[tuple[str, Any]] = [("", document)]
     while left:

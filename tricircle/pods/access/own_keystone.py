@@ -87,6 +87,10 @@ class OwnKeystone(Access):
                 self._service = session
             return self._service
 
+    def service_project(self) -> str:
+        session = self.service()
+        return str(self._ask(session.get_project_id))
+
     def _service_auth(self) -> Any:
         account = self.config["service"]
         return v3.Password(

@@ -12,4 +12,4 @@ class Shared(Access):
     def _none(self, *_: Any, **__: Any) -> NoReturn:
         raise NotImplementedError("A pod with our own Keystone needs no access of its own.")
 
-    exchange = service = project = user = catalogue = try_out = _none
+    exchange = service = service_project = project = user = catalogue = try_out = _none

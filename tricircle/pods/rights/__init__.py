@@ -9,6 +9,7 @@ Only what keystonemiddleware asks Keystone about a caller's token does not go th
 """
 
 from tricircle.pods.rights.definitions import *  # noqa: F403
+from tricircle.pods.rights.images import *  # noqa: F403
 from tricircle.pods.rights.keystone import *  # noqa: F403
 from tricircle.pods.rights.networks import *  # noqa: F403
 from tricircle.pods.rights.right import NoRight as NoRight

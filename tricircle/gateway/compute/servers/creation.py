@@ -37,7 +37,7 @@ from tricircle.gateway.compute.servers import lost_creation
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse, Refused
-from tricircle.gateway.upstream import lookup, tokens
+from tricircle.gateway.upstream import image_copies, lookup, tokens
 from tricircle.gateway.upstream.background import at_work, written
 from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
@@ -190,6 +190,7 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
             await _place(plan, pod)
             attempts += 1
             await tokens.ensure(call, pod)
+            await image_copies.ensure(call, pod, request.images)
             bound = await nics.bind(call, ports, pod)
             made = await _in_pod(call, plan, pod, ports, bound)
         except Elsewhere as error:

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images between the region's Glance and those of pods."""
+
+from tricircle.pods.rights.right import Proof, Right
+
+IMAGE_READ = Right(
+    "image_read",
+    "image",
+    ("GET /v2/images/{}", "GET /v2/images/{}/file", "GET /v2/images"),
+    Proof.ROW,
+    "The row in realizations: a project uses the image in a pod, and the region's Glance has shown "
+    "it to one of its users, or the operator's rule wants it there. It goes to no one but those.",
+)
+IMAGE_COPY = Right(
+    "image_copy",
+    "image",
+    (
+        "GET /v2/images/{}",
+        "GET /v2/images",
+        "POST /v2/images",
+        "PATCH /v2/images/{}",
+        "PUT /v2/images/{}/file",
+        "DELETE /v2/images/{}",
+        "POST /v2/images/{}/members",
+        "DELETE /v2/images/{}/members/{}",
+    ),
+    Proof.ROW,
+    "The row in realizations says that the image is wanted in the pod, or no more. Only images "
+    "that belong to our own account in the pod are changed or removed; projects are let in to "
+    "which the region's Glance shows the image.",
+)
