@@ -7,12 +7,13 @@ may use it there and the ids it has had there are in tables of their own.
 
 import dataclasses
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from tricircle.conf import CONF
 from tricircle.db import models, session
 from tricircle.db.models import ImageCopy, ImageMember, ImageName, Realization, now
 from tricircle.db.realizations import Key, Row, ensure, retire, touch
@@ -66,6 +67,61 @@ def want(
         if project_id is not None and not _may_use(tx, copy, project_id):
             _let_use(tx, copy, project_id)
         return _known(tx, copy, project_id)
+
+
+@retried
+def announce(
+    image_id: str,
+    pod_id: str,
+    project_id: str,
+    name: str,
+    wishes: Mapping[str, Any],
+    marker: str,
+) -> None:
+    """A pod is about to be asked to make an image, of a project's; by ``marker`` it is found.
+
+    xjob looks for it after [reconciler] creation_grace seconds, unless it is known before.
+    """
+    grace = datetime.timedelta(seconds=CONF.reconciler.creation_grace)
+    with session.write() as tx:
+        ensure(tx, Realization, Key(KIND, image_id), pod_id, project_id)
+        if _copy(tx, image_id, pod_id) is None:
+            tx.add(
+                ImageCopy(
+                    image_id=image_id,
+                    pod_id=pod_id,
+                    name=name[:255],
+                    state=COMING,
+                    why=SNAPSHOT,
+                    project_id=project_id,
+                    detail={"marker": marker, "wishes": dict(wishes)},
+                )
+            )
+        _row(tx, image_id, pod_id, next_try_at=now() + grace)
+
+
+@retried_if_overtaken
+def made(image_id: str, pod_id: str, there: str) -> None:
+    """A pod has begun to make an image: its data follow."""
+    with session.write() as tx:
+        _row(tx, image_id, pod_id, pod_resource_id=there, next_try_at=now())
+        call_it(tx, image_id, pod_id, there)
+
+
+@retried
+def not_made(image_id: str, pod_id: str) -> None:
+    """A pod has surely not made the image that it was asked for."""
+    with session.write() as tx:
+        copies = sa.delete(ImageCopy).where(
+            ImageCopy.image_id == image_id, ImageCopy.pod_id == pod_id
+        )
+        tx.execute(copies)
+        rows = sa.delete(Realization).where(
+            Realization.resource_type == KIND,
+            Realization.resource_id == image_id,
+            Realization.pod_id == pod_id,
+        )
+        tx.execute(rows)
 
 
 def known(image_id: str, pod_id: str, project_id: str | None) -> Known | None:
@@ -139,7 +195,7 @@ def begin_leaving(row: Row) -> bool:
 
 @retried
 def forget(row: Row) -> None:
-    """A pod has an image no more."""
+    """A pod has an image no more, or never had it."""
     with session.write() as tx:
         tx.execute(
             sa.delete(ImageCopy).where(
@@ -166,11 +222,11 @@ def is_called(row: Row, there: str) -> bool:
         tx.execute(
             sa.update(Realization).where(Realization.id == row.id).values(pod_resource_id=there)
         )
-        name(tx, row.resource_id, row.pod_id, there)
+        call_it(tx, row.resource_id, row.pod_id, there)
         return True
 
 
-def name(tx: Session, image_id: str, pod_id: str, there: str) -> None:
+def call_it(tx: Session, image_id: str, pod_id: str, there: str) -> None:
     """An id stands for an image in a pod."""
     if there != image_id and tx.get(ImageName, (pod_id, there)) is None:
         tx.add(ImageName(pod_id=pod_id, there=there, image_id=image_id))
@@ -181,6 +237,16 @@ def retire_everywhere(image_id: str) -> None:
     """The region has an image no more."""
     with session.write() as tx:
         retire(tx, Realization, Key(KIND, image_id))
+
+
+def ids_of(pod_id: str, there: Iterable[str]) -> dict[str, str]:
+    """{id there: image} of those that stand for an image and are not its id."""
+    wanted = list(there)
+    query = sa.select(ImageName.there, ImageName.image_id).where(
+        ImageName.pod_id == pod_id, ImageName.there.in_(wanted)
+    )
+    with session.read() as tx:
+        return dict(tx.execute(query).tuples().all()) if wanted else {}
 
 
 def names() -> dict[str, dict[str, str]]:
@@ -196,6 +262,15 @@ def names_state() -> int:
     """Something that is another when ``names`` may be: rows are only added."""
     with session.read() as tx:
         return tx.scalar(sa.select(sa.func.count()).select_from(ImageName)) or 0
+
+
+def _row(tx: Session, image_id: str, pod_id: str, **values: Any) -> None:
+    which = (
+        Realization.resource_type == KIND,
+        Realization.resource_id == image_id,
+        Realization.pod_id == pod_id,
+    )
+    tx.execute(sa.update(Realization).where(*which).values(**values))
 
 
 def _copy(tx: Session, image_id: str, pod_id: str) -> ImageCopy | None:

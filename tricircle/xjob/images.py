@@ -28,6 +28,7 @@ from tricircle.pods.images.glance import Glance, Image
 from tricircle.pods.pod import Pod
 from tricircle.pods.reconciler import ClaimLost, NotYet
 from tricircle.pods.rest import PodServices
+from tricircle.xjob.snapshots import Snapshot
 
 LOG = logging.getLogger(__name__)
 
@@ -54,16 +55,50 @@ class ImageCopies:
     def reconcile(self, pod: Pod, row: Row, deadline: Deadline) -> Outcome:
         there = Glance.of_pod(self.services, pod, rights.IMAGE_COPY)
         if row.absent:
-            return _removed(there, row)
+            return _removed(pod, there, row)
+        copy = table.get(row.resource_id, pod.id)
+        if copy is not None and copy.state == table.COMING:
+            here = Glance.of_the_region(self.services, rights.IMAGE_RECORD)
+            return Snapshot(pod, row, copy, here, there, self.keeping(row)).bring()
         return _Copy(self, pod, row, there).bring()
 
+    def keeping(self, row: Row) -> Callable[..., None]:
+        """Writes down how far the work on a row is; nobody else is at it meanwhile.
 
-def _removed(there: Glance, row: Row) -> Outcome:
+        Raises ClaimLost, and NotYet when this worker ends.
+        """
+
+        def note(**values: Any) -> None:
+            if self.is_stopping():
+                raise NotYet("this worker ends")
+            sure(row, self.queue.keep(row) and table.note(row, **values))
+
+        return note
+
+
+def sure(row: Row, still_ours: bool) -> None:
+    """Raises ClaimLost unless."""
+    if not still_ours:
+        raise ClaimLost(f"another worker is at image {row.resource_id}")
+
+
+def _is_ours(pod: Pod, there: Glance, row: Row, image: Image) -> bool:
+    """Whether an image in a pod is what the row is about, and nobody else's.
+
+    It belongs to our own account, or to the project for which the pod made it.
+    """
+    owners = {there.project_id}
+    if row.project_id:
+        owners.add(pod_accounts.project_there(pod.id, row.project_id) or "")
+    return image.get("owner") in owners
+
+
+def _removed(pod: Pod, there: Glance, row: Row) -> Outcome:
     """The copy is gone, if it is ours."""
     if not table.begin_leaving(row):
         return Requeue(0)
     found = there.show(row.pod_resource_id) if row.pod_resource_id else None
-    if found is not None and found.get("owner") == there.project_id:
+    if found is not None and _is_ours(pod, there, row, found):
         there.delete(str(row.pod_resource_id))
     table.forget(row)
     return Gone()
@@ -74,7 +109,7 @@ class _Copy:
 
     def __init__(self, work: ImageCopies, pod: Pod, row: Row, there: Glance) -> None:
         self.pod, self.row, self.there = pod, row, there
-        self._queue, self._is_stopping = work.queue, work.is_stopping
+        self._queue, self._note = work.queue, work.keeping(row)
         self._here = Glance.of_the_region(work.services, rights.IMAGE_READ)
 
     def bring(self) -> Outcome:
@@ -99,7 +134,7 @@ class _Copy:
         """The copy, if it is there and whole. What is ours and is not is removed or filled."""
         inside = self.row.pod_resource_id
         copy = self.there.show(inside) if inside else None
-        if copy is None or copy.get("owner") != self.there.project_id:
+        if copy is None or not _is_ours(self.pod, self.there, self.row, copy):
             return None
         if copy["status"] == _ACTIVE and _same(image, copy):
             return copy
@@ -133,7 +168,7 @@ class _Copy:
         inside = self.row.pod_resource_id or image["id"]
         for _ in range(_IDS):
             # Written down first: whoever goes on after a crash finds what was made.
-            self._sure(table.is_called(self.row, inside))
+            sure(self.row, table.is_called(self.row, inside))
             self.row.pod_resource_id = inside
             made = self.there.make(wanted | {"id": inside})
             if made is not None:
@@ -149,7 +184,7 @@ class _Copy:
         with self._here.data(image["id"]) as source:
             flow = Flow(source, image["size"], algorithm, lambda done: self._note(done=done))
             self.there.fill(copy["id"], flow)
-        self._sure(self._queue.keep(self.row))
+        sure(self.row, self._queue.keep(self.row))
         whole = self.there.show(copy["id"])
         right = flow.digest == (image.get("os_hash_value") or flow.digest)
         if whole is None or whole["status"] != _ACTIVE or not right or not _same(image, whole):
@@ -171,16 +206,6 @@ class _Copy:
             if inside is not None:
                 self.there.share(copy["id"], inside)
                 table.grant(image_id, pod_id, project_id)
-
-    def _note(self, **values: Any) -> None:
-        """Write down how far it is; nobody else is at it meanwhile. Raises ClaimLost."""
-        if self._is_stopping():
-            raise NotYet("this worker ends")
-        self._sure(self._queue.keep(self.row) and table.note(self.row, **values))
-
-    def _sure(self, still_ours: bool) -> None:
-        if not still_ours:
-            raise ClaimLost(f"another worker copies image {self.row.resource_id}")
 
 
 def _same(image: Image, copy: Image) -> bool:

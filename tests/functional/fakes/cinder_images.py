@@ -4,14 +4,13 @@
 A volume's ``content`` is a text: what an image of it has, and what a volume made of that has.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 
 from aiohttp import web
 
 from tests.functional.fakes.cinder_lists import Object, Store, stamp
-from tests.functional.fakes.glance import Glance
+from tests.functional.fakes.glance import Glance, coming, data_of, fill
 from tests.functional.fakes.http import Exchange, Refusal, new_id, reply
 from tests.functional.fakes.keystone import Token
 
@@ -43,7 +42,7 @@ class Images(Store):
                 raise Refusal(404, "Nova specific image is found, but boot volume snapshot id:"
                               f"{device['snapshot_id']} not found.")  # fmt: skip
         kept = {"image_id": image_id, "image_name": image["name"]}
-        content = image.get("content", "")
+        content = data_of(image).decode("latin-1")
         return {"bootable": True, "content": content, "image_metadata": kept}
 
     def act_on_image(
@@ -75,10 +74,13 @@ class Images(Store):
             "created_at": stamp(),
             "content": volume["content"],
         }
+        if self.glance is not None:
+            coming(image, data_of(image))
         volume["status"] = "uploading"
         image["steps"] = _read(volume, image)
         self.images[image["id"]] = image
-        told = {"id": volume["id"], "status": "uploading", "image_id": image["id"]}
+        told = {"id": volume["id"], "status": "uploading", "image_id": image["id"],
+                "image_name": name}  # fmt: skip
         return reply({"os-volume_upload_image": told}, 202)
 
 
@@ -87,7 +89,7 @@ def _read(volume: Object, image: Object) -> Iterator[None]:
     yield
     image["status"] = "saving"
     yield
-    digest = hashlib.sha512(image["content"].encode()).hexdigest()
-    image |= {"status": "active", "os_hash_value": digest}
+    fill(image, data_of(image))
+    image["content"] = volume["content"]
     yield
     volume["status"] = "available"

@@ -9,6 +9,7 @@ made, one step each time it is looked at. Others may put images there.
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from aiohttp import web
@@ -39,7 +40,8 @@ _READONLY = {
 }  # fmt: skip
 _RESERVED = {"location", "deleted", "deleted_at"}
 _VISIBILITIES = ("community", "public", "private", "shared")
-_FILTERS = ("id", "name", "owner", "status", "visibility", "os_hidden")
+# Arguments of a list that are no filters; any other filters by a member or a property.
+_ARGUMENTS = ("limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "tag")
 
 
 class Glance(FakeService):
@@ -114,7 +116,7 @@ class Glance(FakeService):
     @route("GET", "/v2/images")
     def list_images(self, exchange: Exchange) -> web.Response:
         """Filtered by what is asked for, the newest first as by default."""
-        wanted = {name: value for name, value in exchange.query.items() if name in _FILTERS}
+        wanted = {name: value for name, value in exchange.query.items() if name not in _ARGUMENTS}
         visible = wanted.pop("visibility", None)
         found = [
             image
@@ -306,6 +308,38 @@ def _fits(value: Any, wanted: str) -> bool:
     if wanted.startswith("in:"):
         return str(value) in json.loads(f'["{wanted[3:]}"]'.replace(",", '","'))
     return str(value) == wanted
+
+
+def coming(image: Image, content: bytes, **more: Any) -> Image:
+    """An image that is being made, with what its Glance says of it by itself."""
+    stamp = f"{utc_now().isoformat(timespec='seconds')}Z"
+    image |= {
+        "status": "queued",
+        "visibility": "private",
+        "protected": False,
+        "os_hidden": False,
+        "min_disk": 0,
+        "min_ram": 0,
+        "disk_format": "raw",
+        "container_format": "bare",
+        "tags": [],
+        "size": None,
+        "checksum": None,
+        "os_hash_algo": None,
+        "os_hash_value": None,
+        "created_at": stamp,
+        "updated_at": stamp,
+        **more,
+    }
+
+    def steps() -> Iterator[None]:
+        yield
+        image["status"] = "saving"
+        yield
+        fill(image, content)
+
+    image["steps"] = steps()
+    return image
 
 
 def data_of(image: Image) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.functional.fakes.glance import Glance
+from tests.functional.fakes.glance import Glance, coming
 from tests.functional.fakes.http import Exchange, Refusal, new_id, reply, route, utc_now
 from tests.functional.fakes.keystone import Token
 from tests.functional.fakes.server_documents import ServerDocuments
@@ -136,13 +136,23 @@ class ServerActions(ServerDocuments):
 
     def _act_createImage(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
         image_id = new_id()
-        self.images[image_id] = {"id": image_id, "name": argument["name"]}
+        image = {"id": image_id, "name": argument["name"]}
+        self.images[image_id] = image
+        if self.glance is not None:
+            metadata = argument.get("metadata") or {}
+            base = {"base_image_ref": server.image_id or "", "instance_uuid": server.id}
+            owner = {"owner": server.project_id, "owner_id": server.project_id}
+            content = f"disk of {server.name}".encode()
+            coming(image, content, image_type="snapshot", **base, **owner, **metadata)
         if not server.image_id:
             for volume in self.attached(server).values():
                 self.cinder.add_snapshot(volume)
         if exchange.version >= (2, 45):
             return reply({"image_id": image_id}, 202)
         return reply(None, 202, Location=f"{self.url}/images/{image_id}")
+
+    def _act_createBackup(self, exchange: Exchange, server: Server, argument: Any) -> web.Response:
+        return self._act_createImage(exchange, server, argument)
 
     @route("GET", "/servers/{server_id}/os-instance-actions")
     def instance_actions(self, exchange: Exchange, server_id: str) -> web.Response:

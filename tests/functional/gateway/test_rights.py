@@ -86,6 +86,12 @@ CASES = {
     ("ports_let_go", "DELETE /servers/{}/os-interface/{}"): compute(
         "DELETE", "/servers/{server}/os-interface/{port}"
     ),
+    ("image_record", "POST /servers/{}/action"): compute(
+        "POST", "/servers/{server}/action", {"createImage": {"name": "x"}}
+    ),
+    ("image_record", "POST /volumes/{}/action"): volume(
+        "POST", "/volumes/{volume}/action", {"os-volume_upload_image": {"image_name": "x"}}
+    ),
     ("flavor", "POST /flavors"): compute(
         "POST", "/flavors",
         {"flavor": {"name": "1pod", "id": "1pod", "ram": 1, "vcpus": 1, "disk": 1}},

@@ -15,7 +15,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.headers import REQUEST_ID, is_request_id
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import image_copies, tokens
+from tricircle.gateway.upstream import image_copies, image_making, tokens
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import availability
 from tricircle.pods.errors import NoAccess, PodError, PodTimeout, PodUnreachable
@@ -43,6 +43,10 @@ async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> Po
     shown = await tokens.for_request(call, pod, request)
     if not pod.has_own_images:
         return await _shown(call, pod, request, shown)
+    if (making := image_making.of(pod, request)) is not None:
+        return await image_making.made(
+            call, pod, making, lambda inside: _shown(call, pod, inside, shown)
+        )
     named = await image_copies.brought(call, pod, request)
     answer = await _shown(call, pod, named.request, shown)
     if await image_copies.are_gone(named, pod, answer):

@@ -44,6 +44,10 @@ _ENCRYPTED, _SIGNED = "cinder_encryption_key_id", "img_signature"
 _ELSEWHERE = "block_device_mapping"
 
 
+#: The property by which we know an image again that a pod was asked to make.
+MARKER = "tricircle_image"
+
+
 def obstacle(image: Image) -> str | None:
     """Why an image cannot be copied to another cloud, if it cannot."""
     if image.get(_ENCRYPTED) or image.get("os_encrypt_key_id"):
@@ -70,6 +74,11 @@ def facts(image: Image) -> dict[str, Any]:
     return {"name": name, "size": image.get("size"), "is_open": is_open(image)}
 
 
+def record(image_id: str, owner: str, name: str, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """An image of the region's that has no data yet; ``wishes`` are members of it."""
+    return {**wishes, "id": image_id, "owner": owner, "name": name}
+
+
 def described(image: Image, along: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What another Glance is told of an image; ``along`` are the ids there of those it needs."""
     told = {key: image[key] for key in _DESCRIBED if image.get(key) is not None}
@@ -84,6 +93,7 @@ def properties(image: Image, along: Mapping[str, str] | None = None) -> dict[str
         if key not in _DESCRIBED
         and key not in _OWN
         and key not in _PEOPLE
+        and key != MARKER
         and not key.startswith(_RESERVED)
         and value is not None
     }

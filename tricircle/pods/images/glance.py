@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from tricircle.conf import CONF
 from tricircle.pods.errors import IMAGES, PodRefused, PodUnreachable
@@ -53,6 +53,12 @@ class Glance:
         """An image, if there is one."""
         found: Image | None = self._service.ask("GET", _path(image_id), missing=True)
         return found
+
+    def marked(self, owner: str, key: str, value: str) -> Image | None:
+        """An image of a project's that has a property, or a name, of this value."""
+        query = urlencode({"owner": owner, key: value, "visibility": "all", "limit": 1})
+        found = self._service.ask("GET", f"/v2/images?{query}")["images"]
+        return found[0] if found else None
 
     def make(self, wanted: Mapping[str, Any]) -> Image | None:
         """A new image without data; None when its id is not to be had."""

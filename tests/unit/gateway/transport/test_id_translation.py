@@ -117,6 +117,8 @@ async def test_all_of_them_are_read_only_when_one_changed(monkeypatch: pytest.Mo
     monkeypatch.setattr(id_translation, "_BELIEVED", 0)
     monkeypatch.setattr(id_translation.store, "names_state", lambda kinds: tuple(state))
     monkeypatch.setattr(id_translation.store, "names", names)
+    monkeypatch.setattr(id_translation.image_copies, "names_state", lambda: 0)
+    monkeypatch.setattr(id_translation.image_copies, "names", dict)
     known = id_translation.Names()
     for _ in range(5):
         assert await known.of("volume", "pod1")
