@@ -27,7 +27,7 @@ MEMBERS = {"visibility": "shared", "disk_format": "raw", "container_format": "ba
 def cloud(fakes: LoopThread) -> Iterator[Cloud]:
     """Three pods, of which ``FOREIGN`` (the only one of az2) knows nothing of our Keystone and
     has a Glance of its own."""
-    cloud = Cloud(fakes, federated=[FOREIGN], glances=[FOREIGN])
+    cloud = Cloud(fakes, federated={FOREIGN: "managed"}, glances=[FOREIGN])
     fill(cloud.images[cloud.image_id], DATA)
     yield cloud
     cloud.close()
