@@ -17,7 +17,7 @@ FOUR := -n 4 --dist loadgroup
 	test-functional-gateway test-functional-network test-e2e test-e2e-pods test-e2e-vxlan \
 	test-e2e-federated test-quickstart \
 	test-changed test bench-networks \
-	bench-hang bench-ports bench-many bench-routed bench-lists bench-creates tempest-network tempest-neutron \
+	bench-hang bench-sql bench-ports bench-many bench-routed bench-lists bench-creates tempest-network tempest-neutron \
 	network-extensions tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
 
 help: ## List what can be made
@@ -136,6 +136,9 @@ bench-ports: setup ## 1,000 ports in 10 simulated pods, on a lab that is up
 
 bench-many: setup ## 8 and 40 servers on a network by one request, in the region and in a pod, on a lab that is up
 	$(RUN) python -m bench.many
+
+bench-sql: setup ## What databases look through for what is asked again and again, with 100,000 ports (5 minutes)
+	$(RUN) python -W ignore -m bench.sql
 
 bench-routed: setup ## What one routed request costs, of servers and volumes, beside other proxies (6 minutes)
 	$(RUN) python -W ignore -m bench.routed

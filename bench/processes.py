@@ -106,24 +106,26 @@ def listens(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def database(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of an empty database, of SQLite or of a MariaDB that is started for it."""
+def database(kind: str, folder: Path, memory: str = "256M") -> Iterator[str]:
+    """The URL of our database, of SQLite or of a MariaDB that is started for it, and has one for
+    central Neutron, too; both are empty unless the folder has them from before."""
     if kind == "sqlite":
         yield f"sqlite:///{folder}/tricircle.sqlite"
         return
     if shutil.which("mariadbd") is None:
         raise SystemExit("MariaDB is not installed: use --database sqlite")
     data, scratch, port = folder / "mysql", folder / "mysql-tmp", free_port()
-    scratch.mkdir()
+    scratch.mkdir(exist_ok=True)
     install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db",
                "--auth-root-authentication-method=normal", f"--user={_user()}",
                f"--tmpdir={scratch}"]  # fmt: skip
-    subprocess.run(install, check=True, capture_output=True)
+    if not data.exists():
+        subprocess.run(install, check=True, capture_output=True)
     log = folder / "mariadb.log"
     # As in production but smaller: a commit is on the disk before it is told.
     argv = f"""mariadbd --no-defaults --user={_user()} --datadir={data} --tmpdir={scratch}
         --socket={folder}/sql
-        --port={port} --bind-address=127.0.0.1 --innodb-buffer-pool-size=256M
+        --port={port} --bind-address=127.0.0.1 --innodb-buffer-pool-size={memory}
         --max-connections=200 --performance-schema=OFF --skip-name-resolve"""
     client = ["mariadb", "-S", f"{folder}/sql", "-u", "root", "-e"]
 
@@ -132,7 +134,9 @@ def database(kind: str, folder: Path) -> Iterator[str]:
 
     with Program(argv.split(), log, ready):
         made = (
-            "create database tricircle; grant all on tricircle.* to t@'127.0.0.1' identified by 't'"
+            "create database if not exists tricircle; create database if not exists neutron "
+            "character set utf8mb4; "
+            "grant all on *.* to t@'127.0.0.1' identified by 't'"
         )
         subprocess.run([*client, made], check=True)
         yield f"mysql+pymysql://t:t@127.0.0.1:{port}/tricircle"

@@ -138,9 +138,11 @@ def pods_lacking(kind: str) -> set[str]:
         _Realization.realized_revision.is_(None),
         _Realization.realized_revision != _Realization.wanted_revision,
     )
-    query = sa.select(_Realization.pod_id).where(_Realization.resource_type == kind, unlike)
+    # Only what is dirty can be so. By pods: where much waits, the first of it answers.
+    waiting = (_Realization.pod_id == models.Pod.id, _Realization.next_try_at.is_not(None))
+    lacking = sa.exists().where(*waiting, _Realization.resource_type == kind, unlike)
     with session.read() as tx:
-        return set(tx.scalars(query.distinct()))
+        return set(tx.scalars(sa.select(models.Pod.id).where(lacking)))
 
 
 def names(kinds: Collection[str], pod_id: str | None = None) -> dict[str, dict[str, str]]:

@@ -255,7 +255,7 @@ class RealizationColumns:
     id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
     resource_type: Mapped[str] = mapped_column(sa.String(32))
     resource_id: Mapped[str] = mapped_column(sa.String(330))
-    pod_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    pod_id: Mapped[str] = mapped_column(sa.String(36))
     project_id: Mapped[str | None] = mapped_column(sa.String(64), index=True)
     pod_resource_id: Mapped[str | None] = mapped_column(sa.String(255), index=True)
     wanted_revision: Mapped[int] = mapped_column(default=1)
@@ -273,8 +273,12 @@ class RealizationColumns:
 
     @declared_attr.directive
     def __table_args__(cls) -> Any:
+        name = f"ix_{cls.__tablename__}_pod_id"  # type: ignore[attr-defined]
         return (
             sa.UniqueConstraint("resource_type", "resource_id", "pod_id"),
+            # What is due in a pod, whatever waits in others; what of one type is in it.
+            sa.Index(f"{name}_next_try_at", "pod_id", "next_try_at"),
+            sa.Index(f"{name}_resource_type", "pod_id", "resource_type"),
             _INNODB,
         )
 

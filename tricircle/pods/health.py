@@ -125,6 +125,9 @@ class Prober:
         recent = now - datetime.timedelta(seconds=CONF.pods.probe_interval * _RECENT)
         try:
             await self._tell_of_life(pod)
+            # As it was read just now: mostly another process has probed it, and nothing is written.
+            if pod.probed_at is not None and pod.probed_at >= recent:
+                return
             if await asyncio.to_thread(pods.claim_probe, pod.id, now, recent):
                 await self.probe(http, pod)
         except db_exc.DBError as error:

@@ -14,12 +14,19 @@ from tricircle.network.central import models
 LOG = log.getLogger(__name__)
 
 _COLLATIONS = sa.text(
-    "SELECT table_name, collation_name FROM information_schema.columns"
-    " WHERE table_schema = DATABASE() AND column_name = 'id' AND table_name IN :tables"
+    "SELECT table_name, table_collation FROM information_schema.tables"
+    " WHERE table_schema = DATABASE() AND table_name IN :tables"
 )
 _NEUTRONS = "ports"
 _OURS = tuple(
-    one.__tablename__ for one in (models.Realization, models.Endpoint, models.VirtualPort)
+    one.__tablename__
+    for one in (
+        models.Realization,
+        models.Change,
+        models.Endpoint,
+        models.VirtualPort,
+        models.RouterHome,
+    )
 )
 
 

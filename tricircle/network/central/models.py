@@ -13,7 +13,7 @@ from neutron_lib.db import api as db_api
 from neutron_lib.db import model_base
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from tricircle.db.models import RealizationColumns, Timestamp
+from tricircle.db.models import RealizationColumns, Timestamp, now
 from tricircle.db.work_queue import WorkQueue
 
 
@@ -21,6 +21,21 @@ class Realization(RealizationColumns, model_base.BASEV2):  # type: ignore[misc]
     """Realizations of Neutron's resources."""
 
     __tablename__ = "tricircle_realizations"
+
+
+class Change(model_base.BASEV2):  # type: ignore[misc]
+    """Something by which other things may be needed otherwise; see ``wanted/change_log.py``."""
+
+    __tablename__ = "tricircle_changes"
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True
+    )
+    #: What has changed, and in which pod; None: in all.
+    resource_type: Mapped[str] = mapped_column(sa.String(32))
+    resource_id: Mapped[str] = mapped_column(sa.String(255))
+    pod_id: Mapped[str | None] = mapped_column(sa.String(36))
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 
 
 class Endpoint(model_base.BASEV2):  # type: ignore[misc]

@@ -162,11 +162,13 @@ def refresh_floating_ips(
     """Where a floating IP, or those of a port or of routers, are to be may have changed;
     ``moved``: it leads to another address for certain."""
     session, fip = context.session, l3_models.FloatingIP
-    query = sa.select(fip.id, fip.project_id)
+    query: Any = sa.select(fip.id, fip.project_id)
     if port_id:
         row = forwarding_models.PortForwarding
-        forwarding = sa.select(row.floatingip_id).where(row.internal_neutron_port_id == port_id)
-        query = query.where(sa.or_(fip.fixed_port_id == port_id, fip.id.in_(forwarding)))
+        forwarded = query.join(row, row.floatingip_id == fip.id)
+        forwarded = forwarded.where(row.internal_neutron_port_id == port_id)
+        # Either of the two has an index; for one or the other, all would be looked through.
+        query = sa.union(query.where(fip.fixed_port_id == port_id), forwarded)
     elif router_ids:
         query = query.where(fip.router_id.in_(router_ids))
     else:

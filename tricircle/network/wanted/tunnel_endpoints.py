@@ -110,10 +110,12 @@ def known(tx: Session, pod_id: str) -> tuple[dict[str, str], dict[str, str], dic
     there = sa.select(row.pod_resource_id, row.resource_id).where(
         row.pod_id == pod_id, row.pod_resource_id.is_not(None), row.absent.is_(False)
     )
-    tunnelled = sa.select(NetworkSegment.network_id).where(
-        NetworkSegment.network_type.in_(interconnect.tunnelled_types())
+    # By the networks of the pod: there are many of that type elsewhere.
+    tunnelled = sa.and_(
+        NetworkSegment.network_id == row.resource_id,
+        NetworkSegment.network_type.in_(interconnect.tunnelled_types()),
     )
-    networks = there.where(row.resource_type == "network", row.resource_id.in_(tunnelled))
+    networks = there.join(NetworkSegment, tunnelled).where(row.resource_type == "network")
     subnets = there.where(row.resource_type == "subnet")
     endpoints = tx.scalars(sa.select(Endpoint).where(Endpoint.pod_id == pod_id))
     return (
