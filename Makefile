@@ -77,8 +77,8 @@ test-e2e-pods: setup
 test-e2e-vxlan: setup
 	$(PYTEST) -v tests/e2e_vxlan
 
-test-e2e-federated: setup ## One region over a pod with our Keystone and one with its own (minutes; not part of `make test`)
-	$(PYTEST) -v tests/e2e_federated
+test-e2e-federated: setup ## One region over a pod with our Keystone and one with its own; FEDERATED_KIND is managed, credentials, k2k or jwt
+	FEDERATED_KIND=$${FEDERATED_KIND:-managed} $(PYTEST) -v tests/e2e_federated
 
 test-quickstart: setup ## docs/quickstart.md as it is written, over two pods, from the wheel (minutes; not part of `make test`)
 	$(PYTEST) -v tests/quickstart

@@ -15,6 +15,8 @@ from tests.e2e.labs import standing
 
 LAB_NAME = os.environ.get("FEDERATED_LAB_NAME", "fed")
 FOREIGN = "pod2"
+#: How it is entered.
+KIND = os.environ.get("FEDERATED_KIND") or "managed"
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +26,7 @@ def user() -> str:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    yield from standing(LAB_NAME, profile="ovn", pods=2, keystones={FOREIGN: "managed"})
+    yield from standing(LAB_NAME, profile="ovn", pods=2, keystones={FOREIGN: KIND})
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,10 @@ import pytest
 from lab import client, process, tricircle
 from lab.settings import PASSWORD, Lab
 from tests.e2e.site import eventually
-from tests.e2e_federated.conftest import FOREIGN
+from tests.e2e_federated.conftest import FOREIGN, KIND
 
+# The kinds that need no module of a web server.
+pytestmark = pytest.mark.skipif(KIND != "managed", reason="the guide is tried with that lab")
 GUIDE = Path(__file__).parents[2] / "docs" / "federation.md"
 BIN = Path(sys.executable).parent
 #: The lab's pod is registered already, as another one.

@@ -19,7 +19,7 @@ from multidict import CIMultiDictProxy
 
 from tests import database as databases
 from tests.functional.fakes import deadlines
-from tests.functional.fakes.cloud import MANAGED_DOMAIN, Cloud, signing_key
+from tests.functional.fakes.cloud import MANAGED_DOMAIN, MEMBERS, Cloud, signing_key
 from tests.functional.fakes.faults import Kind
 from tricircle.conf import CONF
 from tricircle.db import models, pods, session
@@ -172,6 +172,8 @@ def entrance(cloud: Cloud, region: str) -> tuple[str, dict[str, Any]]:
     told = {name: told[name] for name in ("auth_url", "insecure", "service")}
     if kind.startswith("k2k"):
         return "k2k", {**told, "service_provider": region}
+    if kind == MEMBERS:
+        return "credentials", {**told, "privileged": False}
     return kind, told
 
 

@@ -142,6 +142,15 @@ def delete_credential(pod_id: str, project_id: str) -> bool:
         return tx.connection().execute(which).rowcount == 1
 
 
+def credentialed(pod_id: str, limit: int) -> list[str]:
+    """At most ``limit`` of our projects that have a credential for a pod."""
+    with session.read() as tx:
+        query = sa.select(models.PodCredential.project_id).where(
+            models.PodCredential.pod_id == pod_id
+        )
+        return list(tx.scalars(query.order_by(models.PodCredential.project_id).limit(limit)))
+
+
 def projects(pod_id: str, limit: int | None = None, marker: str = "") -> list[models.PodProject]:
     """At most ``limit`` of a pod's rows of projects, by our id, after ``marker``."""
     with session.read() as tx:

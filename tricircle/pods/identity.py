@@ -26,6 +26,7 @@ from tricircle.pods.access.adapter import Foreign
 from tricircle.pods.access.base import Ourselves
 from tricircle.pods.access.k2k import VOUCHED_FOR
 from tricircle.pods.access.keystone import bare_session
+from tricircle.pods.access.members import Members
 from tricircle.pods.errors import NETWORKING, PodUnreachable, without_addresses
 from tricircle.pods.pod import Pod
 from tricircle.pods.rights import Right
@@ -124,7 +125,10 @@ class ServiceIdentity:
             return self._adapter(url, right, deadline)
         session = self.accesses.of(pod).service()
         more = {"endpoint_override": url, "user_agent": "tricircle"}
-        return _Adapter(session, right, deadline, Foreign(self.accesses, pod), **more)
+        made = _Adapter(session, right, deadline, Foreign(self.accesses, pod), **more)
+        if right.service == "network" and not pod.is_privileged:
+            made.members = self.accesses.members(pod)
+        return made
 
     def below(self, pod: Pod, service: str) -> str:
         """What comes between a pod's endpoint and a path: our project, where that must be named.
@@ -328,6 +332,8 @@ class _Adapter(Adapter):
     ) -> None:
         super().__init__(session, **more)
         self._right, self._deadline, self._foreign = right, deadline, foreign
+        #: Who asks instead of Tricircle's own account, where that is no administrator.
+        self.members: Members | None = None
 
     def request(self, url: str, method: str, **more: Any) -> Any:
         self._right.check(method, url, more.get("json"))
@@ -335,7 +341,11 @@ class _Adapter(Adapter):
             more.setdefault("timeout", self._deadline)
         if self._foreign is None:
             return super().request(url, method, **more)
-        url = self._foreign.request(url, more)
-        answer = super().request(url, method, **more)
+        project = Members.project_of(more) if self.members is not None else ""
+        url, send = self._foreign.request(url, more), super().request
+        if self.members is None:
+            answer = send(url, method, **more)
+        else:
+            answer = self.members.ask(send, url, method, more, project)
         # What is read as it comes is data, and no document.
         return answer if more.get("stream") else self._foreign.answer(answer)

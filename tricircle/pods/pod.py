@@ -92,6 +92,11 @@ class Pod:
         return not self.is_shared and "image" in self.endpoints
 
     @property
+    def is_privileged(self) -> bool:
+        """Whether Tricircle's own account is an administrator there."""
+        return (self.access_config or {}).get("privileged", True) is not False
+
+    @property
     def own_zone(self) -> str:
         """What the pod calls its availability zone, to its servers too."""
         return self.pod_availability_zone or STOCK_ZONE

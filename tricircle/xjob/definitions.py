@@ -28,6 +28,7 @@ class Definitions:
     def reconcile(self, pod: Pod, row: Row, deadline: Deadline) -> Outcome:
         kind, key = row.resource_type, row.resource_id
         lives_there = pod.has(definitions.KINDS[kind].service)
+        lives_there = lives_there and self._services.identity.accesses.takes(pod, kind)
         wanted = table.get_any(kind, key)
         if row.absent or wanted is None:
             if lives_there:

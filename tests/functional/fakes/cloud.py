@@ -27,6 +27,8 @@ REGION = "RegionOne"
 AnyFault = TypeVar("AnyFault", bound=Fault)
 #: entered by mod_shib, and by mod_auth_mellon
 K2K, K2K_MELLON = "k2k", "k2k by mellon"
+#: with an account for Tricircle that is no administrator's
+MEMBERS = "credentials of members"
 #: of what a pod's own Keystone has for us
 MANAGED_DOMAIN = "tricircle"
 #: pod -> availability zone: two pods share a zone
@@ -209,6 +211,9 @@ class Cloud:
             state = "ss:mem:" if kind == K2K else f"{own.url}/v3?k2k="
             known = ServiceProvider(own.url + module.path, own.url + path, state)
             self.keystone.service_providers[region] = known
+        elif kind == MEMBERS:
+            own.user("tricircle-there", "service there", "member", "reader")
+            own.user("tenant", "tenant project", "member", "reader")
         elif kind == "jwt":
             own.trust(
                 "tricircle", "openid", MANAGED_DOMAIN, mappings.of_claims(levels, MANAGED_DOMAIN)

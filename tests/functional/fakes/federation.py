@@ -112,7 +112,11 @@ class Federation(FakeService):
         return web.Response(
             text=text,
             content_type="text/xml",
-            headers={"X-sp-url": known.sp_url, "X-auth-url": known.auth_url},
+            # Keystone tells these in bytes, and its web framework writes those so.
+            headers={
+                "X-sp-url": f"b'{known.sp_url}'",
+                "X-auth-url": f"b'{known.auth_url}'",
+            },
         )
 
     def _assertion(self, token: Any, known: ServiceProvider, until: datetime.datetime) -> str:

@@ -16,8 +16,9 @@ _LENGTHS = (32, 64)
 class ForeignIds:
     """Turns one request to a pod, and its answer."""
 
-    def __init__(self, ids: Ids, region: str) -> None:
-        self._ids, self._region = ids, region
+    def __init__(self, ids: Ids, region: str, key_suffix: str = "") -> None:
+        """``key_suffix`` is what names of the caller's keypairs end with there."""
+        self._ids, self._region, self._key_suffix = ids, region, key_suffix
         # What the pod was told instead of ids that mean nothing there.
         self._invented: dict[str, str] = {}
 
@@ -34,6 +35,8 @@ class ForeignIds:
         if missing:
             known |= await in_thread(self._ids.look_inside, missing)
         sent.turn(lambda one: known.get(one) or self.stranger(one))
+        if self._key_suffix:
+            sent.mark_keys(self._key_suffix)
         return sent.path, sent.query, sent.body
 
     def stranger(self, one: str) -> str:
@@ -47,6 +50,8 @@ class ForeignIds:
     async def outward(self, status: int, body: bytes, location: str) -> Told:
         """What was answered, with our ids."""
         told = Told(status, body, location)
+        if self._key_suffix:
+            told.unmark_keys()
         known, missing = self._ids.outside(told.ids())
         known |= self._invented
         missing -= known.keys()

@@ -82,7 +82,7 @@ async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
     if body is None:
         return
     inside = (await _target(call, source, kind)).inside(key)
-    at_it = {pod.id: CONF.gateway.request_deadline for pod in _others(call, source)}
+    at_it = {pod.id: CONF.gateway.request_deadline for pod in _others(call, source, kind)}
     row = await in_thread(store.put, kind, key, body, {source.id: inside}, at_it)
 
     async def realize(pod: Pod) -> None:
@@ -96,7 +96,7 @@ async def spread(call: Call, kind: str, key: str, source: Pod) -> None:
             raise
         await in_thread(store.mark_realized, kind, key, row.revision, pod.id, there)
 
-    await _everywhere(call, source, f"{kind} {key}", realize)
+    await _everywhere(call, source, kind, key, realize)
     call.services.names.forget()
 
 
@@ -126,7 +126,7 @@ async def remove(call: Call, kind: str, key: str) -> web.Response:
         await PODS.run(definitions.remove, kind, key, await _target(call, pod, kind))
         await in_thread(store.mark_gone, kind, key, pod.id)
 
-    await _everywhere(call, answer.pod, f"{kind} {key}", take_away)
+    await _everywhere(call, answer.pod, kind, key, take_away)
     call.services.names.forget()
     return reply(call, answer)
 
@@ -152,7 +152,7 @@ async def _in_turn(call: Call, kind: str) -> list[Pod]:
     """The pods in use, those that have everything first."""
     lacking = await in_thread(store.pods_lacking, kind)
     pods = sorted(call.serving, key=lambda pod: pod.region_name)
-    pods.sort(key=lambda pod: (call.is_away(pod), pod.id in lacking))
+    pods.sort(key=lambda pod: (call.is_away(pod), not _takes(call, pod, kind), pod.id in lacking))
     return pods
 
 
@@ -204,7 +204,7 @@ async def _brought_back(call: Call, known: models.Definition, pod: Pod) -> bool:
 
 
 async def _everywhere(
-    call: Call, but: Pod, what: str, work: Callable[[Pod], Awaitable[None]]
+    call: Call, but: Pod, kind: str, key: str, work: Callable[[Pod], Awaitable[None]]
 ) -> None:
     """Do ``work`` in all other pods that answer; what fails is left to xjob."""
 
@@ -214,9 +214,9 @@ async def _everywhere(
         except Exception as error:
             if not isinstance(error, PodError) and not is_overload(error):
                 raise
-            LOG.warning("%s is not right in every pod yet: %s", what, error)
+            LOG.warning("%s %s is not right in every pod yet: %s", kind, key, error)
 
-    others = _others(call, but)
+    others = _others(call, but, kind)
     done, late = (
         await asyncio.wait(
             [asyncio.ensure_future(one(pod)) for pod in others], timeout=CONF.gateway.list_deadline
@@ -232,8 +232,16 @@ async def _everywhere(
         raise failed[0]
 
 
-def _others(call: Call, but: Pod) -> list[Pod]:
-    return [pod for pod in call.answering if pod.id != but.id]
+def _others(call: Call, but: Pod, kind: str) -> list[Pod]:
+    return [pod for pod in call.answering if pod.id != but.id and _takes(call, pod, kind)]
+
+
+def _takes(call: Call, pod: Pod, kind: str) -> bool:
+    """Whether definitions of a kind are brought to a pod at all."""
+    try:
+        return call.services.identity.accesses.takes(pod, kind)
+    except PodError:
+        return True  # Whoever tries it says why not.
 
 
 async def _read(call: Call, kind: str, key: str, pod: Pod) -> definitions.Body | None:

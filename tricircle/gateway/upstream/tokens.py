@@ -69,9 +69,10 @@ async def _foreign(call: Call, pod: Pod, request: PodRequest) -> Shown:
         ask = call.services.identity.pod_token
         token, project_id = await service_user.ask(region, ask, pod, request.right, *asked)
         return Shown(token, {}, project_id, ForeignIds(accesses.ids(pod), region))
-    who = _who(call, pod, request)
+    who, suffix = _who(call, pod, request), accesses.of(pod).key_suffix(call.context.user_id)
     got = await call.services.exchanges.token(accesses, pod, who, call.context.upstream_id)
-    return Shown(got.token, {}, got.project_id, ForeignIds(accesses.ids(pod), region), who)
+    foreign = ForeignIds(accesses.ids(pod), region, suffix)
+    return Shown(got.token, {}, got.project_id, foreign, who)
 
 
 def _who(call: Call, pod: Pod, request: PodRequest) -> Who:

@@ -32,6 +32,11 @@ class Interconnect:
 
     def refuses(self, pod: Pod, segment: dict[str, Any]) -> str:
         """Why a network of this segment cannot be in the pod; empty if it can."""
+        if self.stretched and not pod.is_privileged:
+            return (
+                f"Networks of type {segment['network_type']} cannot be in pod {pod.region_name}, "
+                "where Tricircle is no administrator: only those of type local can"
+            )
         return ""
 
     def provider(self, pod: Pod, segment: dict[str, Any]) -> dict[str, Any]:

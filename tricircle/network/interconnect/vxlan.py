@@ -19,8 +19,8 @@ class VxlanInterconnect(Interconnect):
     tunnelled = True
 
     def refuses(self, pod: Pod, segment: dict[str, Any]) -> str:
-        if message_bus.has(pod):
-            return ""
+        if (refusal := super().refuses(pod, segment)) or message_bus.has(pod):
+            return refusal
         return (
             f"Networks of type vxlan cannot be in pod {pod.region_name}: "
             "[interconnect] message_buses does not name its message bus"

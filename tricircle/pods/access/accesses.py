@@ -10,11 +10,13 @@ from stevedore import ExtensionManager
 
 from tricircle.pods.access.base import SHARED, Access, Ourselves, joined
 from tricircle.pods.access.ids import Ids
+from tricircle.pods.access.members import Members
 from tricircle.pods.access.sealing import SealError, unseal
 from tricircle.pods.errors import PodUnreachable
 from tricircle.pods.pod import Pod
 
 NAMESPACE = "tricircle.pod_access"
+_KEYPAIR = "keypair"
 
 
 @functools.cache
@@ -36,7 +38,7 @@ class Accesses:
 
     def __init__(self, own: Ourselves) -> None:
         self._own = own
-        self._made: dict[str, tuple[Any, Access, Ids]] = {}
+        self._made: dict[str, tuple[Any, Access, Ids, Members]] = {}
         self._lock = threading.Lock()
 
     def of(self, pod: Pod) -> Access:
@@ -47,14 +49,25 @@ class Accesses:
         """Who stands for whom in a pod. Raises PodUnreachable."""
         return self._of(pod)[2]
 
-    def _of(self, pod: Pod) -> tuple[Any, Access, Ids]:
+    def members(self, pod: Pod) -> Members:
+        """Who asks a pod where we are no administrator. Raises PodUnreachable."""
+        return self._of(pod)[3]
+
+    def takes(self, pod: Pod, kind: str) -> bool:
+        """Whether definitions of a kind are brought to a pod. Raises PodUnreachable.
+
+        Keypairs are not where a user has no account before they come.
+        """
+        return pod.is_shared or kind != _KEYPAIR or self.of(pod).makes_users
+
+    def _of(self, pod: Pod) -> tuple[Any, Access, Ids, Members]:
         told = (pod.region_name, pod.access, pod.access_config, pod.access_secrets)
         made = self._made.get(pod.id)
         if made is not None and made[0] == told:
             return made
         with self._lock:
             access = make(pod, self._own)
-            made = self._made[pod.id] = (told, access, Ids(pod.id))
+            made = self._made[pod.id] = (told, access, Ids(pod.id), Members(access))
         return made
 
 

@@ -92,9 +92,11 @@ class Access(abc.ABC):
     REQUIRED: ClassVar[Sequence[str]] = ()
     #: Whether somebody has an account for each level; else we hold them to theirs.
     by_level: ClassVar[bool] = True
-    #: Whether what is a user's in any project is one account's there, so that we may ask for
-    #: that of whichever level.
+    #: Whether what is a user's in any project, keypairs say, is one account's there that is
+    #: theirs alone, so that we may ask for that of whichever level.
     by_user: ClassVar[bool] = True
+    #: Whether a user can have an account there before they first ask for anything.
+    makes_users: ClassVar[bool] = False
 
     def __init__(self, pod: Pod, config: Mapping[str, Any], own: Ourselves) -> None:
         """``config`` has the secrets in it, too."""
@@ -110,6 +112,10 @@ class Access(abc.ABC):
         """The levels that accounts may have there, the best first."""
         wanted = self.config.get("levels") or ("member", "reader")
         return [level for level in LEVELS if level in wanted]
+
+    def key_suffix(self, user_id: str) -> str:
+        """What the name of a user's keypair ends with there, where others have keypairs beside."""
+        return ""
 
     @abc.abstractmethod
     def exchange(self, who: Who) -> PodToken:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each project of ours has an application credential of a project of the pod's.
 
-Nothing is made in the pod's Keystone. All users of a project are one account there, so who may
-only read is held to that here.
+Nothing is made in the pod's Keystone. Tricircle's own account need be no administrator
+(``privileged`` false): then networks are made by the projects' own (``members``). All users of a
+project are one account there, so who may only read is held to that here.
 """
 
 import contextlib
@@ -10,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tricircle.db import pod_accounts
+from tricircle.pods.access import documents
 from tricircle.pods.access.base import ADMIN, OWNER, PodToken, Who
 from tricircle.pods.access.keystone import Issued
-from tricircle.pods.access.own_keystone import PASSWORD, TEXT, OwnKeystone
+from tricircle.pods.access.own_keystone import PASSWORD, TEXT, OwnKeystone, digest
 from tricircle.pods.access.sealing import SealError, seal, unseal
 from tricircle.pods.errors import NoAccess, PodUnreachable
 
@@ -27,7 +29,16 @@ class Credentials(OwnKeystone):
         "required": ["id", "secret"],
         "additionalProperties": False,
     }
+    PROPERTIES: ClassVar[Mapping[str, Any]] = {
+        **OwnKeystone.PROPERTIES,
+        # Whether Tricircle's own account is an administrator there.
+        "privileged": {"type": "boolean"},
+    }
     by_level = False
+    by_user = False
+
+    def key_suffix(self, user_id: str) -> str:
+        return f"{documents.KEY_MARK}{digest(self.pod.region_name, 'key', user_id)[:12]}"
 
     def exchange(self, who: Who) -> PodToken:
         sealed = pod_accounts.credential(self.pod.id, who.project_id)

@@ -52,6 +52,11 @@ _FREE = frozenset(
     }
 )
 _LINK = "href"
+#: Where a server's keypair is named, in requests in objects of these names alone.
+_KEY, _KEYED = "key_name", ("server", "rebuild")
+#: After it comes what tells keypairs of one account's several users apart.
+KEY_MARK = "-t"
+_MARKED = re.compile(rf"(.+){KEY_MARK}[0-9a-f]{{12}}")
 #: Parts of paths after which an id comes, and arguments of queries that are one.
 _PATH = re.compile(
     r"(/(?:os-quota-sets|os-simple-tenant-usage|default-types|quotas|auto-allocated-topology)/)"
@@ -98,6 +103,21 @@ def links(document: Any) -> Iterator[Place]:
     for _, holder in objects(document):
         if isinstance(holder.get(_LINK), str):
             yield Place(holder, _LINK, PROJECT)
+
+
+def mark_keys(document: Any, suffix: str) -> None:
+    """Have what is asked of a pod name the keypair of the user who asks."""
+    for name, holder in _objects(document):
+        if name in _KEYED and isinstance(holder.get(_KEY), str):
+            holder[_KEY] += suffix
+
+
+def unmark_keys(document: Any) -> None:
+    """Have what a pod tells name keypairs as users do."""
+    for _, holder in _objects(document):
+        told = holder.get(_KEY)
+        if isinstance(told, str) and (found := _MARKED.fullmatch(told)) is not None:
+            holder[_KEY] = found[1]
 
 
 def _kind(name: str, key: str) -> frozenset[str] | None:

@@ -100,6 +100,9 @@ class Sent:
         self.query = documents.turn_query(self.query, turn)
         return self
 
+    def mark_keys(self, suffix: str) -> None:
+        documents.mark_keys(self.document, suffix)
+
     @property
     def body(self) -> bytes | None:
         if self.document is None:
@@ -125,6 +128,11 @@ class Told:
 
     def _links(self) -> Iterable[str]:
         return (place.value for place in documents.links(self.document))
+
+    def unmark_keys(self) -> "Told":
+        """Itself, with keypairs named as users do."""
+        documents.unmark_keys(self.document)
+        return self
 
     def turn(self, turn: Turn) -> "Told":
         """Itself, with every id turned."""

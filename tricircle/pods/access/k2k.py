@@ -25,6 +25,8 @@ _PAOS = "application/vnd.paos+xml"
 # Bytes of what it says of somebody: anything longer is not that.
 _LONGEST = 256 * 1024
 _SESSION = (302, 303)
+# Keystone gives its web framework bytes for a header; newer ones write them as Python does.
+_BYTES = re.compile(r"b'(.*)'")
 # Nothing escapes these on the way, and a value with one of them may become several values.
 _DANGEROUS = re.compile(r"""[;&<>"'\\\x00-\x1f\x7f-\x9f]|^\s|\s\Z""")
 # Letters of the names of projects and users in Keystone.
@@ -129,7 +131,7 @@ class K2K(Federated):
         if status != 200 or not 0 < len(told.content) <= _LONGEST:
             text = f"{step} said nothing that can be used of them (HTTP {status})"
             raise PodUnreachable(region, text)
-        urls = told.headers.get("X-sp-url", ""), told.headers.get("X-auth-url", "")
+        urls = _url(told.headers.get("X-sp-url")), _url(told.headers.get("X-auth-url"))
         expected = f"{self.keystone.url}{self._protocol_path}/auth"
         if urls[1] != expected:
             text = f"{step} has another auth_url for {provider}, which must be {expected}"
@@ -171,3 +173,9 @@ class K2K(Federated):
         except ClientException as error:
             text = f"{whom} did not answer: {error}"
             raise PodUnreachable(self.pod.region_name, text) from error
+
+
+def _url(told: str | None) -> str:
+    """A URL that Keystone tells in a header."""
+    found = _BYTES.fullmatch(told or "")
+    return found[1] if found is not None else told or ""

@@ -41,6 +41,7 @@ class Managed(OwnKeystone):
         },
     }
     REQUIRED: ClassVar[Sequence[str]] = (*OwnKeystone.REQUIRED, "domain", "manager")
+    makes_users = True
 
     def __init__(self, pod: Pod, config: Mapping[str, Any], own: Ourselves) -> None:
         super().__init__(pod, config, own)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tricircle.pods import rights
 from tricircle.pods.definitions import (
+    alike,
     default_type,
     flavor,
     group_type,
@@ -76,6 +77,10 @@ def realize(kind: str, key: str, body: Body, service: PodService) -> str:
 
     Raises PodRefused, PodUnreachable, PodTimeout.
     """
+    if not service.pod.is_privileged:
+        if kind == "flavor":
+            return alike.flavor(service, body)
+        return alike.named(service, kind, body, KINDS[kind].collection)
     try:
         return KINDS[kind].realize(service, key, body)
     except PodRefused as error:
@@ -91,6 +96,8 @@ def realize(kind: str, key: str, body: Body, service: PodService) -> str:
 
 def remove(kind: str, key: str, service: PodService) -> None:
     """Make the pod not have the definition. Raises as ``realize`` does."""
+    if not service.pod.is_privileged:
+        return  # What it has is its own.
     KINDS[kind].remove(service, key)
 
 

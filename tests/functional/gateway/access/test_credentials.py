@@ -103,3 +103,32 @@ async def test_what_does_not_work_is_not_kept(
     assert (await _give(gateway, pod, cloud.project_id, theirs.credential("tenant2"))).status == 400
     managed = f"/pods/{gateway.pod_ids['pod1']}/credentials/{other}"
     assert (await gateway.manage("PUT", managed, {"credential": good})).status == 400
+
+
+async def test_keypairs_of_two_users_are_two_where_both_are_one_account(
+    gateway: Gateway, cloud: Cloud, theirs: Keystone, pod: str
+) -> None:
+    (await _give(gateway, pod, cloud.project_id, theirs.credential("tenant"))).ok(200)
+    cloud.central.judges.pop(FOREIGN)
+    cloud.keystone.user("colleague", "demo", "member", "reader")
+    made = {}
+    for user, key in (("member", "ssh-ed25519 AAAA member"), ("colleague", "ssh-ed25519 AAAB x")):
+        body = {"keypair": {"name": "mine", "public_key": key}}
+        (await gateway.post("/os-keypairs", body, user=user)).ok()
+        made[user] = await boot(gateway, user, networks="none", key_name="mine")
+    listed = (await gateway.get("/servers/detail")).ok()["servers"]
+    assert {one["id"]: one["key_name"] for one in listed} == dict.fromkeys(made.values(), "mine")
+    inside = {server.id: server.key_name for server in cloud.pods[FOREIGN].nova.live()}
+    assert inside[made["member"]] != inside[made["colleague"]]
+    assert all(name.startswith("mine-t") for name in inside.values())
+    asked = cloud.journal.find(f"{FOREIGN}/compute", "POST", "/os-keypairs$")
+    assert len(asked) == 2
+    assert all("user_id" not in entry.json["keypair"] for entry in asked)
+    # Made anew, it is another there, too; and it is not made when it is there.
+    (await gateway.delete("/os-keypairs/mine")).ok(202)
+    body = {"keypair": {"name": "mine", "public_key": "ssh-ed25519 AAAC new"}}
+    (await gateway.post("/os-keypairs", body)).ok()
+    for _ in range(2):
+        await boot(gateway, networks="none", key_name="mine")
+    asked = cloud.journal.find(f"{FOREIGN}/compute", "POST", "/os-keypairs$")
+    assert [entry.json["keypair"]["public_key"] for entry in asked[2:]] == ["ssh-ed25519 AAAC new"]

@@ -381,3 +381,14 @@ async def test_it_is_tried_before_it_is_kept(
     assert (await _register(gateway, cloud)).ok(201)["pod"]["access"]["kind"] == entered[:3]
     listed = await gateway.get("/servers")
     assert AWAY not in listed.headers
+
+
+async def test_a_keypair_is_there_when_a_server_needs_it(
+    gateway: Gateway, cloud: Cloud, entered: str
+) -> None:
+    key = {"keypair": {"name": "mine", "public_key": "ssh-ed25519 AAAA x"}}
+    (await gateway.post("/os-keypairs", key)).ok()
+    server = await boot(gateway, key_name="mine")
+    (inside,) = cloud.pods[FOREIGN].nova.live()
+    assert inside.key_name == "mine"
+    assert (await gateway.get(f"/servers/{server}")).ok()["server"]["key_name"] == "mine"

@@ -18,6 +18,7 @@ from tests.functional.gateway.test_secrets import Everything, logged
 from tests.functional.gateway.upstream.test_restricted_tokens import restricted
 from tests.functional.gateway_harness import FEDERATION_KEY, MARKER_KEY, Answer, Gateway
 from tests.functional.servers import settled, wanted
+from tricircle.pods.access.own_keystone import digest
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOImOMdOkJBwQCqq71X8jHOqf3M1iJHS+OmDaSGQJufI x"
 
@@ -185,6 +186,8 @@ async def walked(
 ) -> AsyncIterator[Walk]:
     """With other pods beside it, and as the only one that can answer."""
     walk = Walk(gateway)
+    if cloud.federated[FOREIGN] == "credentials":
+        await _give_credentials(gateway, cloud)
     if request.param == "alone":
         for region in cloud.pods.keys() - {FOREIGN}:
             await gateway.set_pod(region, state="maintenance")
@@ -195,6 +198,20 @@ async def walked(
     await walk.call("DELETE", f"/servers/{server}")
     await settled(gateway)
     yield walk
+
+
+async def _give_credentials(gateway: Gateway, cloud: Cloud) -> None:
+    """Each project has one of a project that its operator made for it."""
+    keystone = cloud.pods[FOREIGN].keystone
+    assert keystone is not None
+    for name in ("demo", "other"):
+        keystone.user(f"tenant {name}", f"there {name}", "member", "reader")
+        ours = cloud.keystone.projects[name].id
+        tag = f"tricircle:{digest(FOREIGN, 'project', ours)}"
+        keystone.projects[f"there {name}"].tags.append(tag)
+        body = {"credential": keystone.credential(f"tenant {name}")}
+        path = f"/pods/{gateway.pod_ids[FOREIGN]}/credentials/{ours}"
+        (await gateway.manage("PUT", path, body)).ok()
 
 
 def _sent(cloud: Cloud) -> list[Entry]:
@@ -213,7 +230,13 @@ def _text(entry: Entry) -> str:
 
 @pytest.mark.parametrize(
     ("entered", "walked"),
-    [("managed", "mixed"), ("managed", "alone"), (K2K, "mixed"), ("jwt", "mixed")],
+    [
+        ("managed", "mixed"),
+        ("managed", "alone"),
+        (K2K, "mixed"),
+        ("jwt", "mixed"),
+        ("credentials", "mixed"),
+    ],
     indirect=True,
 )
 async def test_no_id_goes_in_and_none_comes_out(walked: Walk, cloud: Cloud) -> None:
@@ -232,7 +255,7 @@ def _nothing_of_ours_reached(cloud: Cloud) -> None:
         FEDERATION_KEY: "federation key",
     }
     sent = _sent(cloud)
-    assert len(sent) > 80
+    assert len(sent) > 60
     for service in ("compute", "volume", "identity"):
         assert any(entry.service == f"{FOREIGN}/{service}" for entry in sent), service
     for entry in sent:
