@@ -111,9 +111,13 @@ MaxRequestWorkers 32
 UseCanonicalName On
 KeepAlive On
 {module}
-ProxyPass / scgi://{ADDRESS}:{lab.port("identity-behind")}/
 """
     (folder / "apache.conf").write_text(text)
+
+
+def _behind(lab: Lab) -> str:
+    """Keystone itself. A server's is looked at before those of its virtual hosts."""
+    return f"ProxyPass / scgi://{ADDRESS}:{lab.port('identity-behind')}/"
 
 
 def daemons(lab: Lab) -> list[Daemon]:
@@ -154,6 +158,7 @@ OIDCRedirectURI {lab.identity_url}/redirect_uri
     Require claim aud:{lab.pods[0].region}
   </RequireAll>
 </Location>
+{_behind(lab)}
 """
 
 
@@ -186,7 +191,7 @@ ShibConfig {folder}/shibboleth2.xml
   ServerName {host}
   UseCanonicalName On
   ProxyPass /Shibboleth.sso !
-  ProxyPass / scgi://{ADDRESS}:{lab.port("identity-behind")}/
+  {_behind(lab)}
   <Location /Shibboleth.sso>
     SetHandler shib
     Require all granted
