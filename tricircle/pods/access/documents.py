@@ -107,14 +107,14 @@ def links(document: Any) -> Iterator[Place]:
 
 def mark_keys(document: Any, suffix: str) -> None:
     """Have what is asked of a pod name the keypair of the user who asks."""
-    for name, holder in _objects(document):
+    for name, holder in objects(document):
         if name in _KEYED and isinstance(holder.get(_KEY), str):
             holder[_KEY] += suffix
 
 
 def unmark_keys(document: Any) -> None:
     """Have what a pod tells name keypairs as users do."""
-    for _, holder in _objects(document):
+    for _, holder in objects(document):
         told = holder.get(_KEY)
         if isinstance(told, str) and (found := _MARKED.fullmatch(told)) is not None:
             holder[_KEY] = found[1]
