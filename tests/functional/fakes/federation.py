@@ -48,9 +48,11 @@ class Module:
     key: bytes = b""
     """That of whoever may vouch."""
     sessions: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    seen: set[str] = dataclasses.field(default_factory=set)
+    """What was told already: nothing is taken twice."""
 
 
-SHIB = ("shib", "/Shibboleth.sso/SAML2/ECP", "", "_shibsession_64656661756c74")
+SHIB = ("shib", "/Shibboleth.sso/SAML2/ECP", "", "_shibsession_64656661756c7475726e3a706f6432")
 MELLON = ("mellon", "/v3/mellon/paosResponse", "MELLON_", "mellon-cookie")
 
 
@@ -134,8 +136,9 @@ class Federation(FakeService):
             for name, values in told.items()
         )
         body = (
-            f'<saml:Assertion xmlns:saml="{_SAML[1:-1]}"><saml:Subject>'
-            f"<saml:NameID>{escape(token.user.name)}</saml:NameID><saml:SubjectConfirmationData "
+            f'<saml:Assertion xmlns:saml="{_SAML[1:-1]}" ID="{secrets.token_hex(16)}">'
+            f"<saml:Subject><saml:NameID>{escape(token.user.name)}</saml:NameID>"
+            "<saml:SubjectConfirmationData "
             f'Recipient="{known.sp_url}" NotOnOrAfter="{until.isoformat()}"/></saml:Subject>'
             f"<saml:AttributeStatement>{attributes}</saml:AttributeStatement></saml:Assertion>"
         )
@@ -164,7 +167,9 @@ class Federation(FakeService):
             and exchange.http.content_type == PAOS
             and confirmed.attrib["Recipient"] == self.url + module.path
             and confirmed.attrib["NotOnOrAfter"] > utc_now().isoformat()
+            and body not in module.seen
         )
+        module.seen.add(body)
         if not good or (module.kind == "mellon" and state.startswith("ss:mem:")):
             status = 400 if module.kind == "mellon" else 500
             return web.Response(status=status, text="<html>opensaml::FatalProfileException</html>")
@@ -187,7 +192,9 @@ class Federation(FakeService):
             raise Refusal(404, "Could not find protocol.")
         told = self._told(exchange.http)
         if told is None:
-            return web.Response(status=401, text="<html>401 Unauthorized</html>")
+            # mod_shib knows nowhere to send them to: a Keystone has no page to log in by.
+            status = 500 if self.module is not None and self.module.kind == "shib" else 401
+            return web.Response(status=status, text="<html></html>")
         mapped = [one for rule in mapping["rules"] if (one := _mapped(rule, told)) is not None]
         if not mapped:
             raise Refusal(401, _UNAUTHORIZED)

@@ -146,13 +146,15 @@ class K2K(Federated):
         step = "its web server"
         headers = {"Content-Type": _PAOS}
         told = self._asked(step, "POST", urls[0], data=document, headers=headers)
+        look = "look at the clocks, and at both sides' metadata"
         if 400 <= told.status_code < 500:
-            text = f"{step} does not believe our Keystone (HTTP {told.status_code}); look at the "
-            raise NoAccess(region, f"{text}clocks, and at both sides' metadata", told.status_code)
+            text = f"{step} does not believe our Keystone (HTTP {told.status_code}): {look}"
+            raise NoAccess(region, text, told.status_code)
         cookies = "; ".join(f"{one.name}={one.value}" for one in told.cookies)
         if told.status_code not in _SESSION or not cookies:
+            # mod_shib says it of whatever it does not believe.
             text = f"{step} did not take up what our Keystone says (HTTP {told.status_code})"
-            raise PodUnreachable(region, text)
+            raise PodUnreachable(region, f"{text}: {look}")
         headers = {"Accept": "application/json", "Cookie": cookies}
         told = self._asked("its Keystone", "GET", urls[1], headers=headers)
         return read_answer(region, f"GET {self._protocol_path}/auth", told)
