@@ -15,7 +15,7 @@ FOUR := -n 4 --dist loadgroup
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers check test-unit test-functional fuzz \
 	test-functional-gateway test-functional-network test-e2e test-e2e-pods test-e2e-vxlan \
-	test-e2e-federated test-quickstart \
+	test-e2e-federated test-quickstart test-ecosystem \
 	test-changed test bench-networks \
 	bench-hang bench-sql bench-ports bench-many bench-routed bench-lists bench-creates tempest-network tempest-neutron \
 	network-extensions tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
@@ -82,6 +82,9 @@ test-e2e-federated: setup ## One region over a pod with our Keystone and one wit
 
 test-quickstart: setup ## docs/quickstart.md as it is written, over two pods, from the wheel (minutes; not part of `make test`)
 	$(PYTEST) -v tests/quickstart
+
+test-ecosystem: setup ## Ansible's collection over the region (minutes; not part of `make test`)
+	$(PYTEST) -v tests/ecosystem
 
 test-changed: setup ## The quick tests of what differs from main, by imports
 	$(RUN) python -m tests.changed
