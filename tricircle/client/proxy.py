@@ -15,6 +15,8 @@ from tricircle.client.resources import (
     Job,
     Placement,
     Pod,
+    PodChange,
+    PodProject,
     Repair,
     Routing,
     Rule,
@@ -55,9 +57,36 @@ class Proxy(proxy.Proxy):
 
     def delete_pod(self, pod: str | Pod, force: bool = False) -> None:
         """Forget a pod; with ``force`` also what is known to be there."""
-        found = pod.id if isinstance(pod, Pod) else pod
         params = {"force": "true"} if force else {}
-        exceptions.raise_from_response(self.delete(f"/pods/{_quoted(found)}", params=params))
+        exceptions.raise_from_response(self.delete(f"/pods/{_quoted(_id(pod))}", params=params))
+
+    def pod_changes(self, pod: str | Pod) -> Iterator[PodChange]:
+        """What became of a pod, the newest first."""
+        return PodChange.list(self, pod_id=_id(pod))
+
+    def pod_projects(self, pod: str | Pod) -> Iterator[PodProject]:
+        """Which project stands for which, of a pod with a Keystone of its own."""
+        return PodProject.list(self, pod_id=_id(pod))
+
+    def set_pod_project(self, pod: str | Pod, project_id: str, there: str) -> PodProject:
+        """Say which project there stands for one that has nothing in the pod yet."""
+        path = f"/pods/{_quoted(_id(pod))}/projects/{_quoted(project_id)}"
+        return self._of_project(path, "project", {"there": there})
+
+    def set_pod_credential(
+        self, pod: str | Pod, project_id: str, credential_id: str, secret: str
+    ) -> PodProject:
+        """Give a project its application credential of a pod, which is tried first."""
+        body = {"id": credential_id, "secret": secret}
+        return self._of_project(_credential(pod, project_id), "credential", body)
+
+    def unset_pod_credential(self, pod: str | Pod, project_id: str) -> None:
+        exceptions.raise_from_response(self.delete(_credential(pod, project_id)))
+
+    def _of_project(self, path: str, key: str, values: dict[str, str]) -> PodProject:
+        answer = self.put(path, json={key: values})
+        exceptions.raise_from_response(answer)
+        return PodProject.existing(connection=self._get_connection(), **answer.json()[key])
 
     def usages(self, **filters: Any) -> Iterator[Usage]:
         """What each pod holds and has room for. The pods are asked: it takes a moment."""
@@ -136,6 +165,14 @@ class Proxy(proxy.Proxy):
         exceptions.raise_from_response(answer)
         document = answer.json()[kind.resource_key]
         return kind.existing(connection=self._get_connection(), **document)
+
+
+def _id(pod: str | Pod) -> str:
+    return str(pod.id if isinstance(pod, Pod) else pod)
+
+
+def _credential(pod: str | Pod, project_id: str) -> str:
+    return f"/pods/{_quoted(_id(pod))}/credentials/{_quoted(project_id)}"
 
 
 def _quoted(text: str) -> str:

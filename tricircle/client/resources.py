@@ -36,12 +36,41 @@ class Pod(Resource):
     versions = Body("versions", type=dict)
     endpoints = Body("endpoints", type=dict)
     endpoints_given = Body("endpoints_given", type=bool)
+    #: How it is entered: {"kind": "shared"}, or what a Keystone of its own needs, without secrets.
+    access = Body("access", type=dict)
     #: Of a list with a ``project_id``: what rules say.
     allowed = Body("allowed", type=bool)
     why_not = Body("why_not")
     is_default = Body("is_default", type=bool)
     created_at = Body("created_at")
     updated_at = Body("updated_at")
+
+
+class PodChange(Resource):
+    """Who changed a pod's state, or that probes found a service down or up, and why."""
+
+    resources_key = "changes"
+    base_path = "/pods/%(pod_id)s/changes"
+    allow_list = True
+
+    what = Body("what")
+    before = Body("before")
+    after = Body("after")
+    changed_by = Body("changed_by")
+    reason = Body("reason")
+    created_at = Body("created_at")
+
+
+class PodProject(Resource):
+    """``there`` is the project in a pod's own Keystone that stands for one of the region."""
+
+    resources_key = "projects"
+    base_path = "/pods/%(pod_id)s/projects"
+    allow_list = True
+
+    project_id = Body("project_id", alternate_id=True)
+    there = Body("there")
+    created_at = Body("created_at")
 
 
 class Rule(Resource):

@@ -31,6 +31,12 @@ def add_filters(parser: argparse.ArgumentParser, *names: str) -> None:
         parser.add_argument(option, dest=name, metavar=metavar, help=words)
 
 
+def add_pod(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The argument that names a pod."""
+    parser.add_argument("pod", metavar="<pod>", help="Pod (region or ID)")
+    return parser
+
+
 def filters(one: Any, parsed: argparse.Namespace, *names: str) -> dict[str, str]:
     """The filters that were given; a project's name becomes its id."""
     given = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}

@@ -2,6 +2,8 @@
 """``openstack multiregion pod …`` and ``… zone list``."""
 
 import argparse
+import json
+from pathlib import Path
 from typing import Any
 
 from openstack.exceptions import ForbiddenException
@@ -15,6 +17,7 @@ from tricircle.client.osc.common import (
     Rows,
     ShowOne,
     add_filters,
+    add_pod,
     column,
     details,
     filters,
@@ -24,7 +27,7 @@ _FILTERS = ("region_name", "availability_zone")
 _STATES = ("enabled", "draining", "maintenance")
 _HEADINGS = ("Region", "Zone", "State", "Health", "ID")
 _LONG = (
-    "DC", "Last Error", "Last Seen", "Servers", "Volumes", "vCPUs Used", "RAM Used (MB)",
+    "DC", "Access", "Last Error", "Last Seen", "Servers", "Volumes", "vCPUs Used", "RAM Used (MB)",
     "Disk Used (GB)", "Jobs", "Jobs Failing",
 )  # fmt: skip
 
@@ -80,7 +83,12 @@ def _row(pod: Any) -> list[Any]:
 
 def _more(pod: Any, usage: Any) -> list[Any]:
     health = pod.health
-    told = [pod.dc_name, health.get("last_error"), health.get("seen_at")]
+    told = [
+        pod.dc_name,
+        (pod.access or {}).get("kind"),
+        health.get("last_error"),
+        health.get("seen_at"),
+    ]
     if usage is None:
         return told + [None] * (len(_LONG) - len(told))
     capacity, jobs = usage.capacity or {}, usage.jobs
@@ -103,7 +111,7 @@ class ShowPod(ShowOne):
     """Show a pod: where it is, what it offers, how it is, what it holds."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        return _with_pod(super().get_parser(prog_name))
+        return add_pod(super().get_parser(prog_name))
 
     def take_action(self, parsed: argparse.Namespace) -> Details:
         pod = self.api.find_pod(parsed.pod)
@@ -143,11 +151,15 @@ class SetPod(Command):
     """Change a pod's zones, state, labels or endpoints."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = _with_pod(super().get_parser(prog_name))
+        parser = add_pod(super().get_parser(prog_name))
         _with_values(parser, zone_required=False)
         parser.add_argument(
             "--no-label", dest="unlabelled", metavar="<name>", action="append", default=[],
             help="Take a label away (may be repeated)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--reason", dest="state_reason", metavar="<text>",
+            help="Why the state is changed, for who looks at the pod's changes (with --state)",
         )  # fmt: skip
         parser.add_argument(
             "--no-endpoint", action="store_true",
@@ -165,6 +177,10 @@ class SetPod(Command):
             values["endpoints"] = parsed.endpoints or None
         if not values:
             raise exceptions.CommandError("Say what to change: see --help for the options.")
+        if parsed.state_reason is not None:
+            if parsed.state is None:
+                raise exceptions.CommandError("--reason is of a --state: give that, too.")
+            values["state_reason"] = parsed.state_reason
         self.api.update_pod(pod.id, **values)
 
 
@@ -203,11 +219,6 @@ class ListZones(Lister):
         ]
 
 
-def _with_pod(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    parser.add_argument("pod", metavar="<pod>", help="Pod (region or ID)")
-    return parser
-
-
 def _with_values(parser: argparse.ArgumentParser, zone_required: bool) -> None:
     parser.add_argument(
         "--zone", dest="availability_zone", metavar="<zone>", required=zone_required,
@@ -234,8 +245,25 @@ def _with_values(parser: argparse.ArgumentParser, zone_required: bool) -> None:
         help="Where a service is (compute, network, volume, placement; may be repeated). Without "
         "any Keystone's catalogue says so.",
     )  # fmt: skip
+    parser.add_argument(
+        "--access", metavar="<file>",
+        help="JSON file that says how a pod with a Keystone of its own is entered: what the Admin "
+        "API has as access, kind and passwords included",
+    )  # fmt: skip
 
 
 def _values(parsed: argparse.Namespace) -> dict[str, Any]:
     names = ("availability_zone", "pod_availability_zone", "dc_name", "state")
-    return {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
+    given = {name: getattr(parsed, name) for name in names if getattr(parsed, name) is not None}
+    return given | ({"access": _read(parsed.access)} if parsed.access is not None else {})
+
+
+def _read(path: str) -> dict[str, Any]:
+    """The document of a file. Raises CommandError."""
+    try:
+        found = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise exceptions.CommandError(f"The file {path} cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise exceptions.CommandError(f"The file {path} has no JSON object.")
+    return found
