@@ -89,8 +89,10 @@ def test_an_older_backup_is_brought_back(lab: Lab, flavor: str, tmp_path: Path) 
     later = project.server("later", "az2", kept_network, flavor)
     on_lost = project.server("on-lost", "az2", lost_network, flavor)
     later_volume = project.volume("later", "az2")
-    project.cloud.compute.delete_server(ended)
-    project.cloud.compute.wait_for_delete(project.cloud.compute.get_server(ended), wait=120)
+    compute = project.cloud.compute
+    gone = compute.get_server(ended)
+    compute.delete_server(gone)
+    compute.wait_for_delete(gone, wait=120)
     restore(lab, backup)
 
     # What pods have is there once, whatever the database knows of it; what is gone is gone.

@@ -105,3 +105,12 @@ def test_what_is_supported_is_what_the_package_says() -> None:
     releases = {path.stem for path in (ROOT / "lab" / "locks").iterdir()}
     for release in re.findall(r"20\d\d\.\d", page):
         assert any(release in one for one in releases), releases
+
+
+def test_the_readme_s_table_is_what_was_measured() -> None:
+    measured = re.findall(
+        r"^\| \[.*?\| (\d+), \d+, \d+ \| (\d+), ", (DOCS / "compatibility.md").read_text(), re.M
+    )
+    readme = (ROOT / "README.md").read_text()
+    table = readme.partition("| pass on the region |")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"\| (\d+) \| (\d+) \|$", table, re.M)) == sorted(measured)
