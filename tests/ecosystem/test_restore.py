@@ -50,10 +50,10 @@ class Project:
         self.cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr=cidr)
         return str(network.id)
 
-    def server(self, name: str, zone: str, network: str, flavor: str) -> str:
+    def server(self, name: str, zone: str, network: str, flavor: str, **more: str) -> str:
         server = self.cloud.compute.create_server(
             name=f"back-{name}", image_id=self.image, flavor_id=flavor, availability_zone=zone,
-            networks=[{"uuid": network}],
+            networks=[{"uuid": network, **more}],
         )  # fmt: skip
         return str(self.cloud.compute.wait_for_server(server, wait=180).id)
 
@@ -113,8 +113,8 @@ def test_an_older_backup_is_brought_back(lab: Lab, flavor: str, tmp_path: Path) 
         assert len(list(pod.network.ports(device_id=server))) == 1
     assert not list(project.cloud.network.ports(device_id=later))
 
-    # And it goes on.
-    again = project.server("again", "az2", kept_network, flavor)
+    # And it goes on. An address is named that no server has which the region has forgotten.
+    again = project.server("again", "az2", kept_network, flavor, fixed_ip="10.90.0.200")
     for server in (kept, later, on_lost, again):
         project.cloud.compute.delete_server(server)
     for volume in project.cloud.block_storage.volumes():

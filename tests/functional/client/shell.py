@@ -58,7 +58,12 @@ def logging_kept() -> Iterator[None]:
 
 
 async def openstack(
-    gateway: Gateway, line: str, *more: str, user: str = "admin", project: str = "admin"
+    gateway: Gateway,
+    line: str,
+    *more: str,
+    user: str = "admin",
+    project: str = "admin",
+    stderr: io.StringIO | None = None,
 ) -> Printed:
     """Run ``openstack <line> <more…>``; the line is split at spaces."""
     register(gateway)
@@ -78,7 +83,7 @@ async def openstack(
         for cached in [one for kind in ClientManager.__mro__ for one in vars(kind).values()]:
             if isinstance(cached, ClientCache):
                 cached._handle = None
-        out, err = io.StringIO(), io.StringIO()
+        out, err = io.StringIO(), stderr or io.StringIO()
         written = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
         with logging_kept(), written[0], written[1]:
             try:

@@ -4,6 +4,7 @@
 import asyncio
 import datetime
 import importlib.metadata
+import io
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tests.functional.client.shell import as_json, openstack
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
+from tricircle.client.osc import work
 from tricircle.db import models, repairs, session
 from tricircle.db.models import now
 from tricircle.db.realizations import Key
@@ -226,6 +228,36 @@ async def test_a_volume_is_moved(gateway: Gateway) -> None:
     shown = await as_json(gateway, "multiregion volume move show", volume)
     assert shown["state"] in ("undoing", "undone")
     assert shown["reason"] == "It was called off."
+
+
+async def test_a_move_tells_how_far_it_is(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_LOOK_EVERY", 0.01)
+    body = {"volume": {"size": 1, "name": "v", "availability_zone": "az1"}}
+    volume = (await gateway.volumes.post("/volumes", body)).ok(202)["volume"]["id"]
+    await gateway.idle()
+    await as_json(gateway, "multiregion volume move create v --pod pod2")
+    written: list[str] = []
+
+    class Terminal(io.StringIO):
+        """Once a state is told, the move goes on to the next."""
+
+        def write(self, text: str) -> int:
+            written.append(text.strip())
+            steps = {"preparing, 0 %": "verifying", "verifying, 60 %": "done"}
+            if text.strip() in steps:
+                _now_in(volume, steps[text.strip()])
+            return len(text)
+
+    printed = await openstack(gateway, "multiregion volume move show v --wait", stderr=Terminal())
+    assert printed.status == 0
+    assert written == ["preparing, 0 %", "verifying, 60 %"]
+
+
+def _now_in(volume_id: str, state: str) -> None:
+    with session.write() as tx:
+        tx.get_one(models.VolumeMove, volume_id).state = state
 
 
 async def test_members_see_what_is_theirs(gateway: Gateway) -> None:

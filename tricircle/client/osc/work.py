@@ -101,9 +101,16 @@ class _OfVolume(ShowOne):
         return str(found(storage.find_volume, "volume", parsed.volume).id)
 
     def follow(self, volume_id: str) -> Details:
-        """Wait for the end of a move. Raises CommandError when the volume stays where it was."""
-        move = self.api.get_volume_move(volume_id)
+        """Wait for the end of a move, and say on stderr how far it is.
+
+        Raises CommandError when the volume stays where it was.
+        """
+        move, told = self.api.get_volume_move(volume_id), ""
         while move.state not in _ENDED:
+            now = move.state if move.progress is None else f"{move.state}, {move.progress} %"
+            if now != told:
+                self.app.stderr.write(f"{now}\n")
+                told = now
             time.sleep(_LOOK_EVERY)
             move = self.api.get_volume_move(volume_id)
         if move.state != "done":
