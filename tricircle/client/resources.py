@@ -32,6 +32,8 @@ class Pod(Resource):
     dc_name = Body("dc_name")
     labels = Body("labels", type=dict)
     state = Body("state")
+    #: Only sent, beside a state: why it is changed. ``pod_changes`` tells it.
+    state_reason = Body("state_reason")
     health = Body("health", type=dict)
     versions = Body("versions", type=dict)
     endpoints = Body("endpoints", type=dict)

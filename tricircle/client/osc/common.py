@@ -14,6 +14,10 @@ from osc_lib.exceptions import CommandError
 Rows = tuple[Sequence[str], Iterable[Sequence[Any]]]
 Details = tuple[Sequence[str], Sequence[Any]]
 
+# Every resource of openstacksdk has the first two; the API does not tell them of each. The last is
+# only sent.
+_NOT_OF_ALL = ("id", "name", "state_reason")
+
 # Options of lists: the filter of the API, its word on the command line, and what it is.
 FILTERS = {
     "region_name": ("--pod", "<region>", "Only those of the pod with this region name"),
@@ -90,8 +94,7 @@ def rows(columns: dict[str, str], found: Iterable[Any]) -> Rows:
 def details(resource: Any) -> Details:
     """All that is told of one resource, by the names of the API."""
     told = resource.to_dict(computed=False)
-    # Every resource of openstacksdk has these two; the API does not know them of each.
-    kept = sorted(name for name in told if told[name] is not None or name not in ("id", "name"))
+    kept = sorted(name for name in told if told[name] is not None or name not in _NOT_OF_ALL)
     return kept, [column(told[name]) for name in kept]
 
 
