@@ -69,7 +69,9 @@ async def _foreign(call: Call, pod: Pod, request: PodRequest) -> Shown:
         ask = call.services.identity.pod_token
         token, project_id = await service_user.ask(region, ask, pod, request.right, *asked)
         return Shown(token, {}, project_id, ForeignIds(accesses.ids(pod), region))
-    who, suffix = _who(call, pod, request), accesses.of(pod).key_suffix(call.context.user_id)
+    who, access = _who(call, pod, request), accesses.of(pod)
+    access.admit(who)
+    suffix = access.key_suffix(call.context.user_id)
     got = await call.services.exchanges.token(accesses, pod, who, call.context.upstream_id)
     foreign = ForeignIds(accesses.ids(pod), region, suffix)
     return Shown(got.token, {}, got.project_id, foreign, who)

@@ -113,6 +113,12 @@ class Access(abc.ABC):
         wanted = self.config.get("levels") or ("member", "reader")
         return [level for level in LEVELS if level in wanted]
 
+    def admit(self, who: Who) -> None:  # noqa: B027  (most kinds look at nothing else)
+        """Look at somebody before a token that is at hand is used for them. Asks nobody.
+
+        Raises NoAccess.
+        """
+
     def key_suffix(self, user_id: str) -> str:
         """What the name of a user's keypair ends with there, where others have keypairs beside."""
         return ""

@@ -48,6 +48,9 @@ class K2K(Federated):
         unscoped = self._introduced(document, urls)
         return self.scoped(unscoped, who, None, who.project_id)
 
+    def admit(self, who: Who) -> None:
+        self._proof(who)
+
     def within(self, project_id: str) -> PodToken:
         """One of our own account there, which becomes a member for good: it may do all anyhow."""
         there, session = self.project(project_id), self.service()
