@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(KIND != "credentials", reason="needs credentials
 
 @pytest.fixture
 def demoted(lab: Lab) -> Iterator[None]:
-    """Tricircle's own account there is a mere member of a project that has nothing to do with it."""
+    """Tricircle's own account there is a mere member of some project."""
     session, url = tricircle.connect(lab).session, f"{lab.url('admin')}/tricircle/v1.0/pods"
     pod = lab.pod(FOREIGN)
     (known,) = session.get(url, params={"region_name": pod.region}).json()["pods"]
