@@ -45,9 +45,16 @@ def test_what_the_wheel_is(wheel: Path) -> None:
         "tricircle",
         "tricircle_multiregion",
     }
-    assert {"cli", "network", "postgresql", "tracing"} <= set(told.get_all("Provides-Extra", ()))
+    assert {"cli", "dashboard", "network", "postgresql", "tracing"} <= set(
+        told.get_all("Provides-Extra", ())
+    )
     # What is no Python has come along.
-    for needed in ("EXPAND_HEAD", "script.py.mako"):
+    for needed in (
+        "EXPAND_HEAD",
+        "script.py.mako",
+        "pods/_overview.html",
+        "placements/detail.html",
+    ):
         assert any(name.endswith(needed) for name in names), needed
 
 

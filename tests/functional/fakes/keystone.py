@@ -384,6 +384,12 @@ class Keystone(Federation):
         mine = [p for p in self.projects.values() if (exchange.token.user.id, p.id) in self.grants]
         return reply({"projects": [self._project(p) for p in mine], "links": {}})
 
+    @route("GET", "/v3/users/{user_id}/projects")
+    def projects_of(self, exchange: Exchange, user_id: str) -> web.Response:
+        if user_id != exchange.token.user.id:
+            raise Refusal(403, "You are not authorized to perform the requested action.")
+        return self.own_projects(exchange)
+
     def _listed(self, exchange: Exchange, name: str, items: list[dict[str, Any]]) -> web.Response:
         wanted = {k: v for k, v in exchange.query.items() if k not in ("limit", "marker", "tags")}
         kept = [item for item in items if all(item.get(k) == v for k, v in wanted.items())]

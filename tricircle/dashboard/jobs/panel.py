@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+import horizon
+from django.utils.translation import gettext_lazy as _
+
+from tricircle.dashboard import api
+
+
+class Jobs(horizon.Panel):
+    name = _("Jobs")
+    slug = "jobs"
+    permissions = api.PERMISSIONS
+    policy_rules = api.POLICY_RULES

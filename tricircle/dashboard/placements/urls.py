@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+from django.urls import re_path
+
+from tricircle.dashboard.placements import views
+
+urlpatterns = [
+    re_path(r"^$", views.IndexView.as_view(), name="index"),
+    re_path(r"^(?P<server_id>[^/]+)/$", views.DetailView.as_view(), name="detail"),
+]
