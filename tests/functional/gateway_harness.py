@@ -40,7 +40,7 @@ from tricircle.pods.pod import DOWN
 from tricircle.scheduling import capacity, weighers
 
 #: Deadlines of a gateway that nothing keeps waiting, in seconds: no machine is that busy.
-PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0}
+PATIENT = {"list_deadline": 20.0, "request_deadline": 20.0, "nowhere_seconds": 0.0}
 #: Deadlines of a gateway that waits for them to pass.
 LIST_DEADLINE = 1.0
 REQUEST_DEADLINE = 1.5

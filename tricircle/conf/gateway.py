@@ -29,6 +29,27 @@ OPTS = [
     ),
     cfg.IntOpt("max_limit", default=1000, min=1, help="Most items one page of a list holds."),
     cfg.FloatOpt("list_deadline", default=20.0, min=0.1, help="Seconds a list waits for a pod."),
+    cfg.IntOpt(
+        "lists_ask_all",
+        default=8,
+        min=0,
+        help="In a region of at most so many pods each list asks all of them. In a larger one a "
+        "list of a project's own things asks those in which the project has something.",
+    ),
+    cfg.FloatOpt(
+        "look_elsewhere_seconds",
+        default=60.0,
+        min=0.0,
+        help="Seconds after which a project's next list asks all pods again, for what was made "
+        "straight in a pod.",
+    ),
+    cfg.FloatOpt(
+        "nowhere_seconds",
+        default=5.0,
+        min=0.0,
+        help="Seconds for which no pod is asked again, for the same caller, for an id that no pod "
+        "has.",
+    ),
     cfg.FloatOpt(
         "request_deadline", default=60.0, min=0.1, help="Seconds any other call may take."
     ),

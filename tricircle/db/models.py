@@ -204,6 +204,15 @@ class Routing(Base):
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
 
 
+class Look(Base):
+    """When all pods were asked last for what a project has of a service, for its lists."""
+
+    __tablename__ = "looks"
+    project_id: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    service: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    looked_at: Mapped[datetime.datetime] = mapped_column(Timestamp)
+
+
 class Operation(Base):
     """What a gateway has begun and is not known to have ended: see ``operations``.
 

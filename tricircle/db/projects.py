@@ -20,6 +20,7 @@ _OWN: dict[type[models.Base], Any] = {
     models.Repair: models.Repair.project_id,
     models.QuotaReservation: models.QuotaReservation.owner_id,
     models.QuotaLock: models.QuotaLock.owner_id,
+    models.Look: models.Look.project_id,
 }
 #: Those that say that a project has or uses something.
 _TELLING = (

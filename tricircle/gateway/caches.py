@@ -5,7 +5,8 @@ Both may be stale or forgotten at any time; whoever uses them can do without.
 """
 
 import collections
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 _Key = TypeVar("_Key")
@@ -13,6 +14,8 @@ _Value = TypeVar("_Value")
 
 _MOST = 100_000
 _MOST_CURSORS = 10_000
+# Callers that are remembered to have asked for one thing.
+_MOST_ASKING = 100
 
 
 class Recent(Generic[_Key, _Value]):
@@ -54,6 +57,31 @@ class RoutingCache:
 
     def drop(self, resource_type: str, resource_id: str) -> None:
         self._pods.drop((resource_type, resource_id))
+
+
+class Nowhere:
+    """What all pods said they do not have, to whom: good for a few seconds.
+
+    A client that waits for the end of something asks for it again and again; others make ids up.
+    """
+
+    def __init__(self, most: int = _MOST, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seen: Recent[tuple[str, str], dict[Hashable, float]] = Recent(most)
+        self._clock = clock
+
+    def put(self, resource_type: str, resource_id: str, who: Hashable) -> None:
+        asked = self._seen.get((resource_type, resource_id)) or {}
+        if len(asked) < _MOST_ASKING:
+            self._seen.put((resource_type, resource_id), {**asked, who: self._clock()})
+
+    def has(self, resource_type: str, resource_id: str, who: Hashable, seconds: float) -> bool:
+        """Whether this caller was told so less than so many seconds ago."""
+        asked = self._seen.get((resource_type, resource_id)) or {}
+        return self._clock() - asked.get(who, float("-inf")) < seconds
+
+    def drop(self, resource_type: str, resource_id: str) -> None:
+        """It is somewhere now."""
+        self._seen.drop((resource_type, resource_id))
 
 
 class CursorCache(Recent[tuple[str, ...], object]):

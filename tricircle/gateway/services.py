@@ -4,7 +4,7 @@
 import asyncio
 import dataclasses
 
-from tricircle.gateway.caches import CursorCache, Recent, RoutingCache
+from tricircle.gateway.caches import CursorCache, Nowhere, Recent, RoutingCache
 from tricircle.gateway.http.authentication import Authenticator
 from tricircle.gateway.transport.client import PodClient
 from tricircle.gateway.transport.exchanges import Exchanges
@@ -46,6 +46,7 @@ class Services:
     groups: Recent[str, frozenset[str]] = dataclasses.field(
         default_factory=lambda: Recent(_MOST_SERVERS)
     )
+    nowhere: Nowhere = dataclasses.field(default_factory=Nowhere)
     database_read_at: float | None = None  # time.monotonic() when the pods were read last
     scheduler: Scheduler | None = None  # made at the first create
     tasks: set[asyncio.Task[None]] = dataclasses.field(default_factory=set)  # work after replies

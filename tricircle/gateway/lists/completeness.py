@@ -44,11 +44,13 @@ _NAMING = {
 }
 
 
-def require(call: Call, found: Collection[Any], away: Iterable[Pod]) -> None:
-    """Raises Fault 503 when nothing was found of what a client looks for, and a pod is away.
+def names_one(call: Call) -> bool:
+    """Whether a client looks for something by name or the like; the last page of what is found may
+    be empty."""
+    return bool(_NAMING & set(call.query)) and "marker" not in call.query
 
-    The last page of something found may be empty.
-    """
-    names = _NAMING & set(call.query)
-    if not found and names and "marker" not in call.query and (without := list(away)):
+
+def require(call: Call, found: Collection[Any], away: Iterable[Pod]) -> None:
+    """Raises Fault 503 when nothing was found of what a client looks for, and a pod is away."""
+    if not found and names_one(call) and (without := list(away)):
         raise scatter.maybe_away(without)

@@ -103,11 +103,14 @@ class Cursor:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Merged:
-    """A page of the whole: (source id, item) pairs, its end, and the sources that failed."""
+    """A page of the whole: (source id, item) pairs, its end, and the sources that failed, of so
+    many that were ``asked``. ``seen`` has an item's id of each source that has any."""
 
     items: list[tuple[str, Item]]
     end: Cursor | None
     failed: dict[str, Exception]
+    asked: int
+    seen: dict[str, str]
 
 
 class _Stream:
@@ -116,6 +119,7 @@ class _Stream:
     def __init__(self, source: Source, order: Order) -> None:
         self.source = source
         self.last: str | None = None  # id of the last item taken
+        self.seen: str | None = None  # id of any item
         self.items: collections.deque[Item] = collections.deque()
         self.more = True
         self._order = order
@@ -170,7 +174,7 @@ class _Stream:
         self._got = len(page.items)
         self.more = page.more and bool(page.items)
         if page.items:
-            self._fetched = page.items[-1][self.source.key]
+            self.seen = self._fetched = page.items[-1][self.source.key]
 
     @property
     def runs_low(self) -> bool:
@@ -235,7 +239,9 @@ async def merge(
         else:
             heapq.heappop(heap)
     after = {one.source.id: one.last for one in streams if one.source.id not in failed}
-    return Merged(taken, Cursor(end, after) if taken and end is not None else None, failed)
+    found = Cursor(end, after) if taken and end is not None else None
+    seen = {one.source.id: one.seen for one in streams if one.seen is not None}
+    return Merged(taken, found, failed, len(streams), seen)
 
 
 async def place(

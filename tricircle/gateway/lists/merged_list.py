@@ -35,7 +35,7 @@ from tricircle.gateway.lists.merge import (
     place,
 )
 from tricircle.gateway.transport.client import Refused
-from tricircle.gateway.upstream import host_names, lookup, scatter
+from tricircle.gateway.upstream import host_names, lookup, scatter, whereabouts
 from tricircle.gateway.upstream.forward import ask_any, forward, reply, rewrite_links
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.document import MISREAD, pages
@@ -178,10 +178,10 @@ class MergedList:
         answering = call.answering
         asked = [pod for pod in pods if pod in answering]
         away: set[Pod] = set(pods) - set(asked)
-        merged = await self._merge(asked, limit + skipped)
+        merged = await self._first(asked, limit + skipped)
         by_id = {pod.id: pod for pod in pods}
         away |= {by_id[source] for source in merged.failed}
-        if asked and len(merged.failed) == len(asked):
+        if merged.failed and len(merged.failed) == merged.asked:
             refusals = [one for one in merged.failed.values() if isinstance(one, Refused)]
             if refusals:
                 raise refusals[0]
@@ -243,11 +243,28 @@ class MergedList:
         shown = self.collection.shown
         return Order([(_value(shown[key]), descending) for key, descending in self.order()])
 
-    async def _merge(self, pods: list[Pod], limit: int) -> Merged:
+    async def _first(self, pods: list[Pod], limit: int) -> Merged:
+        """The page, of all ``pods``: those are asked in which the project has something."""
+        choice = whereabouts.Choice(pods)
+        if self.collection.item in self.call.resource_types and self._by_host[0] is None:
+            choice = await whereabouts.choose(self.call, pods)
+        merged = await self._merge(choice, limit)
+        if choice.others and not merged.items and completeness.names_one(self.call):
+            # Who finds nothing of a name makes it: it may have been made straight in a pod.
+            choice = whereabouts.Choice(pods, known=choice.known)
+            merged = await self._merge(choice, limit)
+        if choice.learns:
+            await whereabouts.learn(self.call, self.collection.item, choice, merged.seen)
+        return merged
+
+    async def _merge(self, choice: whereabouts.Choice, limit: int) -> Merged:
         order = self._order()
         marker = self.marker() if self.is_paged() else None
         cursor = await self._cursor(marker, order) if marker is not None else None
-        sources = [self._source(pod) for pod in pods]
+        # Something of the page before was there.
+        before = {pod_id for pod_id, last in cursor.after.items() if last} if cursor else set()
+        pods = [*choice.first, *(pod for pod in choice.others if pod.id in before)]
+        sources = [self._source(pod) for pod in sorted(pods, key=lambda pod: pod.region_name)]
         merged = await merge(
             sources, order, limit, CONF.gateway.max_limit, cursor, tolerated=(PodError, Refused)
         )

@@ -20,6 +20,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
+from tricircle.gateway.upstream import whereabouts
 from tricircle.gateway.upstream.forward import ask_any, forward
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.upstream.scatter import maybe_away
@@ -150,6 +151,7 @@ async def remember(
     ``detail`` None leaves what is already written.
     """
     owner = project_id or call.context.project_id
+    call.services.nowhere.drop(resource_type, resource_id)
     await in_thread(routings.put, resource_type, resource_id, pod.id, owner, detail)
     call.services.routings.put(resource_type, resource_id, pod.id)
 
@@ -222,7 +224,27 @@ async def _recall(call: Call, resource_type: str, resource_id: str) -> Pod | Non
 async def _search(
     call: Call, resource_type: str, resource_id: str, but: Pod | None = None
 ) -> Place:
-    """Ask all pods at once (but one), and learn the answer."""
+    """Ask all pods (but one), and learn the answer.
+
+    Those in which the caller's project has something are asked first, where pods are many; and
+    nobody is asked again at once for what no pod has.
+    """
+    nowhere, who = call.services.nowhere, _who(call)
+    seconds = CONF.gateway.nowhere_seconds
+    if but is None and nowhere.has(resource_type, resource_id, who, seconds):
+        return Place(None)
+    place = await _search_pods(call, resource_type, resource_id, but)
+    if place.is_nowhere:
+        nowhere.put(resource_type, resource_id, who)
+    return place
+
+
+def _who(call: Call) -> tuple[Any, ...]:
+    context = call.context
+    return context.user_id, context.project_id, context.roles, bool(context.service_token)
+
+
+async def _search_pods(call: Call, resource_type: str, resource_id: str, but: Pod | None) -> Place:
     passed = {but.id} if but is not None else set()
     kind = call.resource_types[resource_type]
     if kind.copies is not None:
@@ -232,6 +254,21 @@ async def _search(
     answering = set(call.services.answering(kind.service))
     asked = [pod for pod in pods if pod in answering]
     away = [pod for pod in pods if pod not in answering]
+    for some in await whereabouts.likely_first(call, asked):
+        pod, silent, owner = await _ask_at_once(call, some, resource_type, resource_id)
+        away += silent
+        if pod is not None:
+            await remember(call, resource_type, resource_id, pod, project_id=owner)
+            return Place(pod, away=away)
+    return Place(None, away=away)
+
+
+async def _ask_at_once(
+    call: Call, asked: Sequence[Pod], resource_type: str, resource_id: str
+) -> tuple[Pod | None, list[Pod], str | None]:
+    """The first of these pods to show a resource, those that did not say before it, and whose the
+    resource is if that is told."""
+    silent: list[Pod] = []
     tasks = {
         asyncio.ensure_future(_said(call, pod, resource_type, resource_id)): pod for pod in asked
     }
@@ -239,13 +276,11 @@ async def _search(
         for done in asyncio.as_completed(tasks):
             pod, answer = await done
             if answer is None:
-                away.append(pod)
+                silent.append(pod)
             elif answer:
-                told = answer.get(kind.owner)
-                owner = told if isinstance(told, str) else None
-                await remember(call, resource_type, resource_id, pod, project_id=owner)
-                return Place(pod, away=away)
-        return Place(None, away=away)
+                told = answer.get(call.resource_types[resource_type].owner)
+                return pod, silent, told if isinstance(told, str) else None
+        return None, silent, None
     finally:
         await _cancel(tasks)
 
