@@ -316,7 +316,10 @@ class Keystone(Federation):
         token = self.validate(subject, expired=exchange.query.get("allow_expired") == "1")
         if token is None:
             raise Refusal(404, "Could not find token.")
-        return reply(self._describe(token), 200, X_Subject_Token=subject)
+        described = self._describe(token)
+        if "nocatalog" in exchange.query:
+            described["token"].pop("catalog", None)
+        return reply(described, 200, X_Subject_Token=subject)
 
     @route("DELETE", "/v3/auth/tokens")
     def revoke(self, exchange: Exchange) -> web.Response:

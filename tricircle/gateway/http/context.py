@@ -7,7 +7,8 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """Who calls. ``environ`` is what keystonemiddleware tells about the token, WSGI style.
+    """Who calls. ``system_scope`` and ``domain_id`` are told of tokens with such a scope;
+    ``expires_at`` is in Keystone's form.
 
     A ``restricted`` token (an application credential with access rules) is good for some methods
     and paths only: calls of ours on the way must not be made with it. ``service_token`` is that of
@@ -26,7 +27,9 @@ class Context:
     roles: tuple[str, ...] = ()
     restricted: bool = False
     service_token: str = dataclasses.field(default="", repr=False)
-    environ: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    system_scope: str | None = None
+    domain_id: str | None = None
+    expires_at: str = ""
 
     def of_request(self, request_id: str, global_id: str | None) -> "Context":
         """The same caller, of one request. (``dataclasses.replace`` takes three times as long.)"""
@@ -43,7 +46,9 @@ class Context:
             self.roles,
             self.restricted,
             self.service_token,
-            self.environ,
+            self.system_scope,
+            self.domain_id,
+            self.expires_at,
         )
 
     @property
@@ -69,8 +74,8 @@ class Context:
         return {
             "user_id": self.user_id,
             "user_domain_id": self.user_domain_id,
-            "system_scope": self.environ.get("HTTP_OPENSTACK_SYSTEM_SCOPE"),
-            "domain_id": self.environ.get("HTTP_X_DOMAIN_ID"),
+            "system_scope": self.system_scope,
+            "domain_id": self.domain_id,
             "project_id": self.project_id or None,
             "project_domain_id": self.project_domain_id,
             "roles": list(self.roles),

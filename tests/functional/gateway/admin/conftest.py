@@ -26,13 +26,12 @@ PROJECT = "d" * 32
 
 def caller(*roles: str, project: str = PROJECT, system: bool = False) -> Context:
     """Who a token belongs to, as keystonemiddleware tells it."""
-    environ = {"HTTP_OPENSTACK_SYSTEM_SCOPE": "all"} if system else {}
     return Context(
         request_id="",
         user_id="u",
         project_id="" if system else project,
         roles=roles,
-        environ=environ,
+        system_scope="all" if system else None,
     )
 
 

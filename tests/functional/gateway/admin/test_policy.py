@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may do what, over the real pipeline and oslo.policy."""
 
+import dataclasses
+
 import pytest
 import yaml
 
@@ -65,8 +67,7 @@ async def test_others_projects_are_for_admins_and_system_readers(api) -> None:
 
 
 async def test_a_domains_token_may_nothing(api, monkeypatch) -> None:
-    context = caller("admin", project="")
-    context.environ["HTTP_X_DOMAIN_ID"] = "default"
+    context = dataclasses.replace(caller("admin", project=""), domain_id="default")
     monkeypatch.setitem(CALLERS, "domain-admin", context)
     assert (await api("GET", f"{ROOT}/pods", as_="domain-admin"))[0] == 403
 

@@ -2,6 +2,7 @@
 """Who may come in, and what is believed of what they say."""
 
 import asyncio
+import dataclasses
 import datetime
 
 import pytest
@@ -134,3 +135,25 @@ async def test_keystone_is_asked_once_for_many(gateway: Gateway, cloud: Cloud) -
         if entry.headers.get("X-Subject-Token") == gateway.token("member")
     ]
     assert len(checks) == 1
+
+
+async def test_nothing_of_a_catalogue_is_asked_for_or_kept(gateway: Gateway, cloud: Cloud) -> None:
+    """Of a hundred pods it is a megabyte a token, and ten thousand tokens are kept."""
+    for number in range(100):
+        cloud.keystone.endpoint(f"Elsewhere{number}", "compute", "http://127.0.0.1:9/v2.1")
+    credential = {
+        "access_rules": [{"service": "compute", "method": "GET", "path": "/v2.1/servers"}]
+    }
+    restricted = cloud.keystone.issue("member")
+    restricted.access_rules = credential["access_rules"]
+    cloud.journal.clear()
+    (await gateway.get("/servers")).ok()
+    headers = {"X-Auth-Token": restricted.id}
+    (await gateway.get("/servers", user=None, headers=headers)).ok()
+    assert (await gateway.get("/flavors", user=None, headers=headers)).status == 401
+    checks = cloud.journal.find("keystone", "GET", "/v3/auth/tokens")
+    assert len(checks) >= 3
+    assert all("nocatalog" in dict(check.query) for check in checks)
+    known = gateway.services.authenticator._known.values()
+    assert known
+    assert all(len(repr(dataclasses.astuple(one.context))) < 3000 for one in known)
