@@ -310,8 +310,6 @@ def learn(
         row = tx.scalar(query.with_for_update())
         if row is None:
             tx.add(Allocation(server_id=server_id, pod_id=pod_id, check_at=again, **values))
-            if "project_id" in values:
-                routings.seen_in(tx, "server", server_id, pod_id, values["project_id"])
         elif row.check_at == was:
             row.pod_id, row.check_at = pod_id, again
             for name, value in values.items():

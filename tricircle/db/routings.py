@@ -80,22 +80,15 @@ def put_in(
 
 @retried_if_overtaken
 def seen(resource_type: str, resource_id: str, pod_id: str, project_id: str) -> None:
-    """``seen_in`` as a transaction of its own; nothing is written of a pod that is deleted."""
-    with contextlib.suppress(db_exc.DBReferenceError), session.write() as tx:
-        seen_in(tx, resource_type, resource_id, pod_id, project_id)
-
-
-def seen_in(
-    tx: Session, resource_type: str, resource_id: str, pod_id: str, project_id: str
-) -> None:
-    """A pod was seen to have a resource of a project, in the caller's transaction, which is to be
-    tried again if overtaken. One that is known to be in another pod stays there.
+    """A pod was seen to have a resource of a project. One that is known to be in another pod stays
+    there; nothing is written of a pod that is deleted.
     """
-    row = tx.get(models.Routing, (resource_type, resource_id))
-    if row is None:
-        put_in(tx, resource_type, resource_id, pod_id, project_id)
-    elif row.pod_id == pod_id:
-        row.project_id = project_id
+    with contextlib.suppress(db_exc.DBReferenceError), session.write() as tx:
+        row = tx.get(models.Routing, (resource_type, resource_id))
+        if row is None:
+            put_in(tx, resource_type, resource_id, pod_id, project_id)
+        elif row.pod_id == pod_id:
+            row.project_id = project_id
 
 
 def elsewhere(tx: Session, resource_type: str, resource_id: str, pod_id: str) -> bool:

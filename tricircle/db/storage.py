@@ -360,7 +360,6 @@ def learn(
     with session.write() as tx:
         if routings.elsewhere(tx, use.kind, resource_id, pod_id):
             return False
-        routings.seen_in(tx, use.kind, resource_id, pod_id, project_id)
         return learn_in(tx, use, resource_id, project_id, pod_id, seen_at)
 
 

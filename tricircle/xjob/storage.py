@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import backup_copies, definitions, models, moves, storage
+from tricircle.db import backup_copies, definitions, models, moves, routings, storage
 from tricircle.db.storage import Use
 from tricircle.pods import rights
 from tricircle.pods.deadline import Deadline, DeadlinePassed
@@ -171,6 +171,7 @@ def _look_through(service: PodService, pod: Pod, kind: str, types: dict[str, str
         row = known.get(known_as)
         right = row is not None and _is_right(row, use, item[how.owner])
         if not right and storage.learn(use, known_as, item[how.owner], pod.id, began):
+            routings.seen(kind, known_as, pod.id, item[how.owner])
             wrong += 1
     for missing in known.keys() - seen:
         path = f"{how.path}/{service.inside(missing)}"

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import allocations, models
+from tricircle.db import allocations, models, routings
 from tricircle.db import server_groups as groups
 from tricircle.db.realizations import Key
 from tricircle.network.reconcile import repairs
@@ -77,6 +77,7 @@ class Usage:
             if row is None or (row.check_at is None and _differs(row, values)):
                 # One that is new to us may be just gone: it is looked at again soon.
                 allocations.learn(server["id"], pod.id, values, _AGAIN if row is None else None)
+                routings.seen("server", server["id"], pod.id, values["project_id"])
                 wrong += 1
         for server_id in known.keys() - seen:
             if _show(service, server_id) is None:

@@ -11,7 +11,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.conf import CONF
-from tricircle.db import allocations, operations
+from tricircle.db import allocations, operations, whereabouts
 from tricircle.pods.errors import PodError
 from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
@@ -312,6 +312,8 @@ async def test_what_was_there_before_is_learned(gateway: Gateway, cloud: Cloud) 
     new.created = new.created.replace(year=2020)
     await audit(gateway)
     assert await used(gateway) == {"instances": 2, "cores": 2, "ram": 128}
+    found = whereabouts.of(cloud.project_id, "compute").pods
+    assert found == {gateway.pod_ids["pod1"], gateway.pod_ids["pod2"]}
     await look(gateway)
     cloud.pods["pod1"].nova.add_flavor("2", name="big", vcpus=4, ram=512)
     old.flavor_id = "2"

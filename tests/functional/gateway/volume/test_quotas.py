@@ -11,7 +11,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Answer, Gateway
 from tricircle.conf import CONF
-from tricircle.db import routings, storage
+from tricircle.db import routings, storage, whereabouts
 from tricircle.pods.errors import PodError
 from tricircle.pods.rest import PodServices
 from tricircle.xjob.storage import Storage
@@ -358,6 +358,7 @@ async def test_what_was_made_behind_our_back_is_learned(gateway: Gateway, cloud:
     # Hidden volumes (of image caches, of migrations) are nobody's.
     cloud.pods["pod1"].cinder.add_volume("hidden", size=9, use_quota=False)
     assert await audit(gateway) == 12
+    assert whereabouts.of(cloud.project_id, "volume").pods == set(gateway.pod_ids.values())
     assert used(cloud) == {"volumes": 3, "gigabytes": 12, "snapshots": 3, "backups": 3,
                            "backup_gigabytes": 6, "groups": 3}  # fmt: skip
     found = storage.used(cloud.project_id)
