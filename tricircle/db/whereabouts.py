@@ -45,7 +45,7 @@ def claim_look(project_id: str, service: str, seconds: float) -> bool:
     mine = Look.project_id == project_id, Look.service == service
     with session.write() as tx:
         due = sa.update(Look).where(*mine, Look.looked_at < before).values(looked_at=at)
-        if tx.execute(due.execution_options(synchronize_session=False)).rowcount:
+        if tx.connection().execute(due).rowcount:
             return True
         if tx.get(Look, (project_id, service)) is not None:
             return False

@@ -279,4 +279,6 @@ def _context(environ: dict[str, Any], token: str, service_token: str) -> Context
         system_scope=environ.get("HTTP_OPENSTACK_SYSTEM_SCOPE"),
         domain_id=environ.get("HTTP_X_DOMAIN_ID"),
         expires_at=told_by_keystone["expires_at"],
+        user_domain_name=told("USER_DOMAIN_NAME"),
+        project_domain_name=told("PROJECT_DOMAIN_NAME"),
     )

@@ -30,6 +30,8 @@ class Context:
     system_scope: str | None = None
     domain_id: str | None = None
     expires_at: str = ""
+    user_domain_name: str = ""
+    project_domain_name: str = ""
 
     def of_request(self, request_id: str, global_id: str | None) -> "Context":
         """The same caller, of one request. (``dataclasses.replace`` takes three times as long.)"""
@@ -49,6 +51,8 @@ class Context:
             self.system_scope,
             self.domain_id,
             self.expires_at,
+            self.user_domain_name,
+            self.project_domain_name,
         )
 
     @property

@@ -104,12 +104,11 @@ def _who(call: Call, pod: Pod, request: PodRequest) -> Who:
 
 def _proof(context: Context) -> Proof:
     """The caller's token, for our own Keystone to vouch for them by."""
-    told = context.environ.get
     return Proof(
         context.token,
         context.user_name,
-        told("HTTP_X_USER_DOMAIN_NAME") or "",
-        told("HTTP_X_PROJECT_DOMAIN_NAME") or "",
+        context.user_domain_name,
+        context.project_domain_name,
         context.roles,
         context.restricted,
     )
