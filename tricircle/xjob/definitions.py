@@ -49,8 +49,12 @@ class Definitions:
     def adopt(self, pod: Pod) -> None:
         """What the pod had before us, or got behind our back, is the same in every pod from now on.
 
+        But for a pod where we are no administrator: what that has is somebody else's altogether.
+
         Raises PodRefused, PodUnreachable, PodTimeout.
         """
+        if not pod.is_privileged:
+            return
         kinds = [kind for kind in definitions.NAMED if pod.has(definitions.KINDS[kind].service)]
         if kinds:
             table.look_again(kinds, pod.id)
