@@ -113,8 +113,16 @@ def test_an_older_backup_is_brought_back(lab: Lab, flavor: str, tmp_path: Path) 
         assert len(list(pod.network.ports(device_id=server))) == 1
     assert not list(project.cloud.network.ports(device_id=later))
 
-    # And it goes on. An address is named that no server has which the region has forgotten.
-    again = project.server("again", "az2", kept_network, flavor, fixed_ip="10.90.0.200")
+    # And it goes on. An address is named that no server has which the region has forgotten. That
+    # the pod has the network is found when it refuses to make it a second time.
+    def made() -> str | None:
+        try:
+            return project.server("again", "az2", kept_network, flavor, fixed_ip="10.90.0.200")
+        except openstack.exceptions.HttpException as error:
+            assert error.status_code == 503, error
+            return None
+
+    again = until("a network that the backup did not know there is used again", made, 90)
     for server in (kept, later, on_lost, again):
         project.cloud.compute.delete_server(server)
     for volume in project.cloud.block_storage.volumes():
