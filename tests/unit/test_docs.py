@@ -114,3 +114,16 @@ def test_the_readme_s_table_is_what_was_measured() -> None:
     readme = (ROOT / "README.md").read_text()
     table = readme.partition("| pass on the region |")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"\| (\d+) \| (\d+) \|$", table, re.M)) == sorted(measured)
+
+
+def test_the_page_of_commands_has_each() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    rows = [
+        line.partition(" | ")[0]
+        for line in (DOCS / "client.md").read_text().splitlines()
+        if line.startswith("| `multiregion ")
+    ]
+    for name in project["entry-points"]["openstack.multiregion.v1"]:
+        *noun, verb = name.split("_")
+        told = [row for row in rows if f"`{' '.join(noun)} " in row]
+        assert any(re.search(rf"\b{verb}\b", row) for row in told), name
