@@ -97,7 +97,7 @@ def configure(lab: Lab) -> None:
 ServerRoot {folder}
 PidFile {folder}/apache.pid
 DefaultRuntimeDir {folder}
-ServerName {ADDRESS}
+ServerName {root(lab)}
 Listen {ADDRESS}:{lab.port("identity")}
 User www-data
 Group www-data

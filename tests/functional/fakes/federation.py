@@ -192,9 +192,7 @@ class Federation(FakeService):
             raise Refusal(404, "Could not find protocol.")
         told = self._told(exchange.http)
         if told is None:
-            # mod_shib knows nowhere to send them to: a Keystone has no page to log in by.
-            status = 500 if self.module is not None and self.module.kind == "shib" else 401
-            return web.Response(status=status, text="<html></html>")
+            return self._sent_away()
         mapped = [one for rule in mapping["rules"] if (one := _mapped(rule, told)) is not None]
         if not mapped:
             raise Refusal(401, _UNAUTHORIZED)
@@ -205,6 +203,15 @@ class Federation(FakeService):
         token = self._token(user, None, (), None)  # type: ignore[attr-defined]
         document = self._describe(token)  # type: ignore[attr-defined]
         return reply(document, 201, X_Subject_Token=token.id)
+
+    def _sent_away(self) -> web.Response:
+        """What a module answers to whom it does not know."""
+        if self.module is None:
+            return web.Response(status=401, text="<html>401 Unauthorized</html>")
+        if self.module.kind == "shib":
+            # It knows nowhere to send them to: a Keystone has no page to log in by.
+            return web.Response(status=500, text="<html></html>")
+        return web.Response(status=303, headers={"Location": f"{self.url}/v3/mellon/login"})
 
     def _told(self, http: web.Request) -> dict[str, str] | None:
         """What the module tells Keystone of who asks; None for nobody."""
