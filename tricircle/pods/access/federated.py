@@ -109,19 +109,7 @@ class Federated(OwnKeystone):
 
     def _shown(self, path: str) -> dict[str, Any]:
         """What our own account there is shown. Raises NoAccess, PodUnreachable."""
-        account = self.config["service"]
-        user = {
-            "name": account["username"],
-            "password": account["password"],
-            "domain": {"name": account.get("user_domain_name", "Default")},
-        }
-        project = {
-            "name": account["project_name"],
-            "domain": {"name": account.get("project_domain_name", "Default")},
-        }
-        proof = {"methods": ["password"], "password": {"user": user}}
-        token = self.keystone.issue(proof, {"project": project}).token
-        return self.keystone.ask("GET", path, token=token).document
+        return self.keystone.ask("GET", path, token=self.own_token().token).document
 
     # -- who stands for whom ---------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from keystoneauth1.exceptions import ClientException
 from tricircle.pods.access import mappings
 from tricircle.pods.access.base import OWNER, PodToken, Proof, Who
 from tricircle.pods.access.federated import Federated
-from tricircle.pods.access.keystone import Answer, bare_session, password, read_answer
+from tricircle.pods.access.keystone import Answer, bare_session, read_answer
 from tricircle.pods.access.own_keystone import TEXT
 from tricircle.pods.errors import NoAccess, PodUnreachable
 
@@ -58,10 +58,7 @@ class K2K(Federated):
         path = f"/projects/{there}/users/{session.get_user_id()}/roles/{role}"
         if self.as_ourselves("PUT", path) >= 300:
             raise NoAccess(self.pod.region_name, f"its project {there} is gone")
-        account = self.config["service"]
-        domain = {"name": account.get("user_domain_name", "Default")}
-        proof = password(account["username"], account["password"], domain)
-        issued = self.keystone.issue(proof, {"project": {"id": there}})
+        issued = self.own_token(there)
         return PodToken(issued.token, there, str(session.get_user_id()), issued.until)
 
     def _member_role(self) -> str:

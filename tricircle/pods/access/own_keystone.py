@@ -18,7 +18,7 @@ from tricircle.conf import CONF
 from tricircle.db import pod_accounts
 from tricircle.db.errors import Duplicate
 from tricircle.pods.access.base import ADMIN, LEVELS, Access, Ourselves, PodToken, Who
-from tricircle.pods.access.keystone import Issued, Keystone, bare_session
+from tricircle.pods.access.keystone import Issued, Keystone, bare_session, password
 from tricircle.pods.errors import NoAccess, PodUnreachable
 from tricircle.pods.pod import Pod
 
@@ -102,6 +102,15 @@ class OwnKeystone(Access):
             project_domain_name=account.get("project_domain_name", "Default"),
             include_catalog=False,
         )
+
+    def own_token(self, there: str | None = None) -> Issued:
+        """A token of that account: for a project there, or for its own."""
+        account = self.config["service"]
+        domain = {"name": account.get("user_domain_name", "Default")}
+        proof = password(account["username"], account["password"], domain)
+        home = {"name": account.get("project_domain_name", "Default")}
+        own = {"name": account["project_name"], "domain": home}
+        return self.keystone.issue(proof, {"project": own if there is None else {"id": there}})
 
     def _stand_for_us(self, session: Session) -> None:
         """What is our own here is that account's there, and so are its ids."""
