@@ -15,7 +15,7 @@ FOUR := -n 4 --dist loadgroup
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers check test-unit test-functional fuzz \
 	test-functional-gateway test-functional-network test-e2e test-e2e-pods test-e2e-vxlan \
-	test-e2e-federated test-quickstart test-ecosystem \
+	test-e2e-federated test-e2e-adopted test-quickstart test-ecosystem \
 	test-changed test bench-networks \
 	bench-hang bench-sql bench-ports bench-many bench-routed bench-lists bench-tokens bench-creates tempest-network tempest-neutron \
 	network-extensions tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean
@@ -85,6 +85,9 @@ test-quickstart: setup ## docs/quickstart.md as it is written, over two pods, fr
 
 test-ecosystem: setup ## Ansible's collection over the region (minutes; not part of `make test`)
 	$(PYTEST) -v tests/ecosystem
+
+test-e2e-adopted: setup ## A pod joins with a tenant in it, who notices nothing (minutes; not part of `make test`)
+	$(PYTEST) -v tests/e2e_adopted
 
 test-changed: setup ## The quick tests of what differs from main, by imports
 	$(RUN) python -m tests.changed

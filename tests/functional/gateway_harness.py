@@ -127,8 +127,8 @@ def write_config(path: Path, cloud: Cloud, database: str, **gateway: Any) -> Non
     path.write_text(f"{textwrap.dedent(text)}\n{more}\n{textwrap.dedent(identity)}")
 
 
-def add_pods(cloud: Cloud) -> dict[str, str]:
-    """Write every fake pod to the Tricircle database, as up; gives {region: pod id}."""
+def add_pods(cloud: Cloud, only: str | None = None) -> dict[str, str]:
+    """Write every fake pod, or one, to the Tricircle database, as up; gives {region: pod id}."""
     versions = {
         "compute": {"min": "2.1", "max": "2.104"},
         "volume": {"min": "3.0", "max": "3.71"},
@@ -136,6 +136,8 @@ def add_pods(cloud: Cloud) -> dict[str, str]:
     }
     made = {}
     for region, zone in cloud.zones.items():
+        if only not in (None, region):
+            continue
         row = pods.create(
             {
                 "region_name": region,

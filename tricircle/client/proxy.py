@@ -11,6 +11,7 @@ from urllib.parse import quote
 from openstack import exceptions, proxy, resource
 
 from tricircle.client.resources import (
+    Adoption,
     Binding,
     Job,
     Placement,
@@ -87,6 +88,22 @@ class Proxy(proxy.Proxy):
         answer = self.put(path, json={key: values})
         exceptions.raise_from_response(answer)
         return PodProject.existing(connection=self._get_connection(), **answer.json()[key])
+
+    def adopt(
+        self, pod: str | Pod, project_id: str, dry_run: bool = False, release: bool = False
+    ) -> Adoption:
+        """Have what a project had in a pod before become the region's; with ``release`` the pod's
+        own again, with ``dry_run`` only told."""
+        found = pod.id if isinstance(pod, Pod) else pod
+        action = "release" if release else "adopt"
+        body = {"adoption": {"project_id": project_id, "action": action, "dry_run": dry_run}}
+        return self._told(Adoption, self.post(f"/pods/{_quoted(found)}/adoptions", json=body))
+
+    def get_adoption(self, pod: str | Pod, adoption_id: str) -> Adoption:
+        """How far an adoption is, and what becomes of each object."""
+        found = pod.id if isinstance(pod, Pod) else pod
+        path = f"/pods/{_quoted(found)}/adoptions/{_quoted(adoption_id)}"
+        return self._told(Adoption, self.get(path))
 
     def usages(self, **filters: Any) -> Iterator[Usage]:
         """What each pod holds and has room for. The pods are asked: it takes a moment."""

@@ -75,6 +75,23 @@ class PodProject(Resource):
     created_at = Body("created_at")
 
 
+class Adoption(Resource):
+    """What becomes of what a project had in a pod before. ``objects`` are [{"id": …, …}]."""
+
+    resource_key = "adoption"
+
+    pod_id = Body("pod_id")
+    region_name = Body("region_name")
+    project_id = Body("project_id")
+    action = Body("action")
+    dry_run = Body("dry_run", type=bool)
+    state = Body("state")
+    reason = Body("reason")
+    objects = Body("objects", type=list)
+    created_at = Body("created_at")
+    updated_at = Body("updated_at")
+
+
 class Rule(Resource):
     """Which pods a project, or all of a domain, may use."""
 

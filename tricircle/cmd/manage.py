@@ -3,6 +3,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,8 +12,12 @@ from oslo_db import exception as db_exc
 
 from tricircle import conf
 from tricircle.conf import CONF
-from tricircle.db import migrations, pod_accounts
+from tricircle.db import adoptions, migrations, pod_accounts, pods
+from tricircle.db.errors import Duplicate
 from tricircle.pods.access import mappings, sealing, signing
+
+# Seconds between looks whether xjob is done.
+_PAUSE = 0.5
 
 
 def _db_sync() -> None:
@@ -73,6 +78,46 @@ def _arguments_of_purge(parser: Any) -> None:
     )
 
 
+def _arguments_of_adoption(parser: Any) -> None:
+    parser.add_argument("--pod", required=True, help="Region of the pod")
+    parser.add_argument("--project", required=True, help="ID of the project")
+    parser.add_argument("--dry-run", action="store_true", help="Only tell what would be done")
+    parser.add_argument("--release", action="store_true", help="Give back what was taken over")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="Wait so long for tricircle-xjob, which does it (600)",
+    )
+
+
+def _adopt() -> int:
+    asked = CONF.command
+    pod = pods.by_region(asked.pod)
+    if pod is None:
+        print(f"tricircle-manage: there is no pod {asked.pod}", file=sys.stderr)
+        return 1
+    action = adoptions.RELEASE if asked.release else adoptions.ADOPT
+    try:
+        row = adoptions.begin(pod.id, asked.project, action, asked.dry_run)
+    except Duplicate as error:
+        print(f"tricircle-manage: adoption {error} has not ended yet", file=sys.stderr)
+        return 1
+    until = time.monotonic() + asked.wait
+    while row.state == adoptions.WAITING and time.monotonic() < until:
+        time.sleep(_PAUSE)
+        row = adoptions.get(row.id) or row
+    for one in row.objects:
+        why = f" ({one['reason']})" if one["reason"] else ""
+        print(f"{one['action']:8} {one['resource_type']:16} {one['id']} {one['name']}{why}")
+    if row.state != adoptions.DONE:
+        why = row.reason or "tricircle-xjob has not got to it yet"
+        print(f"tricircle-manage: adoption {row.id} is {row.state}: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _report() -> int:
     from tricircle.cmd import project  # openstacksdk takes its time
 
@@ -127,8 +172,23 @@ COMMANDS: dict[str, dict[str, tuple[Callable[[], int | None], str, Callable[[Any
 }
 
 
+#: What has no subject of its own.
+_ALONE: dict[str, tuple[Callable[[], int | None], str, Callable[[Any], None]]] = {
+    "adopt": (
+        _adopt,
+        "Have what a project had in a pod before become the region's: networks, ports, routers, "
+        "security groups, floating IPs.",
+        _arguments_of_adoption,
+    ),
+}
+
+
 def _add_parsers(subparsers: Any) -> None:
     subparsers.required = True
+    for name, (function, text, add_arguments) in _ALONE.items():
+        one = subparsers.add_parser(name, help=text, description=text)
+        add_arguments(one)
+        one.set_defaults(function=function)
     for subject, actions in COMMANDS.items():
         parser = subparsers.add_parser(subject)
         nested = parser.add_subparsers(dest="action", required=True)

@@ -400,6 +400,25 @@ class VolumeMove(Base):
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 
 
+class Adoption(Base):
+    """A project's things in a pod that are to become the region's, or the pod's own again.
+
+    ``objects`` is what becomes of each: [{"resource_type": …, "id": …, "action": …, …}].
+    """
+
+    __tablename__ = "adoptions"
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, default=new_id)
+    pod_id: Mapped[str] = mapped_column(sa.String(36), index=True)
+    project_id: Mapped[str] = mapped_column(sa.String(64), index=True)
+    action: Mapped[str] = mapped_column(sa.String(16))
+    dry_run: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[str] = mapped_column(sa.String(16))
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    objects: Mapped[list[Any]] = mapped_column(sa.JSON, default=list)
+    created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
+    updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
+
+
 class ImageCopy(Base):
     """An image of the region in a pod that has a Glance of its own.
 

@@ -28,6 +28,7 @@ _HELD = (
     models.ImageCopy,
     models.ImageMember,
     models.ImageName,
+    models.Adoption,
 )
 # Of these it is told how many there are, by the names that the Admin API has for them.
 _COUNTED: dict[str, Any] = {"binding": models.Binding, "creation": models.Operation}

@@ -209,21 +209,62 @@ class WorkQueue:
 
         One that is wanted is taken over; else it is removed, unless it is wanted before it is.
         """
+        made: bool = self.transact(
+            lambda tx: self.found_in(tx, key, pod_id, project_id, pod_resource_id, wanted)
+        )
+        return made
+
+    def found_in(
+        self,
+        tx: Session,
+        key: Key,
+        pod_id: str,
+        project_id: str | None,
+        pod_resource_id: str,
+        wanted: bool,
+    ) -> bool:
+        """``found`` inside the caller's transaction."""
         mine = matching(self.table, key, [pod_id])
         values: dict[str, Any] = {"pod_resource_id": pod_resource_id}
         if not wanted:
             values |= {"absent": True, "wanted_revision": 0}
 
-        def once(tx: Session) -> bool:
-            if tx.scalar(sa.select(self.table.id).where(*mine)) is not None:
-                return False
-            ensure(tx, self.table, key, pod_id, project_id)
-            update = sa.update(self.table).where(*mine).values(**values)
-            tx.execute(update.execution_options(**QUIET))
-            return True
+        if tx.scalar(sa.select(self.table.id).where(*mine)) is not None:
+            return False
+        ensure(tx, self.table, key, pod_id, project_id)
+        update = sa.update(self.table).where(*mine).values(**values)
+        tx.execute(update.execution_options(**QUIET))
+        return True
 
-        made: bool = self.transact(once)
-        return made
+    def taken_over(
+        self, tx: Session, key: Key, pod_id: str, project_id: str, pod_resource_id: str, rest: float
+    ) -> None:
+        """An object that a pod had is the copy of a resource from now on, and as it should be.
+
+        Nobody works on it for ``rest`` seconds, whatever is changed meanwhile. One that has a row
+        already keeps it. Inside the caller's transaction.
+        """
+        mine, moment = matching(self.table, key, [pod_id]), now()
+        until = moment + datetime.timedelta(seconds=rest) if rest else None
+        if ensure(tx, self.table, key, pod_id, project_id):
+            right = sa.update(self.table).where(*mine)
+            values: dict[str, Any] = {"pod_resource_id": pod_resource_id, "next_try_at": None}
+            values["realized_revision"] = self.table.wanted_revision
+            tx.execute(right.values(**values).execution_options(**QUIET))
+        if until is not None:
+            resting = sa.update(self.table).where(*mine, self.table.claimed_by.is_(None))
+            tx.execute(resting.values(claimed_until=until).execution_options(**QUIET))
+
+    def forget(self, tx: Session, key: Key, pod_id: str) -> None:
+        """No realization of a resource is known any more. Inside the caller's transaction."""
+        query = sa.delete(self.table).where(*matching(self.table, key, [pod_id]))
+        tx.execute(query.execution_options(**QUIET))
+
+    def awake(self, tx: Session, key: Key, pod_id: str) -> None:
+        """Who rests may be worked on again. Inside the caller's transaction."""
+        mine = matching(self.table, key, [pod_id])
+        resting = sa.update(self.table).where(*mine, self.table.claimed_by.is_(None))
+        tx.execute(resting.values(claimed_until=None).execution_options(**QUIET))
 
     def claim(self, row_id: str, *, due: bool = False) -> Row | None:
         """Claim a dirty row; None when another has it, or it is clean. ``due``: only if it is due.

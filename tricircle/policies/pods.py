@@ -20,6 +20,8 @@ RULES = [
         ("GET", "/usages"),
         ("GET", "/pods/{pod_id}/changes"),
         ("GET", "/pods/{pod_id}/projects"),
+        ("GET", "/pods/{pod_id}/adoptions"),
+        ("GET", "/pods/{pod_id}/adoptions/{adoption_id}"),
     ),
     rule(
         "pods:update",
@@ -29,6 +31,12 @@ RULES = [
         ("PUT", "/pods/{pod_id}/projects/{project_id}"),
         ("PUT", "/pods/{pod_id}/credentials/{project_id}"),
         ("DELETE", "/pods/{pod_id}/credentials/{project_id}"),
+    ),
+    rule(
+        "pods:adopt",
+        ADMIN,
+        "Have what a project had in a pod before become the region's, or the pod's own again.",
+        ("POST", "/pods/{pod_id}/adoptions"),
     ),
     rule("pods:delete", ADMIN, "Forget a pod.", ("DELETE", "/pods/{pod_id}")),
 ]

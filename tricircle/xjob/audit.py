@@ -10,17 +10,19 @@ Each collection is listed once. No resource type is known by name; the adapters 
 import collections
 import dataclasses
 import datetime
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from oslo_log import log as logging
+from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
 from tricircle.db import repairs as repairs_table
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
+from tricircle.network.central import adopted
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.pod_session import PodSession, named, owner_of
+from tricircle.network.pod_api.pod_session import PodSession, Snapshot, named, owner_of
 from tricircle.network.reconcile import repairs
 from tricircle.network.reconcile.adapters.base import Adapter, is_made_by_us
 from tricircle.pods.errors import PodError, PodRefused
@@ -30,6 +32,8 @@ LOG = logging.getLogger(__name__)
 
 # An object with a marker that is not ours: what it pretends to be, and what is told of it.
 Stranger = tuple[Key, str]
+# An object that bears our marker and has no row of its own.
+Stray = tuple[Adapter, Key, Resource]
 
 _PAGE = 1000
 # Copies that must be looked at one by one are spread over half the time between two audits.
@@ -70,17 +74,6 @@ class Findings:
             f"{self.orphans} orphans, {self.adopted} taken over, {self.doubles} second copies, "
             f"{self.unsigned} to be signed anew, {self.strangers} not ours"
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Snapshot(PodSession):
-    """A session that knows by heart what is there."""
-
-    known: Mapping[Key, str] = dataclasses.field(default_factory=dict)
-
-    def mapped(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
-        keys = {one: Key(resource_type, one) for one in ids}
-        return {one: self.known[key] for one, key in keys.items() if key in self.known}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +138,7 @@ class Audit:
     ) -> list[Stranger]:
         """Have what differs looked at. What has a row and is another project's is told of."""
         known = {_key(row): row.pod_resource_id for row in rows if row.pod_resource_id}
-        snapshot = _Snapshot(session.neutron, session.queue, known=known)
+        snapshot = Snapshot(session.neutron, session.queue, known=known)
         hidden, unsigned, strangers = [], [], []
         for row in rows:
             adapter = self._adapters[row.resource_type]
@@ -194,7 +187,7 @@ class Audit:
         # An object that bears the id of something else that is wanted is a part of that.
         wanted = {row.resource_id for row in rows}
         ours, strangers = self._marked(session, rows, listed)
-        strays: dict[str, tuple[Adapter, Key, Resource]] = {}
+        strays: dict[str, Stray] = {}
         for adapter, item in ours:
             key = Key(adapter.resource_type, str(named(item)))
             row = by_key.get(key)
@@ -203,9 +196,8 @@ class Audit:
         self._seen = {one: self._seen.get(one, now()) for one in (*strays, *strangers)}
         old = [stray for stray in strays.values() if self._age(stray[2]) >= grace]
         # What others lean on is taken over before those look for it, and removed after them.
-        for adapter, key, item in sorted(old, key=lambda stray: stray[0].order):
-            if key not in by_key:
-                self._take(session, adapter, key, item, findings)
+        unknown = [stray for stray in old if stray[1] not in by_key]
+        self._take(session, sorted(unknown, key=lambda stray: stray[0].order), findings)
         for adapter, key, item in sorted(old, key=lambda stray: -stray[0].order):
             if key in by_key:
                 findings.doubles += self._remove_double(session, adapter, key, item)
@@ -221,6 +213,8 @@ class Audit:
         """What has a marker and no row: what we made, with each type it may be a copy of; and by
         their ids, with what they pretend to be, objects we did not make."""
         known = {row.pod_resource_id for row in rows}
+        # What was there before the region is no orphan, whatever becomes of it.
+        known |= self._queue.transact(lambda tx: adopted.objects(tx, session.pod.id))
         ours: list[tuple[Adapter, Resource]] = []
         strangers: dict[str, tuple[Key, Resource]] = {}
         for collection, items in listed.items():
@@ -235,18 +229,44 @@ class Audit:
                     ours += [(adapter, item) for adapter in kinds]
         return ours, strangers
 
-    def _take(
-        self, session: PodSession, adapter: Adapter, key: Key, item: Resource, findings: Findings
-    ) -> None:
-        """Give an object without a row one: as wanted if it may be, else to be removed."""
-        central = adapter.central(key.resource_id)
-        wanted = central is not None and adapter.belongs(session, central)
-        project_id = item.get("project_id")
-        if self._queue.found(key, session.pod.id, project_id, item["id"], wanted):
-            findings.orphans += not wanted
-            findings.adopted += wanted
-            if wanted:
-                repairs.report(session.pod, key, project_id, f"took {item['id']} over")
+    def _take(self, session: PodSession, strays: list[Stray], findings: Findings) -> None:
+        """Give objects without a row one: as wanted if they may be, else to be removed.
+
+        All that are wanted at once: no port may come late for what it needs.
+        """
+        wanted: list[tuple[Stray, Resource]] = []
+        for adapter, key, item in strays:
+            central = adapter.central(key.resource_id)
+            if central is not None and adapter.belongs(session, central, item):
+                wanted.append(((adapter, key, item), central))
+            else:
+                project_id = item.get("project_id")
+                pod_id, inside = session.pod.id, item["id"]
+                findings.orphans += self._queue.found(key, pod_id, project_id, inside, False)
+        for (adapter, key, item), central in self._take_over(session, wanted):
+            findings.adopted += 1
+            project_id = item.get("project_id")
+            repairs.report(session.pod, key, project_id, f"took {item['id']} over")
+            adapter.taken(session, central, item)
+
+    def _take_over(
+        self, session: PodSession, wanted: list[tuple[Stray, Resource]]
+    ) -> list[tuple[Stray, Resource]]:
+        """Have rows for what is wanted; those that had none until now."""
+
+        def take(tx: Session) -> list[tuple[Stray, Resource]]:
+            pod_id = session.pod.id
+            return [
+                (stray, central)
+                for stray, central in wanted
+                for _, key, item in (stray,)
+                if self._queue.found_in(tx, key, pod_id, item.get("project_id"), item["id"], True)
+            ]
+
+        for (adapter, _, item), central in wanted:
+            adapter.taking(session, central, item)
+        found: list[tuple[Stray, Resource]] = self._queue.transact(take) if wanted else []
+        return found
 
     def _age(self, item: Resource) -> float:
         """Seconds an object has been there, as far as is known."""

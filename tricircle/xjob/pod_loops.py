@@ -23,6 +23,7 @@ from tricircle.pods.errors import PodError
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 from tricircle.pods.reconciler import Worker
+from tricircle.xjob.adoptions import Adoptions
 from tricircle.xjob.audit import Audit
 from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.definitions import Definitions
@@ -60,6 +61,7 @@ class PodLoops:
             ),
         )
         self._images = ImageLoop(name, runtime.services, self._in_use)
+        self._adoptions = Worker(own_queue(), (Adoptions(runtime.engine),))
         self._neutron = runtime.worker
         self._storage = Storage(runtime.services)
         self._usage = Usage(runtime.services, self._storage)
@@ -90,6 +92,7 @@ class PodLoops:
             Loop(f"{name}-definitions", self._mirror, poll),
             Loop(f"{name}-images", self._images.look, poll),
             Loop(f"{name}-adoption", self._adopt, self._audit_interval),
+            Loop(f"{name}-taking-over", self._take_over, watch),
             Loop(f"{name}-usage", self._look_at_usage, watch),
             Loop(f"{name}-room", self._look_at_room, self._room_interval),
             Loop(f"{name}-needs", self._sweep, watch),
@@ -227,6 +230,11 @@ class PodLoops:
             self._definitions.adopt(pod)
         except (PodError, KeystoneFailed) as error:
             LOG.warning("What pod %s defines is not known: %s", pod.region_name, error)
+
+    def _take_over(self) -> None:
+        """What operators want to become of what was in the pod before; apart, for it takes long."""
+        if (pod := self._pod()) is not None:
+            self._adoptions.run(pod)
 
     def _look_at_usage(self) -> None:
         if (pod := self._pod("compute")) is not None:

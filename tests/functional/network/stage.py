@@ -10,6 +10,7 @@ from neutron_lib import context as n_context
 from neutron_lib.api import attributes
 from neutron_lib.plugins import constants, directory
 
+from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.neutron import Neutron
 from tricircle.db import realizations
@@ -214,6 +215,12 @@ class Stage:
     def copy(self, region: str, collection: str, resource_id: str) -> Object:
         (found,) = self.copies(region, collection, resource_id)
         return found
+
+    def register(self, region: str) -> None:
+        """A pod that was forgotten is one again."""
+        (made,) = gateway_harness.add_pods(self.cloud, region).values()
+        self.pod_ids[region] = made
+        runtime.get().registry.refresh()
 
     def empty(self, region: str) -> bool:
         """Whether nothing of ours is in a pod."""

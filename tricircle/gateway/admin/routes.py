@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from tricircle.gateway.admin import (
+    adoptions,
     bindings,
     jobs,
     moves,
@@ -35,6 +36,9 @@ _ROWS: tuple[tuple[str, str, Handler], ...] = (
     ("PUT", "/pods/{id}/projects/{project}", pod_access.put_project),
     ("PUT", "/pods/{id}/credentials/{project}", pod_access.put_credential),
     ("DELETE", "/pods/{id}/credentials/{project}", pod_access.delete_credential),
+    ("POST", "/pods/{id}/adoptions", adoptions.create),
+    ("GET", "/pods/{id}/adoptions", adoptions.list_adoptions),
+    ("GET", "/pods/{id}/adoptions/{adoption}", adoptions.show),
     ("GET", "/usages", usages.list_usages),
     ("POST", "/bindings", bindings.create),
     ("GET", "/bindings", bindings.list_bindings),

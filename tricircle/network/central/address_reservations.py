@@ -66,6 +66,14 @@ def reserved(subnet: Resource, pod_id: str, purpose: str = "") -> Resource | Non
         return None
 
 
+def keep(subnet: Resource, pod_id: str, purpose: str, ip_address: str) -> None:
+    """Set aside for a pod an address that it has already. Raises NotYet, and what Neutron raises
+    where somebody else has it."""
+    reserving = port_id(subnet["id"], pod_id, purpose)
+    fixed = [{"subnet_id": subnet["id"], "ip_address": ip_address}]
+    _made_once(reserving, lambda: _reserve(subnet, pod_id, purpose, reserving, fixed))
+
+
 def _made_once(reserving: str, make: Callable[[], Resource]) -> Resource:
     """A reserving port, made at the first call. Raises NotYet."""
     until = time.monotonic() + _PATIENCE

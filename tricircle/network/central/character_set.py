@@ -26,6 +26,7 @@ _OURS = tuple(
         models.Endpoint,
         models.VirtualPort,
         models.RouterHome,
+        models.Adopted,
     )
 )
 

@@ -82,6 +82,23 @@ class RouterHome(model_base.BASEV2):  # type: ignore[misc]
     well_since: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
 
 
+class Adopted(model_base.BASEV2):  # type: ignore[misc]
+    """A resource that a pod had before the region did; see ``adopted``."""
+
+    __tablename__ = "tricircle_adopted"
+
+    pod_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    resource_type: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    resource_id: Mapped[str] = mapped_column(sa.String(36), primary_key=True, index=True)
+    pod_resource_id: Mapped[str] = mapped_column(sa.String(36))
+    project_id: Mapped[str] = mapped_column(sa.String(255))
+    state: Mapped[str] = mapped_column(sa.String(16))
+    #: Whether the region's resource was made for it; else the region had it.
+    made: Mapped[bool] = mapped_column(default=True)
+    #: JSON: what the pod's object had before our marks.
+    before: Mapped[str] = mapped_column(sa.Text)
+
+
 @contextlib.contextmanager
 def transaction() -> Iterator[Session]:
     """A transaction of its own on central Neutron's database."""

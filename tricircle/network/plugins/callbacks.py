@@ -33,7 +33,7 @@ def _group_changed(resource: str, event: str, trigger: Any, payload: Any) -> Non
 def _group_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
     # Rules of other groups that name it go with it, without a word.
     group_members.look_at_rules(payload.context.session, payload.resource_id)
-    outbox.unwanted(payload.context, Key("security_group", payload.resource_id))
+    outbox.deleted(payload.context, Key("security_group", payload.resource_id))
     outbox.unwanted(payload.context, Key(group_members.KIND, payload.resource_id))
 
 
@@ -52,7 +52,7 @@ def _router_changed(resource: str, event: str, trigger: Any, payload: Any) -> No
 
 
 def _router_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
-    outbox.unwanted(payload.context, Key("router", payload.resource_id))
+    outbox.deleted(payload.context, Key("router", payload.resource_id))
     outbox.unwanted(payload.context, east_west.key(payload.resource_id))
     homes.forget(payload.context.session, payload.resource_id)
 
@@ -74,7 +74,7 @@ def _leads_elsewhere(before: Any, latest: Any) -> bool:
 
 def _floating_ip_deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
     """What is told is the deletion of its port on the external network."""
-    outbox.unwanted(payload.context, Key("floating_ip", payload.latest_state["device_id"]))
+    outbox.deleted(payload.context, Key("floating_ip", payload.latest_state["device_id"]))
 
 
 def _addresses_changed(mapper: Any, connection: Any, target: Any) -> None:

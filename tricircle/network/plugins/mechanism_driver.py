@@ -65,7 +65,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
         outbox.changed(context.plugin_context, Key("network", context.current["id"]))
 
     def delete_network_precommit(self, context: Any) -> None:
-        outbox.unwanted(context.plugin_context, Key("network", context.current["id"]))
+        outbox.deleted(context.plugin_context, Key("network", context.current["id"]))
 
     def create_subnet_precommit(self, context: Any) -> None:
         subnet = context.current
@@ -86,7 +86,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
 
     def delete_subnet_precommit(self, context: Any) -> None:
         subnet = context.current
-        outbox.unwanted(context.plugin_context, Key("subnet", subnet["id"]))
+        outbox.deleted(context.plugin_context, Key("subnet", subnet["id"]))
         if central_neutron.takes_own_address(subnet):
             # Such a subnet takes the addresses with it that ports have of it.
             session = context.plugin_context.session
@@ -130,7 +130,7 @@ class TricircleMechanismDriver(api.MechanismDriver):
 
     def delete_port_precommit(self, context: Any) -> None:
         port = context.current
-        outbox.unwanted(context.plugin_context, Key("port", port["id"]))
+        outbox.deleted(context.plugin_context, Key("port", port["id"]))
         outbox.addresses_moved(context.plugin_context, port["network_id"])
         if port.get(_PAIRS):
             virtual_ports.refresh(context.plugin_context, [port["network_id"]])

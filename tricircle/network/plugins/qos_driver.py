@@ -48,4 +48,4 @@ class QosDriver(base.DriverBase):
         outbox.changed(context, Key("qos_policy", policy["id"]))
 
     def delete_policy_precommit(self, context: Any, policy: Any) -> None:
-        outbox.unwanted(context, Key("qos_policy", policy["id"]))
+        outbox.deleted(context, Key("qos_policy", policy["id"]))

@@ -87,6 +87,17 @@ class PodSession:
         return Place(self.pod.region_name, collection)
 
 
+@dataclasses.dataclass(frozen=True)
+class Snapshot(PodSession):
+    """A session that knows by heart what is there."""
+
+    known: Mapping[Key, str] = dataclasses.field(default_factory=dict)
+
+    def mapped(self, resource_type: str, ids: Iterable[str]) -> dict[str, str]:
+        keys = {one: Key(resource_type, one) for one in ids}
+        return {one: self.known[key] for one, key in keys.items() if key in self.known}
+
+
 def named(item: Item) -> str | None:
     """The central id an object's marker tells, whoever wrote it; None when it has none."""
     return markers.named(item.get("description"))

@@ -21,7 +21,7 @@ from tricircle.db.realizations import Row
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter
-from tricircle.network.reconcile.phases import Brought, Phases, is_new
+from tricircle.network.reconcile.phases import Brought, Phases, before_us, is_new
 from tricircle.pods.errors import PodRefused, PodTimeout
 
 LOG = log.getLogger(__name__)
@@ -160,7 +160,10 @@ class Batch:
             for row, central in wanted
             if row.attempts > 1 or adapter.adopts(central)
         }
-        self._find(session, adapter, doubtful)
+        self._find_older(session, adapter, centrals)
+        self._find(
+            session, adapter, {one: doubtful[one] for one in doubtful if one not in self.found}
+        )
         bodies: dict[str, Resource] = {}
         for row, central in wanted:
             if row.resource_id not in self.found and row.resource_id not in self.wrong:
@@ -191,6 +194,15 @@ class Batch:
             return bodies.keys()
         self.made = {one: made[one] for one in bodies if one in made}
         return made.keys()
+
+    def _find_older(
+        self, session: PodSession, adapter: Adapter, centrals: dict[str, Resource]
+    ) -> None:
+        """What the pod had before the region."""
+        try:
+            self.found |= before_us(session, adapter, centrals)
+        except Exception as error:
+            self.wrong |= dict.fromkeys(centrals, error)
 
     def _find(self, session: PodSession, adapter: Adapter, centrals: dict[str, Resource]) -> None:
         if not centrals:

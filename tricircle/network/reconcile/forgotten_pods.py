@@ -9,7 +9,7 @@ from neutron_lib import exceptions as n_exc
 from oslo_log import log
 
 from tricircle.db.work_queue import WorkQueue
-from tricircle.network.central import address_reservations, central_neutron
+from tricircle.network.central import address_reservations, adopted, central_neutron
 
 LOG = log.getLogger(__name__)
 
@@ -20,6 +20,7 @@ def let_go(queue: WorkQueue, pod_id: str) -> None:
     To be done before the pod's rows are dropped: whoever dies on the way begins anew.
     """
     address_reservations.release(pod_id)
+    queue.transact(lambda tx: adopted.forget_pod(tx, pod_id))
     table = queue.table
     query = sa.select(table.resource_id).where(
         table.pod_id == pod_id, table.resource_type == "port", table.absent.is_(False)

@@ -13,7 +13,7 @@ What a copy depends on has a row of its own and goes through the same phases, so
 part of this module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 
 from tricircle.conf import CONF
@@ -22,6 +22,7 @@ from tricircle.db.models import now
 from tricircle.db.outcomes import Gone, Realized
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue
+from tricircle.network.central import adopted
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile import repairs
@@ -99,10 +100,11 @@ class Phases:
     def observe(self, session: PodSession, row: Row, central: Resource) -> Resource | None:
         """The copy as the pod has it; None when it has none."""
         adapter = self.adapters[row.resource_type]
-        current = None
         if row.pod_resource_id is not None:
             remembered = None if is_only_checked(row) else self._written.recall(row)
             current = remembered or adapter.show(session, row.pod_resource_id)
+        else:
+            current = before_us(session, adapter, [row.resource_id]).get(row.resource_id)
         again = row.attempts > 1 or row.making_until is not None
         if current is None and (again or adapter.adopts(central)):
             current = adapter.find(session, central, row.resource_id)
@@ -172,12 +174,29 @@ class Phases:
             found = adapter.find(session, None, row.resource_id, row.project_id)
             pod_resource_id = found["id"] if found else None
         if pod_resource_id is not None:
+            if self._rests(session, row, pod_resource_id):
+                adapter.forget(session, row.resource_id)
+                return Gone()
             adapter.delete(session, row.resource_id, pod_resource_id)
         adapter.forget(session, row.resource_id)
+        self.queue.transact(lambda tx: adopted.forget(tx, name(row), row.pod_id))
         if not row.wanted_revision:
             done = f"removed {pod_resource_id}, which nobody wants there"
             repairs.report(session.pod, name(row), row.project_id, done)
         return Gone()
+
+    def _rests(self, session: PodSession, row: Row, pod_resource_id: str) -> bool:
+        """Whether a copy that was in the pod before the region stays there for nobody."""
+        known = self.queue.transact(
+            lambda tx: adopted.inside(tx, row.pod_id, row.resource_type, [row.resource_id])
+        )
+        if not known:
+            return False
+        adapter = self.adapters[row.resource_type]
+        if adapter.show(session, pod_resource_id) is None:
+            adapter.vanished(session, row.resource_id)
+            return False
+        return adapter.rests(session, row.resource_id, pod_resource_id)
 
     # -- what a copy depends on --------------------------------------------------------------
 
@@ -252,6 +271,15 @@ class Phases:
         if row is None:
             raise NotYet(f"The {key} is being deleted")
         return row
+
+
+def before_us(session: PodSession, adapter: Adapter, ids: Collection[str]) -> dict[str, Resource]:
+    """{resource: the object that the pod had before the region} of those that are there still."""
+    known: dict[str, str] = session.queue.transact(
+        lambda tx: adopted.inside(tx, session.pod.id, adapter.resource_type, ids)
+    )
+    shown = {one: adapter.show(session, inside) for one, inside in known.items()}
+    return {one: there for one, there in shown.items() if there is not None}
 
 
 def is_new(row: Row) -> bool:

@@ -13,7 +13,7 @@ from neutron.db import models_v2
 from neutron_lib import constants
 from sqlalchemy.orm import Session
 
-from tricircle.network.central import facts, segments
+from tricircle.network.central import adopted, facts, segments
 from tricircle.network.central.central_neutron import ROUTER_PORTS
 from tricircle.network.central.models import Realization
 from tricircle.network.pod_api import pod_registry
@@ -31,7 +31,9 @@ def pods_of_hints(hints: Collection[str]) -> Pods:
 
 
 def populated(tx: Session, network_ids: Collection[str] | None = None) -> dict[str, set[str]]:
-    """{network: pods in which ports of it are wanted}, of some networks or of all."""
+    """{network: pods in which ports of it are wanted}, of some networks or of all.
+
+    A pod that had the network before the region counts as if it had ports on it."""
     port, row = models_v2.Port, Realization
     query = (
         sa.select(port.network_id, row.pod_id)
@@ -41,8 +43,9 @@ def populated(tx: Session, network_ids: Collection[str] | None = None) -> dict[s
     )
     if network_ids is not None:
         query = query.where(port.network_id.in_(list(network_ids)))
+    either = sa.union(query, adopted.networks(network_ids))
     found: dict[str, set[str]] = collections.defaultdict(set)
-    for network_id, pod_id in tx.execute(query).tuples():
+    for network_id, pod_id in tx.execute(either).tuples():
         found[network_id].add(pod_id)
     return found
 

@@ -5,7 +5,8 @@ Everything is in a pod because of a port. A port needs its network with the subn
 groups, and the groups and address groups that their rules name, with the members these groups have
 in other pods; its own QoS policy and its network's. All that is shared with the projects it is
 shared with. A network needs the routers joined to it, and a router needs what it reaches; where
-either is open to the outside, it needs the QoS policy it has there.
+either is open to the outside, it needs the QoS policy it has there. What was in a pod before
+the region stays as long as the region has it.
 """
 
 import threading
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
 from tricircle.db.work_queue import Work, WorkQueue
+from tricircle.network.central import adopted
 from tricircle.network.central.models import Realization
 from tricircle.network.routers import bridges, east_west, floating_ip_reach, reach, topology
 from tricircle.network.wanted import group_members, outbox, sharing, tunnel_endpoints
@@ -134,7 +136,10 @@ def of(tx: Session, pod_id: str) -> set[Key]:
     policies = outbox.policies_of(tx, outbox.ports_in(tx, pod_id), networks)
     open_here = [one.router_id for one in reached.values() if pod_id in one.outlets]
     policies |= outbox.policies_outside(tx, open_here, floating_ips)
-    groups = _with_named(tx, outbox.groups_of_ports(tx, pod_id))
+    kept = adopted.kept(tx, pod_id)
+    groups = outbox.groups_of_ports(tx, pod_id)
+    groups |= {one.resource_id for one in kept if one.resource_type == "security_group"}
+    groups = _with_named(tx, groups)
     rule = sg_models.SecurityGroupRule
     address_groups = _named(tx, rule.remote_address_group_id, groups)
     away = group_members.elsewhere(tx, _named(tx, rule.remote_group_id, groups), pod_id)
@@ -145,6 +150,7 @@ def of(tx: Session, pod_id: str) -> set[Key]:
         "address_group": address_groups,
     }
     return {
+        *kept,
         *(Key(sharing.KIND, one) for one in sharing.policies(tx, shared)),
         *(Key("network", one) for one in networks),
         *(Key("subnet", one) for one in subnets),

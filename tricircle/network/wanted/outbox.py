@@ -18,7 +18,7 @@ from oslo_log import log
 
 from tricircle.db import realizations
 from tricircle.db.realizations import Key
-from tricircle.network.central import segments
+from tricircle.network.central import adopted, segments
 from tricircle.network.central.central_neutron import ROUTER_INTERFACES
 from tricircle.network.central.models import Realization
 from tricircle.network.pod_api import pod_registry
@@ -47,6 +47,12 @@ def changed(context: Any, key: Key) -> None:
 def unwanted(context: Any, key: Key, pod_ids: list[str] | None = None) -> None:
     """The resource must go from these pods, or from all."""
     _retire(context.session, key, pod_ids)
+
+
+def deleted(context: Any, key: Key) -> None:
+    """The resource is no more: it must go from all pods, and what stood for it in one."""
+    _retire(context.session, key, None)
+    adopted.retire(context.session, key)
 
 
 def unwanted_but_in(context: Any, key: Key, pod_id: str | None) -> None:

@@ -47,5 +47,5 @@ COPIES = Right(
     ),
     Proof.CENTRAL_NEUTRON,
     "A row in tricircle_realizations: written in the transaction of the change that central "
-    "Neutron let the caller make.",
+    "Neutron let the caller make. Or one in tricircle_adopted: of whom tricircle:pods:adopt let.",
 )  # fmt: skip

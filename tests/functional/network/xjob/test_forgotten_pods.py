@@ -3,6 +3,7 @@
 
 import pytest
 
+from tests.functional.network.audits import audit, settled
 from tests.functional.network.routed_networks import (
     VLAN,
     external,
@@ -72,6 +73,36 @@ def test_it_is_begun_anew_after_a_death_on_the_way(
     service._forget_pods()
     assert set_aside(stage, "pod2") == 0
     assert stage.core.get_port(stage.admin, port["id"])["binding:host_id"] == ""
+
+
+@pytest.mark.usefixtures("no_grace")
+def test_a_pod_that_is_registered_again_has_what_runs_in_it(stage: Stage) -> None:
+    network, subnet = stage.network("10.1.0.0/24", **VLAN)
+    stage.bound(network, "pod1")
+    router(stage, subnet)
+    port = stage.make("port", network_id=network["id"], name="port", device_id="a server",
+                      device_owner="compute:az2")  # fmt: skip
+    port = stage.bind(port, "pod2")
+    inside = stage.copy("pod2", "ports", port["id"])
+    inside["device_id"], inside["device_owner"] = "a server", "compute:nova"
+    stage.reconcile()
+    there = {name: set(table) for name, table in stage.neutron("pod2").tables.items()}
+    pool = stage.copy("pod2", "subnets", subnet["id"])["allocation_pools"]
+
+    pods.delete(stage.pod_ids["pod2"], force=True)
+    Service(runtime.get())._forget_pods()
+    # Somebody else is given an address meanwhile.
+    stage.bound(network, "pod1")
+    stage.register("pod2")
+    audit(stage, "pod2")
+    stage.reconcile()
+
+    assert stage.core.get_port(stage.admin, port["id"])["binding:host_id"] == "pod2"
+    now = {name: set(table) for name, table in stage.neutron("pod2").tables.items()}
+    for name in ("networks", "subnets", "ports", "routers"):
+        assert now[name] == there[name], name
+    assert stage.copy("pod2", "subnets", subnet["id"])["allocation_pools"] == pool
+    settled(stage, "pod2")
 
 
 def test_nothing_is_forgotten_while_all_pods_are_there(

@@ -196,9 +196,16 @@ class Adapter:
         """
         return True
 
-    def belongs(self, session: PodSession, central: Resource) -> bool:
+    def belongs(self, session: PodSession, central: Resource, listed: Resource) -> bool:
         """Whether a copy found in a pod may be wanted there; if it is needed is not asked here."""
         return True
+
+    def taking(self, session: PodSession, central: Resource, listed: Resource) -> None:
+        """A copy was found in a pod that nobody knew of, and is about to have a realization: the
+        pod was registered before, say."""
+
+    def taken(self, session: PodSession, central: Resource, listed: Resource) -> None:
+        """It has one now."""
 
     def spare(self, listed: Resource) -> bool:
         """Whether a second copy of something may go: nothing hangs on it."""
@@ -214,6 +221,15 @@ class Adapter:
     def delete(self, session: PodSession, resource_id: str, pod_resource_id: str) -> None:
         """Remove the copy of a resource, which may be gone by now."""
         session.neutron.delete(f"/{self.collection}/{pod_resource_id}")
+
+    def rests(self, session: PodSession, resource_id: str, pod_resource_id: str) -> bool:
+        """Whether a copy that the pod had before the region stays there for nobody, since the
+        resource is there and wanted in no pod; it is made so."""
+        return False
+
+    def vanished(self, session: PodSession, resource_id: str) -> None:
+        """What the pod had before the region, and was wanted there no more, the pod itself has
+        removed before us."""
 
     def forget(self, session: PodSession, resource_id: str) -> None:
         """The copy is gone from the pod: drop what was kept centrally for it."""

@@ -97,6 +97,17 @@ class FloatingIpAdapter(Adapter):
             port_forwarding.remove(session, current, there, {})
             super().delete(session, resource_id, pod_resource_id)
 
+    def rests(self, session: PodSession, resource_id: str, pod_resource_id: str) -> bool:
+        plugin = central_neutron.routers()
+        found = plugin and central_neutron.found(plugin.get_floatingip, resource_id)
+        current = self.show(session, pod_resource_id) if found and not found["port_id"] else None
+        if current is None:
+            return False
+        if current.get("port_id"):
+            there = {self.member: {"port_id": None}}
+            session.neutron.put(f"/{self.collection}/{pod_resource_id}", there)
+        return True
+
     def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         if wanted := self._forwarded(session, central):
             there = port_forwarding.there(session, current)

@@ -78,6 +78,11 @@ class NetworkAdapter(Adapter):
             if one.get(_EXTERNAL) and not session.is_ours(self.collection, one, None)
         ]
 
+    def is_on_segment(self, session: PodSession, network: Resource, central: Resource) -> bool:
+        """Whether a pod's network is on the segment that the copy of a network would be on."""
+        provider = self._provider(session, central)
+        return bool(provider) and all(network.get(name) == provider[name] for name in provider)
+
     def body(self, session: PodSession, central: Resource) -> Resource:
         body = {
             "name": central["name"],

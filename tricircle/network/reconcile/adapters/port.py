@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ports of servers (and whatever else is bound in a pod)."""
 
+import contextlib
+
 from neutron_lib import constants
+from neutron_lib import exceptions as n_exc
 from neutron_lib.api.definitions import portbindings
 
 from tricircle.db.realizations import Key
@@ -149,9 +152,18 @@ class PortAdapter(Adapter):
     def owns(self, listed: Resource) -> bool:
         return not str(listed.get("device_owner")).startswith("network:")
 
-    def belongs(self, session: PodSession, central: Resource) -> bool:
+    def belongs(self, session: PodSession, central: Resource, listed: Resource) -> bool:
+        """Also one that is bound nowhere, and that its server uses here: its pod was forgotten, and
+        is registered again."""
         region, details = session.pod.region_name, central.get("binding:vif_details") or {}
-        return region in (central.get(_HOST), details.get("pod"))
+        in_use = central["device_id"] and central["device_id"] == listed.get("device_id")
+        unbound = not central.get(_HOST)
+        return region in (central.get(_HOST), details.get("pod")) or bool(unbound and in_use)
+
+    def taken(self, session: PodSession, central: Resource, listed: Resource) -> None:
+        if not central.get(_HOST):
+            change = {"port": {_HOST: session.pod.region_name}}
+            central_neutron.core().update_port(central_neutron.admin(), central["id"], change)
 
     def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         """Raises PodRefused where the pod cannot bind a port to the host it is to be on."""
@@ -165,6 +177,20 @@ class PortAdapter(Adapter):
                 f"its Neutron cannot bind port {current['id']} to its host {host}: is an agent "
                 "alive there, and can it reach the network?",
             )
+
+    def rests(self, session: PodSession, resource_id: str, pod_resource_id: str) -> bool:
+        found = self.central(resource_id)
+        if not found or found.get(_HOST) or found["device_id"]:
+            return False
+        current = self.show(session, pod_resource_id)
+        return current is not None and not current["device_id"]
+
+    def vanished(self, session: PodSession, resource_id: str) -> None:
+        """A port that a pod's Nova had made for a server goes with it."""
+        found = self.central(resource_id)
+        if found and not found.get(_HOST) and not found["device_id"]:
+            with contextlib.suppress(n_exc.PortNotFound):
+                central_neutron.core().delete_port(central_neutron.admin(), resource_id)
 
     def spare(self, listed: Resource) -> bool:
         return not listed.get("device_id")
@@ -204,6 +230,11 @@ class PortAdapter(Adapter):
                     f"cannot have {name}",
                 )
         return extras
+
+
+def pods_own_profile(name: str) -> bool:
+    """Whether what a binding profile has under a name is the pod's to write."""
+    return name in _OF_THE_POD
 
 
 def _host(session: PodSession, central: Resource) -> str:

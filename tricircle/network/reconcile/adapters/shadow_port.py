@@ -72,7 +72,7 @@ class ShadowPortAdapter(Adapter):
     def owns(self, listed: Resource) -> bool:
         return tunnel_endpoints.named_shadow(listed)
 
-    def belongs(self, session: PodSession, central: Resource) -> bool:
+    def belongs(self, session: PodSession, central: Resource, listed: Resource) -> bool:
         return bool(central["pod_id"] != session.pod.id)
 
     def prepare(self, session: PodSession, central: Resource) -> Resource:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subnets."""
 
+import contextlib
 import ipaddress
 from collections.abc import Collection
+
+from neutron_lib import exceptions as n_exc
 
 from tricircle.db.realizations import Key
 from tricircle.network.central import address_reservations, central_neutron, facts, models
@@ -165,6 +168,14 @@ class SubnetAdapter(Adapter):
         that was there before us, its subnets were, too."""
         document = session.neutron.find(f"/networks/{subnet['network_id']}")
         return document is not None and network_adapter.is_ours(document["network"], network_id)
+
+    def taking(self, session: PodSession, central: Resource, listed: Resource) -> None:
+        """The pod's DHCP has an address already."""
+        pools = listed.get("allocation_pools") or []
+        if not central["enable_dhcp"] or len(pools) != 1 or pools[0]["start"] != pools[0]["end"]:
+            return
+        with contextlib.suppress(n_exc.NeutronException):  # Somebody else has it by now.
+            address_reservations.keep(central, session.pod.id, "", pools[0]["start"])
 
     def forget(self, session: PodSession, resource_id: str) -> None:
         address_reservations.release(session.pod.id, subnet_ids=[resource_id])

@@ -55,9 +55,13 @@ class TrunkAdapter(Adapter):
         whole = [name for name in wanted if not same(wanted[name], listed.get(name))]
         return [*whole, *self._marker(session, listed, central)]
 
-    def belongs(self, session: PodSession, central: Resource) -> bool:
+    def belongs(self, session: PodSession, central: Resource, listed: Resource) -> bool:
+        """Also one whose server's port is bound nowhere: see ports."""
         parent = central_neutron.found(central_neutron.core().get_port, central["port_id"])
-        return parent is not None and parent["binding:host_id"] == session.pod.region_name
+        if parent is None:
+            return False
+        host = parent["binding:host_id"]
+        return bool(host == session.pod.region_name or (not host and parent["device_id"]))
 
     def settle(self, session: PodSession, current: Resource, central: Resource) -> None:
         wanted, there = self._subports(session, central), current.get("sub_ports") or []
