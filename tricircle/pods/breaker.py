@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from tricircle.conf import CONF
 
-# What a proxy says for a service that does not answer it.
-_OF_PROXIES = (502, 503, 504)
+# What a proxy says for a service that does not answer it, and a service without its database.
+_NO_LIFE = (500, 502, 503, 504)
 # The part of an answer's time that the next quicker one leaves to be remembered.
 _FORGOTTEN = 0.9
 
@@ -42,9 +42,9 @@ class Breaker:
 
     def answered(self, status: int, seconds: float = 0.0) -> None:
         """An HTTP answer came, after so many seconds. 502, 503 and 504 may be a proxy's: they
-        prove no life.
+        prove no life, nor does a 500.
         """
-        if status not in _OF_PROXIES:
+        if status not in _NO_LIFE:
             self._answered_at = self._clock()
             self._slowest = max(seconds, self._slowest * _FORGOTTEN)
         self.success()

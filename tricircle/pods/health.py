@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import functools
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import aiohttp
@@ -16,10 +16,10 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db import models, pods
-from tricircle.pods import availability, discovery
+from tricircle.pods import availability, discovery, work_look
 from tricircle.pods.availability import Availability, Health
 from tricircle.pods.breaker import Breakers
-from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.errors import PodTimeout, PodUnreachable
 from tricircle.pods.identity import KeystoneFailed, ServiceIdentity
 from tricircle.pods.pod import DOWN, UP, Pod
 from tricircle.pods.versions import CHOSEN, Range, common
@@ -93,12 +93,30 @@ class Prober:
             for name, one in told.items()
             if isinstance(one, discovery.Seen) or discovery.SERVICES[name].watched
         }
+        told |= await self._at_work(http, pod, catalogue, told)
         look = _Look(began, models.now(), catalogue, told, self._last_answers(pod))
         if look.failures:
             self._silent.add(pod.region_name)
         else:
             self._silent.discard(pod.region_name)
         await asyncio.to_thread(pods.write_probe, pod.id, look.columns)
+
+    async def _at_work(
+        self,
+        http: aiohttp.ClientSession,
+        pod: Pod,
+        catalogue: dict[str, str],
+        told: Mapping[str, discovery.Seen | PodUnreachable],
+    ) -> dict[str, PodTimeout]:
+        """Those services that answered the probe and do no work. What has answered somebody since
+        the probe before is not asked for more: it has work enough.
+        """
+        recent = models.now() - datetime.timedelta(seconds=CONF.pods.probe_interval)
+        busy = {name for name, at in self._last_answers(pod).items() if at > recent}
+        seen = [name for name, one in told.items() if isinstance(one, discovery.Seen)]
+        idle = [name for name in seen if name not in busy]
+        urls = discovery.endpoints(catalogue)
+        return await work_look.look(http, self._identity, pod, idle, urls)
 
     def _last_answers(self, pod: Pod) -> dict[str, datetime.datetime]:
         """When each service of a pod answered anything at all in this process."""

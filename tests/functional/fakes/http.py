@@ -20,6 +20,7 @@ from multidict import CIMultiDictProxy
 
 from tests.functional.fakes import deadlines
 from tests.functional.fakes.faults import AFTER, Fault, Kind
+from tricircle.pods.work_look import AGENT
 
 T = TypeVar("T")
 # Of a request line or a header.
@@ -86,7 +87,9 @@ class Entry:
 
     @property
     def is_probe(self) -> bool:
-        """Version documents: what probers and clients read before the real thing."""
+        """Version documents, which clients read before the real thing, and what probers list."""
+        if self.headers.get("User-Agent") == AGENT:
+            return True
         return self.method == "GET" and re.fullmatch(r"(/v\d(\.\d+)?)?/?", self.path) is not None
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from tests import database
+from tricircle.pods.work_look import AGENT
 
 db = database.db
 
@@ -32,14 +33,16 @@ class Cloud:
             "/volume/": (300, VOLUME),
         }
         self.asked: list[str] = []
+        self.looks: list[str] = []
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
         self.server = TestServer(app)
 
     async def _answer(self, request: web.Request) -> web.Response:
-        self.asked.append(request.path)
-        assert "X-Auth-Token" not in request.headers
-        answer = self.answers[request.path]
+        is_look = request.headers.get("User-Agent") == AGENT
+        assert is_look is ("X-Auth-Token" in request.headers)
+        (self.looks if is_look else self.asked).append(request.path)
+        answer = self.answers.get(request.path, {}) if is_look else self.answers[request.path]
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
         if isinstance(answer, (int, float)):

@@ -18,6 +18,7 @@ from tricircle.pods.breaker import Breakers
 from tricircle.pods.health import Prober
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
+from tricircle.pods.rights import Right
 
 pytestmark = pytest.mark.usefixtures("db", "quick")
 
@@ -48,6 +49,13 @@ class Keystone:
     def __init__(self, catalogue: dict[str, Any] | Exception) -> None:
         self.catalogue = catalogue
         self.fresh: list[bool] = []
+
+    def below(self, pod: Pod, service: str) -> str:
+        return ""
+
+    def token(self, right: Right, method: str, path: str) -> str:
+        right.check(method, path)
+        return "a token"
 
     def pod_endpoints(self, pod: Pod, fresh: bool) -> dict[str, str]:
         self.fresh.append(fresh)
@@ -101,6 +109,41 @@ async def test_a_pod_that_dies_and_comes_back(cloud, http) -> None:
 
 def states(row: models.Pod) -> dict[str, str]:
     return {name: health["state"] for name, health in row.services.items()}
+
+
+@pytest.mark.parametrize("answer", [5.0, (500, {}), (503, {})])
+async def test_a_pod_that_answers_probes_and_does_no_work(cloud, http, impatient, answer) -> None:
+    """It counts as one that does not answer: only several in a row, and by service."""
+    pod_id = make_pod(cloud)
+    assert (await probe(http, pod_id)).health == "up"
+    assert sorted(cloud.looks) == ["/compute/v2.1/servers", "/network/v2.0/networks",
+                                   "/volume/v3/volumes"]  # fmt: skip
+    cloud.answers["/network/v2.0/networks"] = answer
+    for _ in range(2):
+        assert states(await probe(http, pod_id)) == dict.fromkeys(
+            ("compute", "network", "volume"), "up"
+        )
+    row = await probe(http, pod_id)
+    assert states(row) == {"compute": "up", "network": "down", "volume": "up"}
+    assert "its network API gives its versions, but" in row.last_error
+    del cloud.answers["/network/v2.0/networks"]
+    assert states(await probe(http, pod_id))["network"] == "up"
+
+
+async def test_a_service_that_answers_users_is_not_asked_for_more(cloud, http) -> None:
+    breakers = Breakers()
+    pod_id = make_pod(cloud)
+    breakers[pod_id, "compute"].answered(200)
+    breakers[pod_id, "volume"].answered(500)
+    await probe(http, pod_id, Prober(Keystone({}), breakers))
+    assert sorted(cloud.looks) == ["/network/v2.0/networks", "/volume/v3/volumes"]
+
+
+async def test_a_pod_in_maintenance_is_shown_no_token(cloud, http) -> None:
+    pod_id = make_pod(cloud)
+    pods.update(pod_id, {"state": "maintenance"})
+    await probe(http, pod_id)
+    assert cloud.looks == []
 
 
 async def test_slow_is_not_gone(cloud, http, impatient) -> None:

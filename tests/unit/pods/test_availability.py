@@ -86,7 +86,7 @@ def test_an_answered_probe_between_starts_the_count_anew(world: World) -> None:
         assert [world.probe(found) for found in (None, LATE, LATE)] == [UP, UP, UP]
 
 
-@pytest.mark.parametrize("answer", [200, 202, 404, 409, 500])
+@pytest.mark.parametrize("answer", [200, 202, 404, 409, 501])
 def test_any_answer_to_a_user_proves_that_it_lives(world: World, answer: int) -> None:
     world.probe(None)
     for _ in range(10):
@@ -94,8 +94,10 @@ def test_any_answer_to_a_user_proves_that_it_lives(world: World, answer: int) ->
     assert world.health.misses == 0
 
 
-@pytest.mark.parametrize("answer", [502, 503, 504])
-def test_the_words_of_a_proxy_prove_nothing(world: World, answer: int) -> None:
+@pytest.mark.parametrize("answer", [500, 502, 503, 504])
+def test_what_a_proxy_says_or_a_service_without_database_proves_nothing(
+    world: World, answer: int
+) -> None:
     world.probe(None)
     assert [world.probe(LATE, answer=answer) for _ in range(3)] == [UP, UP, DOWN]
     assert world.is_down

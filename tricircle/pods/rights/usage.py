@@ -75,3 +75,24 @@ FREE_STORAGE = Right(
     Proof.NOBODY,
     "How full a pod is orders the pods for a new volume.",
 )
+ALIVE_COMPUTE = Right(
+    "alive_compute",
+    "compute",
+    ("GET /servers",),
+    Proof.NOBODY,
+    "Only whether it was answered is looked at, and told as the health of the pod.",
+)
+ALIVE_NETWORK = Right(
+    "alive_network",
+    "network",
+    ("GET /v2.0/networks",),
+    Proof.NOBODY,
+    "Only whether it was answered is looked at, and told as the health of the pod.",
+)
+ALIVE_VOLUME = Right(
+    "alive_volume",
+    "volume",
+    ("GET /volumes",),
+    Proof.NOBODY,
+    "Only whether it was answered is looked at, and told as the health of the pod.",
+)
