@@ -89,6 +89,9 @@ test-ecosystem: setup ## Ansible's collection over the region (minutes; not part
 test-e2e-adopted: setup ## A pod joins with a tenant in it, who notices nothing (minutes; not part of `make test`)
 	$(PYTEST) -v tests/e2e_adopted
 
+test-e2e-dashboard: setup ## Horizon over the region in a real browser (minutes; not part of `make test`)
+	$(PYTEST) -v tests/e2e_dashboard
+
 test-changed: setup ## The quick tests of what differs from main, by imports
 	$(RUN) python -m tests.changed
 

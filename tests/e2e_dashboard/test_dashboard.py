@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Horizon over the region, in a real browser: no page tells of an error."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab.settings import Lab
+from tests.e2e.site import eventually
+from tests.e2e_dashboard.visitor import Visitor
+
+Visit = Callable[[str], Visitor]
+#: What the menu has that is no page but a file.
+FILES = ("/openrc/", "/clouds.yaml/")
+
+
+@pytest.fixture
+def network(demo: Any, external: Any, name: str) -> Iterator[Any]:
+    """A user's network with a router to the external one, free of servers in the end."""
+    outside = external("Pod1", "Pod2")
+    made = demo.network.create_network(name=name)
+    subnet = demo.network.create_subnet(
+        network_id=made.id, name=name, ip_version=4, cidr="10.77.0.0/24"
+    )
+    router = demo.network.create_router(name=name, external_gateway_info={"network_id": outside.id})
+    demo.network.add_interface_to_router(router, subnet_id=subnet.id)
+    yield made
+    for server in demo.compute.servers(name=name):
+        demo.compute.delete_server(server)
+        demo.compute.wait_for_delete(server)
+    for address in demo.network.ips(floating_network_id=outside.id):
+        demo.network.delete_ip(address)
+    for volume in demo.block_storage.volumes(name=name):
+        eventually("the volume is free", lambda one=volume: _free(demo, one))
+        demo.block_storage.delete_volume(volume)
+        demo.block_storage.wait_for_delete(volume)
+    demo.network.remove_interface_from_router(router, subnet_id=subnet.id)
+    demo.network.delete_router(router)
+    demo.network.delete_network(made)
+
+
+def _free(demo: Any, volume: Any) -> bool:
+    return str(demo.block_storage.get_volume(volume).status) in ("available", "error")
+
+
+def test_a_user_makes_what_they_need_and_sees_it_on_every_page(
+    lab: Lab,
+    demo: Any,
+    network: Any,
+    flavor: Any,
+    name: str,
+    visit: Visit,
+    picture: Callable[[str], Any],
+) -> None:
+    visitor = visit("demo")
+    window = visitor.window
+    visitor.launch(name, "az2", "tiny", flavor.name, name)
+    (server,) = demo.compute.servers(name=name)
+    server = demo.compute.wait_for_server(server)
+    assert server.availability_zone == "az2"
+
+    visitor.open("/project/volumes/create/")
+    window.fill("#id_name", name)
+    window.fill("#id_size", "1")
+    window.fill("#id_availability_zone", "az2")
+    window.submit("form[action*=create] [type=submit]")
+    assert window.errors() == []
+    (volume,) = demo.block_storage.volumes(name=name)
+    demo.block_storage.wait_for_status(volume, "available")
+    visitor.open(f"/project/volumes/{volume.id}/attach/")
+    window.fill("#id_instance", name)
+    window.submit("form[action*=attach] [type=submit]")
+    assert window.errors() == []
+    eventually("it is attached", lambda: list(demo.compute.volume_attachments(server)))
+
+    visitor.open("/project/floating_ips/allocate/")
+    window.submit("form[action*=allocate] [type=submit]")
+    assert window.errors() == []
+    (port,) = demo.network.ports(device_id=server.id)
+    visitor.open(f"/project/floating_ips/associate/?port_id={port.id}")
+    address = next(ip for ip in demo.network.ips() if not ip.port_id).floating_ip_address
+    window.fill("#id_ip_id", address)
+    window.submit("form[action*=associate] [type=submit]")
+    assert window.errors() == []
+    visitor.open("/project/instances/")
+    window.until(f"document.body.innerText.includes({address!r})", "floating IP")
+    picture("instances")
+
+    visitor.open(f"/project/instances/{server.id}/?tab=instance_details__console")
+    assert window.errors() == []
+    source = window.run("document.querySelector('#console_embed').src")
+    assert source.startswith(lab.url("console")), source
+
+    visitor.open("/project/network_topology/")
+    window.until(f"document.querySelector('#topologyCanvasContainer').innerHTML.includes({name!r})")
+    picture("topology")
+
+    details = [
+        f"/project/instances/{server.id}/",
+        f"/project/volumes/{volume.id}/",
+        f"/project/networks/{network.id}/detail",
+    ]
+    pages = [page for page in visitor.pages() if not page.endswith(FILES)]
+    assert len(pages) > 15
+    assert list(visitor.complaints(pages + details)) == []
+
+    visitor = visit("admin")
+    pages = [page for page in visitor.pages() if not page.endswith(FILES)]
+    assert len(pages) > 45
+    details = [f"/admin/instances/{server.id}/", f"/admin/networks/{network.id}/detail"]
+    assert list(visitor.complaints(pages + details)) == []
+
+    visitor.open("/admin/pods/")
+    tiles = window.run(
+        "[...document.querySelectorAll('#pods-map .panel')]"
+        ".map(one => [one.dataset.pod, one.className.includes('panel-success')])"
+    )
+    assert tiles == [["Pod1", True], ["Pod2", True]]
+    picture("pods")
+    window.click("#pods-map .panel a", "Pod2")
+    window.until("document.querySelector('#services')")
+    assert "2.1 - 2." in window.text()
+    picture("pod")
+    visitor.open(f"/admin/placements/{server.id}/")
+    assert "is in availability zone az1, not az2" in window.text()
+    picture("placement")
