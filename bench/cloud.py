@@ -84,6 +84,10 @@ class _Cloud:
     def asked(self) -> int:
         return sum(pod.asked for pod in self.pods)
 
+    def lists(self) -> int:
+        """Lists that pods were asked for, but by probes."""
+        return sum(pod.lists for pod in self.pods)
+
     def trouble(self, number: int, what: str) -> None:
         self.pods[number].trouble = what
 

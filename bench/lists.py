@@ -31,7 +31,7 @@ from bench.kinds import Kind
 from bench.pods import Pace
 from bench.population import Population
 from bench.processes import Program, database, folder, gateway, load
-from tricircle.db import models, pods, session
+from tricircle.db import bindings, models, pods, session
 
 _PAGE = 1000
 _TIMES = 4
@@ -39,6 +39,8 @@ _ASKED = 8
 #: The bar: so many times what the slowest pod takes, and so many seconds more.
 _TIMES_SLOWEST, _MORE = 1.5, 0.25
 _BATCH = 20_000
+# Of a project in two of the pods: how many lists, and how many calls to pods each may take.
+_LISTS, _CALLS = 200, 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -224,11 +226,37 @@ def _moment(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).replace(tzinfo=None)
 
 
+def of_a_project(kind: Kind, number: int, pace: Pace, database_kind: str) -> str:
+    """What the lists of a project take that has things in two of many pods."""
+    with contextlib.ExitStack() as stack:
+        path = stack.enter_context(folder())
+        cloud = stack.enter_context(Cloud(Population(number, 0), pace))
+        url = stack.enter_context(database(database_kind, path))
+        _, ports = stack.enter_context(gateway(cloud.facts, url, path))
+        for row in pods.list_all()[:2]:
+            bindings.ensure(cloud.facts.projects["project0"], row.id)
+        asked = kind.request("GET", "/detail", cloud.facts.tokens["project0"])
+        before = cloud.tell("lists")
+
+        async def ask() -> list[float]:
+            client = await Client.connect(ports[kind.service])
+            return [(await _timed(client, asked))[0] for _ in range(_LISTS)]
+
+        seconds = asyncio.run(ask())
+        calls = (cloud.tell("lists") - before) / _LISTS
+    verdict = "holds" if calls <= _CALLS else "MISSED"
+    return (
+        f"{number:5} pods, a project in two: {kind.many}, {calls:.2f} pod calls a list of {_LISTS} "
+        f"({_CALLS} at most: {verdict}), {statistics.median(seconds) * 1000:.0f} ms"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", type=int, nargs="+", default=[10, 30, 100])
     parser.add_argument("--total", type=int, default=1_000_000)
     parser.add_argument("--smaller", type=int, default=100_000, help="to compare memory with")
+    parser.add_argument("--project", action="store_true", help="only lists of one project")
     parser.add_argument("--blocks", action="store_true", help="the newest all in one pod")
     parser.add_argument("--latency", type=float, default=20.0, help="ms a pod takes")
     parser.add_argument("--each", type=float, default=0.5, help="ms more for each listed")
@@ -241,11 +269,14 @@ def main() -> None:
           f"± {given.jitter:.0%}; {time.strftime('%Y-%m-%d %H:%M')}, load {load()}")  # fmt: skip
     print(f"{'pods':>5} {'of each':>9} {'':30} {'slowest':>9} {'ours ms':>9} {'bar ms':>9}"
           f" {'':7} {'CPU ms':>8} {'peak MB':>8}")  # fmt: skip
-    sizes = [(number, total) for number in given.pods for total in (given.smaller, given.total)]
+    totals = () if given.project else (given.smaller, given.total)
+    sizes = [(number, total) for number in given.pods for total in totals]
     for number, total in sizes:
         population = Population(number, total, given.blocks)
         for row in Bench(population, pace, given.database, kinds.chosen(given)).run():
             print(row.line(), flush=True)
+    for kind in kinds.chosen(given):
+        print(of_a_project(kind, max(given.pods), pace, given.database), flush=True)
     print(f"load {load()}")
 
 

@@ -22,6 +22,7 @@ import orjson
 from bench.http import Answer, Listener, Request
 from bench.kinds import HANGS, KINDS, MUTE, Kind, type_id
 from bench.population import ERRORS_EVERY, Population
+from tricircle.pods.work_look import AGENT
 
 _MOST = 1000
 _FAULTS = {400: "badRequest", 404: "itemNotFound"}
@@ -54,7 +55,7 @@ class Pod:
         self.projects = projects  # {token: project id}
         self.trouble = ""
         self.created: dict[str, dict[str, dict[str, str]]] = {service: {} for service in KINDS}
-        self.asked = 0
+        self.asked = self.lists = 0
         self.listener = Listener(self._handle)
         self._apis = {kind.service: _Api(self, kind) for kind in KINDS.values()}
 
@@ -155,6 +156,7 @@ class _Api:
     def _list(self, request: Request, project: str, detailed: bool) -> Answer:
         query = {name: values[-1] for name, values in parse_qs(request.query).items()}
         limit = min(int(query.get("limit", _MOST)), _MOST)
+        self.pod.lists += request.headers.get("user-agent") != AGENT
         if not self.pod.population.each:
             wanted = self._wanted_of_made(query, project)
         else:
