@@ -96,8 +96,6 @@ def _up(lab: Lab, say: Callable[[str], None], beside: Callable[[Lab], object] | 
             pod.wait(lab, one)
             say(f"{one.region} ({one.release}) answers, {len(one.hosts)} hosts are up")
         images.result()
-        for realm in lab.realms:
-            _copy_images(lab, realm)
         for starting in agents:
             starting.result()
     say("up")
@@ -171,24 +169,6 @@ def _images(lab: Lab) -> None:
                 visibility="public",
                 validate_checksum=False,
             )
-
-
-def _copy_images(lab: Lab, realm: Lab) -> None:
-    """Have the lab's images in a pod's own Glance under their ids, as its operator may do."""
-    url = realm.url("image")
-    process.wait_for("Glance", lambda: pod.answers(url), 120, lab, realm.named("glance"))
-    session = identity.session(realm)
-    known = {image["id"] for image in session.get(f"{url}/v2/images").json()["images"]}
-    for image in identity.connection(lab).image.images():
-        if image.name not in IMAGES or image.id in known:
-            continue
-        names = ("id", "name", "disk_format", "container_format", "visibility")
-        session.post(f"{url}/v2/images", json={name: image[name] for name in names})
-        session.put(
-            f"{url}/v2/images/{image.id}/file",
-            data=bytes(IMAGE_BYTES),
-            headers={"Content-Type": "application/octet-stream"},
-        )
 
 
 def down(lab: Lab, say: Callable[[str], None] | None = None) -> None:
