@@ -13,6 +13,7 @@ from openstack import exceptions, proxy, resource
 from tricircle.client.resources import (
     Adoption,
     Binding,
+    ImageCopy,
     Job,
     Placement,
     Pod,
@@ -135,6 +136,10 @@ class Proxy(proxy.Proxy):
 
     def delete_binding(self, binding: str) -> None:
         self._delete(Binding, binding, ignore_missing=False)
+
+    def images(self, **filters: Any) -> Iterator[ImageCopy]:
+        """Which images are in which pods with a Glance of their own, and how far."""
+        return self._found(ImageCopy, filters)
 
     def routings(self, **filters: Any) -> Iterator[Routing]:
         return self._found(Routing, filters)

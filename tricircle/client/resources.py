@@ -142,6 +142,30 @@ class Binding(Resource):
     created_at = Body("created_at")
 
 
+class ImageCopy(Resource):
+    """An image is in a pod that has a Glance of its own, or on its way."""
+
+    resource_key = "image"
+    resources_key = "images"
+    base_path = "/images"
+    allow_list = True
+    _query_mapping = QueryParameters("image_id", "state", "why", *_OF_PODS)
+
+    image_id = Body("image_id")
+    name = Body("name")
+    pod_id = Body("pod_id")
+    region_name = Body("region_name")
+    pod_image_id = Body("pod_image_id")
+    state = Body("state")
+    why = Body("why")
+    size = Body("size", type=int)
+    done = Body("done", type=int)
+    percent = Body("percent", type=int)
+    last_error = Body("last_error")
+    used_at = Body("used_at")
+    created_at = Body("created_at")
+
+
 class Routing(Resource):
     """Where a resource lives."""
 

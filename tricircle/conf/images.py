@@ -26,6 +26,25 @@ OPTS = [
         help="MiB a second that a tricircle-xjob copies at the most, all pods together; "
         "0: as many as go.",
     ),
+    cfg.ListOpt(
+        "ahead",
+        default=[],
+        help="Images that are brought to every such pod before anybody uses them there, by what "
+        "they have, each as member=value or property=value: visibility=public, os_distro=debian.",
+    ),
+    cfg.FloatOpt(
+        "look_interval",
+        default=30.0,
+        min=0.05,
+        help="Seconds between looks at fifty of the copies in a pod: those of images that are gone "
+        "or not used any more are removed, and what has changed is changed there.",
+    ),
+    cfg.FloatOpt(
+        "drop_unused_after",
+        default=0.0,
+        min=0.0,
+        help="Days after which a copy that nobody has used is removed from its pod. 0: never.",
+    ),
     cfg.FloatOpt(
         "copy_deadline",
         default=6 * 3600.0,

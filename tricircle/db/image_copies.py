@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from tricircle.conf import CONF
-from tricircle.db import models, session
+from tricircle.db import models, pages, session
 from tricircle.db.models import ImageCopy, ImageMember, ImageName, Realization, now
 from tricircle.db.realizations import Key, Row, ensure, retire, touch
 from tricircle.db.transaction import retried, retried_if_overtaken
@@ -42,7 +42,21 @@ class Known:
 
     @property
     def percent(self) -> int:
+        if self.state == THERE:
+            return 100
         return min(99, self.done * 100 // self.size) if self.size else 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listed:
+    """A row, and how far it is."""
+
+    copy: ImageCopy
+    known: Known
+
+    @property
+    def pod_id(self) -> str:
+        return self.copy.pod_id
 
 
 @retried_if_overtaken
@@ -132,18 +146,87 @@ def known(image_id: str, pod_id: str, project_id: str | None) -> Known | None:
 
 
 @retried
-def suspect(image_id: str, pod_id: str) -> None:
-    """A pod says that it has no such image: xjob is to look, and until then nobody uses it."""
+def suspect(image_id: str, pod_id: str) -> int:
+    """A pod says that it has no such image: xjob is to look. The revision that tells of it."""
     with session.write() as tx:
-        if touch(tx, Realization, Key(KIND, image_id), [pod_id]):
-            which = (ImageCopy.image_id == image_id, ImageCopy.pod_id == pod_id)
-            mine = sa.update(ImageCopy).where(*which, ImageCopy.state == THERE)
-            tx.execute(mine.values(state=WANTED))
+        touch(tx, Realization, Key(KIND, image_id), [pod_id])
+        return tx.scalar(_revision(Realization.wanted_revision, image_id, pod_id)) or 0
+
+
+def was_looked_at(image_id: str, pod_id: str, revision: int) -> bool:
+    """Whether xjob has looked since."""
+    with session.read() as tx:
+        found = tx.scalar(_revision(Realization.realized_revision, image_id, pod_id))
+    return found is not None and found >= revision
+
+
+def _revision(column: Any, image_id: str, pod_id: str) -> Any:
+    return sa.select(column).where(
+        Realization.resource_type == KIND,
+        Realization.resource_id == image_id,
+        Realization.pod_id == pod_id,
+    )
 
 
 def get(image_id: str, pod_id: str) -> ImageCopy | None:
     with session.read() as tx:
         return _copy(tx, image_id, pod_id)
+
+
+def page(
+    filters: Mapping[str, str] | None = None, limit: int | None = None, marker: str | None = None
+) -> list[Listed]:
+    """Rows by id; ``filters`` on image_id, pod_id, state and why. Raises UnknownMarker."""
+    copies = pages.page(ImageCopy, ImageCopy.id, filters, limit, marker)
+    query = sa.select(Realization).where(
+        Realization.resource_type == KIND,
+        Realization.resource_id.in_({copy.image_id for copy in copies}),
+    )
+    with session.read() as tx:
+        rows = {(row.resource_id, row.pod_id): row for row in tx.scalars(query)}
+    return [Listed(copy, _far(copy, rows.get((copy.image_id, copy.pod_id)))) for copy in copies]
+
+
+def of_pod(pod_id: str, marker: str, limit: int) -> list[ImageCopy]:
+    """At most ``limit`` rows of a pod after one, by their own ids."""
+    query = sa.select(ImageCopy).where(ImageCopy.pod_id == pod_id, ImageCopy.id > marker)
+    with session.read() as tx:
+        return list(tx.scalars(query.order_by(ImageCopy.id).limit(limit)))
+
+
+def ids_in(pod_id: str, image_ids: Iterable[str]) -> dict[str, str]:
+    """{image: its id there} of images that are in a pod, or about to be."""
+    query = sa.select(Realization.resource_id, Realization.pod_resource_id).where(
+        Realization.resource_type == KIND,
+        Realization.pod_id == pod_id,
+        Realization.resource_id.in_(list(image_ids)),
+        Realization.pod_resource_id.is_not(None),
+    )
+    with session.read() as tx:
+        return {image_id: str(there) for image_id, there in tx.execute(query).tuples()}
+
+
+@retried
+def look_again(image_id: str, pod_id: str) -> None:
+    """An image is another by now: so is its copy to be."""
+    with session.write() as tx:
+        touch(tx, Realization, Key(KIND, image_id), [pod_id])
+
+
+@retried
+def leave(image_id: str, pod_id: str) -> None:
+    """An image is not wanted in a pod any more."""
+    with session.write() as tx:
+        retire(tx, Realization, Key(KIND, image_id), [pod_id])
+
+
+@retried
+def shut_out(image_id: str, pod_id: str, project_id: str) -> None:
+    """A project may use an image no more."""
+    with session.write() as tx:
+        row = tx.get(ImageMember, (pod_id, image_id, project_id))
+        if row is not None:
+            tx.delete(row)
 
 
 def members(image_id: str, pod_id: str, granted: bool) -> list[str]:
@@ -304,6 +387,10 @@ def _known(tx: Session, copy: ImageCopy, project_id: str | None) -> Known:
     if usable and project_id is not None and not copy.is_open and copy.project_id != project_id:
         member = tx.get(ImageMember, (copy.pod_id, copy.image_id, project_id))
         usable = member is not None and member.granted
+    return _far(copy, row, usable)
+
+
+def _far(copy: ImageCopy, row: Realization | None, usable: bool = False) -> Known:
     there = None if row is None else row.pod_resource_id
     error = None if row is None else row.last_error
     return Known(there, copy.state, usable and bool(there), copy.size, copy.done, error)

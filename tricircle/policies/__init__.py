@@ -14,6 +14,7 @@ from tricircle.policies import (
     backups,
     base,
     bindings,
+    images,
     jobs,
     moves,
     placements,
@@ -32,7 +33,7 @@ class Forbidden(Exception):
 
 def list_rules() -> list[policy.RuleDefault]:
     """Every rule, as oslopolicy-sample-generator wants them."""
-    resources = (pods, bindings, routings, placements, moves, backups, jobs, repairs, rules)
+    resources = (pods, bindings, routings, placements, moves, backups, jobs, repairs, rules, images)
     return [*base.BASE_RULES, *(rule for module in resources for rule in module.RULES)]
 
 

@@ -9,9 +9,12 @@ from oslo_log import log as logging
 
 from tricircle.conf import CONF
 from tricircle.db.work_queue import own_queue
+from tricircle.pods.errors import PodError
+from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 from tricircle.pods.reconciler import Worker
 from tricircle.pods.rest import PodServices
+from tricircle.xjob.image_watch import ImageWatch
 from tricircle.xjob.images import ImageCopies
 
 LOG = logging.getLogger(__name__)
@@ -24,13 +27,25 @@ class ImageLoop:
         self._stopping = threading.Event()
         copies = ImageCopies(services, own_queue(), self._stopping.is_set)
         self._worker, self._pod = Worker(own_queue(), (copies,)), pod
+        self._watch = ImageWatch(services)
         self._at_work: set[str] = set()
         self._lock = threading.Lock()
         self._threads = concurrent.futures.ThreadPoolExecutor(
             CONF.images.copies_per_pod, f"{name}-image"
         )
 
+    def watch(self) -> None:
+        """Look after what is there already."""
+        pod = self._pod()
+        if pod is None or not pod.has_own_images:
+            return
+        try:
+            self._watch.look(pod)
+        except (PodError, KeystoneFailed) as error:
+            LOG.warning("Images in pod %s are not looked after: %s", pod.region_name, error)
+
     def look(self) -> None:
+        """Begin what is due."""
         pod = self._pod()
         if pod is None or not pod.has_own_images:
             return

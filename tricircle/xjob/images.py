@@ -121,12 +121,16 @@ class _Copy:
             raise PodRefused(self.pod.region_name, 409, f"image {image['id']} is {image['status']}")
         if (why := documents.obstacle(image)) is not None:
             raise PodRefused(self.pod.region_name, 400, f"image {image['id']} stays here: {why}")
+        along = self._along(image)
         copy = self._found(image)
         if copy is None:
-            along = self._along(image)
             copy = self._filled(image, self._made(image, along))
         self._let_in(image, copy)
-        self._note(state=table.THERE, done=image["size"] or 0, **documents.facts(image))
+        self._dress(image, copy, along)
+        seen = {"seen": image.get("updated_at")}
+        self._note(
+            state=table.THERE, done=image["size"] or 0, detail=seen, **documents.facts(image)
+        )
         LOG.info("Image %s is in pod %s as %s", image["id"], self.pod.region_name, copy["id"])
         return Realized(copy["id"])
 
@@ -166,6 +170,7 @@ class _Copy:
         """A new image in the pod, without its data; under the same id if that is to be had."""
         wanted = documents.described(image, along) | {"visibility": "shared"}
         inside = self.row.pod_resource_id or image["id"]
+        self._note(state=table.WANTED, done=0)
         for _ in range(_IDS):
             # Written down first: whoever goes on after a crash finds what was made.
             sure(self.row, table.is_called(self.row, inside))
@@ -197,8 +202,7 @@ class _Copy:
         """Who may use it here may use it there."""
         image_id, pod_id = self.row.resource_id, self.pod.id
         visible = "community" if documents.is_open(image) else "shared"
-        wanted = {"visibility": visible, "protected": bool(image.get("protected"))}
-        self.there.change(copy["id"], wanted, copy)
+        self.there.change(copy["id"], {"visibility": visible}, copy)
         if visible == "community":
             return
         for project_id in table.members(image_id, pod_id, granted=False):
@@ -206,6 +210,16 @@ class _Copy:
             if inside is not None:
                 self.there.share(copy["id"], inside)
                 table.grant(image_id, pod_id, project_id)
+
+    def _dress(self, image: Image, copy: Image, along: dict[str, str]) -> None:
+        """What describes it here describes it there, as far as the pod lets us."""
+        wanted = documents.described(image, along)
+        spare = documents.properties(copy).keys() - wanted.keys()
+        wanted |= {"protected": bool(image.get("protected"))} | dict.fromkeys(spare)
+        try:
+            self.there.change(copy["id"], wanted, copy)
+        except PodRefused as error:
+            LOG.warning("Image %s keeps what it had in its pod: %s", image["id"], error)
 
 
 def _same(image: Image, copy: Image) -> bool:

@@ -91,6 +91,7 @@ class PodLoops:
             self._usage_audits,
             Loop(f"{name}-definitions", self._mirror, poll),
             Loop(f"{name}-images", self._images.look, poll),
+            Loop(f"{name}-image-watch", self._images.watch, self._images_interval),
             Loop(f"{name}-adoption", self._adopt, self._audit_interval),
             Loop(f"{name}-taking-over", self._take_over, watch),
             Loop(f"{name}-usage", self._look_at_usage, watch),
@@ -142,6 +143,10 @@ class PodLoops:
     @staticmethod
     def _usage_interval() -> float:
         return float(CONF.quota.audit_interval)
+
+    @staticmethod
+    def _images_interval() -> float:
+        return float(CONF.images.look_interval)
 
     @staticmethod
     def _room_interval() -> float:

@@ -117,6 +117,7 @@ class Glance(FakeService):
     def list_images(self, exchange: Exchange) -> web.Response:
         """Filtered by what is asked for, the newest first as by default."""
         wanted = {name: value for name, value in exchange.query.items() if name not in _ARGUMENTS}
+        wanted.pop("os_hidden", None)
         visible = wanted.pop("visibility", None)
         found = [
             image
@@ -125,8 +126,13 @@ class Glance(FakeService):
             and all(_fits(image.get(name), value) for name, value in wanted.items())
             and (visible in (None, "all") or image.get("visibility", "shared") == visible)
             and (visible is not None or self._is_listed(exchange.token, image))
+            and bool(image.get("os_hidden")) == (exchange.query.get("os_hidden") == "true")
         ]
-        found.sort(key=lambda image: str(image.get("created_at")), reverse=True)
+        if exchange.query.get("sort") == "id:asc":
+            found.sort(key=lambda image: str(image["id"]))
+            found = [one for one in found if one["id"] > exchange.query.get("marker", "")]
+        else:
+            found.sort(key=lambda image: str(image.get("created_at")), reverse=True)
         found = found[: int(exchange.query.get("limit", 25))]
         return reply({"images": [self._look(image) for image in found]})
 
@@ -207,6 +213,7 @@ class Glance(FakeService):
             elif key not in _COMMON and not isinstance(change["value"], str):
                 raise Refusal(400, f"{change['value']!r} is not of type 'string'")
             image[key] = change["value"]
+        image["updated_at"] = f"{utc_now().isoformat()}Z"
         return reply(self._look(image))
 
     @route("DELETE", "/v2/images/{image_id}")
@@ -255,6 +262,11 @@ class Glance(FakeService):
         return reply(None, 204)
 
     # -- members ---------------------------------------------------------------------------------
+
+    @route("GET", "/v2/images/{image_id}/members")
+    def list_members(self, exchange: Exchange, image_id: str) -> web.Response:
+        members = self._shared(exchange, image_id).get("members", ())
+        return reply({"members": [{"member_id": one, "image_id": image_id} for one in members]})
 
     @route("POST", "/v2/images/{image_id}/members")
     def add_member(self, exchange: Exchange, image_id: str) -> web.Response:

@@ -8,6 +8,7 @@ from aiohttp import web
 from tricircle.gateway.admin import (
     adoptions,
     bindings,
+    images,
     jobs,
     moves,
     placements,
@@ -44,6 +45,7 @@ _ROWS: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/bindings", bindings.list_bindings),
     ("GET", "/bindings/{id}", bindings.show),
     ("DELETE", "/bindings/{id}", bindings.delete),
+    ("GET", "/images", images.list_images),
     ("GET", "/routings", routings.list_routings),
     ("GET", "/routings/{id}", routings.show),
     ("POST", "/rules", rules.create),

@@ -41,7 +41,10 @@ _FIELDS = {
 _DEVICE = ("block_device_mapping_v2", "uuid")
 _SERVICES = ("compute", "volume")
 # What pods say of an image that they do not have.
-_MISSING = re.compile(r"image", re.IGNORECASE)
+_MISSING = re.compile(
+    r"(can ?not find|unable to access|failed to get)[^.]*image|image[^.]*(could not be|not) found",
+    re.IGNORECASE,
+)
 # Seconds between looks at how far a copy is.
 _LOOK = 0.3
 _STRANGERS = uuid.UUID("6f0a3c0e-2b6f-4c53-9f0e-0a8f8a1c5b11")
@@ -98,14 +101,19 @@ async def ensure(call: Call, pod: Pod, references: Iterable[Any]) -> None:
 
 
 async def are_gone(named: Named, pod: Pod, answer: PodResponse) -> bool:
-    """Whether a pod refuses for want of an image that was there; then that is looked into."""
-    if not named.inside or answer.status not in (400, 404):
+    """Whether a pod refuses for want of images that were there. If so, xjob has looked at them."""
+    if answer.status not in (400, 404) or _MISSING.search(answer.message()) is None:
         return False
-    if _MISSING.search(answer.message()) is None:
-        return False
-    for image_id in named.inside:
-        await in_thread(table.suspect, image_id, pod.id)
-    return True
+    # Others may have been told that nobody has it.
+    ours = [one for one, there in named.inside.items() if there != _nobodys(pod, one)]
+    until = time.monotonic() + CONF.images.wait
+    for image_id in ours:
+        revision = await in_thread(table.suspect, image_id, pod.id)
+        while not await in_thread(table.was_looked_at, image_id, pod.id, revision):
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(_LOOK)
+    return bool(ours)
 
 
 def outward(named: Named, answer: PodResponse) -> PodResponse:
@@ -122,7 +130,7 @@ def outward(named: Named, answer: PodResponse) -> PodResponse:
 async def _id(call: Call, pod: Pod, image_id: str, until: float) -> str:
     image = await image_document.shown(call, image_id)
     if image is None:
-        return str(uuid.uuid5(_STRANGERS, f"{pod.region_name} {image_id}"))
+        return _nobodys(pod, image_id)
     project, facts = call.context.project_id, documents.facts(image)
     known = await in_thread(table.known, image_id, pod.id, project)
     if known is None or not known.usable:
@@ -144,6 +152,11 @@ async def _id(call: Call, pod: Pod, image_id: str, until: float) -> str:
         await asyncio.sleep(_LOOK)
         known = await in_thread(table.known, image_id, pod.id, project) or known
     return known.there
+
+
+def _nobodys(pod: Pod, image_id: str) -> str:
+    """What a pod is told instead of an image that the caller does not see."""
+    return str(uuid.uuid5(_STRANGERS, f"{pod.region_name} {image_id}"))
 
 
 def _read(body: Any) -> Any:

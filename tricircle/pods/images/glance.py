@@ -3,7 +3,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import quote, urlencode
 
@@ -60,6 +60,27 @@ class Glance:
         found = self._service.ask("GET", f"/v2/images?{query}")["images"]
         return found[0] if found else None
 
+    def some(self, image_ids: Iterable[str]) -> dict[str, Image]:
+        """{id: image} of those of some images that are there and not hidden; fifty at the most."""
+        wanted = list(image_ids)
+        if not wanted:
+            return {}
+        query = urlencode({"id": f"in:{','.join(wanted)}", "visibility": "all", "limit": 50})
+        found = self._service.ask("GET", f"/v2/images?{query}")["images"]
+        return {image["id"]: image for image in found}
+
+    def page(self, filters: Mapping[str, str], marker: str, limit: int) -> list[Image]:
+        """Active images after one, by id."""
+        query = {**filters, "status": "active", "sort": "id:asc", "limit": limit}
+        query |= {"marker": marker} if marker else {}
+        found: list[Image] = self._service.ask("GET", f"/v2/images?{urlencode(query)}")["images"]
+        return found
+
+    def members(self, image_id: str) -> set[str]:
+        """The projects that a shared image is shared with."""
+        found = self._service.ask("GET", f"{_path(image_id)}/members", missing=True)
+        return {one["member_id"] for one in (found or {}).get("members", ())}
+
     def make(self, wanted: Mapping[str, Any]) -> Image | None:
         """A new image without data; None when its id is not to be had."""
         try:
@@ -85,7 +106,7 @@ class Glance:
             if value is None:
                 if key in known:
                     changes.append({"op": "remove", "path": path})
-            elif known.get(key) != value:
+            elif _comparable(known.get(key)) != _comparable(value):
                 op = "replace" if key in known else "add"
                 changes.append({"op": op, "path": path, "value": value})
         if changes:
@@ -130,6 +151,11 @@ class Glance:
 
 class _Known(PodRefused):
     """It is so already."""
+
+
+def _comparable(value: Any) -> Any:
+    """Tags have no order."""
+    return sorted(value) if isinstance(value, list) else value
 
 
 def _base(url: str) -> str:

@@ -6,7 +6,12 @@ from tricircle.pods.rights.right import Proof, Right
 IMAGE_READ = Right(
     "image_read",
     "image",
-    ("GET /v2/images/{}", "GET /v2/images/{}/file", "GET /v2/images"),
+    (
+        "GET /v2/images/{}",
+        "GET /v2/images/{}/file",
+        "GET /v2/images/{}/members",
+        "GET /v2/images",
+    ),
     Proof.ROW,
     "The row in realizations: a project uses the image in a pod, and the region's Glance has shown "
     "it to one of its users, or the operator's rule wants it there. It goes to no one but those.",

@@ -3,7 +3,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -80,6 +80,13 @@ async def xjob(gateway: Gateway) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what xjob does."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 (another thread works)
+            await asyncio.sleep(0.05)
 
 
 async def boot(gateway: Gateway, image_id: str, user: str = "member", **more: Any) -> Answer:

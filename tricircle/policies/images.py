@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+from tricircle.policies.base import ALL_PROJECTS, rule
+
+RULES = [
+    rule(
+        "images:get_all_projects",
+        ALL_PROJECTS,
+        "List which images are in which pods with a Glance of their own.",
+        ("GET", "/images"),
+    ),
+]
