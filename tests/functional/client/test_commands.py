@@ -14,7 +14,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.client.osc import work
-from tricircle.db import models, repairs, session
+from tricircle.db import image_copies, models, repairs, session
 from tricircle.db.models import now
 from tricircle.db.realizations import Key
 
@@ -179,6 +179,15 @@ async def test_bindings(gateway: Gateway, cloud: Cloud) -> None:
     assert "already" in again.err
     assert (await openstack(gateway, "multiregion binding delete", made["id"])).status == 0
     assert await as_json(gateway, "multiregion binding list --project demo") == []
+
+
+async def test_which_image_is_where(gateway: Gateway) -> None:
+    facts = {"name": "debian", "size": 200, "is_open": True}
+    pod_id = gateway.pod_ids["pod2"]
+    await asyncio.to_thread(image_copies.want, "one", pod_id, None, image_copies.RULE, facts)
+    (row,) = await as_json(gateway, "multiregion image list --pod pod2 --state wanted")
+    assert (row["Image"], row["Name"], row["Pod"], row["Percent"]) == ("one", "debian", "pod2", 0)
+    assert await as_json(gateway, "multiregion image list --image another") == []
 
 
 async def test_where_a_server_is_and_why(gateway: Gateway, cloud: Cloud) -> None:

@@ -11,7 +11,7 @@ import dataclasses
 import re
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -22,7 +22,7 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import image_document
+from tricircle.gateway.upstream import image_document, tokens
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods.access.documents import objects
 from tricircle.pods.errors import ImageComing, ImageStays
@@ -83,21 +83,24 @@ async def brought(call: Call, pod: Pod, request: PodRequest) -> Named:
     return Named(request.with_body(document), inside)
 
 
-async def ids(call: Call, pod: Pod, images: Iterable[str]) -> dict[str, str]:
+async def ids(call: Call, pod: Pod, images: Iterable[str], patient: bool = True) -> dict[str, str]:
     """{image: its id in the pod}, once they are there. Raises as ``brought``."""
     wanted = list(dict.fromkeys(images))
-    until = time.monotonic() + CONF.images.wait
+    until = time.monotonic() + (CONF.images.wait if patient else 0)
     found = await asyncio.gather(*(_id(call, pod, image_id, until) for image_id in wanted))
     return dict(zip(wanted, found, strict=True))
 
 
-async def ensure(call: Call, pod: Pod, references: Iterable[Any]) -> None:
+async def ensure(call: Call, pods: Sequence[Pod], pod: Pod, references: Iterable[Any]) -> None:
     """See that images, by id or by a link, are in a pod before anything else is made there.
 
-    Raises as ``brought``.
+    They are waited for in the last of the ``pods`` only: until then another may have them. Raises
+    as ``brought``, and NoAccess.
     """
-    if pod.has_own_images:
-        await ids(call, pod, filter(None, map(image_document.id_of, references)))
+    named = list(filter(None, map(image_document.id_of, references)))
+    if pod.has_own_images and named:
+        await tokens.ensure(call, pod)
+        await ids(call, pod, named, patient=pod is pods[-1])
 
 
 async def are_gone(named: Named, pod: Pod, answer: PodResponse) -> bool:

@@ -14,14 +14,14 @@ from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import image_places, lookup, scheduling
+from tricircle.gateway.upstream import image_copies, image_places, lookup, scheduling
 from tricircle.gateway.upstream.background import written
 from tricircle.gateway.upstream.forward import ask_any, reply
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.gateway.volume import documents, lost_creation
 from tricircle.gateway.volume.quota import project_quota, usage
 from tricircle.gateway.volume.request import CreateRequest, RefusedByCinder, parse
-from tricircle.pods.errors import PodUnreachable
+from tricircle.pods.errors import ImageStays, PodUnreachable
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.request import Request
 
@@ -104,12 +104,16 @@ async def _tried(call: Call, wanted: CreateRequest, pods: list[Pod]) -> PodRespo
     """The answer of the first pod that takes it, or the first refusal. Raises Fault 503, 504."""
     troubles: list[str] = []
     refusal: PodResponse | None = None
-    for pod in pods[: CONF.scheduling.max_attempts]:
+    pods = pods[: CONF.scheduling.max_attempts]
+    for pod in pods:
         sought = lost_creation.Sought(wanted.kind, wanted.name, {"size": wanted.wanted.get("size")})
         try:
+            await image_copies.ensure(call, pods, pod, wanted.images)
             request = PodRequest.of(call).with_body(wanted.toward(pod))
             answer = await lost_creation.ask(call, pod, sought, request)
-        except PodUnreachable as error:
+        except (PodUnreachable, ImageStays) as error:
+            if isinstance(error, ImageStays) and pod is pods[-1] and refusal is None:
+                raise
             troubles.append(str(error))
             continue
         if answer.ok:

@@ -41,7 +41,7 @@ from tricircle.gateway.upstream import image_copies, lookup, tokens
 from tricircle.gateway.upstream.background import at_work, written
 from tricircle.gateway.upstream.forward import forward
 from tricircle.gateway.upstream.pod_request import PodRequest
-from tricircle.pods.errors import PodError, PodTimeout, PodUnreachable
+from tricircle.pods.errors import ImageStays, PodError, PodTimeout, PodUnreachable
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.scheduler import Choice
 
@@ -173,14 +173,14 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
     """Ask the chosen pods, one after the other, until one takes the server.
 
     Raises Refused: at once where no other pod could do better, else with the first refusal. Fault
-    503 when no pod refused and yet none took it, 403 when all lacked quota for its ports; PodError
-    when central Neutron is at fault.
+    503 when no pod refused and yet none took it, 403 when all lacked quota for its ports, 400 when
+    its image can be in none; PodError when central Neutron is at fault.
     """
     request = plan.request
     troubles: list[str] = []
     refusal: PodResponse | None = None
     missing: str | None = None
-    attempts = 0
+    attempts = never = 0
     for pod in plan.choice.pods:
         if attempts == CONF.scheduling.max_attempts:
             break
@@ -190,7 +190,7 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
             await _place(plan, pod)
             attempts += 1
             await tokens.ensure(call, pod)
-            await image_copies.ensure(call, pod, request.images)
+            await image_copies.ensure(call, plan.choice.pods, pod, request.images)
             bound = await nics.bind(call, ports, pod)
             made = await _in_pod(call, plan, pod, ports, bound)
         except Elsewhere as error:
@@ -205,6 +205,7 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
             if error.pod != pod.region_name:
                 raise  # central Neutron: no other pod would help
             troubles.append(str(error))
+            never += isinstance(error, ImageStays)
         else:
             _tell(call, plan, made, troubles)
             return dataclasses.replace(made, why=plan.why(troubles))
@@ -216,6 +217,8 @@ async def _try_pods(call: Call, plan: Plan, ports: Sequence[Nic]) -> Made:
     if troubles and all(map(_is_quota, troubles)):
         # A pod's Neutron has quotas of its own: to try again later is of no use.
         raise Fault(403, message)
+    if troubles and never == len(troubles):
+        raise Fault(400, message)
     raise Fault(503, f"{message} Try again later.", {"Retry-After": "5"})
 
 
