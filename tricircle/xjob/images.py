@@ -53,7 +53,12 @@ class ImageCopies:
         self.services, self.queue, self.is_stopping = services, queue, is_stopping
 
     def reconcile(self, pod: Pod, row: Row, deadline: Deadline) -> Outcome:
-        there = Glance.of_pod(self.services, pod, rights.IMAGE_COPY)
+        if row.project_id and not pod.is_privileged:
+            # Nobody but its own project sees there what the pod made.
+            right = rights.IMAGE_COPY
+            there = Glance.of_project(self.services, pod, right, row.project_id)
+        else:
+            there = Glance.of_pod(self.services, pod, rights.IMAGE_COPY)
         if row.absent:
             return _removed(pod, there, row)
         copy = table.get(row.resource_id, pod.id)

@@ -45,6 +45,14 @@ class Glance:
         project_id = services.identity.accesses.of(pod).service_project()
         return cls(services.of(here, right), project_id)
 
+    @classmethod
+    def of_project(cls, services: PodServices, pod: Pod, right: Right, project_id: str) -> Self:
+        """A pod's own, asked by an account of a project of ours. Raises KeystoneFailed, too."""
+        here = dataclasses.replace(pod, endpoints={"image": _base(pod.endpoint("image"))})
+        adapter = services.identity.within(project_id, here, right)
+        inside = services.identity.accesses.of(pod).project(project_id)
+        return cls(PodService(here, adapter, "image"), inside)
+
     @property
     def region_name(self) -> str:
         return self._service.pod.region_name

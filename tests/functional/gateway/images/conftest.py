@@ -24,10 +24,16 @@ MEMBERS = {"visibility": "shared", "disk_format": "raw", "container_format": "ba
 
 
 @pytest.fixture
-def cloud(fakes: LoopThread) -> Iterator[Cloud]:
+def entered() -> str:
+    """How ``FOREIGN`` is entered."""
+    return "managed"
+
+
+@pytest.fixture
+def cloud(fakes: LoopThread, entered: str) -> Iterator[Cloud]:
     """Three pods, of which ``FOREIGN`` (the only one of az2) knows nothing of our Keystone and
     has a Glance of its own."""
-    cloud = Cloud(fakes, federated={FOREIGN: "managed"}, glances=[FOREIGN])
+    cloud = Cloud(fakes, federated={FOREIGN: entered}, glances=[FOREIGN])
     fill(cloud.images[cloud.image_id], DATA)
     yield cloud
     cloud.close()
