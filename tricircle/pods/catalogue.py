@@ -34,6 +34,23 @@ def endpoints(catalogue: Catalogue, region: str | None, interface: str) -> dict[
     }
 
 
+def endpoints_of_a_cloud(
+    catalogue: Catalogue, region: str | None, interface: str
+) -> dict[str, str]:
+    """The same of a region of another cloud, whose regions may share a Glance: that is in the
+    catalogue for one of them, and is the region's if there is no other.
+    """
+    found = endpoints(catalogue, region, interface)
+    glances = {
+        endpoint["url"].rstrip("/")
+        for service in catalogue
+        if service["type"] in SERVICE_TYPES["image"]
+        for endpoint in service.get("endpoints", ())
+        if endpoint["interface"] == interface
+    }
+    return found if "image" in found or len(glances) != 1 else {**found, "image": glances.pop()}
+
+
 def own_endpoints(catalogue: Catalogue, region: str | None) -> list[str]:
     """The URLs of a region's own services (``OWN``), of whatever interface."""
     own = {kind for name in OWN for kind in SERVICE_TYPES[name]}

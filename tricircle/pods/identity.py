@@ -269,7 +269,8 @@ class ServiceIdentity:
             return self.endpoints(pod.region_name, fresh)
         config = pod.access_config or {}
         told = self.accesses.of(pod).catalogue(fresh)
-        return catalogue.endpoints(told, config.get("region"), config.get("interface", "public"))
+        interface = config.get("interface", "public")
+        return catalogue.endpoints_of_a_cloud(told, config.get("region"), interface)
 
     def all_endpoints(self, pod: Pod) -> list[str]:
         """The URLs of a pod's own services, of whatever interface. Raises PodUnreachable, too."""

@@ -115,7 +115,7 @@ async def _tried(call: Call, region: str, kind: str, config: dict[str, Any]) -> 
     access = accesses.build(kind, pod, joined(open_part, secret), own)
     told = await EXCHANGES.run(access.try_out)
     interface = config.get("interface", "public")
-    found = catalogue.endpoints(told, config.get("region"), interface)
+    found = catalogue.endpoints_of_a_cloud(told, config.get("region"), interface)
     if "compute" not in found:
         where = f"region {config['region']}" if "region" in config else "any region"
         text = f"its catalogue has no {interface} compute endpoint in {where}"

@@ -58,7 +58,7 @@ _URL = {
 }
 _ENDPOINTS = {
     "type": ["object", "null"],
-    "properties": dict.fromkeys(OWN, _URL),
+    "properties": dict.fromkeys((*OWN, "image"), _URL),
     "required": ["compute", "network"],
     "additionalProperties": False,
 }
