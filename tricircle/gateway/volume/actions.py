@@ -28,6 +28,7 @@ _NEVER_WRITE = (
     "os-unset_image_metadata",
     "os-show_image_metadata",
     "os-reset_status",
+    "os-volume_upload_image",
 )
 # Those that end what they are done to, as its pod sees it.
 _ENDS = ("os-force_delete", "delete", "os-unmanage")
