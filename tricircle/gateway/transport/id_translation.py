@@ -48,6 +48,10 @@ class Translation:
         self._outward = {there: key for key, there in self._inward.items()}
         self._outward |= {there.encode(): key.encode() for there, key in (images or {}).items()}
 
+    def knows(self, there: str) -> bool:
+        """Whether an id there stands for another that users know."""
+        return there.encode() in self._outward
+
     def request(
         self, path: str, query: str | Mapping[str, Any] | None, body: Any
     ) -> tuple[str, str | None, bytes | None]:

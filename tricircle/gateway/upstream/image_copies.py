@@ -143,9 +143,6 @@ async def _id(call: Call, pod: Pod, image_id: str, until: float) -> str:
             raise ImageStays(pod.region_name, f"image {image_id} cannot be used here: {why}.")
     # Also where it is there: it says when it was used last.
     known = await in_thread(table.want, image_id, pod.id, project, table.USE, facts)
-    if not known.usable and known.there != image_id:
-        # It may be getting an id that nobody here has read yet.
-        call.services.names.forget()
     while not known.usable or known.there is None:
         if time.monotonic() > until:
             text = f"image {image_id} is being copied to it ({known.percent} %)."
@@ -154,7 +151,17 @@ async def _id(call: Call, pod: Pod, image_id: str, until: float) -> str:
             raise ImageComing(pod.region_name, text)
         await asyncio.sleep(_LOOK)
         known = await in_thread(table.known, image_id, pod.id, project) or known
+    await _read_its_name(call, pod, image_id, known.there)
     return known.there
+
+
+async def _read_its_name(call: Call, pod: Pod, image_id: str, there: str) -> None:
+    """See that what the pod tells of an image has the id that users know, from now on."""
+    names = call.services.names
+    if there != image_id:
+        known = await names.of("compute", pod.id)
+        if known is None or not known.knows(there):
+            names.forget()
 
 
 def _nobodys(pod: Pod, image_id: str) -> str:
