@@ -5,6 +5,7 @@ import asyncio
 import datetime
 import importlib.metadata
 import io
+import time
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tricircle.client.osc import work
-from tricircle.db import image_copies, models, repairs, session
+from tricircle.db import adoptions, image_copies, models, repairs, session
 from tricircle.db.models import now
 from tricircle.db.realizations import Key
 
@@ -280,3 +281,24 @@ async def test_members_see_what_is_theirs(gateway: Gateway) -> None:
     refused = await openstack(gateway, "multiregion pod set pod1 --state draining", **member)
     assert refused.status == 1
     assert "tricircle:pods:update" in refused.err
+
+
+def end_adoption() -> str:
+    """What xjob does about the first adoption that is asked for; whose things it is about."""
+    while not (rows := adoptions.page()):
+        time.sleep(0.05)
+    found = [{"resource_type": "network", "id": "n", "name": "old", "action": "leave",
+              "region_id": None, "reason": "its segment is taken"}]  # fmt: skip
+    adoptions.note(rows[0].id, adoptions.DONE, None, found)
+    return str(rows[0].project_id)
+
+
+async def test_what_a_pod_had_before_is_taken_over_and_told(gateway: Gateway) -> None:
+    project = gateway.cloud.project_id
+    working = asyncio.create_task(asyncio.to_thread(end_adoption))
+    (row,) = await as_json(gateway, "multiregion pod adopt pod1 --dry-run --project demo")
+    assert (row["Action"], row["Reason"]) == ("leave", "its segment is taken")
+    assert await working == project
+    late = await openstack(gateway, "multiregion pod release pod1 --project demo --wait 0")
+    assert late.status != 0
+    assert "is waiting" in late.err
