@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from keystoneauth1 import exceptions
 
 from lab import tricircle
 from lab.settings import PASSWORD, Lab
@@ -53,21 +52,21 @@ def test_a_server_on_a_network_of_a_member(
     assert copy.project_id == inside.project_id
 
     # What only an administrator could make is refused in words.
-    with pytest.raises(exceptions.HttpError) as refused:
-        demo.session.post(
-            "/servers",
-            json={
-                "server": {
-                    "name": name,
-                    "imageRef": image.id,
-                    "flavorRef": flavor.id,
-                    "availability_zone": zone,
-                    "networks": [{"uuid": made[1].id}],
-                }
-            },
-            endpoint_filter={"service_type": "compute", "region_name": "RegionOne"},
-        )
-    assert lab.pod(FOREIGN).region in str(refused.value)
+    body = {
+        "name": name,
+        "imageRef": image.id,
+        "flavorRef": flavor.id,
+        "availability_zone": zone,
+        "networks": [{"uuid": made[1].id}],
+    }
+    refused = demo.session.post(
+        "/servers",
+        json={"server": body},
+        endpoint_filter={"service_type": "compute", "region_name": "RegionOne"},
+        raise_exc=False,
+    )
+    assert refused.status_code >= 400
+    assert f"cannot be in pod {lab.pod(FOREIGN).region}" in refused.text
 
     demo.compute.delete_server(server)
     demo.compute.wait_for_delete(server, wait=60)
