@@ -259,7 +259,8 @@ class PodLoops:
             ("volume", "What storage uses", self._storage.audit),
             ("compute", "Which hosts there are", self._hosts.audit),
         ):
-            if (pod := self._pod(service)) is None:
+            # It is told administrators alone.
+            if (pod := self._pod(service)) is None or not pod.is_privileged:
                 continue
             try:
                 audit(pod)
