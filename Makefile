@@ -15,7 +15,7 @@ FOUR := -n 4 --dist loadgroup
 .DEFAULT_GOAL := help
 .PHONY: help setup lint format types layers check test-unit test-functional fuzz \
 	test-functional-gateway test-functional-network test-e2e test-e2e-pods test-e2e-vxlan \
-	test-e2e-federated test-e2e-adopted test-quickstart test-ecosystem \
+	test-e2e-federated test-e2e-dashboard test-e2e-adopted test-quickstart test-ecosystem \
 	test-changed test bench-networks \
 	bench-hang bench-sql bench-ports bench-many bench-routed bench-lists bench-tokens bench-creates tempest-network tempest-neutron \
 	network-extensions tempest-compute tempest-scenario tempest-volume tempest-cinder demo lab-up lab-down samples clean

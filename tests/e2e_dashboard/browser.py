@@ -19,6 +19,8 @@ PROGRAM = "chromium"
 WIDTH, HEIGHT = 1280, 800
 #: Seconds within which a page has to show what it is waited for.
 PATIENCE = 60.0
+#: Seconds for one answer: a page that gives way to the next may never give it.
+_PROMPT = 10.0
 
 
 class Browser:
@@ -31,14 +33,19 @@ class Browser:
         self("Page.enable")
 
     def __call__(self, method: str, **params: Any) -> Any:
-        """Call a method of the protocol. Raises AssertionError with the browser's words."""
-        return self._runner.run(asyncio.wait_for(self._called(method, params), PATIENCE))
+        """Call a method of the protocol.
+
+        Raises AssertionError with the browser's words, TimeoutError.
+        """
+        return self._runner.run(asyncio.wait_for(self._called(method, params), _PROMPT))
 
     async def _called(self, method: str, params: dict[str, Any]) -> Any:
         self._sent += 1
         await self._socket.send_json({"id": self._sent, "method": method, "params": params})
         while True:
             said = await self._socket.receive_json()
+            if said.get("method") == "Page.javascriptDialogOpening":
+                raise AssertionError(f"the page asks: {said['params']['message']}")
             if said.get("id") == self._sent:
                 assert "error" not in said, f"{method}: {said['error']}"
                 return said["result"]
@@ -54,7 +61,7 @@ class Browser:
         deadline = time.monotonic() + PATIENCE
         while True:
             # While a page gives way to the next there is none to ask.
-            with contextlib.suppress(AssertionError):
+            with contextlib.suppress(AssertionError, TimeoutError):
                 if self.run(f"Boolean({script})"):
                     return
             assert time.monotonic() < deadline, f"no {what or script} on\n{self.text()[:2000]}"
