@@ -26,6 +26,8 @@ _REQUEST_HEADERS = ("Accept", "Accept-Language", "Content-Type", "User-Agent")
 # What a pod's answer may tell a client; versions and request ids are set by the pipeline.
 _ANSWER_HEADERS = ("Content-Type", "Location", "Retry-After", "Warning", "Allow")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# Nova's proxy for images, and the microversion from which there is none.
+_IMAGES, _IMAGES_END = re.compile(r"/images(/|\Z)"), (2, 36)
 _VERSION = re.compile(r"/v\d+(\.\d+)?(/.*)?$")
 
 
@@ -120,6 +122,9 @@ async def ask_any(call: Call, request: PodRequest | None = None) -> PodResponse:
     request = request or PodRequest.of(call)
     # A pod thought away is asked last rather than never: the thought may be old.
     pods = sorted(call.serving, key=call.is_away)
+    if _IMAGES.match(request.path) and not call.at_least(_IMAGES_END):
+        # The others' images are not the region's.
+        pods = [pod for pod in pods if not pod.has_own_images]
     failed: PodError | None = None
     for pod in pods:
         try:

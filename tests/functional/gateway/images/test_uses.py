@@ -117,6 +117,17 @@ async def test_nothing_of_ours_is_told(gateway: Gateway, cloud: Cloud, theirs: G
         assert not [one for one in secrets if one in sent], entry
 
 
+async def test_novas_images_are_the_regions(gateway: Gateway, cloud: Cloud, theirs: Glance) -> None:
+    theirs.images["x"] = {"id": "x", "name": "theirs", "visibility": "public"}
+    await gateway.set_pod("pod1", state="maintenance")
+    for _ in range(2):
+        listed = (await gateway.get("/images")).ok()["images"]
+        assert [one["id"] for one in listed] == [cloud.image_id]
+    await gateway.set_pod("pod3", state="maintenance")
+    assert (await gateway.get("/images")).status == 503
+    assert (await gateway.get("/images", version="2.36")).status == 404
+
+
 async def test_another_pod_of_the_zone_takes_it_meanwhile(
     gateway: Gateway, cloud: Cloud, theirs: Glance
 ) -> None:
