@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tricircle.pods.work_look import AGENT
+
 
 class Kind(enum.Enum):
     """``*_AFTER`` do the work first, so that the client cannot know whether it was done."""
@@ -59,6 +61,8 @@ class Fault:
             return False
         if not re.search(self.path, entry.path):
             return False
+        if self.path and entry.headers.get("User-Agent") == AGENT:
+            return False  # What a prober lists, whenever it does, is not what is meant.
         if self.agent and self.agent not in entry.headers.get("User-Agent", ""):
             return False
         if self.skip > 0:
