@@ -47,6 +47,9 @@ async def test_a_map_of_pods_with_their_lights(gateway: Gateway, enter: Enter) -
     assert "Zone az2 pod2 well 1 servers, 0 volumes, 0 jobs vCPUs: 1 / 16" in text
     # And in the table: region, zone, state, health, seen, servers, volumes, vCPUs, RAM, jobs.
     assert "pod2 az2 enabled up Never 1 0 1 / 16" in text
+    await gateway.set_health("pod3", "down")
+    page = await visitor("/admin/pods/")
+    assert lights(page.content.decode())["pod3"] == "danger: down, 1 failing"
 
 
 async def test_a_pods_page(gateway: Gateway, enter: Enter) -> None:

@@ -87,8 +87,14 @@ class Operators(Store):
 
     @route("GET", "/extensions")
     def extensions(self, exchange: Exchange) -> web.Response:
-        names = ("os-quota-sets", "backups", "qos-specs", "os-volume-transfer")
-        return reply({"extensions": [{"alias": name, "name": name} for name in names]})
+        named = {
+            "os-availability-zone": "AvailabilityZones",
+            "os-quota-sets": "Quotas",
+            "backups": "Backups",
+            "qos-specs": "Qos_specs_manage",
+            "os-volume-transfer": "VolumeTransfer",
+        }
+        return reply({"extensions": [{"alias": one, "name": named[one]} for one in named]})
 
     @route("GET", "/resource_filters")
     def resource_filters(self, exchange: Exchange) -> web.Response:
