@@ -83,3 +83,9 @@ def test_an_image_of_the_region_and_one_of_the_pod(
         compute.wait_for_delete(server, wait=60)
     for one in (image.id, snapshot.id, made):
         images.delete_image(one)
+
+    def none_there() -> bool:
+        return all(there.image.find_image(one, ignore_missing=True) is None for one in
+                   (image.id, snapshot.id))  # fmt: skip
+
+    eventually("they are gone from the pod", none_there, 150)
