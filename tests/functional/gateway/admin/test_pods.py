@@ -125,10 +125,10 @@ GOOD = {"region_name": "Pod1", "availability_zone": "az1"}
             {
                 "pod": {
                     **GOOD,
-                    "endpoints": dict.fromkeys(("compute", "network", "image"), "http://a"),
+                    "endpoints": dict.fromkeys(("compute", "network", "object"), "http://a"),
                 }
             },
-            "Additional properties are not allowed ('image'",
+            "Additional properties are not allowed ('object'",
         ),
     ],
 )
