@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.glance import Glance
 from tests.functional.gateway.images.conftest import FOREIGN, boot, image, until, work, xjob
 from tests.functional.gateway_harness import Gateway
@@ -16,6 +17,7 @@ from tricircle.conf import CONF
 from tricircle.db import image_copies, session
 from tricircle.db.models import ImageCopy, now
 from tricircle.pods.rest import PodServices
+from tricircle.xjob.image_loop import ImageLoop
 from tricircle.xjob.image_watch import ImageWatch
 
 
@@ -147,3 +149,33 @@ async def test_the_list_tells_which_image_is_where_and_how_far(
     assert (await gateway.manage("GET", "/images?region_name=pod1")).ok()["images"] == []
     assert (await gateway.manage("GET", "/images", user="member")).status == 403
     assert (await gateway.manage("GET", "/images?color=red")).status == 400
+
+
+async def test_a_few_are_copied_at_a_time(gateway: Gateway, cloud: Cloud, theirs: Glance) -> None:
+    """By threads of their own, until the worker ends; what is due then is another's."""
+    CONF.set_override("wait", 0.0, group="images")
+    CONF.set_override("copies_per_pod", 1, group="images")
+    pod = gateway.services.registry.get(gateway.pod_ids[FOREIGN])
+    loop = ImageLoop("pod2", PodServices(gateway.services.identity), lambda: pod)
+    held = theirs.fail(Kind.HELD, "PUT", "/file", times=1)
+    images = [image(cloud) for _ in range(2)]
+    for one in images:
+        assert (await boot(gateway, one)).status == 503
+    for _ in range(3):
+        await asyncio.to_thread(loop.look)
+    await cloud.journal.until(lambda: cloud.journal.find(f"{FOREIGN}/image", "PUT", "/file"))
+    assert len(theirs.images) == 1
+    held.go.set()
+    await until(lambda: any(one["status"] == "active" for one in theirs.images.values()))
+
+    def second() -> bool:
+        loop.look()
+        return len(theirs.images) == 2
+
+    await until(second)
+    await until(lambda: all(one["status"] == "active" for one in theirs.images.values()))
+    await asyncio.to_thread(loop.watch)
+    loop.stop()
+    assert (await boot(gateway, image(cloud))).status == 503
+    await asyncio.to_thread(loop.look)
+    assert len(theirs.images) == 2
