@@ -19,8 +19,8 @@ PROGRAM = "chromium"
 WIDTH, HEIGHT = 1280, 800
 #: Seconds within which a page has to show what it is waited for.
 PATIENCE = 60.0
-#: Seconds for one answer: a page that gives way to the next may never give it.
-_PROMPT = 10.0
+#: Seconds for one look at a page: one that gives way to the next may never answer.
+_LOOK = 10.0
 
 
 class Browser:
@@ -32,12 +32,12 @@ class Browser:
         self._sent = 0
         self("Page.enable")
 
-    def __call__(self, method: str, **params: Any) -> Any:
-        """Call a method of the protocol.
+    def __call__(self, method: str, *, within: float = PATIENCE, **params: Any) -> Any:
+        """Call a method of the protocol. A page is gone to once its server begins to answer.
 
         Raises AssertionError with the browser's words, TimeoutError.
         """
-        return self._runner.run(asyncio.wait_for(self._called(method, params), _PROMPT))
+        return self._runner.run(asyncio.wait_for(self._called(method, params), within))
 
     async def _called(self, method: str, params: dict[str, Any]) -> Any:
         self._sent += 1
@@ -50,9 +50,15 @@ class Browser:
                 assert "error" not in said, f"{method}: {said['error']}"
                 return said["result"]
 
-    def run(self, script: str) -> Any:
+    def run(self, script: str, within: float = PATIENCE) -> Any:
         """The value of an expression in the page, once it is settled."""
-        told = self("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        told = self(
+            "Runtime.evaluate",
+            within=within,
+            expression=script,
+            awaitPromise=True,
+            returnByValue=True,
+        )
         assert "exceptionDetails" not in told, f"{script}: {told['exceptionDetails']}"
         return told["result"].get("value")
 
@@ -62,7 +68,7 @@ class Browser:
         while True:
             # While a page gives way to the next there is none to ask.
             with contextlib.suppress(AssertionError, TimeoutError):
-                if self.run(f"Boolean({script})"):
+                if self.run(f"Boolean({script})", within=_LOOK):
                     return
             assert time.monotonic() < deadline, f"no {what or script} on\n{self.text()[:2000]}"
             time.sleep(0.1)
