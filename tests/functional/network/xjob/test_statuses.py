@@ -110,3 +110,50 @@ def test_a_port_that_the_pod_has_not_as_it_is_wanted(stage: Stage) -> None:
     stage.reconcile()
     look("pod1")
     assert stage.core.get_port(stage.admin, port["id"])["status"] == "ACTIVE"
+
+
+def test_of_ports_only_what_has_changed_is_asked_for(stage: Stage) -> None:
+    network, _ = stage.network()
+    one, other = (stage.bound(network, "pod1") for _ in range(2))
+    stage.reconcile()
+    for port in (one, other):
+        stage.tell("pod1", port, "ACTIVE")
+        stage.copy("pod1", "ports", port["id"])["updated_at"] = "2026-01-01T00:00:00Z"
+    running, watch = runtime.get(), status.StatusWatch()
+    pod = running.registry.fresh().by_region("pod1")
+    assert pod is not None
+
+    def look() -> list[str]:
+        watch.look(running.engine.session(pod, Deadline(5)))
+        found = (stage.core.get_port(stage.admin, port["id"]) for port in (one, other))
+        return [port["status"] for port in found]
+
+    assert look() == ["ACTIVE", "ACTIVE"]
+    stage.tell("pod1", one, "DOWN")
+    assert look() == ["DOWN", "ACTIVE"]
+    # A pod tells when something changed last; what has not changed since then is not asked for.
+    stage.copy("pod1", "ports", other["id"])["status"] = "DOWN"
+    assert look() == ["DOWN", "ACTIVE"]
+    stage.tell("pod1", one, "ACTIVE")
+    assert look() == ["ACTIVE", "ACTIVE"]
+    # Now and then all are asked for.
+    watch._all_at = float("-inf")
+    assert look() == ["ACTIVE", "DOWN"]
+
+
+def test_a_port_in_the_making_is_looked_at_again(stage: Stage) -> None:
+    network, _ = stage.network()
+    port = stage.bound(network, "pod1")
+    stage.reconcile()
+    stage.tell("pod1", port, "ACTIVE")
+    running, watch = runtime.get(), status.StatusWatch()
+    pod = running.registry.fresh().by_region("pod1")
+    assert pod is not None
+    stage.touch("port", port["id"])
+    watch.look(running.engine.session(pod, Deadline(5)))
+    assert stage.core.get_port(stage.admin, port["id"])["status"] == "BUILD"
+    # The pod has nothing to change, and so tells of nothing.
+    stage.copy("pod1", "ports", port["id"])["updated_at"] = "2026-01-01T00:00:00Z"
+    stage.reconcile()
+    watch.look(running.engine.session(pod, Deadline(5)))
+    assert stage.core.get_port(stage.admin, port["id"])["status"] == "ACTIVE"

@@ -36,9 +36,9 @@ def alive(stage: Stage) -> dict[str, bool]:
 def test_changes_statuses_and_agents(stage: Stage, service: Service) -> None:
     network, _ = stage.network()
     port = stage.bound(network, "pod1")
-    stage.copy("pod1", "ports", port["id"])["status"] = "ACTIVE"
+    stage.tell("pod1", port, "ACTIVE")
     wait(lambda: status(stage, port) == "ACTIVE")
-    stage.copy("pod1", "ports", port["id"])["status"] = "DOWN"
+    stage.tell("pod1", port, "DOWN")
     wait(lambda: status(stage, port) == "DOWN")
 
     stage.change("network", network["id"], name="new")
