@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from lab import tricircle
+from lab.dataplane import topology
 from lab.settings import Lab
 from tests.e2e.conftest import (  # noqa: F401  (fixtures)
     admin,
     demo,
-    external,
     flavor,
     image,
     name,
@@ -43,3 +43,24 @@ def there(lab: Lab, user: str) -> Any:
 def operator(lab: Lab) -> Any:
     """The pod's administrator."""
     return tricircle.connect(lab, region=lab.pods[0].region)
+
+
+@pytest.fixture(scope="session")
+def external(lab: Lab, admin: Any) -> Any:  # noqa: F811  (fixtures)
+    """The region's external network, where the pod has its own; it goes with the lab."""
+    network = admin.network.create_network(
+        name="public",
+        is_router_external=True,
+        provider_network_type="flat",
+        provider_physical_network=topology.EXTERN,
+        availability_zone_hints=[lab.pods[0].region],
+    )
+    admin.network.create_subnet(
+        network_id=network.id,
+        ip_version=4,
+        cidr=topology.EXTERNAL_CIDR,
+        gateway_ip=topology.EXTERNAL_GATEWAY,
+        is_dhcp_enabled=False,
+        allocation_pools=[{"start": "203.0.113.100", "end": "203.0.113.199"}],
+    )
+    return network

@@ -83,7 +83,7 @@ def test_a_tenant_notices_nothing(
     flavor: Any, name: str, there: Any,
 ) -> None:  # fmt: skip
     region = lab.pods[0].region
-    public = external(region)
+    public = external
     first = tenant.servers[0]
     assert servers.ping(lab, first.id, tenant.address(1))
     before = {port.id: port.mac_address for port in there.network.ports()}
