@@ -86,7 +86,9 @@ def test_a_join_finds_ports_by_their_index(migrated: sa.Engine) -> None:
     assert _blind(migrated)
     with Session(migrated) as tx:
         wanted = character_set.statements(tx)
-    assert len(wanted) == 5
+    tables = sa.inspect(migrated).get_table_names()
+    ours = {table for table in tables if table.startswith("tricircle_")}
+    assert {statement.split()[2] for statement in wanted} == ours
     with migrated.begin() as tx:
         for statement in wanted:
             tx.execute(sa.text(statement))
