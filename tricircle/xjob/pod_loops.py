@@ -69,7 +69,6 @@ class PodLoops:
         self.room = Room(runtime.identity)
         self._audit = Audit(runtime.engine.queue, ADAPTERS)
         self._endpoints = EndpointWatch()
-        self._statuses = status.StatusWatch()
         self._needs = needs.Sweeper(runtime.engine.queue, pod_id, changes)
         self._was_away = False
         self._silent: set[str] = set()  # services whose definitions wait for them
@@ -289,7 +288,7 @@ class PodLoops:
             return
         try:
             session = self._runtime.engine.session(pod, Deadline(CONF.reconciler.call_deadline))
-            self._statuses.look(session)
+            status.bring_back(session)
             virtual_addresses.look(session)
         except PodError as error:
             LOG.info("The port status of %s is not known: %s", pod.region_name, error)

@@ -120,7 +120,7 @@ ADMIN_ONLY = ("binding:", "provider:")
 BINDING = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
 DHCP = "network:dhcp"
 OWN_ADDRESSES = ("slaac", "dhcpv6-stateless")
-NOT_FILTERS = {"changed_since", "fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"}
+NOT_FILTERS = {"fields", "limit", "marker", "sort_key", "sort_dir", "page_reverse"}
 ALIASES = {
     "address-group",
     "agent",
@@ -144,7 +144,6 @@ ALIASES = {
     "security-group",
     "security-groups-remote-address-group",
     "standard-attr-description",
-    "standard-attr-timestamp",
     "stateful-security-group",
     "subnet-dns-publish-fixed-ip",
     "trunk",
@@ -278,8 +277,6 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
             named = exchange.query.get("project_id") or exchange.query.get("tenant_id")
             self._default_group(named or exchange.token.project_id)
         found = [o for o in table.values() if self._visible(collection, o, exchange.token)]
-        if since := exchange.query.get("changed_since"):
-            found = [item for item in found if str(item.get("updated_at", "")) >= since]
         for key in set(exchange.query) - NOT_FILTERS:
             wanted = exchange.query.getall(key)
             found = [item for item in found if self._matches(item, key, wanted)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import oslo_messaging
 
-from tests.functional.fakes.http import new_id, utc_now
+from tests.functional.fakes.http import new_id
 from tricircle.conf import CONF
 
 Object = dict[str, Any]
@@ -66,18 +66,18 @@ class AgentRpc:
         port = self._port(device, host)
         if port is None:
             return {"device": device}
-        port |= {"status": "BUILD", "updated_at": _moment()}
+        port["status"] = "BUILD"
         return {"device": device, "port_id": device, "network_id": port["network_id"]}
 
     def update_device_up(self, context: Object, device: str, agent_id: str, host: str) -> None:
         self._called("update_device_up", device)
         if (port := self._port(device, host)) is not None:
-            port |= {"status": "ACTIVE", "updated_at": _moment()}
+            port["status"] = "ACTIVE"
 
     def update_device_down(self, context: Object, device: str, agent_id: str, host: str) -> Object:
         self._called("update_device_down", device)
         if (port := self._port(device, host)) is not None:
-            port |= {"status": "DOWN", "updated_at": _moment()}
+            port["status"] = "DOWN"
         return {"device": device, "exists": port is not None}
 
     def _called(self, method: str, what: str) -> None:
@@ -122,7 +122,3 @@ def listening(region: str, neutron: Any) -> Iterator[AgentRpc]:
 
 def bus_url(region: str) -> str:
     return f"fake:///?exchange={region}"
-
-
-def _moment() -> str:
-    return utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")

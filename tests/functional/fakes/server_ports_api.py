@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.functional.fakes.http import Exchange, Refusal, reply, route, utc_now
 from tests.functional.fakes.keystone import Token
-from tests.functional.fakes.neutron import Neutron, timestamp
+from tests.functional.fakes.neutron import Neutron
 from tests.functional.fakes.server_store import Object, Server, ServerStore
 
 
@@ -79,7 +79,7 @@ class ServerPorts(ServerStore):
     def _bind(self, server: Server, port: Object) -> None:
         port.update({
             "device_id": server.id, "device_owner": f"compute:{self.zone}", "status": "ACTIVE",
-            "binding:host_id": server.host, "binding:vif_type": "ovs", "updated_at": timestamp(),
+            "binding:host_id": server.host, "binding:vif_type": "ovs",
         })  # fmt: skip
 
     def _unplug(self, server: Server, port: Object) -> None:
@@ -87,8 +87,7 @@ class ServerPorts(ServerStore):
             self.neutron.tables["ports"].pop(port["id"], None)
         else:
             port.update({"device_id": "", "device_owner": "", "status": "DOWN",
-                         "binding:host_id": "", "binding:vif_type": "unbound",
-                         "updated_at": timestamp()})  # fmt: skip
+                         "binding:host_id": "", "binding:vif_type": "unbound"})  # fmt: skip
 
     def remove_server(self, server: Server) -> None:
         for port in self.neutron.ports(device_id=server.id):

@@ -12,7 +12,7 @@ from neutron_lib.plugins import constants, directory
 
 from tests.functional import gateway_harness
 from tests.functional.fakes.cloud import Cloud
-from tests.functional.fakes.neutron import Neutron, timestamp
+from tests.functional.fakes.neutron import Neutron
 from tricircle.db import realizations
 from tricircle.db.models import now
 from tricircle.db.realizations import Key, Row
@@ -221,10 +221,6 @@ class Stage:
         (made,) = gateway_harness.add_pods(self.cloud, region).values()
         self.pod_ids[region] = made
         runtime.get().registry.refresh()
-
-    def tell(self, region: str, port: Object, status: str) -> None:
-        """The pod's Neutron has another status of a port from now on."""
-        self.copy(region, "ports", port["id"]).update(status=status, updated_at=timestamp())
 
     def empty(self, region: str) -> bool:
         """Whether nothing of ours is in a pod."""

@@ -3,9 +3,7 @@
 ports."""
 
 import contextlib
-import datetime
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,116 +20,45 @@ from oslo_config import cfg
 from oslo_log import log
 from sqlalchemy.orm import Session
 
-from tricircle.conf import CONF
 from tricircle.network.central import central_neutron
-from tricircle.network.central.central_neutron import Resource
 from tricircle.network.central.models import Realization, VirtualPort
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.wanted import floating_ip_status, outbox
 
 LOG = log.getLogger(__name__)
 
-_FIELDS = ("id", "status", "dns_name")
-# The extension by which a pod tells what has changed since when.
-_TIMESTAMPS = "standard-attr-timestamp"
-# Seconds: what was written so long before something else may be seen after it.
-_OVERLAP = 10
-
 # What a pod may say of a port that central Neutron says too.
 _ACTIVE, _BUILD = constants.PORT_STATUS_ACTIVE, constants.PORT_STATUS_BUILD
 _KNOWN = {_ACTIVE, constants.PORT_STATUS_DOWN, _BUILD, constants.PORT_STATUS_ERROR}
 
 
-class StatusWatch:
-    """Takes over the status of what one pod has, again and again.
-
-    Of ports the pod is asked only for those that have changed since the last look, by its own
-    clock; now and then for all, for what may have been missed. One that was in the making when it
-    was looked at is looked at again.
-    """
-
-    def __init__(self) -> None:
-        self._since = ""
-        self._all_at = float("-inf")
-        self._unfinished: dict[str, Resource] = {}
-
-    def look(self, session: PodSession) -> int:
-        """Look; how many statuses have changed. Raises PodError."""
-        began = time.monotonic()
-        if began - self._all_at > CONF.reconciler.audit_interval:
-            self._since, self._unfinished = "", {}
-        is_whole = not self._since
-        floating = session.queue.transact(lambda tx: floating_ip_status.look(tx, session.pod.id))
-        changed = self._look_at_ports(session) if _has_ports(session) else 0
-        if is_whole:
-            self._all_at = began
-        return floating + changed + _trunks(session)
-
-    def _look_at_ports(self, session: PodSession) -> int:
-        since = self._since
-        query = {"changed_since": since} if since else {}
-        listed = session.neutron.list("ports", fields=[*_FIELDS, "updated_at"], **query)
-        asked = {**self._unfinished, **{port["id"]: port for port in listed}}
-        changed, unfinished = _take_over(session, asked, is_whole=not since)
-        self._unfinished = {one: asked[one] for one in unfinished if one in asked}
-        if session.neutron.has(_TIMESTAMPS):
-            newest = max((str(port.get("updated_at") or "") for port in listed), default="")
-            self._since = _before(newest) or since
-        return changed
-
-
 def bring_back(session: PodSession) -> int:
     """Take over the status of all ports, floating IPs and trunks in a pod; how many changed."""
-    return StatusWatch().look(session)
+    floating = session.queue.transact(lambda tx: floating_ip_status.look(tx, session.pod.id))
+    return _ports(session) + floating + _trunks(session)
 
 
-def _has_ports(session: PodSession) -> bool:
-    """Whether ports are wanted in a pod."""
-    query = _copies(session).limit(1)
-    return session.queue.transact(lambda tx: tx.execute(query).first()) is not None
-
-
-def _copies(session: PodSession) -> Any:
-    """Query: the ports that a pod has, their copies, and whether each is as it is wanted by now."""
+def _ports(session: PodSession) -> int:
+    """One list for all ports. One that the pod has not as it is wanted by now is in the making."""
     table = session.queue.table
     latest = sa.func.coalesce(table.realized_revision, 0) == table.wanted_revision
-    return sa.select(table.resource_id, table.pod_resource_id, latest).where(
+    query = sa.select(table.resource_id, table.pod_resource_id, latest).where(
         table.resource_type == "port",
         table.pod_id == session.pod.id,
         table.absent.is_(False),
         table.pod_resource_id.is_not(None),
     )
-
-
-def _before(moment: str) -> str:
-    """A moment a pod told, less the time that what was written earlier may be seen later."""
-    try:
-        told = datetime.datetime.fromisoformat(moment)
-    except ValueError:
-        return ""
-    return f"{told - datetime.timedelta(seconds=_OVERLAP):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _take_over(
-    session: PodSession, there: Mapping[str, Resource], is_whole: bool
-) -> tuple[int, set[str]]:
-    """Take over the status and name of ports that a pod told of; how many changed, and which are
-    in the making: one that the pod has not as it is wanted by now is."""
-    query, queue = _copies(session), session.queue
-    if not is_whole:
-        query = query.where(queue.table.pod_resource_id.in_(list(there)))
-    rows = queue.transact(lambda tx: tx.execute(query).tuples().all()) if there else []
+    rows = session.queue.transact(lambda tx: tx.execute(query).tuples().all())
     ours = {port_id: copy for port_id, copy, _ in rows}
     behind = {port_id for port_id, _, is_latest in rows if not is_latest}
     if not ours:
-        return 0, set()
-    among = None if is_whole else ours.keys()
-    known = queue.transact(lambda tx: _statuses(tx, session.pod.id, among))
+        return 0
+    found = session.neutron.list("ports", fields=["id", "status", "dns_name"])
+    there = {port.get("id"): port.get("status") for port in found}
+    known = session.queue.transact(lambda tx: _statuses(tx, session.pod.id))
     told = {
         port_id: _BUILD if port_id in behind and status == _ACTIVE else status
-        for port_id, status in (
-            (one, there.get(copy, {}).get("status")) for one, copy in ours.items()
-        )
+        for port_id, status in ((one, there.get(copy)) for one, copy in ours.items())
     }
     changed = {
         port_id: status
@@ -141,26 +68,24 @@ def _take_over(
     core, context = central_neutron.core(), central_neutron.admin()
     for port_id, status in changed.items():
         core.update_port_status(context, port_id, status, session.pod.region_name)
-    names = {one: there.get(copy, {}).get("dns_name") for one, copy in ours.items()}
-    named, nobodys = _names(session, names)
-    return len(changed) + named, {ours[one] for one in behind | nobodys}
+    names = {port.get("id"): port.get("dns_name") for port in found}
+    return len(changed) + _names(session, {one: names.get(there) for one, there in ours.items()})
 
 
-def _names(session: PodSession, names: Mapping[str, Any]) -> tuple[int, set[str]]:
+def _names(session: PodSession, names: Mapping[str, Any]) -> int:
     """Call ports of servers what the pod's Nova calls them, after their servers, if they have no
-    name; how many, and which are no server's yet. ``names`` is {port: name in the pod}.
+    name; how many. ``names`` is {port: name in the pod}.
     """
     given = {port_id: name for port_id, name in names.items() if isinstance(name, str) and name}
     core, context = central_neutron.core(), central_neutron.admin()
     if not given or not _keeps_names(core):
-        return 0, set()
-    query = _unnamed(session.pod.region_name, given)
-    found = session.queue.transact(lambda tx: tx.execute(query).tuples().all())
-    unnamed = {port_id for port_id, is_servers in found if is_servers}
+        return 0
+    region = session.pod.region_name
+    unnamed = session.queue.transact(lambda tx: set(tx.scalars(_unnamed(region)))) & given.keys()
     for port_id in unnamed:
         with contextlib.suppress(n_exc.PortNotFound):
             core.update_port(context, port_id, {"port": {"dns_name": given[port_id]}})
-    return len(unnamed), {port_id for port_id, _ in found} - unnamed
+    return len(unnamed)
 
 
 def _keeps_names(core: Any) -> bool:
@@ -170,25 +95,22 @@ def _keeps_names(core: Any) -> bool:
     return bool(ours and extensions.is_extension_supported(core, dns.ALIAS))
 
 
-def _unnamed(region: str, among: Collection[str]) -> sa.Select[tuple[str, bool]]:
-    """Query: those ports that are bound to a pod and unnamed, and whether they are servers'."""
+def _unnamed(region: str) -> sa.Select[tuple[str]]:
+    """Query: ids of the ports of servers that are bound to a pod and have no name."""
     port, owner = models_v2.Port, constants.DEVICE_OWNER_COMPUTE_PREFIX
-    is_servers = sa.and_(port.device_id != "", port.device_owner.startswith(owner))
     return (
-        sa.select(port.id, is_servers)
+        sa.select(port.id)
         .join(PortBinding, PortBinding.port_id == port.id)
         .outerjoin(PortDNS, PortDNS.port_id == port.id)
-        .where(port.id.in_(list(among)), PortBinding.host == region)
+        .where(PortBinding.host == region, port.device_id != "")
+        .where(port.device_owner.startswith(owner))
         .where(sa.func.coalesce(PortDNS.dns_name, "") == "")
     )
 
 
-def _statuses(tx: Session, pod_id: str, among: Collection[str] | None) -> dict[str, str]:
-    """{central port: its status} of those in a pod, of some or all. Neutron's own list would read
-    whole ports."""
+def _statuses(tx: Session, pod_id: str) -> dict[str, str]:
+    """{central port: its status} of those in a pod. Neutron's own list would read whole ports."""
     query = outbox.ports_in(tx, pod_id).add_columns(models_v2.Port.status)
-    if among is not None:
-        query = query.where(models_v2.Port.id.in_(list(among)))
     # Those are bound nowhere, and several pods have them.
     query = query.where(models_v2.Port.id.not_in(sa.select(VirtualPort.port_id)))
     return dict(tx.execute(query).tuples().all())

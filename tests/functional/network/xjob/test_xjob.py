@@ -36,9 +36,9 @@ def alive(stage: Stage) -> dict[str, bool]:
 def test_changes_statuses_and_agents(stage: Stage, service: Service) -> None:
     network, _ = stage.network()
     port = stage.bound(network, "pod1")
-    stage.tell("pod1", port, "ACTIVE")
+    stage.copy("pod1", "ports", port["id"])["status"] = "ACTIVE"
     wait(lambda: status(stage, port) == "ACTIVE")
-    stage.tell("pod1", port, "DOWN")
+    stage.copy("pod1", "ports", port["id"])["status"] = "DOWN"
     wait(lambda: status(stage, port) == "DOWN")
 
     stage.change("network", network["id"], name="new")
