@@ -277,6 +277,9 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
             named = exchange.query.get("project_id") or exchange.query.get("tenant_id")
             self._default_group(named or exchange.token.project_id)
         found = [o for o in table.values() if self._visible(collection, o, exchange.token)]
+        if "changed_since" in exchange.query:  # It is no attribute, and filters are validated.
+            text = "['changed_since'] is invalid attribute for filtering"
+            raise Refusal(400, text, "HTTPBadRequest")
         for key in set(exchange.query) - NOT_FILTERS:
             wanted = exchange.query.getall(key)
             found = [item for item in found if self._matches(item, key, wanted)]
