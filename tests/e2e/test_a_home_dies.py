@@ -16,7 +16,7 @@ from lab.dataplane import netns, topology
 from lab.dataplane import servers as lab_servers
 from tests.e2e.networks import Estate
 from tests.e2e.site import eventually
-from tests.e2e.test_a_pod_dies import health
+from tests.e2e.test_a_pod_dies import known_up
 
 pytestmark = pytest.mark.disturbs
 
@@ -96,7 +96,7 @@ def test_a_guest_goes_out_by_another_pod(estate: Estate, external: Any, tricircl
     # It comes back, and nobody is moved to and fro meanwhile.
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         said = [pool.submit(pinging, estate, guest) for guest in (known, plain)]
-        eventually("the home is well again", lambda: health(tricircle_api, home) == "up", 120)
+        known_up(tricircle_api, home)
         eventually("the home has its router back", lambda: home_of(estate, router) == home, 120)
         lost = [gap(one.result()) for one in said]
         print(f"{home} is back: no pings for {lost[0]:.1f} s (with), {lost[1]:.1f} s (without)")

@@ -14,14 +14,22 @@ pytestmark = pytest.mark.disturbs
 
 
 def health(tricircle_api: Any, region: str) -> str:
-    return {
-        pod["region_name"]: pod["health"]["state"] for pod in tricircle_api("GET", "/pods")["pods"]
-    }[region]
+    """What is known of a pod: "up" or "down" when all its services are, else "mixed"."""
+    (pod,) = tricircle_api("GET", f"/pods?region_name={region}")["pods"]
+    found = tricircle_api("GET", f"/pods/{pod['id']}")["pod"]["health"]["services"]
+    states = {service["state"] for service in found.values()}
+    return states.pop() if len(states) == 1 else "mixed"
 
 
 def known_down(tricircle_api: Any, region: str) -> None:
-    """The gateway, too, knows that a pod is down: until then calls wait for the pod."""
+    """All of Tricircle knows that a pod is down: until then calls wait for the pod."""
     eventually("its state is told", lambda: health(tricircle_api, region) == "down")
+    time.sleep(tricircle.PODS_BELIEVED + 0.5)
+
+
+def known_up(tricircle_api: Any, region: str, seconds: float = 120) -> None:
+    """All of Tricircle knows that a pod is well again: until then calls may be refused."""
+    eventually(f"{region} is well again", lambda: health(tricircle_api, region) == "up", seconds)
     time.sleep(tricircle.PODS_BELIEVED + 0.5)
 
 
@@ -48,7 +56,7 @@ def test_a_list_goes_on_without_a_frozen_pod(
         cli.pod_thaw(lab, lab.pod("pod2"))
     # A probe begun while it was frozen may find it silent once more.
     time.sleep(6)
-    eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up")
+    known_up(tricircle_api, "Pod2")
     eventually("it is listed again", lambda: there.id in {s.id for s in demo.compute.servers()})
 
 
@@ -77,7 +85,7 @@ def test_a_pod_killed_during_creates_leaves_nothing_behind(
         cli.pod_kill(lab, lab.pod("pod2"))
         answers = [one.result() for one in asked]
     cli.pod_start(lab, lab.pod("pod2"))
-    eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up", 120)
+    known_up(tricircle_api, "Pod2")
 
     def settled() -> bool:
         """Every server there is listed once; every central port belongs to one of them."""
@@ -117,7 +125,7 @@ def test_a_change_made_while_a_pod_is_away_arrives(
         )  # fmt: skip
     finally:
         cli.pod_start(lab, lab.pod("pod2"))
-    eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up", 120)
+    known_up(tricircle_api, "Pod2")
 
     def arrived() -> bool:
         names = [item.name for item in pod_objects(pods["Pod2"], network.id)]

@@ -11,7 +11,7 @@ import pytest
 
 from lab import cli, identity, tricircle
 from tests.e2e.site import Site, eventually
-from tests.e2e.test_a_pod_dies import health, kill, known_down
+from tests.e2e.test_a_pod_dies import kill, known_down, known_up
 
 STATES = ("preparing", "uploading", "copying", "verifying", "handing over", "removing", "done")
 
@@ -257,7 +257,7 @@ def test_a_pod_that_is_away_takes_only_its_own_volumes_along(
         cli.pod_thaw(lab, lab.pod("pod2"))
     # A probe begun while it was frozen may find it silent once more.
     time.sleep(6)
-    eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up")
+    known_up(tricircle_api, "Pod2")
     eventually("it is listed again", lambda: demo.block_storage.get_volume(there.id).id == there.id)
 
 
@@ -278,7 +278,7 @@ def test_a_pod_killed_during_creates_heals(
         cli.pod_kill(lab, lab.pod("pod2"))
         told = {one.result() for one in asked} - {None}
     cli.pod_start(lab, lab.pod("pod2"))
-    eventually("Pod2 is well again", lambda: health(tricircle_api, "Pod2") == "up", 120)
+    known_up(tricircle_api, "Pod2")
 
     def ours(volumes: Any) -> dict[str, str]:
         return {one.id: one.status for one in volumes if (one.name or "").startswith(name)}

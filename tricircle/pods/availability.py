@@ -131,6 +131,16 @@ class Availability:
         """Whether there is no use in asking a service now: down, or left alone after failures."""
         return self.is_down(pod, service) or self._breakers[pod.id, service].resting
 
+    def take_up(self, pod: Pod, service: str) -> None:
+        """Leave a service alone no longer if somebody found it up after it failed here."""
+        stored = pod.services.get(service)
+        if stored is None or stored["state"] != UP:
+            return
+        health = Health.read(stored)
+        if health.found_at is not None:
+            age = (self._clock() - health.found_at).total_seconds()
+            self._breakers[pod.id, service].told(stored["found_at"], age)
+
     def last_answer(self, pod: Pod, service: str) -> Moment | None:
         """When a service answered anything at all in this process."""
         silence = self._breakers[pod.id, service].silence

@@ -23,6 +23,8 @@ class Breaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._next_trial = 0.0
+        self._failed_at = float("-inf")
+        self._told = ""
         self._answered_at = float("-inf")
         self._slowest = 0.0
 
@@ -67,7 +69,19 @@ class Breaker:
     def failure(self) -> None:
         with self._lock:
             self._failures += 1
-            self._next_trial = self._clock() + CONF.pods.breaker_seconds
+            self._failed_at = self._clock()
+            self._next_trial = self._failed_at + CONF.pods.breaker_seconds
+
+    def told(self, of: str, age: float) -> None:
+        """Somebody else had an answer, ``age`` seconds ago. ``of`` tells it from others: each is
+        heard once, since clocks differ.
+
+        What failed before it proves nothing any more: calls are made until one fails again.
+        """
+        with self._lock:
+            is_open = self._failures >= CONF.pods.breaker_failures
+            if is_open and of != self._told and age < self._clock() - self._failed_at:
+                self._told, self._failures = of, CONF.pods.breaker_failures - 1
 
     @property
     def open(self) -> bool:

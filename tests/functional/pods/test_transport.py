@@ -25,7 +25,7 @@ from tricircle.pods.rights import Right
 from tricircle.pods.transport import bound
 
 MOST = 100_000
-OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 
 
 @pytest.fixture(autouse=True)

@@ -195,6 +195,20 @@ def test_one_left_alone_after_failures_is_away_and_not_down(world: World) -> Non
     assert not world.is_down
 
 
+def test_one_left_alone_is_taken_up_once_another_process_finds_it_up(world: World) -> None:
+    for _ in range(CONF.pods.breaker_failures):
+        world.breaker.failure()
+    world.seconds += 1
+    world.availability.take_up(world.pod, "compute")
+    assert world.breaker.open, "nobody has looked"
+    world.health = Health(DOWN, found_at=world.now())
+    world.availability.take_up(world.pod, "compute")
+    assert world.breaker.open, "it is down"
+    world.health = availability.answered(world.now())
+    world.availability.take_up(world.pod, "compute")
+    assert not world.breaker.open
+
+
 def test_a_pod_is_as_its_worst_service_is() -> None:
     moment = datetime.datetime(2026, 1, 1)
     well, slow = availability.answered(moment, 7.0), availability.answered(moment, 11.0)

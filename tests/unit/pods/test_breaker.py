@@ -64,6 +64,19 @@ def test_a_failed_trial_waits_again(breaker: Breaker, clock: Clock) -> None:
     assert breaker.allow()
 
 
+def test_what_somebody_else_found_since_ends_the_wait(breaker: Breaker, clock: Clock) -> None:
+    _fail(breaker)
+    clock.now += 1
+    breaker.told("a probe before it failed", age=2.0)
+    assert not breaker.allow()
+    breaker.told("one after", age=0.5)
+    assert [breaker.allow() for _ in range(3)] == [True, True, True]
+    breaker.failure()
+    clock.now += 1
+    breaker.told("one after", age=0.5)  # by a clock that is ahead: it is the same one
+    assert not breaker.allow()
+
+
 def test_a_trial_that_never_reports_does_not_lock_the_pod_out(
     breaker: Breaker, clock: Clock
 ) -> None:

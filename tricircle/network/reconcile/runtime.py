@@ -42,6 +42,7 @@ class Runtime:
 
     def bulkhead(self, pod: Pod) -> Bulkhead:
         """What a thread passes that serves a user and is to wait for a pod's Neutron."""
+        self.availability.take_up(pod, "network")
         return self.bulkheads.of(pod.id, lambda: self._make_bulkhead(pod))
 
     def _make_bulkhead(self, pod: Pod) -> Bulkhead:

@@ -10,8 +10,11 @@ import pytest
 from tests.functional.fakes.faults import Kind
 from tests.functional.network.stage import Stage, wait
 from tricircle.conf import CONF
+from tricircle.db import pods
+from tricircle.db.models import now
 from tricircle.network.pod_api import bulkhead
 from tricircle.network.reconcile import runtime
+from tricircle.pods import availability
 
 
 @pytest.fixture
@@ -68,6 +71,20 @@ def test_no_request_waits_for_a_look_at_a_pod_that_was_left_alone(
     held.go.set()
     wait(lambda: not breaker.open)
     CONF.clear_override("breaker_seconds", group="pods")
+    assert stage.bind(port, "pod1")["binding:vif_type"] == "other"
+
+
+def test_nobody_is_refused_in_a_pod_that_was_found_up_again(stage: Stage) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    pod_id = stage.pod_ids["pod1"]
+    for _ in range(CONF.pods.breaker_failures):
+        runtime.get().services.breakers[pod_id, "network"].failure()
+    port = stage.port(network)
+    assert "left alone" in stage.bind(port, "pod1")["binding:vif_details"]["reason"]
+    found = {"network": availability.answered(now()).stored()}
+    pods.write_probe(pod_id, lambda _: {"services": found})
+    runtime.get().registry.refresh()
     assert stage.bind(port, "pod1")["binding:vif_type"] == "other"
 
 
