@@ -71,7 +71,10 @@ def test_no_page_tells_of_an_error(demo: Any, server: Any, network: Any, visit: 
             f"/project/volumes/{attached.volume_id}/",
             f"/project/networks/{network.id}/detail",
         ],
-        "admin": [f"/admin/instances/{server.id}/", f"/admin/networks/{network.id}/detail"],
+        "admin": [
+            f"/admin/instances/{server.id}/detail",
+            f"/admin/networks/{network.id}/detail",
+        ],
     }
     for user, least in (("demo", 15), ("admin", 45)):
         visitor = visit(user)

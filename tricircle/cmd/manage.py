@@ -29,6 +29,10 @@ def _db_version() -> None:
     print(migrations.version() or "empty")
 
 
+def _db_restored() -> None:
+    print(f"{pods.were_restored()} pods are looked through for what the database has forgotten.")
+
+
 def _access_key() -> None:
     print(sealing.new_key())
 
@@ -154,6 +158,12 @@ COMMANDS: dict[str, dict[str, tuple[Callable[[], int | None], str, Callable[[Any
     "db": {
         "sync": (_db_sync, "Make the tables, or bring them up to this release.", _NOTHING),
         "version": (_db_version, "Print the revision the tables are at.", _NOTHING),
+        "restored": (
+            _db_restored,
+            "Say that both databases were brought back from a backup: what is older may be in pods "
+            "though they do not know it, and is looked for there before it is made.",
+            _NOTHING,
+        ),
     },
     "project": {
         "report": (

@@ -53,7 +53,8 @@ class Pod(Base):
     ``seen_at`` is when all of its services answered last. ``number`` is small and this pod's
     alone: it tells its integer ids from those of other pods. ``access`` is how users get in, a
     name of the entry points ``tricircle.pod_access``; ``access_config`` says where and as whom,
-    and ``access_secrets`` holds the passwords for it, sealed.
+    and ``access_secrets`` holds the passwords for it, sealed. ``restored_at`` is when our databases
+    were brought back from a backup last: what is older may be in the pod though no row says so.
     """
 
     __tablename__ = "pods"
@@ -77,6 +78,7 @@ class Pod(Base):
     latency_ms: Mapped[float | None] = mapped_column(sa.Float)
     probed_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
     seen_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
+    restored_at: Mapped[datetime.datetime | None] = mapped_column(Timestamp)
     created_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now)
     updated_at: Mapped[datetime.datetime] = mapped_column(Timestamp, default=now, onupdate=now)
 

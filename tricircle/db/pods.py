@@ -155,6 +155,15 @@ def _counts(tx: Session, pod_id: str) -> dict[str, int]:
 
 
 @retried
+def were_restored() -> int:
+    """The databases are as they were once, the pods are not; how many pods there are."""
+    with session.write() as tx:
+        at = {"restored_at": models.now(), "updated_at": models.Pod.updated_at}
+        query = sa.update(models.Pod).values(at).execution_options(synchronize_session=False)
+        return tx.connection().execute(query).rowcount
+
+
+@retried
 def claim_probe(pod_id: str, at: datetime.datetime, not_since: datetime.datetime) -> bool:
     """Take on probing a pod: True for one caller only, until ``probed_at`` is before ``not_since``.
 

@@ -42,6 +42,7 @@ class Pod:
     access: str = "shared"
     access_config: Mapping[str, Any] | None = dataclasses.field(default=None, compare=False)
     access_secrets: str | None = dataclasses.field(default=None, compare=False, repr=False)
+    restored_at: datetime.datetime | None = None
 
     @classmethod
     def from_row(cls, row: models.Pod) -> Self:
@@ -100,6 +101,11 @@ class Pod:
     def own_zone(self) -> str:
         """What the pod calls its availability zone, to its servers too."""
         return self.pod_availability_zone or STOCK_ZONE
+
+    def may_have_lost(self, made: datetime.datetime | None) -> bool:
+        """Whether the pod may have a copy, that no row of ours tells of, of something made then
+        (UTC without a zone; None: it is not known when): what is older than a backup's return."""
+        return self.restored_at is not None and (made is None or made < self.restored_at)
 
     @property
     def in_use(self) -> bool:

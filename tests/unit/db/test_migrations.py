@@ -66,7 +66,7 @@ def _ddl() -> dict[str, list[str]]:
 def test_syncing_twice_is_harmless(empty) -> None:
     migrations.sync()
     migrations.sync()
-    assert migrations.version() == "0022"
+    assert migrations.version() == "0023"
 
 
 def test_pods_there_already_are_numbered(empty) -> None:
@@ -95,8 +95,9 @@ def test_the_command_line_syncs_and_tells_the_version(tmp_path: Path, capsys) ->
     config.write_text(f"[tricircle_database]\nconnection = sqlite:///{tmp_path}/cli.sqlite\n")
     for arguments, printed in (
         (["db", "version"], "empty"),
-        (["db", "sync"], "0022"),
-        (["db", "version"], "0022"),
+        (["db", "sync"], "0023"),
+        (["db", "version"], "0023"),
+        (["db", "restored"], "0 pods are looked through"),
     ):
         assert _manage(["--config-file", str(config), *arguments]) == 0
         assert printed in capsys.readouterr().out

@@ -71,7 +71,8 @@ async def _reconcile(call: Call, group: ServerGroup, pod: Pod, row: Row) -> str:
     """
     outcome: Outcome = Requeue(reason="The request was broken off.")
     try:
-        inside = await _find(call, group, pod) if row.attempts > 1 else None
+        doubtful = row.attempts > 1 or pod.may_have_lost(group.created_at)
+        inside = await _find(call, group, pod) if doubtful else None
         inside = inside or await _make(call, group, pod)
         outcome = Realized(inside)
     except Exception as error:

@@ -21,7 +21,7 @@ from tricircle.db.realizations import Row
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter
-from tricircle.network.reconcile.phases import Brought, Phases, before_us, is_new
+from tricircle.network.reconcile.phases import Brought, Phases, before_us, is_new, may_be_forgotten
 from tricircle.pods.errors import PodRefused, PodTimeout
 
 LOG = log.getLogger(__name__)
@@ -158,7 +158,7 @@ class Batch:
         doubtful = {
             row.resource_id: central
             for row, central in wanted
-            if row.attempts > 1 or adapter.adopts(central)
+            if row.attempts > 1 or adapter.adopts(central) or may_be_forgotten(session, central)
         }
         self._find_older(session, adapter, centrals)
         self._find(

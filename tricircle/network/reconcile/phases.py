@@ -13,6 +13,7 @@ What a copy depends on has a row of its own and goes through the same phases, so
 part of this module.
 """
 
+import datetime
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
 
@@ -106,7 +107,8 @@ class Phases:
         else:
             current = before_us(session, adapter, [row.resource_id]).get(row.resource_id)
         again = row.attempts > 1 or row.making_until is not None
-        if current is None and (again or adapter.adopts(central)):
+        doubtful = again or adapter.adopts(central) or may_be_forgotten(session, central)
+        if current is None and doubtful:
             current = adapter.find(session, central, row.resource_id)
         return current
 
@@ -170,7 +172,8 @@ class Phases:
     def remove(self, session: PodSession, row: Row) -> Gone:
         """Have no copy in the pod."""
         adapter, pod_resource_id = self.adapters[row.resource_type], row.pod_resource_id
-        if pod_resource_id is None and (row.attempts > 1 or row.making_until is not None):
+        again = row.attempts > 1 or row.making_until is not None
+        if pod_resource_id is None and (again or session.pod.may_have_lost(row.created_at)):
             found = adapter.find(session, None, row.resource_id, row.project_id)
             pod_resource_id = found["id"] if found else None
         if pod_resource_id is not None:
@@ -280,6 +283,15 @@ def before_us(session: PodSession, adapter: Adapter, ids: Collection[str]) -> di
     )
     shown = {one: adapter.show(session, inside) for one, inside in known.items()}
     return {one: there for one, there in shown.items() if there is not None}
+
+
+def may_be_forgotten(session: PodSession, central: Resource) -> bool:
+    """Whether the pod may have a copy of a resource that a restored database knows nothing of."""
+    try:
+        made = datetime.datetime.fromisoformat(central["created_at"])
+    except (KeyError, TypeError, ValueError):
+        return session.pod.may_have_lost(None)
+    return session.pod.may_have_lost(made.astimezone(datetime.UTC).replace(tzinfo=None))
 
 
 def is_new(row: Row) -> bool:

@@ -5,12 +5,13 @@ import asyncio
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.faults import Kind
 from tests.functional.fakes.server_groups_api import ServerGroup
 from tests.functional.gateway_harness import Answer, Gateway
-from tricircle.db import allocations, jobs, operations, repairs
+from tricircle.db import allocations, jobs, models, operations, pods, repairs, session
 from tricircle.db import server_groups as table
 from tricircle.db.work_queue import own_queue
 from tricircle.pods import markers
@@ -352,6 +353,20 @@ async def test_a_lost_answer_makes_no_second_group(gateway: Gateway, cloud: Clou
         (await make(gateway, kept)).ok(202)
     groups = [len(cloud.pods[region].nova.server_groups) for region in ("pod1", "pod3")]
     assert groups == [1, 1]
+
+
+async def test_a_restored_database_makes_no_second_group(gateway: Gateway, cloud: Cloud) -> None:
+    kept = await group(gateway)
+    (await make(gateway, kept)).ok(202)
+    (region,) = [region for region, number in counts(cloud).items() if number]
+    # As in a backup of before.
+    with session.write() as tx:
+        tx.execute(sa.delete(models.Realization).where(models.Realization.resource_id == kept))
+    pods.were_restored()
+    gateway.services.registry.refresh()
+    (await make(gateway, kept)).ok(202)
+    assert counts(cloud)[region] == 2
+    assert len(cloud.pods[region].nova.server_groups) == 1
 
 
 @pytest.mark.parametrize("told", ["nonsense", None, []])
