@@ -111,6 +111,7 @@ def install(lab: Lab, say: Callable[[str], None]) -> None:
         if not (packages.venv(release) / ".complete").exists():
             say(f"installing OpenStack {release}")
             packages.install_venv(release)
+        packages.link_mysql_client(release)
 
 
 def _free_ports(lab: Lab) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lab.settings import ADDRESS, PASSWORD, REGION, Lab
+from lab.settings import ADDRESS, MYSQL_DRIVER, PASSWORD, REGION, Lab
 
 #: {section: {option: value}}; a list stands for an option given several times.
 Sections = dict[str, dict[str, object]]
@@ -55,8 +55,9 @@ def common(**options: object) -> dict[str, object]:
     return {"debug": False, "use_stderr": True, **options}
 
 
-def database(lab: Lab, name: str) -> dict[str, object]:
-    return {"connection": lab.database_url(name), "max_pool_size": 5, "max_overflow": 20}
+def database(lab: Lab, name: str, driver: str = MYSQL_DRIVER) -> dict[str, object]:
+    url = lab.database_url(name, driver)
+    return {"connection": url, "max_pool_size": 5, "max_overflow": 20}
 
 
 def credentials(lab: Lab, user: str, region: str = REGION, **options: object) -> dict[str, object]:

@@ -19,6 +19,8 @@ ADDRESS = "127.0.0.1"
 #: Services listen on the loopback only, so one well-known password serves them all.
 PASSWORD = "labpw"
 REGION = "RegionOne"
+#: The MySQL client in Python: what Tricircle is documented with, and what runs on eventlet, too.
+MYSQL_DRIVER = "pymysql"
 CURRENT = "2026.2"
 #: Networks a lab may have: OVN, or Neutron's own agents (with packets); none but in the API.
 PROFILES = ("ovn", "ovs", "fake")
@@ -202,10 +204,13 @@ class Lab:
         """Whether each host has Neutron's agents, which need a broker to talk over."""
         return self.profile == "ovs"
 
-    def consoles(self, pod: Pod) -> bool:
-        """Whether a pod's servers have consoles: its proxies are threads of its Nova, which must
-        not run on eventlet."""
+    def on_threads(self, pod: Pod) -> bool:
+        """Whether a pod's Nova and Cinder run on native threads, not on eventlet."""
         return not self.daemons and pod.release == CURRENT
+
+    def consoles(self, pod: Pod) -> bool:
+        """Whether a pod's servers have consoles: its proxies are threads of its Nova."""
+        return self.on_threads(pod)
 
     @property
     def broker(self) -> bool:
@@ -246,9 +251,9 @@ class Lab:
     def mysql_socket(self) -> Path:
         return self.sockets / "mysql.sock"
 
-    def database_url(self, database: str) -> str:
+    def database_url(self, database: str, driver: str = MYSQL_DRIVER) -> str:
         return (
-            f"mysql+pymysql://root:{PASSWORD}@{ADDRESS}:{self.port('mariadb')}/{database}"
+            f"mysql+{driver}://root:{PASSWORD}@{ADDRESS}:{self.port('mariadb')}/{database}"
             "?charset=utf8"
         )
 

@@ -77,7 +77,8 @@ def _start(host: Host, agent: str, config: Path) -> None:
     mark = f"{host.lab.home}/{name}"
     process.end(process.marked(MARK, mark))
     release = host.pod.release
-    temporary = _state(host) / "tmp" / agent
+    # An agent's helpers listen at sockets in there, whose paths must be short.
+    temporary = host.rundir / agent
     temporary.mkdir(parents=True, exist_ok=True)
     environment = {MARK: mark, "OVS_RUNDIR": str(host.rundir), "TMPDIR": str(temporary)}
     process.start(

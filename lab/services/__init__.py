@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from lab import packages
 from lab.process import Daemon
-from lab.settings import CURRENT
+from lab.settings import CURRENT, MYSQL_DRIVER, Lab, Pod
 
 
 def program(release: str, name: str) -> str:
@@ -16,6 +16,12 @@ def program(release: str, name: str) -> str:
 def paste(release: str, service: str, name: str = "api-paste.ini") -> str:
     """Path of a file that the series itself ships under etc/."""
     return str(packages.venv(release) / "etc" / service / name)
+
+
+def driver(lab: Lab, pod: Pod) -> str:
+    """The MySQL client of a pod's Nova, Placement and Cinder, which share processes and their kind
+    of threads."""
+    return packages.mysql_driver(pod.release) if lab.on_threads(pod) else MYSQL_DRIVER
 
 
 def wsgi(

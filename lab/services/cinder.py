@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lab import ini, packages, process
 from lab.process import Daemon
-from lab.services import paste, program, wsgi
+from lab.services import driver, paste, program, wsgi
 from lab.settings import ADDRESS, Lab, Pod
 
 BACKEND = "file1"
@@ -55,7 +55,7 @@ def configure(lab: Lab, pod: Pod) -> None:
                 "volume_backend_name": BACKEND,
                 "lab_volume_folder": state / "volumes",
             },
-            "database": ini.database(lab, pod.database("cinder")),
+            "database": ini.database(lab, pod.database("cinder"), driver(lab, pod)),
             "keystone_authtoken": ini.authtoken(lab, "cinder"),
             "oslo_policy": ini.policies(lab),
             "nova": ini.credentials(lab, "nova", pod.region, interface="internal"),

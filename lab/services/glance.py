@@ -20,7 +20,9 @@ def configure(lab: Lab) -> None:
                 worker_self_reference_url=lab.url("image"),
                 enabled_import_methods="[glance-direct,web-download]",
             ),
-            "database": ini.database(lab, lab.realm_database("glance")),
+            "database": ini.database(
+                lab, lab.realm_database("glance"), packages.mysql_driver(CURRENT)
+            ),
             "keystone_authtoken": ini.authtoken(lab, "glance"),
             "oslo_policy": ini.policies(lab),
             "glance_store": {"default_backend": "file"},

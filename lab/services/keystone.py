@@ -21,7 +21,9 @@ def configure(lab: Lab) -> None:
         _config(lab),
         {
             "DEFAULT": ini.common(),
-            "database": ini.database(lab, lab.realm_database("keystone")),
+            "database": ini.database(
+                lab, lab.realm_database("keystone"), packages.mysql_driver(CURRENT)
+            ),
             "oslo_policy": ini.policies(lab),
             "cache": _cache(lab),
             "fernet_tokens": {"key_repository": keys / "fernet"},

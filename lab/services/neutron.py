@@ -7,7 +7,7 @@ from lab import ini, packages, process
 from lab.ini import Sections
 from lab.process import Daemon
 from lab.services import paste, program
-from lab.settings import Lab, Pod
+from lab.settings import CURRENT, Lab, Pod
 
 #: Network without agents or packets: any port binds on any host.
 FAKE_NETWORK: Sections = {
@@ -41,6 +41,11 @@ def _config(lab: Lab, pod: Pod) -> Path:
     return lab.etc / pod.key / "neutron" / "neutron.conf"
 
 
+def _on_eventlet(lab: Lab, pod: Pod) -> Path:
+    """What differs for those of its processes that run on eventlet."""
+    return _config(lab, pod).with_name("eventlet.conf")
+
+
 def configure(lab: Lab, pod: Pod, network_options: Sections | None) -> None:
     """``network_options``: what the data plane wants; None for the network without packets."""
     state = lab.var / pod.key / "neutron"
@@ -62,7 +67,7 @@ def configure(lab: Lab, pod: Pod, network_options: Sections | None) -> None:
             max_dns_nameservers=10,
             max_allowed_address_pair=250,
         ),
-        "database": ini.database(lab, pod.database("neutron")),
+        "database": ini.database(lab, pod.database("neutron"), packages.mysql_driver(pod.release)),
         "keystone_authtoken": ini.authtoken(lab, "neutron"),
         "oslo_policy": ini.policies(lab),
         "nova": ini.credentials(lab, "nova", pod.region),
@@ -73,6 +78,7 @@ def configure(lab: Lab, pod: Pod, network_options: Sections | None) -> None:
         "quotas": dict(QUOTAS),
     }
     ini.write(_config(lab, pod), ini.merge(base, network_options or FAKE_NETWORK))
+    ini.write(_on_eventlet(lab, pod), {"database": ini.database(lab, pod.database("neutron"))})
 
 
 def migrate(lab: Lab, pod: Pod) -> None:
@@ -105,6 +111,8 @@ def _workers(lab: Lab, pod: Pod) -> list[Daemon]:
     elif lab.broker:
         names += ["neutron-rpc-server"]  # OVN has no agents that would call it
     config = ["--config-file", _config(lab, pod)]
+    if pod.release != CURRENT:
+        config += ["--config-file", _on_eventlet(lab, pod)]
     return [
         Daemon(
             f"{pod.key}-{name}",

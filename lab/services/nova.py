@@ -9,7 +9,7 @@ from pathlib import Path
 from lab import ini, packages, process
 from lab.ini import Sections
 from lab.process import Daemon
-from lab.services import paste, program, wsgi
+from lab.services import driver, paste, program, wsgi
 from lab.settings import ADDRESS, PASSWORD, REGION, Lab, Pod
 
 FAKE_DRIVER = "nova_fake.FakeDriver"
@@ -32,8 +32,8 @@ def _base(lab: Lab, pod: Pod) -> Sections:
             max_concurrent_builds=10,
             running_deleted_instance_poll_interval=0,
         ),
-        "api_database": ini.database(lab, pod.database("nova_api")),
-        "database": ini.database(lab, pod.database("nova_cell1")),
+        "api_database": ini.database(lab, pod.database("nova_api"), driver(lab, pod)),
+        "database": ini.database(lab, pod.database("nova_cell1"), driver(lab, pod)),
         "keystone_authtoken": ini.authtoken(lab, "nova"),
         "oslo_policy": ini.policies(lab),
         "service_user": ini.credentials(lab, "nova", pod.region, send_service_user_token=True),
@@ -123,7 +123,10 @@ def migrate(lab: Lab, pod: Pod) -> None:
 
 def cells(lab: Lab, pod: Pod) -> str:
     """SQL that declares the pod's two cells."""
-    cell0, cell1 = (lab.database_url(pod.database(name)) for name in ("nova_cell0", "nova_cell1"))
+    cell0, cell1 = (
+        lab.database_url(pod.database(name), driver(lab, pod))
+        for name in ("nova_cell0", "nova_cell1")
+    )
     own = uuid.uuid5(uuid.NAMESPACE_DNS, f"{lab.name}.{pod.key}")
     rows = [
         ("00000000-0000-0000-0000-000000000000", "cell0", "none:///", cell0),

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from lab import ini, packages, process
 from lab.process import Daemon
-from lab.services import program, wsgi
+from lab.services import driver, program, wsgi
 from lab.settings import Lab, Pod
 
 
@@ -13,7 +13,7 @@ def configure(lab: Lab, pod: Pod) -> None:
         {
             "DEFAULT": ini.common(),
             "api": {"auth_strategy": "keystone"},
-            "placement_database": ini.database(lab, pod.database("placement")),
+            "placement_database": ini.database(lab, pod.database("placement"), driver(lab, pod)),
             "keystone_authtoken": ini.authtoken(lab, "placement"),
             "oslo_policy": ini.policies(lab),
         },

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import ini, settings
+from lab import ini, packages, settings
 from lab.services import cinder, glance, keystone, neutron, nova, placement
 
 
@@ -121,3 +121,42 @@ def test_cells_point_at_the_pods_own_databases(lab: settings.Lab) -> None:
     assert "pod2_nova_cell0" in sql
     assert "pod2_nova_cell1" in sql
     assert "none:///" in sql
+
+
+def test_what_runs_on_eventlet_has_the_mysql_client_in_python(
+    lab: settings.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in C would hold up all of a process that waits for a lock."""
+    monkeypatch.setattr(packages, "mysql_driver", lambda release: "mysqldb")
+    new, old = lab.pods
+    old.release = "2025.1"
+    for pod in lab.pods:
+        placement.configure(lab, pod)
+        neutron.configure(lab, pod, None)
+        nova.configure(lab, pod, {})
+        cinder.configure(lab, pod)
+
+    def driver(pod: settings.Pod, name: str, section: str = "database") -> str:
+        url = read(lab.etc / pod.key / name)[section]["connection"]
+        return url.partition("://")[0]
+
+    services = (
+        ("nova/nova.conf", "api_database"),
+        ("nova/nova.conf", "database"),
+        ("placement/placement.conf", "placement_database"),
+        ("cinder/cinder.conf", "database"),
+    )
+    for name, section in services:
+        assert driver(new, name, section) == "mysql+mysqldb"
+        assert driver(old, name, section) == "mysql+pymysql"
+    assert "mysql+mysqldb" in nova.cells(lab, new)
+    assert "mysql+mysqldb" not in nova.cells(lab, old)
+    # Its API is on threads in every series, what runs beside it in the current one only.
+    assert driver(old, "neutron/neutron.conf") == "mysql+mysqldb"
+    assert driver(old, "neutron/eventlet.conf") == "mysql+pymysql"
+    lab.profile = "ovn"
+    beside = {pod.key: neutron.together(lab, pod)[1].argv for pod in lab.pods}
+    assert neutron._on_eventlet(lab, old) in beside["pod2"]
+    assert neutron._on_eventlet(lab, new) not in beside["pod1"]
+    # Tricircle's own processes are as they are documented.
+    assert lab.database_url("tricircle").startswith("mysql+pymysql://")

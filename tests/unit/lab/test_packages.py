@@ -117,3 +117,27 @@ def test_uv_is_found_where_make_puts_it(tmp_path: Path, monkeypatch: pytest.Monk
     uv.parent.mkdir(parents=True)
     uv.touch()
     assert packages._uv() == str(uv)
+
+
+def test_a_client_that_python_cannot_load_is_not_used(
+    locks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (packages.venv("2026.2") / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    client = tmp_path / "MySQLdb"
+    client.mkdir()
+    monkeypatch.setattr(packages, "MYSQL_CLIENT", client)
+    loads: list[bool] = []
+
+    def run(argv: list[object], **more: object) -> str:
+        loads.append(packages.mysql_driver("2026.2") == "mysqldb")
+        if len(loads) == 1:
+            raise LabError("undefined symbol")
+        return ""
+
+    monkeypatch.setattr(packages.process, "run", run)
+    packages.link_mysql_client("2026.2")
+    assert packages.mysql_driver("2026.2") == "pymysql"
+    packages.link_mysql_client("2026.2")
+    packages.link_mysql_client("2026.2")
+    assert packages.mysql_driver("2026.2") == "mysqldb"
+    assert loads == [True, True]
