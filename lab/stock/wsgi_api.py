@@ -13,8 +13,9 @@ def main():
     sys.argv[:] = [module, *arguments]
     application = importlib.import_module(module).application
 
-    from serving import serve
+    from serving import serve, settle
 
+    settle()
     serve(application, int(port))
 
 
