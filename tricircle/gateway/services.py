@@ -18,7 +18,6 @@ from tricircle.pods.unified_limits import UnifiedLimits
 from tricircle.scheduling.scheduler import Scheduler
 
 _MOST_IMAGES = 10_000
-_MOST_SERVERS = 50_000
 
 
 @dataclasses.dataclass(slots=True)
@@ -37,14 +36,6 @@ class Services:
     # {image id: (time.monotonic() when that was seen, what the image stands for)}
     images: Recent[str, tuple[float, tuple[tuple[str, str], ...]]] = dataclasses.field(
         default_factory=lambda: Recent(_MOST_IMAGES)
-    )
-    # {server: ids of the networks it was on when it was shown last}
-    networks: Recent[str, frozenset[str]] = dataclasses.field(
-        default_factory=lambda: Recent(_MOST_SERVERS)
-    )
-    # {server: ids of the security groups it was in then}
-    groups: Recent[str, frozenset[str]] = dataclasses.field(
-        default_factory=lambda: Recent(_MOST_SERVERS)
     )
     nowhere: Nowhere = dataclasses.field(default_factory=Nowhere)
     database_read_at: float | None = None  # time.monotonic() when the pods were read last

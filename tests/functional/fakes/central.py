@@ -9,9 +9,10 @@ import contextlib
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 from tests.functional.fakes import deadlines
-from tests.functional.fakes.http import Journal, LoopThread
+from tests.functional.fakes.http import Exchange, Journal, LoopThread, Refusal, reply, route
 from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron import Neutron, Object
 from tricircle.pods.access.own_keystone import digest
@@ -34,6 +35,39 @@ class CentralNeutron(Neutron):
         self.unrealized: list[tuple[str, str]] = []
         """Ports whose pod-side copies are to go: (region, central id); see ``reconcile``."""
         self._http: aiohttp.ClientSession | None = None
+
+    @route("GET", "/v2.0/server-addresses")
+    def server_addresses(self, exchange: Exchange) -> web.Response:
+        """As ``tricircle.network.plugins.server_addresses`` tells them."""
+        servers = exchange.query.getall("id", [])
+        if not 0 < len(servers) <= 100:
+            text = "Invalid input for operation: Name 1 to 100 servers by id.."
+            raise Refusal(400, text, "InvalidInput")
+        ports: dict[str, list[Object]] = {}
+        for port in self.ports():
+            if port["device_id"] in servers and self._visible("ports", port, exchange.token):
+                ports.setdefault(port["device_id"], []).append(self._as_shown(port))
+        told = [{"id": server, "ports": found} for server, found in ports.items()]
+        return reply({"server_addresses": told})
+
+    def _as_shown(self, port: Object) -> Object:
+        floating: dict[str, list[str]] = {}
+        for one in self.tables["floatingips"].values():
+            if one["port_id"] == port["id"]:
+                floating.setdefault(one["fixed_ip_address"], []).append(one["floating_ip_address"])
+        groups = self.tables["security-groups"]
+        return {
+            "id": port["id"],
+            "network_name": self.tables["networks"][port["network_id"]]["name"],
+            "mac_address": port["mac_address"],
+            "fixed_ips": [
+                {"ip_address": ip["ip_address"], "floating_ips": floating.get(ip["ip_address"], [])}
+                for ip in port["fixed_ips"]
+            ],
+            "security_groups": [
+                groups[group]["name"] or group for group in port["security_groups"]
+            ],
+        }
 
     async def _pod(self, region: str, method: str, path: str, body: Any = None) -> Any:
         if self._http is None:

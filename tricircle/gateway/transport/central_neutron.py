@@ -67,6 +67,15 @@ class Central:
         found: list[dict[str, Any]] = document[collection.replace("-", "_")]
         return found
 
+    async def server_addresses(
+        self, servers: Sequence[str], *, by: str | Right, request_id: str
+    ) -> Mapping[str, Sequence[dict[str, Any]]]:
+        """The ports of servers, at most 100, that have any, by server: {id, network_name,
+        mac_address, fixed_ips: [{ip_address, floating_ips}], security_groups: names}.
+        """
+        found = await self.list("server-addresses", by=by, request_id=request_id, id=servers)
+        return {server["id"]: server["ports"] for server in found}
+
     async def show(
         self, collection: str, item: str, *, by: str | Right, request_id: str
     ) -> dict[str, Any]:

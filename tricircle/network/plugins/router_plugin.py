@@ -8,6 +8,7 @@ driver's port hooks).
 from typing import Any
 
 import sqlalchemy as sa
+from neutron.api import extensions
 from neutron.api.rpc.agentnotifiers import utils as notifier_utils
 from neutron.db import (
     dns_db,
@@ -44,8 +45,10 @@ from neutron_lib.services import base
 from oslo_config import cfg
 
 from tricircle.network.central import central_neutron, models
-from tricircle.network.plugins import availability_zones
+from tricircle.network.plugins import availability_zones, server_addresses
 from tricircle.network.routers import route_limits, router_addresses, router_modes
+
+extensions.append_api_extensions_path([server_addresses.PATH])
 
 
 class TooManyRoutes(n_exc.Conflict):  # type: ignore[misc]
@@ -78,6 +81,7 @@ class TricircleRouterPlugin(  # type: ignore[misc]
         router_availability_zone.ALIAS,
         router_enable_snat.ALIAS,
         *router_modes.MODES.values(),
+        server_addresses.ALIAS,
     )
     # Those that Neutron would load without what they stand on.
     _OF_QOS = (qos_fip.ALIAS, qos_gateway_ip.ALIAS)
@@ -107,6 +111,17 @@ class TricircleRouterPlugin(  # type: ignore[misc]
 
     def get_plugin_description(self) -> str:
         return "Routers that reach into every pod their networks are in"
+
+    def get_server_addresses(
+        self, context: Any, filters: Any = None, fields: Any = None, **more: Any
+    ) -> list[dict[str, Any]]:
+        return server_addresses.read(context, (filters or {}).get("id", ()))
+
+    def get_server_address(self, context: Any, id: str, fields: Any = None) -> dict[str, Any]:
+        """Raises NotFound for a server without ports that the caller sees."""
+        if found := server_addresses.read(context, [id]):
+            return found[0]
+        raise n_exc.NotFound()
 
     def create_floatingip(
         self,

@@ -8,7 +8,6 @@ caller stands for what the pod does. While central Neutron does not answer, the 
 """
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,21 +34,18 @@ Addresses = dict[str, list[Item]]
 
 _TYPE, _MAC = "OS-EXT-IPS:type", "OS-EXT-IPS-MAC:mac_addr"
 _FLOATING, _GROUPS = "floating", "security_groups"
-# Rules would be asked for, else.
-_NAMES = {"fields": ["id", "name"]}
-# So many ids fit into one query.
-_IN_A_QUERY = 100
+# Servers that central Neutron takes in one call.
+_IN_A_CALL = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Known:
-    """What central Neutron tells of one server: its ports by MAC and by address, the names of
-    networks, floating IPs by port and address, and the names of the security groups of its ports.
+    """What central Neutron tells of one server: its ports by MAC and by address, floating IPs by
+    port and address, and the names of the security groups of its ports.
     """
 
     by_mac: Mapping[str, Item]
     by_address: Mapping[str, Item]
-    networks: Mapping[str, str]
     floating: Mapping[tuple[str, str], Sequence[str]]
     groups: Sequence[str]
 
@@ -60,7 +56,7 @@ class _Known:
         for label, entries in told.items():
             for entry in entries:
                 port = self._port(entry)
-                name = label if port is None else self.networks.get(port["network_id"], label)
+                name = label if port is None else port["network_name"]
                 fixed.setdefault(name, [])
                 if self._is_floating(entry):
                     if port is None and _TYPE in entry:  # of a port that the caller does not see
@@ -129,95 +125,25 @@ async def of_network(call: Call) -> web.Response:
     return reply_with(call, answer, {name: about["addresses"][name]})
 
 
-async def _read(call: Call, servers: Mapping[str, Item]) -> dict[str, _Known]:
+async def _read(call: Call, servers: Iterable[str]) -> dict[str, _Known]:
     """What central Neutron tells the caller, by server; nothing of those without ports there."""
+    wanted = sorted(servers)
+    parts = [wanted[at : at + _IN_A_CALL] for at in range(0, len(wanted), _IN_A_CALL)]
+    asked = (central(call).server_addresses(part, **user(call)) for part in parts)
     try:
         async with asyncio.timeout(CONF.gateway.list_deadline):
-            ports, networks, floating, groups = await _asked(call, servers)
+            found = await asyncio.gather(*asked)
     except (NeutronError, PodError, TimeoutError) as error:
         LOG.warning("Addresses of servers are shown as pods tell them: %s", error)
         return {}
-    names = {network["id"]: network["name"] for network in networks}
-    names |= {group["id"]: group["name"] or group["id"] for group in groups}
-    leading: dict[tuple[str, str], list[str]] = {}
-    for one in floating:
-        where = (one["port_id"], one["fixed_ip_address"])
-        leading.setdefault(where, []).append(one["floating_ip_address"])
-    held: dict[str, list[Item]] = {}
-    for port in ports:
-        held.setdefault(port["device_id"], []).append(port)
-    for server_id, own in held.items():
-        on = frozenset(port["network_id"] for port in own)
-        call.services.networks.put(server_id, on)
-        call.services.groups.put(server_id, frozenset(_groups(own)))
-    return {server_id: _known(own, names, leading) for server_id, own in held.items()}
+    return {server: _known(ports) for told in found for server, ports in told.items()}
 
 
-async def _asked(
-    call: Call, servers: Mapping[str, Item]
-) -> tuple[list[Item], list[Item], list[Item], list[Item]]:
-    """The ports of servers, their networks, the floating IPs that lead to them, and the security
-    groups they are in."""
-    cached = call.services
-    remembered = {one for server in servers for one in cached.networks.get(server) or ()}
-    grouped = {one for server in servers for one in cached.groups.get(server) or ()}
-    # The addresses of an administrator's servers may be those of many projects' as well.
-    by_address = () if call.context.is_admin else _fixed(servers.values())
-    ports, networks, floating, groups = await asyncio.gather(
-        _list(call, "ports", "device_id", servers),
-        _list(call, "networks", "id", remembered),
-        _list(call, "floatingips", "fixed_ip_address", by_address),
-        _list(call, "security-groups", "id", grouped, **_NAMES),
+def _known(ports: Sequence[Item]) -> _Known:
+    fixed = [(port, ip) for port in ports for ip in port["fixed_ips"]]
+    return _Known(
+        by_mac={port["mac_address"]: port for port in ports},
+        by_address={ip["ip_address"]: port for port, ip in fixed},
+        floating={(port["id"], ip["ip_address"]): ip["floating_ips"] for port, ip in fixed},
+        groups=[name for port in ports for name in port[_GROUPS]],
     )
-    new = {port["network_id"] for port in ports} - {network["id"] for network in networks}
-    joined = _groups(ports) - {group["id"] for group in groups}
-    of_ports = [port["id"] for port in ports] if call.context.is_admin else []
-    more_networks, more_floating, more_groups = await asyncio.gather(
-        _list(call, "networks", "id", new),
-        _list(call, "floatingips", "port_id", of_ports),
-        _list(call, "security-groups", "id", joined, **_NAMES),
-    )
-    return (
-        ports, networks + more_networks, floating + more_floating, groups + more_groups
-    )  # fmt: skip
-
-
-def _groups(ports: Iterable[Item]) -> set[str]:
-    return {group for port in ports for group in port[_GROUPS]}
-
-
-def _fixed(servers: Iterable[Item]) -> set[str]:
-    """The addresses that floating IPs may lead to; of documents that are odd none."""
-    found: set[str] = set()
-    for server in servers:
-        with contextlib.suppress(*MISREAD):
-            found |= {
-                entry["addr"]
-                for entries in server["addresses"].values()
-                for entry in entries
-                if entry.get("version", 4) == 4 and entry.get(_TYPE) != _FLOATING
-            }
-    return found
-
-
-def _known(
-    ports: Sequence[Item],
-    names: Mapping[str, str],
-    floating: Mapping[tuple[str, str], Sequence[str]],
-) -> _Known:
-    by_address = {ip["ip_address"]: port for port in ports for ip in port["fixed_ips"]}
-    groups = [names[group] for port in ports for group in port[_GROUPS] if group in names]
-    by_mac = {port["mac_address"]: port for port in ports}
-    return _Known(by_mac, by_address, names, floating, groups)
-
-
-async def _list(
-    call: Call, collection: str, name: str, values: Iterable[str], **more: Any
-) -> list[Item]:
-    """Those of a collection with one of the values, asked for in as many queries as it takes."""
-    wanted = sorted(values)
-    parts = [wanted[at : at + _IN_A_QUERY] for at in range(0, len(wanted), _IN_A_QUERY)]
-    found = await asyncio.gather(
-        *(central(call).list(collection, **{name: part}, **more, **user(call)) for part in parts)
-    )
-    return [item for items in found for item in items]

@@ -2,15 +2,12 @@
 """Every document of a server shows its addresses as its users know them."""
 
 import asyncio
-import functools
 import uuid
 from typing import Any
 
 from tests.functional.fakes.cloud import Cloud
-from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tests.functional.servers import make, plugged
-from tests.waiting import eventually
 
 OUTSIDE, BRIDGE = "203.0.113.7", "100.64.0.9"
 Entries = dict[str, list[tuple[str, str | None]]]
@@ -112,7 +109,7 @@ async def test_odd_addresses_harm_nobody_else(gateway: Gateway, cloud: Cloud) ->
 
 
 async def test_what_is_known_is_asked_for_at_once(gateway: Gateway, cloud: Cloud) -> None:
-    """One round of calls for a list, however many servers there are."""
+    """One call for a list, or for a hundred servers of a longer one."""
     network = cloud.central.network(cloud.project_id, "mine")
     nics = [{"uuid": network["id"]}]
     (await make(gateway, networks=nics, min_count=3, availability_zone="az2")).ok(202)
@@ -125,21 +122,8 @@ async def test_what_is_known_is_asked_for_at_once(gateway: Gateway, cloud: Cloud
         calls = [call.path for call in cloud.journal.find("central/network", "GET")]
         return listed, calls
 
-    await asked("member")
-    gone = cloud.central.fail(Kind.HANG, "GET", "/ports$")
-    waiting = asyncio.ensure_future(asked("member"))
-    # Nothing waits for the ports.
-    calls_there = functools.partial(cloud.journal.find, "central/network", "GET")
-    await eventually("all is asked for", lambda: gone.struck and len(calls_there()) >= 4)
-    cloud.central.heal()
-    await waiting
     listed, calls = await asked("member")
-    assert sorted(calls) == [
-        "/v2.0/floatingips",
-        "/v2.0/networks",
-        "/v2.0/ports",
-        "/v2.0/security-groups",
-    ]
+    assert calls == ["/v2.0/server-addresses"]
     told = {
         server["id"]: [entry["addr"] for entry in server["addresses"]["mine"]] for server in listed
     }
