@@ -114,6 +114,14 @@ def test_administrators_see_the_pods(
     window.until("document.querySelector('#services')", "page of the pod")
     assert "2.1 - 2." in window.text()
     picture("pod")
+    page = window.run("location.pathname")
+    tabs = [f"{page}?tab=pod__{tab}" for tab in ("jobs", "repairs", "moves", "images", "changes")]
+    assert list(visitor.complaints(tabs)) == []
+    for state in ("draining", "enabled"):
+        visitor.open(f"{page}state/")
+        window.fill("#id_state", state.capitalize())
+        window.submit("#pod_state_form [type=submit]")
+        assert f"Pod Pod2 is in state {state} now." in window.text()
     visitor.open(f"/admin/placements/{server.id}/")
     assert "is in availability zone az1, not az2" in window.text()
     picture("placement")

@@ -19,6 +19,7 @@ from tricircle.client.resources import (
     Pod,
     PodChange,
     PodProject,
+    ProjectUsage,
     Repair,
     Routing,
     Rule,
@@ -110,6 +111,10 @@ class Proxy(proxy.Proxy):
         """What each pod holds and has room for. The pods are asked: it takes a moment."""
         return self._found(Usage, filters)
 
+    def project_usages(self, project_id: str) -> Iterator[ProjectUsage]:
+        """What a project uses of its quotas in each pod."""
+        return ProjectUsage.list(self, project_id=project_id)
+
     def rules(self, **filters: Any) -> Iterator[Rule]:
         return self._found(Rule, filters)
 
@@ -141,6 +146,10 @@ class Proxy(proxy.Proxy):
         """Which images are in which pods with a Glance of their own, and how far."""
         return self._found(ImageCopy, filters)
 
+    def copy_image(self, image_id: str, region_name: str) -> ImageCopy:
+        """Have an image copied to a pod with a Glance of its own before it is used there."""
+        return self._create(ImageCopy, image_id=image_id, region_name=region_name)
+
     def routings(self, **filters: Any) -> Iterator[Routing]:
         return self._found(Routing, filters)
 
@@ -169,6 +178,10 @@ class Proxy(proxy.Proxy):
         wanted = {"region_name": region_name, "availability_zone": availability_zone}
         body = {"move": {name: value for name, value in wanted.items() if value is not None}}
         return self._told(VolumeMove, self.post(f"/volumes/{_quoted(volume_id)}/move", json=body))
+
+    def volume_moves(self, **filters: Any) -> Iterator[VolumeMove]:
+        """Moves under way, and how the last one of each volume ended."""
+        return self._found(VolumeMove, filters)
 
     def get_volume_move(self, volume_id: str) -> VolumeMove:
         """How far a move is, or how the last one ended."""

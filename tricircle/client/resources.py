@@ -126,6 +126,18 @@ class Usage(Resource):
     capacity_error = Body("capacity_error")
 
 
+class ProjectUsage(Resource):
+    """What a project uses of its quotas in a pod; ``pod_id`` None: in none yet."""
+
+    resources_key = "usages"
+    base_path = "/projects/%(project_id)s/usages"
+    allow_list = True
+
+    pod_id = Body("pod_id", alternate_id=True)
+    region_name = Body("region_name")
+    resources = Body("resources", type=dict)
+
+
 class Binding(Resource):
     """A project uses a pod."""
 
@@ -148,7 +160,7 @@ class ImageCopy(Resource):
     resource_key = "image"
     resources_key = "images"
     base_path = "/images"
-    allow_list = True
+    allow_create = allow_list = True
     _query_mapping = QueryParameters("image_id", "state", "why", *_OF_PODS)
 
     image_id = Body("image_id")
@@ -249,6 +261,10 @@ class VolumeMove(Resource):
     """A volume on its way to another pod; ``progress`` is in percent."""
 
     resource_key = "move"
+    resources_key = "moves"
+    base_path = "/moves"
+    allow_list = True
+    _query_mapping = QueryParameters("volume_id", "project_id", "state", *_OF_PODS)
 
     volume_id = Body("volume_id", alternate_id=True)
     project_id = Body("project_id")

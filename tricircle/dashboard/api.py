@@ -61,6 +61,18 @@ def ask(request: Any, question: Callable[[Proxy], _Told], otherwise: _Told, fail
         return otherwise
 
 
+def act(request: Any, action: Callable[[Proxy], Any], failed: Any) -> None:
+    """What a row's button does. When it fails, the page says why, and Horizon counts it as such."""
+
+    def done(client: Proxy) -> bool:
+        action(client)
+        return True
+
+    if not ask(request, done, False, failed):
+        told = exceptions.RecoverableError(str(failed))
+        raise exceptions.HandledException((type(told), told, None))
+
+
 def _words(error: Exception) -> str:
     """What a person can act on; where the API is, is not for every page."""
     if isinstance(error, HttpException) and error.status_code:

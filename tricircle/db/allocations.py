@@ -227,6 +227,15 @@ def used(project_id: str, user_id: str | None = None) -> dict[str, int]:
         return _used(tx, project_id, user_id)
 
 
+def by_pod(project_id: str) -> dict[str | None, dict[str, int]]:
+    """{pod: {resource: what a project uses there}}; None: of what has no pod yet."""
+    sums = [sa.func.sum(column) for column in _USED]
+    query = sa.select(Allocation.pod_id, *sums).where(Allocation.project_id == project_id)
+    with session.read() as tx:
+        found = tx.execute(query.group_by(Allocation.pod_id)).all()
+    return {row[0]: dict(zip(_COLUMNS, map(int, row[1:]), strict=True)) for row in found}
+
+
 def _used(tx: Session, project_id: str, user_id: str | None) -> dict[str, int]:
     sums = [sa.func.coalesce(sa.func.sum(column), 0) for column in _USED]
     query = sa.select(*sums).where(Allocation.project_id == project_id)

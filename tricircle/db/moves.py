@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from tricircle.db import models, realizations, routings, session, storage
+from tricircle.db import models, pages, realizations, routings, session, storage
 from tricircle.db.errors import Duplicate, NotFound
 from tricircle.db.models import Realization, VolumeMove
 from tricircle.db.realizations import QUIET, Key, ensure, matching
@@ -36,6 +36,18 @@ REVOCABLE = STATES[: STATES.index("handing over")]
 def get(volume_id: str) -> VolumeMove | None:
     with session.read() as tx:
         return tx.get(VolumeMove, volume_id)
+
+
+def page(
+    filters: Mapping[str, str] | None = None, limit: int | None = None, marker: str | None = None
+) -> list[VolumeMove]:
+    """Moves by volume; ``filters`` on volume_id, project_id, state, and pod_id: from there or to
+    there. Raises UnknownMarker."""
+    wanted, row = dict(filters or {}), VolumeMove
+    pod_id = wanted.pop("pod_id", None)
+    there = sa.or_(row.source_pod_id == pod_id, row.target_pod_id == pod_id)
+    where = () if pod_id is None else (there,)
+    return pages.page(row, row.volume_id, wanted, limit, marker, *where)
 
 
 def strand(tx: Session, pod_id: str) -> None:

@@ -19,13 +19,14 @@ def page(
     filters: Mapping[str, str] | None,
     limit: int | None,
     marker: str | None,
+    *where: sa.ColumnElement[bool],
 ) -> list[_Row]:
     """At most ``limit`` rows after the one whose ``key`` is ``marker``, by ``key``.
 
-    ``filters`` are column names and the values they must have. Raises UnknownMarker when no row
-    at all has the marker.
+    ``filters`` are column names and the values they must have, ``where`` what else must hold.
+    Raises UnknownMarker when no row at all has the marker.
     """
-    statement: sa.Select[Any] = sa.select(table).order_by(key).limit(limit)
+    statement: sa.Select[Any] = sa.select(table).where(*where).order_by(key).limit(limit)
     for name, value in (filters or {}).items():
         statement = statement.where(getattr(table, name) == value)
     with session.read() as tx:

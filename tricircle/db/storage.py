@@ -323,6 +323,24 @@ def used(project_id: str) -> dict[str, int]:
         return _used(tx, project_id)
 
 
+def by_pod(project_id: str) -> dict[str | None, dict[str, int]]:
+    """{pod: {resource: what a project uses there}}; None: of what has no pod yet."""
+    count, size = sa.func.count(), sa.func.coalesce(sa.func.sum(_Row.gigabytes), 0)
+    query = (
+        sa.select(_Row.pod_id, _Row.resource_type, count, size)
+        .where(_Row.project_id == project_id)
+        .group_by(_Row.pod_id, _Row.resource_type)
+    )
+    with session.read() as tx:
+        rows = tx.execute(query).tuples().all()
+    found: dict[str | None, dict[str, int]] = {}
+    for pod_id, kind, number, gigabytes in rows:
+        there = found.setdefault(pod_id, dict.fromkeys(RESOURCES, 0))
+        for name, amount in Use(kind, int(gigabytes)).amounts(number).items():
+            there[name] += amount
+    return found
+
+
 def _used(tx: Session, project_id: str) -> dict[str, int]:
     query = (
         sa.select(

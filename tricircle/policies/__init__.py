@@ -22,6 +22,7 @@ from tricircle.policies import (
     repairs,
     routings,
     rules,
+    usages,
 )
 
 opts.set_defaults(CONF)
@@ -33,7 +34,8 @@ class Forbidden(Exception):
 
 def list_rules() -> list[policy.RuleDefault]:
     """Every rule, as oslopolicy-sample-generator wants them."""
-    resources = (pods, bindings, routings, placements, moves, backups, jobs, repairs, rules, images)
+    resources = (pods, usages, bindings, routings, placements, moves, backups, jobs, repairs)
+    resources = (*resources, rules, images)
     return [*base.BASE_RULES, *(rule for module in resources for rule in module.RULES)]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from tricircle.policies.base import ALL_PROJECTS, rule
+from tricircle.policies.base import ADMIN, ALL_PROJECTS, rule
 
 RULES = [
     rule(
@@ -7,5 +7,11 @@ RULES = [
         ALL_PROJECTS,
         "List which images are in which pods with a Glance of their own.",
         ("GET", "/images"),
+    ),
+    rule(
+        "images:create",
+        ADMIN,
+        "Have an image copied to a pod with a Glance of its own before anybody uses it there.",
+        ("POST", "/images"),
     ),
 ]

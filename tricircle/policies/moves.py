@@ -3,7 +3,7 @@ from oslo_policy import policy
 
 from tricircle.policies.base import ADMIN, ALL_PROJECTS, READER, rule
 
-_READS = (("GET", "/volumes/{volume_id}/move"),)
+_READS = (("GET", "/volumes/{volume_id}/move"), ("GET", "/moves"))
 
 RULES = [
     rule("moves:get", READER, "How far a volume of one's project is on its way.", *_READS),

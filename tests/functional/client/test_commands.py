@@ -159,6 +159,7 @@ async def test_labels_and_endpoints(gateway: Gateway, cloud: Cloud) -> None:
         ("volume move create nothing", "one of the arguments --pod --zone is required"),
         ("volume move create nothing --pod pod2", "There is no volume with the name or ID nothing"),
         ("volume move cancel nothing", "No move of volume nothing could be found"),
+        ("image copy create nothing --pod pod2", "There is no image with the name or ID nothing"),
     ],
 )
 async def test_what_went_wrong_and_what_to_do(gateway: Gateway, line: str, words: str) -> None:
@@ -189,6 +190,27 @@ async def test_which_image_is_where(gateway: Gateway) -> None:
     (row,) = await as_json(gateway, "multiregion image list --pod pod2 --state wanted")
     assert (row["Image"], row["Name"], row["Pod"], row["Percent"]) == ("one", "debian", "pod2", 0)
     assert await as_json(gateway, "multiregion image list --image another") == []
+
+
+async def test_quotas_over_pods(gateway: Gateway, cloud: Cloud) -> None:
+    for zone in ("az1", "az2", "az2"):
+        await serve(gateway, zone)
+    body = {"volume": {"size": 3, "name": "v", "availability_zone": "az2"}}
+    (await gateway.volumes.post("/volumes", body)).ok(202)
+    await gateway.idle()
+    told = await as_json(gateway, "multiregion quota show demo")
+    shown = {row["Resource"]: row for row in told}
+    assert shown["instances"]["In Use"] == 3
+    assert shown["instances"]["Pods"]["pod2"] == 2
+    assert sum(shown["cores"]["Pods"].values()) == shown["cores"]["In Use"] == 3
+    assert (shown["gigabytes"]["In Use"], shown["gigabytes"]["Pods"]) == (3, {"pod2": 3})
+    assert (shown["instances"]["Limit"], shown["backups"]["In Use"]) == (10, 0)
+    own = await as_json(gateway, "multiregion quota show", user="member", project="demo")
+    assert own == told
+    refused = await openstack(
+        gateway, "multiregion quota show someone-elses", user="member", project="demo"
+    )
+    assert refused.status == 1
 
 
 async def test_where_a_server_is_and_why(gateway: Gateway, cloud: Cloud) -> None:
@@ -231,6 +253,10 @@ async def test_a_volume_is_moved(gateway: Gateway) -> None:
     assert (move["volume_id"], move["target"], move["progress"]) == (volume, "pod2", 0)
     shown = await as_json(gateway, "multiregion volume move show v")
     assert shown["source"] == move["source"]
+    for pod in ("pod2", move["source"]):
+        (row,) = await as_json(gateway, f"multiregion volume move list --pod {pod}")
+        assert (row["Volume"], row["To"], row["State"]) == (volume, "pod2", "preparing")
+    assert await as_json(gateway, "multiregion volume move list --state done") == []
     again = await openstack(gateway, "multiregion volume move create v --zone az2")
     assert again.status == 1
     assert "is being moved already" in again.err

@@ -11,7 +11,7 @@ from tests.functional.client.test_commands import fail_job, serve
 from tests.functional.dashboard.conftest import Enter, words
 from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
-from tricircle.db import models, session
+from tricircle.db import image_copies, models, moves, session
 from tricircle.db.models import now
 
 pytestmark = [
@@ -69,6 +69,40 @@ async def test_a_pods_page(gateway: Gateway, enter: Enter) -> None:
     changes = await visitor.text(f"{path}?tab=pod__changes")
     assert "state enabled maintenance" in changes
     assert "new disks" in changes
+
+
+async def test_what_is_on_its_way_from_and_to_a_pod(gateway: Gateway, enter: Enter) -> None:
+    source, target = gateway.pod_ids["pod1"], gateway.pod_ids["pod2"]
+    moves.begin("7c1d", gateway.cloud.project_id, source, target)
+    facts = {"name": "debian", "size": 2048, "is_open": True}
+    image_copies.want("one", target, None, image_copies.USE, facts)
+    visitor = await enter()
+    path = f"/admin/pods/{target}/"
+    assert re.search(r"one debian wanted 0 2\.0.KB", await visitor.text(f"{path}?tab=pod__images"))
+    there = f"/admin/pods/{source}/?tab=pod__moves"
+    assert "7c1d pod1 pod2 preparing 0" in await visitor.text(there)
+    done = await visitor(there, {"action": "moves__cancel__7c1d"})
+    assert done.status_code == 302
+    text = await visitor.text(f"{path}?tab=pod__moves")
+    assert "Move is called off: 7c1d" in text
+    assert "7c1d pod1 pod2 undoing" in text
+    assert "It was called off." in text
+
+
+async def test_a_pods_state_is_changed(gateway: Gateway, enter: Enter) -> None:
+    pod_id = gateway.pod_ids["pod2"]
+    visitor = await enter()
+    path = f"/admin/pods/{pod_id}/state/"
+    assert "Change State of Pod" in await visitor.text(path)
+    done = await visitor(path, {"state": "draining", "reason": "new disks", "pod_id": pod_id})
+    assert done.status_code == 302
+    assert "Pod pod2 is in state draining now." in await visitor.text("/admin/pods/")
+    changes = await visitor.text(f"/admin/pods/{pod_id}/?tab=pod__changes")
+    assert "state enabled draining" in changes
+    assert "new disks" in changes
+    refused = await visitor(path, {"state": "gone"})
+    assert refused.status_code == 200
+    assert "gone is not one of the available choices" in words(refused)
 
 
 async def test_a_job_is_tried_again(gateway: Gateway, enter: Enter) -> None:

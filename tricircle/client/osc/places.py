@@ -37,28 +37,6 @@ class ListBindings(Lister):
         return rows(columns, self.api.bindings(**filters(self, parsed, *_OF_BINDINGS)))
 
 
-class ListImages(Lister):
-    """List which images are in which pods with a Glance of their own, and how far."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_filters(parser, "region_name")
-        parser.add_argument("--image", dest="image_id", metavar="<id>", help="Only this image")
-        parser.add_argument(
-            "--state",
-            choices=["wanted", "copying", "there", "leaving", "coming"],
-            help="Only those in this state",
-        )
-        return parser
-
-    def take_action(self, parsed: argparse.Namespace) -> Rows:
-        columns = {"Image": "image_id", "Name": "name", "Pod": "region_name", "State": "state",
-                   "Percent": "percent", "Size": "size", "Used At": "used_at",
-                   "Last Error": "last_error"}  # fmt: skip
-        found = self.api.images(**filters(self, parsed, "region_name", "image_id", "state"))
-        return rows(columns, found)
-
-
 class ShowBinding(ShowOne):
     """Show a binding of a project to a pod."""
 

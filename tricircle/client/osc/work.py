@@ -135,6 +135,23 @@ class MoveVolume(_OfVolume):
         return self.follow(volume_id) if parsed.wait else details(move)
 
 
+class ListVolumeMoves(Lister):
+    """List the moves of volumes to other pods: under way, and how each volume's last one ended."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_filters(parser, "region_name", "project_id")
+        parser.add_argument("--state", metavar="<state>", help="Only those in this state")
+        return parser
+
+    def take_action(self, parsed: argparse.Namespace) -> Rows:
+        columns = {"Volume": "volume_id", "From": "source", "To": "target", "State": "state",
+                   "Progress": "progress", "Reason": "reason",
+                   "Updated At": "updated_at"}  # fmt: skip
+        wanted = filters(self, parsed, "region_name", "project_id", "state")
+        return rows(columns, self.api.volume_moves(**wanted))
+
+
 class ShowVolumeMove(_OfVolume):
     """Show how far the move of a volume is, or how the last one ended."""
 

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
-from horizon import exceptions, tables
+from horizon import tables
 
 from tricircle.dashboard import api
 
@@ -27,10 +27,7 @@ class RetryJob(tables.BatchAction):
         return ngettext_lazy("Job is tried again", "Jobs are tried again", count)
 
     def action(self, request: Any, job_id: str) -> None:
-        failed = _("Unable to retry the job.")
-        if api.ask(request, lambda client: client.retry_job(job_id), None, failed) is None:
-            told = exceptions.RecoverableError(str(failed))
-            raise exceptions.HandledException((type(told), told, None))
+        api.act(request, lambda client: client.retry_job(job_id), _("Unable to retry the job."))
 
 
 class JobFilter(tables.FilterAction):

@@ -71,6 +71,34 @@ class RepairsTab(_Newest):
         return self.rows()
 
 
+class MovesTab(_Newest):
+    name = _("Moves")
+    slug = "moves"
+    table_classes = (tables.MovesTable,)
+    failed = _("Unable to list the moves from and to the pod.")
+
+    def newest(self, client: Proxy, pod_id: str) -> Any:
+        return client.volume_moves(pod_id=pod_id, limit=MOST)
+
+    def get_moves_data(self) -> list[Any]:
+        return self.rows()
+
+
+class ImagesTab(_Newest):
+    """Of a pod with a Glance of its own; empty for the others."""
+
+    name = _("Images")
+    slug = "images"
+    table_classes = (tables.ImagesTable,)
+    failed = _("Unable to list the images of the pod.")
+
+    def newest(self, client: Proxy, pod_id: str) -> Any:
+        return client.images(pod_id=pod_id, limit=MOST)
+
+    def get_images_data(self) -> list[Any]:
+        return self.rows()
+
+
 class ChangesTab(_Newest):
     name = _("Changes")
     slug = "changes"
@@ -86,5 +114,5 @@ class ChangesTab(_Newest):
 
 class PodTabs(tabs.TabGroup):
     slug = "pod"
-    tabs = (OverviewTab, JobsTab, RepairsTab, ChangesTab)
+    tabs = (OverviewTab, JobsTab, RepairsTab, MovesTab, ImagesTab, ChangesTab)
     sticky = True

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 from typing import Any
 
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from horizon import exceptions, tables, tabs
+from horizon import exceptions, forms, tables, tabs
 
 from tricircle.client.proxy import Proxy
 from tricircle.dashboard import api
 from tricircle.dashboard.pods import overview
+from tricircle.dashboard.pods.forms import StateForm
 from tricircle.dashboard.pods.tables import PodsTable
 from tricircle.dashboard.pods.tabs import PodTabs
 
@@ -28,6 +29,30 @@ class IndexView(tables.DataTableView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)
         context["zones"] = overview.by_zone(self.table.data or [])
+        return context
+
+
+class StateView(forms.ModalFormView):
+    """Where the state of a pod is changed."""
+
+    form_class = StateForm
+    form_id = "pod_state_form"
+    template_name = "admin/pods/state.html"
+    page_title = gettext_lazy("Change State of Pod")
+    submit_label = gettext_lazy("Change State")
+    success_url = reverse_lazy(INDEX)
+
+    def get_initial(self) -> dict[str, Any]:
+        pod_id = self.kwargs["pod_id"]
+        failed = _("Unable to show the pod.")
+        pod = api.ask(self.request, lambda client: client.get_pod(pod_id), None, failed)
+        if pod is None:
+            raise exceptions.Http302(reverse(INDEX))
+        return {"pod_id": pod.id, "state": pod.state}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(**kwargs)
+        context["submit_url"] = reverse("horizon:admin:pods:state", args=[self.kwargs["pod_id"]])
         return context
 
 

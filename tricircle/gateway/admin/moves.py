@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tricircle.db import models, moves
 from tricircle.db.errors import Duplicate
-from tricircle.gateway.admin.common import authorize, body, visible_project, when
+from tricircle.gateway.admin.common import authorize, body, list_projects, visible_project, when
 from tricircle.gateway.call import Call
 from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.responses import respond
@@ -22,6 +22,7 @@ from tricircle.pods.volumes import images_apart, obstacle
 from tricircle.scheduling.request import Request
 from tricircle.scheduling.zones import Zone
 
+FILTERS = ("volume_id", "project_id", "state", "pod_id", "region_name")
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
 CREATE = {
     "type": "object",
@@ -88,6 +89,13 @@ async def _target(call: Call, source: Pod, project: str, wanted: dict[str, str])
     if pod.id == source.id:
         raise Fault(400, f"The volume is in pod {pod.region_name} already.")
     return pod
+
+
+async def list_moves(call: Call) -> web.Response:
+    """GET /moves; the filters pod_id and region_name mean from that pod or to it."""
+    return await list_projects(
+        call, "moves", FILTERS, moves.page, lambda row: _view(call, row), lambda row: row.volume_id
+    )
 
 
 async def show(call: Call) -> web.Response:

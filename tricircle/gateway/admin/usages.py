@@ -6,10 +6,20 @@ from typing import Any
 
 from aiohttp import web
 
-from tricircle.db import jobs, models, routings
+from tricircle.db import allocations, jobs, models, routings, storage
 from tricircle.db import pods as table
-from tricircle.gateway.admin.common import LEFT_OUT, authorize, know_pods, page, paged, rows_of
+from tricircle.gateway.admin.common import (
+    LEFT_OUT,
+    authorize,
+    know_pods,
+    page,
+    paged,
+    placed,
+    rows_of,
+    visible_project,
+)
 from tricircle.gateway.call import Call
+from tricircle.gateway.http.responses import respond
 from tricircle.gateway.threads import in_thread
 from tricircle.gateway.upstream import scatter
 from tricircle.gateway.upstream.pod_request import PodRequest
@@ -45,6 +55,27 @@ async def list_usages(call: Call) -> web.Response:
     if not jobs.complete():
         response.headers.update(LEFT_OUT)
     return response
+
+
+async def of_project(call: Call) -> web.Response:
+    """GET /projects/{id}/usages: what a project uses of its quotas in each pod."""
+    project = call.params["id"]
+    await visible_project(call, "usages", project)
+    servers, stored = await asyncio.gather(
+        in_thread(allocations.by_pod, project), in_thread(storage.by_pod, project)
+    )
+    pods = {*servers, *stored}
+    await know_pods(call, {pod_id for pod_id in pods if pod_id is not None})
+    nothing = dict.fromkeys((*allocations.RESOURCES, *storage.RESOURCES), 0)
+    found = [
+        {
+            # What is being made has no pod yet.
+            **({"pod_id": None, "region_name": None} if one is None else placed(call, one)),
+            "resources": nothing | servers.get(one, {}) | stored.get(one, {}),
+        }
+        for one in sorted(pods, key=lambda one: one or "")
+    ]
+    return respond({"usages": found})
 
 
 async def _document(call: Call, pod: models.Pod, due: dict[str, int]) -> dict[str, Any]:

@@ -179,3 +179,38 @@ async def test_a_few_are_copied_at_a_time(gateway: Gateway, cloud: Cloud, theirs
     assert (await boot(gateway, image(cloud))).status == 503
     await asyncio.to_thread(loop.look)
     assert len(theirs.images) == 2
+
+
+async def test_an_operator_has_an_image_copied(
+    gateway: Gateway, cloud: Cloud, theirs: Glance
+) -> None:
+    image_id = image(cloud, visibility="public")
+    body = {"image": {"image_id": image_id, "region_name": FOREIGN}}
+    made = (await gateway.manage("POST", "/images", body)).ok(202)["image"]
+    assert (made["image_id"], made["region_name"], made["percent"]) == (image_id, FOREIGN, 0)
+    await work(gateway)
+    (shown,) = (await gateway.manage("GET", f"/images?image_id={image_id}")).ok()["images"]
+    assert (shown["state"], shown["percent"]) == ("there", 100)
+    assert shown["pod_image_id"] in theirs.images
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "words"),
+    [
+        ({"region_name": "pod1"}, 400, "takes images from the region's Glance"),
+        ({"region_name": "pod9"}, 400, "There is no pod pod9"),
+        ({"image_id": "../../etc"}, 400, "is no ID of an image"),
+        ({"image_id": "00000000-0000-4000-8000-000000000000"}, 404, "No image with ID"),
+    ],
+)
+async def test_what_cannot_be_copied_there(
+    gateway: Gateway, cloud: Cloud, changed: dict[str, str], status: int, words: str
+) -> None:
+    body = {"image": {"image_id": cloud.image_id, "region_name": FOREIGN, **changed}}
+    refused = await gateway.manage("POST", "/images", body)
+    assert refused.status == status
+    assert words in refused.message
+    queued = image(cloud, status="queued")
+    body = {"image": {"image_id": queued, "region_name": FOREIGN}}
+    assert (await gateway.manage("POST", "/images", body)).status == 409
+    assert (await gateway.manage("POST", "/images", body, user="member")).status == 403
