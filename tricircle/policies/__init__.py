@@ -34,8 +34,8 @@ class Forbidden(Exception):
 
 def list_rules() -> list[policy.RuleDefault]:
     """Every rule, as oslopolicy-sample-generator wants them."""
-    resources = (pods, usages, bindings, routings, placements, moves, backups, jobs, repairs)
-    resources = (*resources, rules, images)
+    resources = (pods, usages, bindings, routings, placements, moves, backups, jobs, repairs,
+                 rules, images)  # fmt: skip
     return [*base.BASE_RULES, *(rule for module in resources for rule in module.RULES)]
 
 

@@ -204,7 +204,7 @@ async def test_quotas_over_pods(gateway: Gateway, cloud: Cloud) -> None:
     assert shown["instances"]["Pods"]["pod2"] == 2
     assert sum(shown["cores"]["Pods"].values()) == shown["cores"]["In Use"] == 3
     assert (shown["gigabytes"]["In Use"], shown["gigabytes"]["Pods"]) == (3, {"pod2": 3})
-    assert (shown["instances"]["Limit"], shown["backups"]["In Use"]) == (10, 0)
+    assert (shown["volumes"]["Limit"], shown["backups"]["In Use"]) == (10, 0)
     own = await as_json(gateway, "multiregion quota show", user="member", project="demo")
     assert own == told
     refused = await openstack(

@@ -37,8 +37,12 @@ class Authority:
             "x509", "-req", "-in", wanted, "-out", made, *signing, "-extfile", more, "-days", days
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(made, self._folder / f"{name}.key")
+        context.load_cert_chain(*self.files(name))
         return context
+
+    def files(self, name: str) -> tuple[Path, Path]:
+        """The certificate of what was certified by a name, and its key."""
+        return self._folder / f"{name}.pem", self._folder / f"{name}.key"
 
 
 class Tls:

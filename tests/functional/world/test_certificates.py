@@ -2,6 +2,7 @@
 """A pod or Keystone shows a certificate that is not to be trusted."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -109,3 +110,38 @@ async def test_keystones_certificate(
     finally:
         await asyncio.to_thread(tls.close)
     assert "certificate verify failed" in process.log.read_text()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_pods_and_keystone_want_to_know_the_client(
+    shown: bool, cloud: Cloud, fakes: LoopThread, tmp_path: Path, authority: Authority,
+    process: Process,
+) -> None:  # fmt: skip
+    context = authority.certify("server")
+    context.load_verify_locations(authority.file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.certify("tricircle")
+    certificate, key = authority.files("tricircle")
+    fronts = [Tls(fakes, context, port) for port in (cloud.keystone.port,
+                                                     cloud.pods["pod1"].nova.port)]  # fmt: skip
+    text = process.config.read_text().replace(cloud.keystone.url, fronts[0].url)
+    if shown:
+        name = "username = tricircle"
+        text = text.replace(name, f"{name}\ncertfile = {certificate}\nkeyfile = {key}")
+    process.config.write_text(text)
+    row = pods.by_region("pod1")
+    assert row is not None
+    plain = cloud.pods["pod1"].nova.url
+    for endpoint in cloud.keystone.endpoints:
+        endpoint["url"] = endpoint["url"].replace(plain, fronts[1].url)
+    moved = {name: url.replace(plain, fronts[1].url) for name, url in row.endpoints.items()}
+    pods.update(row.id, {"endpoints": moved})
+    await process.start()
+    try:
+        async with caller(process) as gateway:
+            answer = await gateway.get("/servers")
+            assert answer.status == (200 if shown else 503)
+        assert bool(cloud.journal.find("pod1/compute", "GET", "/servers")) == shown
+    finally:
+        for front in fronts:
+            await asyncio.to_thread(front.close)

@@ -232,6 +232,8 @@ def _conf(service_type: str) -> dict[str, Any]:
         "www_authenticate_uri": identity.www_authenticate_uri,
         "interface": identity.interface,
         "cafile": identity.cafile,
+        "certfile": identity.certfile,
+        "keyfile": identity.keyfile,
         "insecure": identity.insecure,
         "service_type": service_type,
         "service_token_roles_required": True,
