@@ -26,7 +26,7 @@ OPTS = [
     ),
     cfg.ListOpt(
         "weighers",
-        default=["server_group", "bound", "capacity"],
+        default=["server_group", "bound", "image", "capacity"],
         help="Weighers (entry points tricircle.scheduling.weighers), most important first.",
     ),
     cfg.FloatOpt(

@@ -206,6 +206,23 @@ def ids_in(pod_id: str, image_ids: Iterable[str]) -> dict[str, str]:
         return {image_id: str(there) for image_id, there in tx.execute(query).tuples()}
 
 
+def pods_with_all(image_ids: Iterable[str], pod_ids: Iterable[str]) -> set[str]:
+    """Those of the pods in which all of some images can be used."""
+    wanted = set(image_ids)
+    query = (
+        sa.select(ImageCopy.pod_id)
+        .where(
+            ImageCopy.image_id.in_(wanted),
+            ImageCopy.pod_id.in_(list(pod_ids)),
+            ImageCopy.state == THERE,
+        )
+        .group_by(ImageCopy.pod_id)
+        .having(sa.func.count() == len(wanted))
+    )
+    with session.read() as tx:
+        return set(tx.scalars(query))
+
+
 @retried
 def look_again(image_id: str, pod_id: str) -> None:
     """An image is another by now: so is its copy to be."""

@@ -42,7 +42,8 @@ class Request:
     ``required_pods`` is {what is to be in the same pod: the region name of the pod it is in}, as
     {"volume 1234": "pod1"}. ``within`` are (what it must be beside, names of the regions that have
     that), ``what`` names the resource in messages. ``rules`` are those for the project, and
-    ``properties`` are {"image": {…}, "flavor": {…}}, as far as rules ask for them.
+    ``properties`` are {"image": {…}, "flavor": {…}}, as far as rules ask for them. ``images`` are
+    the ids of those it is made of.
     """
 
     project_id: str
@@ -54,6 +55,7 @@ class Request:
     group: Group | None = None
     rules: tuple[Rule, ...] = ()
     properties: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    images: tuple[str, ...] = ()
 
     @property
     def services(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ A weigher of your own is a subclass of Weigher under the entry point
 from collections.abc import Mapping, Sequence
 
 from tricircle.conf import CONF
-from tricircle.db import bindings
+from tricircle.db import bindings, image_copies
 from tricircle.pods.pod import Pod
 from tricircle.scheduling.capacity import Remembered, hosts
 from tricircle.scheduling.request import Facts, Request
@@ -112,6 +112,20 @@ class BoundWeigher(Weigher):
         known = {pod.id: pod for pod in ordered}
         first = known[bindings.settle(request.project_id, known.keys(), ordered[0].id)]
         return [first, *(pod for pod in ordered if pod.id != first.id)]
+
+
+class ImageWeigher(Weigher):
+    """Pods in which the images are already come before those to which they must be copied first.
+
+    A pod without a Glance of its own uses the region's.
+    """
+
+    def weigh(self, pods: Sequence[Pod], request: Request) -> Mapping[str, float]:
+        own = [pod.id for pod in pods if pod.has_own_images]
+        if not request.images or not own or len(pods) < 2:
+            return {}
+        ready = image_copies.pods_with_all(request.images, own)
+        return {pod.id: float(pod.id not in own or pod.id in ready) for pod in pods}
 
 
 class CapacityWeigher(Weigher):

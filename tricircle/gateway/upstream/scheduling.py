@@ -49,7 +49,9 @@ async def choose(
     zone that is none. ``images`` and ``flavor`` are what it is made of, as the client named them:
     rules may ask for their properties. Raises Fault 400 and 503.
     """
-    request = await _ruled(call, request, images, flavor)
+    named = dict.fromkeys(filter(None, map(image_document.id_of, images)))
+    request = dataclasses.replace(request, images=tuple(named))
+    request = await _ruled(call, request, flavor)
     services = call.services
     if services.scheduler is None:
         facts = Facts(services.identity, services.availability)
@@ -89,7 +91,7 @@ async def rules_for(call: Call, project_id: str, domain_id: str | None = None) -
     return tuple(map(Rule.of, rows))
 
 
-async def _ruled(call: Call, request: Request, images: Sequence[Any], flavor: Any) -> Request:
+async def _ruled(call: Call, request: Request, flavor: Any) -> Request:
     """The request with the rules for it, and the properties that they ask for.
 
     Raises PodError when Glance does not answer: a rule that cannot be judged lets nothing through.
@@ -101,7 +103,7 @@ async def _ruled(call: Call, request: Request, images: Sequence[Any], flavor: An
     asked = kinds(rules)
     if IMAGE in asked:
         found: dict[str, Any] = {}
-        for image_id in dict.fromkeys(filter(None, map(image_document.id_of, images))):
+        for image_id in request.images:
             found = {**(await image_document.shown(call, image_id) or {}), **found}
         properties[IMAGE] = found
     if FLAVOR in asked and isinstance(flavor, str | int):

@@ -22,8 +22,8 @@ from neutron_lib.api.definitions import portbindings
 from sqlalchemy.orm import Session
 
 from tricircle.db.realizations import Key
-from tricircle.network.adoption import making, release
-from tricircle.network.adoption.plan import Impossible, Item, Plan
+from tricircle.network.adoption import bodies, forwardings, making, release, trunks
+from tricircle.network.adoption.items import Impossible, Item, Plan
 from tricircle.network.central import adopted, central_neutron
 from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession, Snapshot, owner_of
@@ -34,7 +34,17 @@ from tricircle.pods.reconciler import NotYet
 _MARKS = {"description", "allocation_pools"}
 # In this order they are marked, and put right by themselves meanwhile: a router's ports before the
 # subnets by whose marks they would be known as lost ones of ours.
-_MARKED = (adopted.INTERFACE, "router", "port", "security_group", "subnet", "network")
+_MARKED = (
+    adopted.INTERFACE,
+    "router",
+    "trunk",
+    "port",
+    "security_group",
+    "address_group",
+    "subnet",
+    "network",
+    "qos_policy",
+)
 # Seconds that routers are let alone at the most; whoever begins anew begins them anew, too.
 _REST = 3600.0
 
@@ -57,12 +67,13 @@ def carry_out(plan: Plan) -> None:
     for item in plan.of("router"):
         making.lead(plan, item)
     for item in plan.of("port"):
-        _bind(session, item)
+        _bind(plan, item)
     for item in plan.of("floating_ip"):
         making.point(plan, item)
+        forwardings.make(plan, item)
     for kind in _MARKED:
         for item in plan.of(kind):
-            _mark(session, item)
+            _mark(plan, item)
     done = [item.key for item in plan.items if not item.reason]
 
     def end(tx: Session) -> None:
@@ -78,7 +89,7 @@ def _remember(tx: Session, plan: Plan) -> None:
         if item.reason:
             continue
         document = item.document
-        had = {"description": making.description(document)}
+        had = {"description": bodies.description(document)}
         if "allocation_pools" in document:
             had["allocation_pools"] = document["allocation_pools"]
         adopted.remember(
@@ -90,7 +101,7 @@ def _realize(tx: Session, plan: Plan) -> None:
     """From here on they are realized; what is to be in no pod is left as it is."""
     queue, pod_id, used = plan.session.queue, plan.session.pod.id, {"router", "floating_ip"}
     for item in plan.items:
-        if not item.reason and item.kind in ADAPTERS and not _sleeps(item):
+        if not item.reason and item.kind in ADAPTERS and not _sleeps(plan, item):
             rest = _REST if item.kind == "router" else 0
             queue.taken_over(tx, item.key, pod_id, plan.project_id, item.inside, rest)
     for (kind, inside), outside in sorted(plan.links.items()):
@@ -98,11 +109,17 @@ def _realize(tx: Session, plan: Plan) -> None:
             queue.taken_over(tx, Key(kind, outside), pod_id, plan.project_id, inside, 0)
 
 
-def _sleeps(item: Item) -> bool:
+def _sleeps(plan: Plan, item: Item) -> bool:
     """Whether the region's resource is to be in no pod, as things are."""
     if item.kind == "floating_ip":
         return True  # It has a realization once it leads somewhere.
-    return item.kind == "port" and not item.document["device_owner"]
+    if item.kind not in ("port", "trunk"):
+        return False
+    # A trunk is where its parent is, and takes its subports along.
+    parent = (
+        item.document["port_id"] if item.kind == "trunk" else trunks.parent_of(plan, item.inside)
+    )
+    return not plan.found.owners[parent or item.inside]
 
 
 def _changes(plan: Plan) -> list[str]:
@@ -111,7 +128,7 @@ def _changes(plan: Plan) -> list[str]:
     looking = Snapshot(session.neutron, session.queue, known=plan.known())
     found = []
     for item in plan.items:
-        if item.reason or item.kind not in ADAPTERS or _sleeps(item):
+        if item.reason or item.kind not in ADAPTERS or _sleeps(plan, item):
             continue
         adapter = ADAPTERS[item.kind]
         central = adapter.central(item.outside)
@@ -125,9 +142,12 @@ def _changes(plan: Plan) -> list[str]:
     return found
 
 
-def _bind(session: PodSession, item: Item) -> None:
-    """A server's port is in the pod: central Neutron binds it, and finds its copy there."""
-    if _sleeps(item):
+def _bind(plan: Plan, item: Item) -> None:
+    """A server's port is in the pod: central Neutron binds it, and finds its copy there.
+
+    Subports are bound along with their parent."""
+    session = plan.session
+    if _sleeps(plan, item) or trunks.parent_of(plan, item.inside):
         return
     core, admin, region = central_neutron.core(), central_neutron.admin(), session.pod.region_name
     port: Resource = core.get_port(admin, item.outside)
@@ -139,13 +159,14 @@ def _bind(session: PodSession, item: Item) -> None:
         raise NotYet(f"Port {item.outside} is not bound to pod {region}: {why}")
 
 
-def _mark(session: PodSession, item: Item) -> None:
+def _mark(plan: Plan, item: Item) -> None:
     """Have the pod's object bear our marks."""
+    session = plan.session
     if item.kind == adopted.INTERFACE:
         _mark_interface(session, item)
         return
     adapter = ADAPTERS[item.kind]
-    if _sleeps(item):
+    if _sleeps(plan, item):
         return
     central, current = adapter.central(item.outside), adapter.show(session, item.inside)
     if central is not None and current is not None:

@@ -10,59 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 from neutron.db import models_v2
 from neutron.db.models import l3 as l3_models
-from neutron_lib.api import attributes
 from sqlalchemy.orm import Session
 
-from tricircle.network.adoption import default_group, segment
-from tricircle.network.adoption.plan import POD_OWN, Item, Plan, exists
+from tricircle.network.adoption import address_groups, bodies, default_group, qos, segment, trunks
+from tricircle.network.adoption.items import POD_OWN, Item, Plan, exists
 from tricircle.network.central import address_reservations, central_neutron, models
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.pod_session import named
 from tricircle.network.reconcile.adapters.port import pods_own_profile
 from tricircle.network.reconcile.adapters.security_rules import identity
 from tricircle.network.routers import router_modes
 
-# What the region's resource is told of the pod's as it is; what is not given is not told.
-AS_IT_IS: dict[str, tuple[str, ...]] = {
-    "network": ("name", "admin_state_up", "shared", "port_security_enabled", "dns_domain"),
-    "subnet": (
-        "name",
-        "ip_version",
-        "cidr",
-        "gateway_ip",
-        "enable_dhcp",
-        "dns_nameservers",
-        "host_routes",
-        "allocation_pools",
-        "dns_publish_fixed_ip",
-    ),
-    "security_group": ("name", "stateful"),
-    "router": ("name", "admin_state_up"),
-    "floating_ip": ("floating_ip_address",),
-    "port": (
-        "name",
-        "admin_state_up",
-        "mac_address",
-        "device_id",
-        "device_owner",
-        "allowed_address_pairs",
-        "extra_dhcp_opts",
-        "port_security_enabled",
-        "binding:vnic_type",
-    ),
-}
-_NOT_EMPTY: dict[str, tuple[str, ...]] = {
-    "network": ("mtu", "vlan_transparent", "qinq"),
-    "subnet": ("ipv6_ra_mode", "ipv6_address_mode"),
-    "port": (
-        "numa_affinity_policy",
-        "hints",
-        "device_profile",
-        "hardware_offload_type",
-        "trusted",
-        "propagate_uplink_status",
-    ),
-}
 _RULE = (
     "direction",
     "ethertype",
@@ -76,6 +33,12 @@ _RULE = (
 
 def make(plan: Plan) -> None:
     """Make all that is not there yet. Raises what central Neutron refuses."""
+    for item in plan.of("qos_policy"):
+        _once(plan, item, qos.make)
+        qos.give_rules(item)
+    for item in plan.of("address_group"):
+        _once(plan, item, address_groups.make)
+        address_groups.give_addresses(item)
     # The default group first: Neutron makes one by itself along with any other.
     groups = sorted(
         plan.of("security_group"), key=lambda item: item.document["name"] != default_group.NAME
@@ -92,42 +55,19 @@ def make(plan: Plan) -> None:
         _set_aside(plan, item)
     for item in plan.of("port"):
         _once(plan, item, _port)
+    for item in plan.of("trunk"):
+        _once(plan, item, trunks.make)
     for item in plan.of("router"):
         _once(plan, item, _router)
         _open(plan, item)
     for item in plan.of("floating_ip"):
         _once(plan, item, _floating_ip)
+        _limit(plan, item)
 
 
 def _once(plan: Plan, item: Item, make_one: Any) -> None:
     if not item.matched and not exists(item.kind, item.outside):
         make_one(plan, item)
-
-
-def _body(plan: Plan, item: Item, **more: Any) -> Resource:
-    """The body of a request for a resource, as Neutron's API would have it filled."""
-    document, plural = item.document, f"{item.kind}s".replace("floating_ip", "floatingip")
-    known = attributes.RESOURCES[plural]
-    body = {name: document[name] for name in AS_IT_IS[item.kind] if name in document}
-    body |= {name: document[name] for name in _NOT_EMPTY.get(item.kind, ()) if document.get(name)}
-    body |= {"description": description(document), **more}
-    owner = {"project_id": plan.project_id, "tenant_id": plan.project_id}
-    body |= owner
-    # Whoever asks by the API may call no group so; the rest of it is checked as always.
-    is_default = item.kind == "security_group" and body["name"] == default_group.NAME
-    filled = {name: value for name, value in body.items() if name in known}
-    if is_default:
-        filled["name"] = ""
-    about = attributes.AttributeInfo(known)
-    about.fill_post_defaults(filled)
-    about.convert_values(filled)
-    named_so = {"name": body["name"]} if is_default else {}
-    return {**filled, **owner, **named_so, "id": item.outside}
-
-
-def description(document: Resource) -> str:
-    """What an object says of itself; nothing where that is a marker of ours."""
-    return "" if named(document) else str(document.get("description") or "")
 
 
 def _create(item: Item, body: Resource, **more: Any) -> Resource:
@@ -139,17 +79,17 @@ def _create(item: Item, body: Resource, **more: Any) -> Resource:
 
 
 def _network(plan: Plan, item: Item) -> None:
-    _create(item, _body(plan, item, **segment.provider(plan.session, item.document)))
+    _create(item, bodies.body(plan, item, **segment.provider(plan.session, item.document)))
 
 
 def _subnet(plan: Plan, item: Item) -> None:
     network_id = plan.outside("network", item.document["network_id"])
-    _create(item, _body(plan, item, network_id=network_id))
+    _create(item, bodies.body(plan, item, network_id=network_id))
 
 
 def _group(plan: Plan, item: Item) -> None:
     is_default = item.document["name"] == default_group.NAME
-    _create(item, _body(plan, item), **({"default_sg": True} if is_default else {}))
+    _create(item, bodies.body(plan, item), **({"default_sg": True} if is_default else {}))
 
 
 def _rules(plan: Plan, item: Item) -> None:
@@ -191,7 +131,7 @@ def _rule(plan: Plan, group_id: str, rule: Resource) -> None:
 def _port(plan: Plan, item: Item) -> None:
     document = item.document
     groups = [plan.outside("security_group", one) for one in document.get("security_groups") or ()]
-    body = _body(
+    body = bodies.body(
         plan,
         item,
         network_id=plan.outside("network", document["network_id"]),
@@ -199,6 +139,8 @@ def _port(plan: Plan, item: Item) -> None:
         security_groups=groups,
     )
     profile = document.get("binding:profile") or {}
+    if document["device_owner"] == trunks.SUBPORT:
+        body |= {"device_owner": "", "device_id": ""}  # Its trunk makes it one.
     body["binding:profile"] = {
         name: value for name, value in profile.items() if not pods_own_profile(name)
     }
@@ -252,7 +194,7 @@ def _kept(plan: Plan, subnet: Resource) -> set[str]:
 def _router(plan: Plan, item: Item) -> None:
     told = router_modes.told(plan.session.neutron, {"distributed": False, "ha": False})
     modes = {name: bool(item.document.get(name)) for name in told}
-    body = {**_body(plan, item), **modes}
+    body = {**bodies.body(plan, item), **modes}
     central_neutron.routers().create_router(central_neutron.admin(), {"router": body})
 
 
@@ -273,6 +215,8 @@ def _open(plan: Plan, item: Item) -> None:
             for ip in info.get("external_fixed_ips") or ()
         ],
     }
+    if info.get("qos_policy_id"):
+        wanted["qos_policy_id"] = plan.outside("qos_policy", info["qos_policy_id"])
     plugin.update_router(admin, item.outside, {"router": {"external_gateway_info": wanted}})
 
 
@@ -283,7 +227,7 @@ def join(plan: Plan, item: Item) -> None:
     router_id = plan.outside("router", document["device_id"])
     if not exists(item.kind, item.outside):
         port = Item("port", item.inside, item.outside, document)
-        body = _body(
+        body = bodies.body(
             plan,
             port,
             network_id=plan.outside("network", document["network_id"]),
@@ -309,12 +253,25 @@ def lead(plan: Plan, item: Item) -> None:
 def _floating_ip(plan: Plan, item: Item) -> None:
     """One that leads nowhere yet."""
     network_id = plan.outside("network", item.document["floating_network_id"])
-    body = _body(plan, item, floating_network_id=network_id, port_id=None, fixed_ip_address=None)
+    body = bodies.body(
+        plan, item, floating_network_id=network_id, port_id=None, fixed_ip_address=None
+    )
+    body.pop("qos_policy_id", None)  # Nothing may name it before it has its id.
     made = central_neutron.routers().create_floatingip(
         central_neutron.admin(), {"floatingip": {**body, "port_id": None}}
     )
     # Neutron gives each an id of its own; nothing names this one yet but its port.
     models.work_queue().transact(lambda tx: _rename(tx, made["id"], item.outside))
+
+
+def _limit(plan: Plan, item: Item) -> None:
+    """Give a floating IP its QoS policy."""
+    if (inside := item.document.get("qos_policy_id")) is None:
+        return
+    policy, plugin = plan.outside("qos_policy", inside), central_neutron.routers()
+    if plugin.get_floatingip(central_neutron.admin(), item.outside)["qos_policy_id"] != policy:
+        body = {"floatingip": {"qos_policy_id": policy}}
+        plugin.update_floatingip(central_neutron.admin(), item.outside, body)
 
 
 def _rename(tx: Session, before: str, now: str) -> None:

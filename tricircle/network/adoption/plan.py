@@ -4,160 +4,39 @@
 Only looks are taken, at the pod and at central Neutron.
 """
 
-import dataclasses
-import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from neutron_lib import constants
 
-from tricircle.db.realizations import Key
-from tricircle.network.adoption import default_group, external, inventory, segment
-from tricircle.network.adoption.inventory import Inventory
+from tricircle.network.adoption import (
+    address_groups,
+    default_group,
+    external,
+    forwardings,
+    inventory,
+    qos,
+    segment,
+    trunks,
+)
+from tricircle.network.adoption.items import Item, Plan
 from tricircle.network.central import adopted, central_neutron
 from tricircle.network.central.central_neutron import Resource
-from tricircle.network.pod_api.pod_session import PodSession, named
-from tricircle.network.reconcile.adapters import ADAPTERS
+from tricircle.network.pod_api.pod_session import PodSession
 
-_NAMESPACE = uuid.UUID("5a8f6e0e-0a55-4b5c-9d0d-8f3f0d5b7a11")
-#: What becomes of an object.
-ADOPT, MATCH, LEAVE = "adopt", "match", "leave"
-#: Who, in a pod, owns the ports that answer DHCP and metadata there.
-POD_OWN = (constants.DEVICE_OWNER_DHCP, constants.DEVICE_OWNER_DISTRIBUTED)
 _EXTERNAL = "router:external"
-
-
-class Impossible(Exception):
-    """It cannot be done; the text says why. Nothing is changed."""
-
-
-@dataclasses.dataclass
-class Item:
-    """One object of the pod. ``inside`` is its id there, ``outside`` the one it has in the region.
-
-    ``matched``: the region has the resource already. ``reason`` says why it is left alone.
-    """
-
-    kind: str
-    inside: str
-    outside: str
-    document: Resource
-    matched: bool = False
-    reason: str = ""
-
-    @property
-    def action(self) -> str:
-        return LEAVE if self.reason else MATCH if self.matched else ADOPT
-
-    @property
-    def key(self) -> Key:
-        return Key(self.kind, self.outside)
-
-    def told(self) -> dict[str, Any]:
-        """As operators see it."""
-        return {
-            "resource_type": self.kind,
-            "id": self.inside,
-            "name": self.document.get("name") or self.document.get("floating_ip_address") or "",
-            "action": self.action,
-            "region_id": None if self.reason else self.outside,
-            "reason": self.reason or None,
-        }
-
-
-class Plan:
-    """What becomes of a project's objects in a pod, in the order in which they are told."""
-
-    def __init__(self, session: PodSession, project_id: str, found: Inventory) -> None:
-        self.session, self.project_id, self.found = session, project_id, found
-        self.items: list[Item] = []
-        #: {(kind, id in the pod): id in the region} of external networks, the operators'.
-        self.links: dict[tuple[str, str], str] = {}
-        rows = session.queue.in_pod(session.pod.id, tuple(ADAPTERS))
-        self._known = {
-            (row.resource_type, row.pod_resource_id): row.resource_id
-            for row in rows
-            if row.pod_resource_id and not row.absent
-        }
-        records: list[Any] = session.queue.transact(lambda tx: adopted.of_pod(tx, session.pod.id))
-        self._records = {(row.resource_type, row.pod_resource_id): row for row in records}
-
-    def of(self, kind: str) -> list[Item]:
-        """What is taken over of a kind."""
-        return [item for item in self.items if item.kind == kind and not item.reason]
-
-    def outside(self, kind: str, inside: str | None) -> str | None:
-        """The region's id of an object of the pod; None when it is, and will be, none of its."""
-        if inside is None:
-            return None
-        if (known := self._known.get((kind, inside))) is not None:
-            return known
-        if (linked := self.links.get((kind, inside))) is not None:
-            return linked
-        for item in self.items:
-            if (item.kind, item.inside) == (kind, inside):
-                return None if item.reason else item.outside
-        record = self._records.get((kind, inside))
-        return None if record is None else str(record.resource_id)
-
-    def known(self) -> dict[Key, str]:
-        """{resource of the region: the pod's object} of what it will have once all is done."""
-        found = {Key(kind, outside): inside for (kind, inside), outside in self._known.items()}
-        found |= {Key(kind, outside): inside for (kind, inside), outside in self.links.items()}
-        return found | {item.key: item.inside for item in self.items if not item.reason}
-
-    def joins(self, port: Resource) -> bool:
-        """Whether a port joins a router that is taken over."""
-        return any(item.inside == port["id"] for item in self.of(adopted.INTERFACE))
-
-    def add(self, kind: str, document: Resource, reason: str = "") -> Item | None:
-        """An object of the pod; None when the region has taken it over or made it, already."""
-        inside = document["id"]
-        record = self._records.get((kind, inside))
-        if record is None:
-            if (kind, inside) in self._known or named(document):
-                return None
-        elif record.state == adopted.HERE:
-            return None
-        elif record.state == adopted.LEAVING:
-            reason = "it is being given back: let that end first"
-        outside = record.resource_id if record is not None else self._id(kind, inside)
-        item = Item(kind, inside, outside, document, reason=reason)
-        self.items.append(item)
-        return item
-
-    def _id(self, kind: str, inside: str) -> str:
-        """The pod's id where the region has no other thing of that id."""
-        if not exists(kind, inside):
-            return inside
-        return str(uuid.uuid5(_NAMESPACE, f"{self.session.pod.region_name} {kind} {inside}"))
 
 
 def make(session: PodSession, project_id: str) -> Plan:
     """What is to become of all that a project has in a pod. Raises PodError."""
     plan = Plan(session, project_id, inventory.read(session, project_id))
-    for step in (_networks, _subnets, _groups, _ports):
+    for step in _STEPS:
         step(plan)
     for network, subnets in plan.found.outside:
         external.link(plan.session, network, subnets, plan.links)
     _routers(plan)
     _floating_ips(plan)
     return plan
-
-
-def exists(kind: str, resource_id: str) -> bool:
-    """Whether the region has a resource."""
-    core = central_neutron.core()
-    getters: dict[str, Callable[..., Resource]] = {
-        "network": core.get_network,
-        "subnet": core.get_subnet,
-        "port": core.get_port,
-        adopted.INTERFACE: core.get_port,
-        "security_group": core.get_security_group,
-    }
-    if (routers := central_neutron.routers()) is not None:
-        getters |= {"router": routers.get_router, "floating_ip": routers.get_floatingip}
-    return central_neutron.found(getters[kind], resource_id) is not None
 
 
 def _networks(plan: Plan) -> None:
@@ -168,14 +47,10 @@ def _networks(plan: Plan) -> None:
             item.reason = (
                 "external networks are the operator's: make the region's own, on the same segment"
             )
-        elif network.get("qos_policy_id"):
-            item.reason = _policy(network["qos_policy_id"])
         else:
-            item.reason = segment.refusal(plan.session, network, item.outside)
-
-
-def _policy(policy_id: str) -> str:
-    return f"it has the QoS policy {policy_id}, which is not the region's"
+            item.reason = qos.unknown(plan, network) or segment.refusal(
+                plan.session, network, item.outside
+            )
 
 
 def _subnets(plan: Plan) -> None:
@@ -267,10 +142,9 @@ def _ports(plan: Plan) -> None:
 
 def _refused_port(plan: Plan, port: Resource, owner: str) -> str:
     """Why a port cannot be taken over; empty if it can."""
-    if owner and not owner.startswith(constants.DEVICE_OWNER_COMPUTE_PREFIX):
+    of_servers = owner.startswith(constants.DEVICE_OWNER_COMPUTE_PREFIX)
+    if owner and not of_servers and owner != trunks.SUBPORT:
         return f"a port of {owner} is its service's, which is the pod's own"
-    if port.get("trunk_details"):
-        return "it is the parent of a trunk"
     if plan.outside("network", port["network_id"]) is None:
         return f"its network {port['network_id']} is not the region's, and is left alone"
     for one in {ip["subnet_id"] for ip in port["fixed_ips"]}:
@@ -279,9 +153,7 @@ def _refused_port(plan: Plan, port: Resource, owner: str) -> str:
     for one in port.get("security_groups") or ():
         if plan.outside("security_group", one) is None:
             return f"its security group {one} is not the region's, and is left alone"
-    if port.get("qos_policy_id"):
-        return _policy(port["qos_policy_id"])
-    return ""
+    return qos.unknown(plan, port)
 
 
 def _routers(plan: Plan) -> None:
@@ -312,9 +184,7 @@ def _refused_router(plan: Plan, router: Resource, interfaces: list[Resource]) ->
     info = router.get("external_gateway_info")
     if not info:
         return ""
-    if info.get("qos_policy_id"):
-        return _policy(info["qos_policy_id"])
-    return external.refusal(
+    return qos.unknown(plan, info) or external.refusal(
         plan.session,
         plan.outside,
         item_id(plan, "router", router["id"]),
@@ -344,10 +214,8 @@ def _refused_floating_ip(plan: Plan, item: Item, floating_ip: Resource) -> str:
     """Why a floating IP cannot be taken over; empty if it can."""
     if central_neutron.routers() is None:
         return "central Neutron has no floating IPs (service_plugins)"
-    if floating_ip.get("port_forwardings"):
-        return "it forwards ports: make the forwardings anew in the region"
-    if floating_ip.get("qos_policy_id"):
-        return _policy(floating_ip["qos_policy_id"])
+    if why := forwardings.refusal(plan, floating_ip) or qos.unknown(plan, floating_ip):
+        return why
     if (port_id := floating_ip.get("port_id")) is not None:
         if plan.outside("port", port_id) is None:
             return f"its port {port_id} is not the region's, and is left alone"
@@ -357,3 +225,15 @@ def _refused_floating_ip(plan: Plan, item: Item, floating_ip: Resource) -> str:
     return external.refusal(
         plan.session, plan.outside, item.outside, network_id, [{"ip_address": address}]
     )
+
+
+# In this order: what others name comes before them.
+_STEPS = (
+    qos.plan_all,
+    address_groups.plan_all,
+    _networks,
+    _subnets,
+    _groups,
+    _ports,
+    trunks.plan_all,
+)

@@ -10,16 +10,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
-from neutron.db import models_v2
-from neutron.db.models import l3 as l3_models
-from neutron.db.models import securitygroup as sg_models
 from neutron_lib import exceptions as n_exc
+from neutron_lib.plugins import constants, directory
 from sqlalchemy.orm import Session
 
 from tricircle.db.realizations import Key
+from tricircle.network.adoption import forwardings, uses
 from tricircle.network.central import address_reservations, adopted, central_neutron
-from tricircle.network.central.central_neutron import ROUTER_INTERFACES
 from tricircle.network.central.models import Adopted
 from tricircle.network.pod_api.pod_session import PodSession, named
 from tricircle.network.reconcile.adapters import ADAPTERS
@@ -29,10 +26,13 @@ ORDER = (
     "floating_ip",
     adopted.INTERFACE,
     "router",
+    "trunk",
     "port",
     "subnet",
     "network",
     "security_group",
+    "address_group",
+    "qos_policy",
 )
 
 
@@ -52,7 +52,7 @@ def obstacles(session: PodSession, rows: list[Adopted]) -> dict[Key, str]:
     def look(tx: Session) -> dict[Key, str]:
         found = {}
         for row in rows:
-            if why := _use(tx, adopted.key(row), leaving):
+            if why := uses.of(tx, adopted.key(row), leaving):
                 found[adopted.key(row)] = why
         return found
 
@@ -111,6 +111,9 @@ def _forget(session: PodSession, rows: list[Adopted]) -> None:
         "subnet": core.delete_subnet,
         "network": core.delete_network,
         "security_group": core.delete_security_group,
+        "trunk": _delete_trunk,
+        "address_group": core.delete_address_group,
+        "qos_policy": _delete_policy,
     }
     for row in rows:
         one = adopted.key(row)
@@ -131,7 +134,19 @@ def _delete_port(context: Any, port_id: str) -> None:
 
 
 def _delete_floating_ip(context: Any, floating_ip_id: str) -> None:
+    forwardings.remove(context, floating_ip_id)
     central_neutron.routers().delete_floatingip(context, floating_ip_id)
+
+
+def _delete_trunk(context: Any, trunk_id: str) -> None:
+    plugin = directory.get_plugin("trunk")
+    # Neutron lets nobody delete one that is down.
+    plugin.update_trunk(context, trunk_id, {"trunk": {"admin_state_up": True}})
+    plugin.delete_trunk(context, trunk_id)
+
+
+def _delete_policy(context: Any, policy_id: str) -> None:
+    directory.get_plugin(constants.QOS).delete_policy(context, policy_id)
 
 
 def _leave(context: Any, port_id: str) -> None:
@@ -147,32 +162,3 @@ def _leave(context: Any, port_id: str) -> None:
 def _delete_router(context: Any, router_id: str) -> None:
     central_neutron.routers().update_router(context, router_id, {"router": {"routes": []}})
     central_neutron.routers().delete_router(context, router_id)
-
-
-def _use(tx: Session, one: Key, leaving: set[Key]) -> str:
-    """What the region has of its own that leans on a resource, in words; empty if nothing does."""
-    port, binding = models_v2.Port, sg_models.SecurityGroupPortBinding
-    query = sa.select(port.id, port.device_owner, port.device_id, port.project_id)
-    if one.resource_type == "network":
-        query = query.where(port.network_id == one.resource_id)
-    elif one.resource_type == "security_group":
-        query = query.join(binding, binding.port_id == port.id).where(
-            binding.security_group_id == one.resource_id
-        )
-    elif one.resource_type == "router":
-        fip = l3_models.FloatingIP
-        for floating_ip in tx.scalars(sa.select(fip.id).where(fip.router_id == one.resource_id)):
-            if Key("floating_ip", floating_ip) not in leaving:
-                return f"floating IP {floating_ip}, which the pod did not have before, leads by it"
-        query = query.where(
-            port.device_id == one.resource_id, port.device_owner.in_(ROUTER_INTERFACES)
-        )
-    else:
-        return ""
-    for row in tx.execute(query):
-        document = {**row._asdict(), "project_id": row.project_id or ""}
-        ours = {Key("port", row.id), Key(adopted.INTERFACE, row.id)}
-        if not ours & leaving and not address_reservations.is_reservation(document):
-            what = one.resource_type.replace("_", " ")
-            return f"port {row.id}, which the pod did not have before, uses the {what}"
-    return ""

@@ -6,7 +6,7 @@ from typing import Any
 from neutron_lib import exceptions as n_exc
 
 from tricircle.network.adoption import carry, plan, release
-from tricircle.network.adoption.plan import Impossible
+from tricircle.network.adoption.items import Impossible
 from tricircle.network.central import adopted
 from tricircle.network.pod_api.pod_session import PodSession
 

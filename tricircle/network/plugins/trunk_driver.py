@@ -101,7 +101,7 @@ def _changed(resource: str, event: str, trigger: Any, payload: Any) -> None:
 
 def _deleted(resource: str, event: str, trigger: Any, payload: Any) -> None:
     trunk = payload.states[0]
-    outbox.unwanted(payload.context, Key("trunk", trunk.id))
+    outbox.deleted(payload.context, Key("trunk", trunk.id))
     _out_of_pods(payload.context, trunk.sub_ports)
 
 

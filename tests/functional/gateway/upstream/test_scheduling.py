@@ -230,7 +230,7 @@ async def test_why_a_pod_was_chosen_can_be_asked(gateway: Gateway, cloud: Cloud)
     assert (told["vcpus"], told["ram"], told["chosen"]) == (1, 64, True)
     assert told["left_out"] == {"pod2": ["is in availability zone az2, not az1"]}
     assert list(told["weights"]) == ["pod1", "pod3"]
-    assert list(told["weights"]["pod1"]) == ["server_group", "bound", "capacity"]
+    assert list(told["weights"]["pod1"]) == ["server_group", "bound", "image", "capacity"]
     assert told["weights"]["pod1"]["capacity"] > told["weights"]["pod3"]["capacity"]
     (refused,) = told["refused"]
     assert refused.startswith("pod1: Quota exceeded for instances")

@@ -10,7 +10,7 @@ from tricircle.db import adoptions
 from tricircle.db.errors import Duplicate
 from tricircle.db.models import Adoption
 from tricircle.db.work_queue import own_queue
-from tricircle.network.adoption import making
+from tricircle.network.adoption import bodies
 from tricircle.network.reconcile import runtime
 from tricircle.pods.reconciler import Worker
 from tricircle.xjob.adoptions import Adoptions
@@ -68,9 +68,9 @@ def test_what_the_region_would_change_is_refused_and_nothing_done(
 ) -> None:
     before = Before(stage, "pod1")
     before.subnet["dns_nameservers"] = ["10.5.0.53"]
-    told_of = making.AS_IT_IS["subnet"]
+    told_of = bodies.AS_IT_IS["subnet"]
     less = tuple(name for name in told_of if name != "dns_nameservers")
-    monkeypatch.setitem(making.AS_IT_IS, "subnet", less)
+    monkeypatch.setitem(bodies.AS_IT_IS, "subnet", less)
     asked = ask(stage)
     work(stage)
     assert told(asked).state == adoptions.FAILED

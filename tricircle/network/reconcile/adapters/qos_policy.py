@@ -14,7 +14,7 @@ from tricircle.pods.errors import PodRefused
 
 EXTENSION = "qos"
 #: Attributes by kind of rule; a policy has one rule of a kind and direction.
-_VALUES = {
+VALUES = {
     "bandwidth_limit": ("max_kbps", "max_burst_kbps"),
     "dscp_marking": ("dscp_mark",),
     "minimum_bandwidth": ("min_kbps",),
@@ -67,7 +67,7 @@ class QosPolicyAdapter(Adapter):
             kind = rule["type"]
             direction = {"direction": rule["direction"]} if "direction" in rule else {}
             if key not in there:
-                body = {**{name: rule[name] for name in _VALUES[kind]}, **direction}
+                body = {**{name: rule[name] for name in VALUES[kind]}, **direction}
                 session.neutron.post(f"{path}/{kind}_rules", {f"{kind}_rule": body})
             elif changes := _changes(rule, there[key]):
                 # Neutron holds a new value against rules of the direction that it is told.
@@ -100,7 +100,7 @@ def _rules(policy: Resource) -> dict[tuple[str, str], Resource]:
 
 
 def _changes(rule: Resource, there: Resource) -> Resource:
-    names = _VALUES[rule["type"]]
+    names = VALUES[rule["type"]]
     return {name: rule[name] for name in names if rule[name] != there.get(name)}
 
 
