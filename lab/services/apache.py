@@ -86,6 +86,10 @@ def _kid(lab: Lab) -> str:
     return kid
 
 
+def config_file(lab: Lab) -> Path:
+    return _folder(lab) / "apache.conf"
+
+
 def configure(lab: Lab) -> None:
     folder = _folder(lab)
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +116,7 @@ UseCanonicalName On
 KeepAlive On
 {module}
 """
-    (folder / "apache.conf").write_text(text)
+    config_file(lab).write_text(text)
 
 
 def _behind(lab: Lab) -> str:
@@ -122,7 +126,7 @@ def _behind(lab: Lab) -> str:
 
 def daemons(lab: Lab) -> list[Daemon]:
     folder = _folder(lab)
-    apache = ["/usr/sbin/apache2", "-f", folder / "apache.conf", "-D", "FOREGROUND"]
+    apache = ["/usr/sbin/apache2", "-f", config_file(lab), "-D", "FOREGROUND"]
     made = [Daemon(lab.named("apache"), apache)]
     if _kind(lab) == "k2k":
         shibd = ["/usr/sbin/shibd", "-f", "-F", "-c", folder / "shibboleth2.xml", "-u", "_shibd",

@@ -100,11 +100,15 @@ def _make_keys(folder: Path) -> None:
             (folder / number).write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
 
 
+def manage_command(lab: Lab) -> tuple[list[str], dict[str, str]]:
+    """`keystone-manage` of a Keystone, and the environment it needs."""
+    command = [str(program(CURRENT, "keystone-manage")), "--config-file", str(_config(lab))]
+    return command, process.environment(lab, packages.environment(CURRENT))
+
+
 def _manage(lab: Lab, *arguments: object) -> str:
-    return process.run(
-        [program(CURRENT, "keystone-manage"), "--config-file", _config(lab), *map(str, arguments)],
-        env=process.environment(lab, packages.environment(CURRENT)),
-    )
+    command, environment = manage_command(lab)
+    return process.run([*command, *map(str, arguments)], env=environment)
 
 
 def migrate(lab: Lab) -> None:

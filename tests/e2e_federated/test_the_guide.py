@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +14,14 @@ from typing import Any
 import pytest
 
 from lab import client, process, tricircle
+from lab.services import apache, keystone
 from lab.settings import PASSWORD, Lab
 from tests.e2e.site import eventually
 from tests.e2e_federated.conftest import FOREIGN, KIND
 
 # The kinds that need no module of a web server.
-pytestmark = pytest.mark.skipif(KIND != "managed", reason="the guide is tried with that lab")
+plain = pytest.mark.skipif(KIND != "managed", reason="the guide is tried with that lab")
+behind_apache = pytest.mark.skipif(KIND not in ("k2k", "jwt"), reason="needs a pod behind Apache")
 GUIDE = Path(__file__).parents[2] / "docs" / "federation.md"
 BIN = Path(sys.executable).parent
 #: The lab's pod is registered already, as another one.
@@ -61,12 +64,15 @@ class Shell:
             "TRICIRCLE": lab.url("admin"),
         }
 
-    def run(self, script: str, **env: str) -> str:
+    def run(self, script: str, folder: Path | None = None, **env: str) -> str:
+        """``folder`` is where it runs; programs of a folder ``bin`` there come first."""
         whole = process.environment(self.lab, {**self.known, **env, "PYTHONWARNINGS": "ignore"})
-        whole["PATH"] = f"{BIN}:{os.environ['PATH']}"
+        first = f"{folder / 'bin'}:" if folder else ""
+        whole["PATH"] = f"{first}{BIN}:{os.environ['PATH']}"
         done = subprocess.run(
-            ["bash", "-ec", script], env=whole, capture_output=True, text=True, timeout=300
-        )
+            ["bash", "-ec", script], env=whole, capture_output=True, text=True, timeout=300,
+            cwd=folder,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -86,10 +92,10 @@ def forgotten(lab: Lab) -> Iterator[None]:
         session.delete(f"{url}/{pod['id']}", params={"force": "true"})
 
 
-def _boots(demo: Any, image: Any, flavor: Any, name: str) -> None:
+def _boots(demo: Any, image: Any, flavor: Any, name: str, zone: str = ZONE) -> None:
     """The last step."""
     server = demo.compute.create_server(
-        name=name, image_id=image.id, flavor_id=flavor.id, networks="none", availability_zone=ZONE
+        name=name, image_id=image.id, flavor_id=flavor.id, networks="none", availability_zone=zone
     )
     demo.compute.wait_for_server(server, wait=120)
     shown = demo.compute.get_server(server.id)
@@ -106,6 +112,7 @@ def _registered(told: str) -> str:
     return str(document["pod"]["id"])
 
 
+@plain
 def test_managed(
     shell: Shell, forgotten: None, demo: Any, image: Any, flavor: Any, name: str
 ) -> None:
@@ -117,6 +124,7 @@ def test_managed(
     eventually("the pod is known", lambda: _boots(demo, image, flavor, name) or True, 120)
 
 
+@plain
 def test_credentials(
     shell: Shell, forgotten: None, demo: Any, image: Any, flavor: Any, name: str
 ) -> None:
@@ -139,3 +147,82 @@ def test_credentials(
     assert json.loads(told[told.index("{") :])["credential"]["project_id"] == project
     assert project in shell.run(f"{token}\n{shown}", **shell.here, **ids)
     eventually("the pod is known", lambda: _boots(demo, image, flavor, name) or True, 120)
+
+
+# -- pods that believe what a web server's module says -------------------------------------------
+
+
+class Distrust:
+    """The pod is forgotten, and its Keystone believes in nobody from elsewhere: as it was before
+    the lab did what the guide tells."""
+
+    def __init__(self, lab: Lab, there: Any) -> None:
+        session, url = tricircle.connect(lab).session, f"{lab.url('admin')}/tricircle/v1.0/pods"
+        pod = lab.pod(FOREIGN)
+        for known in session.get(url, params={"region_name": pod.region}).json()["pods"]:
+            session.delete(f"{url}/{known['id']}", params={"force": "true"})
+        federation = f"{lab.identity_url}/OS-FEDERATION"
+        session.delete(f"{federation}/service_providers/{pod.region}", raise_exc=False)
+        keystone, identity = f"{lab.of(pod).identity_url}/OS-FEDERATION", there.identity
+        for what in ("identity_providers", "mappings"):
+            there.session.delete(f"{keystone}/{what}/{apache.PROVIDER}", raise_exc=False)
+        domain = identity.find_domain("tricircle", ignore_missing=False)
+        identity.update_domain(domain, is_enabled=False)
+        identity.delete_domain(domain)
+        identity.delete_user(identity.find_user("tricircle", domain_id="default"))
+
+
+def _programs(lab: Lab, folder: Path) -> None:
+    """What the commands run: each with the lab's own configuration."""
+    manage, environment = keystone.manage_command(lab)
+    ours = [str(BIN / "tricircle-manage"), "--config-file", str(tricircle.config_file(lab))]
+    (folder / "bin").mkdir()
+    for name, command, more in (
+        ("keystone-manage", manage, environment),
+        ("tricircle-manage", ours, {}),
+    ):
+        lines = [f"export {key}={shlex.quote(value)}" for key, value in more.items()]
+        lines.append(f'exec {shlex.join(command)} "$@"')
+        path = folder / "bin" / name
+        path.write_text("\n".join(["#!/bin/bash", *lines, ""]))
+        path.chmod(0o755)
+
+
+def _register(shell: Shell, block: str, folder: Path) -> None:
+    _, managed = _steps("managed")
+    token = next(line for line in managed.splitlines() if line.startswith("TOKEN"))
+    block = block.replace('"auth_url":', '"insecure": true, "auth_url":')
+    kept = "\n".join(line for line in block.splitlines() if "server create" not in line)
+    _registered(shell.run(f"{token}\n{kept}", folder, **shell.here))
+
+
+@behind_apache
+def test_behind_a_web_server(
+    shell: Shell, lab: Lab, there: Any, demo: Any, image: Any, flavor: Any, name: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """The last test of its lab: the pod is what the guide has made of it from then on."""
+    realm = lab.of(lab.pod(FOREIGN))
+    Distrust(lab, there)
+    _programs(lab, tmp_path)
+    shell.known |= {"POD_WEB": apache.root(realm), "ENTITY_ID": keystone.entity_id(lab)}
+    here, pods, register = _steps(KIND)
+    machines = ("apt-get",)  # done when the lab was set up
+    here = "\n".join(line for line in here.splitlines() if not line.startswith(machines))
+    here = here.replace("/etc/tricircle/signing.pem", "signing.pem")
+    shell.run(here, tmp_path, **shell.here)
+    shell.run(pods, tmp_path, **shell.there)
+    if KIND == "k2k":
+        assert (tmp_path / "metadata.xml").read_text() == keystone.metadata(lab).read_text()
+    else:
+        (key,) = json.loads((tmp_path / "jwks.json").read_text())["keys"]
+        # What the guide tells Apache is what this pod's has been told, but for where the key is.
+        config = apache.config_file(realm).read_text()
+        assert f"{key['kid']}#" in config
+        (block,) = re.findall(r"```apache\n(.*?)```", GUIDE.read_text(), re.S)
+        for line in block.splitlines():
+            if not line.startswith(("#", "OIDCOAuthVerify", "<Location")):
+                assert line.strip() in config, line
+    _register(shell, register, tmp_path)
+    zone = lab.pod(FOREIGN).az
+    eventually("the pod is known", lambda: _boots(demo, image, flavor, name, zone) or True, 120)

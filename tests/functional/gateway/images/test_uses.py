@@ -8,7 +8,7 @@ import pytest
 from tests.functional.fakes.cloud import Cloud
 from tests.functional.fakes.glance import Glance
 from tests.functional.fakes.http import new_id
-from tests.functional.gateway.images.conftest import FOREIGN, boot, image, work, xjob
+from tests.functional.gateway.images.conftest import FOREIGN, boot, image, until, work, xjob
 from tests.functional.gateway_harness import Gateway
 from tests.functional.servers import wanted
 from tricircle.conf import CONF
@@ -143,3 +143,32 @@ async def test_another_pod_of_the_zone_takes_it_meanwhile(
     assert image_copies.get(image_id, gateway.pod_ids[FOREIGN]) is not None
     await work(gateway)
     assert image_id in theirs.images
+
+
+async def test_pods_that_have_it_come_first(gateway: Gateway, cloud: Cloud, theirs: Glance) -> None:
+    """Of two pods the fuller one is taken, if the image would have to be copied to the other."""
+    await gateway.set_pod("pod1", availability_zone="az2")
+    cloud.pods["pod1"].placement.used["MEMORY_MB"] = 9000
+    image_id = image(cloud)
+    made = (await boot(gateway, image_id)).ok(202)["server"]["id"]
+    assert made in cloud.pods["pod1"].nova.servers
+    # No copy was begun on the way.
+    assert image_copies.get(image_id, gateway.pod_ids[FOREIGN]) is None
+    ready = image(cloud, visibility="public")
+    facts = {"name": "mine", "size": 1, "is_open": True}
+    row = image_copies.want(ready, gateway.pod_ids[FOREIGN], None, image_copies.USE, facts)
+    assert row.state != image_copies.THERE
+    assert image_copies.pods_with_all([ready], gateway.pod_ids.values()) == set()
+    async with xjob(gateway):
+        await until(lambda: ready in theirs.images and is_there(gateway, ready))
+    assert image_copies.pods_with_all([ready, ready], gateway.pod_ids.values()) == {
+        gateway.pod_ids[FOREIGN]
+    }
+    assert image_copies.pods_with_all([ready, image_id], gateway.pod_ids.values()) == set()
+    made = (await boot(gateway, ready, "other")).ok(202)["server"]["id"]
+    assert made in cloud.pods[FOREIGN].nova.servers
+
+
+def is_there(gateway: Gateway, image_id: str) -> bool:
+    copy = image_copies.get(image_id, gateway.pod_ids[FOREIGN])
+    return copy is not None and copy.state == image_copies.THERE
