@@ -127,3 +127,59 @@ def test_the_page_of_commands_has_each() -> None:
         *noun, verb = name.split("_")
         told = [row for row in rows if f"`{' '.join(noun)} " in row]
         assert any(re.search(rf"\b{verb}\b", row) for row in told), name
+
+
+MULTIREGION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"][
+    "openstack.multiregion.v1"
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_a_page_names_are_there(page: Path) -> None:
+    for words in re.findall(r"openstack multiregion ([a-z]+(?: [a-z]+)*)", page.read_text()):
+        said = words.split()
+        begun = {"_".join(["multiregion", *said[:end]]) for end in range(1, len(said) + 1)}
+        assert begun & MULTIREGION.keys(), words
+
+
+#: Of keystoneauth's plugin, which is chosen when a process starts.
+PLUGINS = {"auth_type", "auth_url", "username", "password", "project_name", "user_domain_name",
+           "project_domain_name"}  # fmt: skip
+
+
+def options_in(text: str) -> set[tuple[str, str]]:
+    """(group, option) of what a page names in its sentences and sets in its samples."""
+    found = set(re.findall(r"`\[(\w+)\] ([a-z_]+)`", text))
+    for sample in re.findall(r"```ini\n(.*?)```", text, re.S):
+        group = ""
+        for line in sample.splitlines():
+            if named := re.match(r"\[(\w+)\]$", line):
+                group = named[1]
+            elif setting := re.match(r"([a-z_]+) *=", line):
+                found.add((group, setting[1]))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_that_a_page_names_are_there(page: Path) -> None:
+    for group, option in options_in(page.read_text()):
+        if group in CONF and option not in PLUGINS:
+            assert option in CONF[group], (group, option)
+
+
+#: What others say, in whose words it is.
+THEIRS = ("Performing DB retry", "Quota exceeded")
+
+
+def test_what_troubleshooting_quotes_is_what_we_say() -> None:
+    text = "\n".join(path.read_text() for path in (ROOT / "tricircle").rglob("*.py"))
+    # Texts go on in the next line of the source.
+    said = re.sub(r'"\s*\n\s*f?"', "", text)
+    for line in (DOCS / "troubleshooting.md").read_text().splitlines():
+        if not line.startswith("| "):
+            continue
+        for quoted in re.findall(r"`([^`]+)`", line.split(" | ")[0]):
+            for part in re.sub(r"^\d{3} ", "", quoted).split("…"):
+                words = part.strip()
+                if len(words) > 12 and not words.startswith(THEIRS):
+                    assert words in said, words
