@@ -310,10 +310,22 @@ class WorkQueue:
 
     def keep(self, row: Row) -> bool:
         """The work on a claimed row goes on: its claim is as good as new. False: it ran out."""
-        mine = self._write(row, {"claimed_until": _leased_until()})
+        mine = self._write(row, {"claimed_until": self._no_sooner(_leased_until())})
         if mine and row.claimed_by is not None:
             self._leases.hold(row.claimed_by, row.id)
         return mine
+
+    def outlast(self, rows: Collection[Row], seconds: float) -> bool:
+        """The claims on these rows last for ``seconds`` from now at least. False: one ran out, and
+        somebody may have the row."""
+        table, until = self.table, now() + datetime.timedelta(seconds=seconds)
+        tokens = [row.claimed_by for row in rows]
+        query = sa.update(table).where(
+            table.id.in_([row.id for row in rows]), table.claimed_by.in_(tokens)
+        )
+        values = query.values(claimed_until=self._no_sooner(until)).execution_options(**QUIET)
+        kept: int = self.transact(lambda tx: tx.execute(values).rowcount)  # type: ignore[attr-defined]
+        return kept == len(rows)
 
     def creating(self, row: Row, seconds: float) -> bool:
         """A pod is about to be asked to make the object: for so long it may do so, whatever becomes
@@ -460,8 +472,14 @@ class WorkQueue:
         table = self.table
         mine = (table.id.in_(held.values()), table.claimed_by.in_(held))
         query = sa.update(table).where(*mine)
-        values = query.values(claimed_until=_leased_until()).execution_options(**QUIET)
+        until = self._no_sooner(_leased_until())
+        values = query.values(claimed_until=until).execution_options(**QUIET)
         self.transact(lambda tx: tx.execute(values))
+
+    def _no_sooner(self, until: datetime.datetime) -> Any:
+        """The end of a claim that is to last until then, or longer if it does so already."""
+        lasts = self.table.claimed_until
+        return sa.case((lasts > until, lasts), else_=until)
 
     def _write(self, row: Row, values: dict[str, Any]) -> bool:
         """Write to a row that was claimed. False: the claim ran out."""

@@ -15,8 +15,10 @@ from tricircle.conf import CONF
 from tricircle.db.outcomes import Outcome, Requeue
 from tricircle.db.realizations import Key, Row
 from tricircle.db.work_queue import WorkQueue, backoff, failing_for
+from tricircle.pods import fence
 from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError, PodRefused, PodUnreachable
+from tricircle.pods.fence import ClaimLost
 from tricircle.pods.identity import KeystoneFailed
 from tricircle.pods.pod import Pod
 from tricircle.telemetry import requests
@@ -36,10 +38,6 @@ _AWAY = 16.0
 
 class NotYet(Exception):
     """Something that must be in the pod first is not there; try again soon."""
-
-
-class ClaimLost(Exception):
-    """The work took longer than its claim; another worker has the row now."""
 
 
 #: What is said of a resource or a pod, not of a defect of ours.
@@ -94,7 +92,8 @@ class Worker:
         deadline = Deadline(CONF.reconciler.claim_seconds * _OF_CLAIM)
         with requests.work():
             try:
-                outcome = self._reconcilers[row.resource_type].reconcile(pod, row, deadline)
+                with fence.claimed(self.queue, [row]):
+                    outcome = self._reconcilers[row.resource_type].reconcile(pod, row, deadline)
             except Exception as error:
                 outcome = failed(pod, row, error)
             return record(self.queue, pod, row, outcome)

@@ -10,6 +10,7 @@ from keystoneauth1.adapter import Adapter
 from urllib3.exceptions import NewConnectionError
 
 from tricircle.conf import CONF
+from tricircle.pods import fence
 from tricircle.pods.breaker import Breaker, Breakers
 from tricircle.pods.calls import PodCall, left_alone
 from tricircle.pods.deadline import Deadline
@@ -27,6 +28,7 @@ from tricircle.pods.rights import Right
 from tricircle.telemetry import requests
 
 Body = dict[str, Any]
+_READS = {"GET", "HEAD"}
 _SOFTWARE = {"compute": "Nova", "network": "Neutron", "volume": "Cinder", "image": "Glance"}
 
 
@@ -58,7 +60,8 @@ class PodServices:
 
 
 class PodService:
-    """A service of one pod. Raises PodRefused, PodUnreachable, PodTimeout, DeadlinePassed.
+    """A service of one pod. Raises PodRefused, PodUnreachable, PodTimeout, DeadlinePassed, and
+    ClaimLost before a change for a row that is claimed no more.
 
     ``names`` are the ids that things have here, {id as users know it: id here}, where the two
     differ. After some failures of its calls, those of ``breaker``, a pod is left alone for a
@@ -109,6 +112,8 @@ class PodService:
         if self._deadline is not None:
             seconds = min(seconds, self._deadline.of_a_call(f"pod {region}"))
             more["timeout"] = seconds
+        if method not in _READS:
+            seconds = more["timeout"] = fence.passed(seconds)
         plain = path.partition("?")[0]
         if not self._breaker.allow():
             left_alone(region, self._service)

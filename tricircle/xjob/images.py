@@ -22,11 +22,12 @@ from tricircle.db.work_queue import WorkQueue
 from tricircle.pods import rights
 from tricircle.pods.deadline import Deadline
 from tricircle.pods.errors import PodRefused
+from tricircle.pods.fence import ClaimLost
 from tricircle.pods.images import documents
 from tricircle.pods.images.flow import Flow
 from tricircle.pods.images.glance import Glance, Image
 from tricircle.pods.pod import Pod
-from tricircle.pods.reconciler import ClaimLost, NotYet
+from tricircle.pods.reconciler import NotYet
 from tricircle.pods.rest import PodServices
 from tricircle.xjob.snapshots import Snapshot
 

@@ -28,8 +28,9 @@ from tricircle.network.wanted import outbox, virtual_ports
 from tricircle.pods import availability
 from tricircle.pods.deadline import Deadline, DeadlinePassed
 from tricircle.pods.errors import PodError, without_addresses
+from tricircle.pods.fence import ClaimLost
 from tricircle.pods.pod import Pod
-from tricircle.pods.reconciler import ClaimLost, NotYet
+from tricircle.pods.reconciler import NotYet
 
 LOG = log.getLogger(__name__)
 

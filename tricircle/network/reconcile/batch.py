@@ -22,6 +22,7 @@ from tricircle.network.central.central_neutron import Resource
 from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.reconcile.phases import Brought, Phases, before_us, is_new, may_be_forgotten
+from tricircle.pods import fence
 from tricircle.pods.errors import PodRefused, PodTimeout
 
 LOG = log.getLogger(__name__)
@@ -95,8 +96,9 @@ class Batches:
                 wanted.append((row, begun))
         if not wanted:
             return
-        batch = Batch()
-        batch.make(session, self._phases.adapters[wanted[0][0].resource_type], wanted, self._sizes)
+        batch, adapter = Batch(), self._phases.adapters[wanted[0][0].resource_type]
+        with fence.claimed(self._phases.queue, [row for row, _ in wanted]):
+            batch.make(session, adapter, wanted, self._sizes)
         for row, central in wanted:
             yield row, _tried(self._finish, session, batch, row, central)
 
@@ -112,6 +114,12 @@ class Batches:
         return central
 
     def _finish(self, session: PodSession, batch: "Batch", row: Row, central: Resource) -> Realized:
+        with fence.claimed(self._phases.queue, [row]):
+            return self._finished(session, batch, row, central)
+
+    def _finished(
+        self, session: PodSession, batch: "Batch", row: Row, central: Resource
+    ) -> Realized:
         if (error := batch.wrong.get(row.resource_id)) is not None:
             raise error
         current = batch.made.get(row.resource_id)

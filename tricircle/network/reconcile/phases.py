@@ -29,9 +29,11 @@ from tricircle.network.pod_api.pod_session import PodSession
 from tricircle.network.reconcile import repairs
 from tricircle.network.reconcile.adapters.base import Adapter
 from tricircle.network.reconcile.last_written import LastWritten
+from tricircle.pods import fence
 from tricircle.pods.deadline import DeadlinePassed
 from tricircle.pods.errors import NoAccess, PodError, PodNotAsked, PodRefused
-from tricircle.pods.reconciler import ClaimLost, NotYet, requeue
+from tricircle.pods.fence import ClaimLost
+from tricircle.pods.reconciler import NotYet, requeue
 
 _POLL = 0.05
 
@@ -52,6 +54,10 @@ class Phases:
 
     def reconcile(self, session: PodSession, row: Row) -> Realized | Gone:
         """All phases. Raises PodError, NotYet, DeadlinePassed, ClaimLost."""
+        with fence.claimed(self.queue, [row]):
+            return self._reconcile(session, row)
+
+    def _reconcile(self, session: PodSession, row: Row) -> Realized | Gone:
         central = self.wanted(row)
         if central is None:
             return self.remove(session, row)
@@ -257,7 +263,8 @@ class Phases:
             central = self.wanted(row)
             if central is None:
                 raise NotYet(f"The {name(row)} is being deleted")
-            self.apply(session, row, central, self.observe(session, row, central))
+            with fence.claimed(self.queue, [row]):
+                self.apply(session, row, central, self.observe(session, row, central))
         except Exception as error:
             self.queue.record(row, requeue(session.pod, row, error))
             raise

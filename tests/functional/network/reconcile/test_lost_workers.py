@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pod is making something for a worker that nobody hears of any more: it makes no other."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -119,6 +120,88 @@ def test_what_was_surely_not_made_is_tried_again_at_once(stage: Stage) -> None:
     row = stage.row("network", network["id"], "pod2")
     assert row is not None
     assert row.making_until is None
+
+
+def test_a_worker_that_was_cut_off_does_not_undo_a_later_change(stage: Stage) -> None:
+    network, _ = stage.network()
+    key = Key("network", network["id"])
+    stage.bound(network, "pod1")
+    stage.change("network", network["id"], name="first")
+    with _cut_off(stage, key, "GET", "/networks/"):
+        stage.change("network", network["id"], name="second")
+        stage.reconcile("pod1")
+        assert [one["name"] for one in _copies(stage, key)] == ["second"]
+        stage.cloud.journal.clear()
+    assert [one["name"] for one in _copies(stage, key)] == ["second"]
+    assert not stage.cloud.journal.find("pod1/network", "PUT", "/networks/")
+
+
+def test_a_worker_that_was_cut_off_does_not_delete_what_is_wanted_again(stage: Stage) -> None:
+    network, subnet = stage.network()
+    router = stage.make("router", name="r")
+    key = Key("router", router["id"])
+    inside = {"subnet_id": subnet["id"]}
+    stage.l3.add_router_interface(stage.context, router["id"], inside)
+    stage.bound(network, "pod1")
+    stage.reconcile("pod1")
+    (copy,) = _copies(stage, key)
+    stage.l3.remove_router_interface(stage.context, router["id"], inside)
+    with _cut_off(stage, key, "GET", "/ports$"):
+        stage.l3.add_router_interface(stage.context, router["id"], inside)
+        stage.reconcile("pod1")
+        stage.cloud.journal.clear()
+    assert [one["id"] for one in _copies(stage, key)] == [copy["id"]]
+    for method in ("PUT", "DELETE"):
+        assert not stage.cloud.journal.find("pod1/network", method)
+
+
+def test_a_claim_outlasts_a_change_under_way(stage: Stage) -> None:
+    CONF.set_override("lease_seconds", 0.5, group="reconciler")
+    network, _ = stage.network()
+    key = Key("network", network["id"])
+    stage.bound(network, "pod1")
+    stage.reconcile("pod1")
+    stage.change("network", network["id"], name="first")
+    queue = runtime.get().engine.queue
+    fault = stage.neutron("pod1").fail(Kind.HELD, method="PUT", path="/networks/", times=1)
+    worker = threading.Thread(target=lambda: _until(fault.go.is_set, lambda: stage.work("pod1")))
+    worker.start()
+    assert fault.hit.wait(30)
+    row = stage.row(*key, "pod1")
+    assert row is not None
+    assert row.claimed_until is not None
+    left = (row.claimed_until - now()).total_seconds()
+    assert left > CONF.reconciler.call_deadline / 2
+    # Its next renewal does not cut the claim short.
+    queue._renew({str(row.claimed_by): row.id})
+    renewed = stage.row(*key, "pod1")
+    assert renewed is not None
+    assert renewed.claimed_until == row.claimed_until
+    fault.go.set()
+    worker.join()
+
+
+@contextlib.contextmanager
+def _cut_off(stage: Stage, key: Key, method: str, path: str) -> Iterator[None]:
+    """A worker stands still from the middle of its work on a resource until the end of this: the
+    row is claimed no more from the beginning."""
+    fault = stage.neutron("pod1").fail(Kind.HELD, method=method, path=path, times=1)
+    row, running = stage.row(*key, "pod1"), runtime.get()
+    pod = running.registry.fresh().by_region("pod1")
+    assert row is not None
+    assert pod is not None
+    worker = threading.Thread(target=running.worker.work_on, args=(pod, row.id))
+    worker.start()
+    assert fault.hit.wait(30)
+    _run_out(key)
+    yield
+    fault.go.set()
+    worker.join()
+
+
+def _copies(stage: Stage, key: Key) -> list[Object]:
+    collection = {"network": "networks", "router": "routers"}[key.resource_type]
+    return stage.copies("pod1", collection, key.resource_id)
 
 
 def _until(done: Callable[[], bool], work: Callable[[], object]) -> None:
