@@ -83,7 +83,7 @@ test-e2e-federated: setup ## One region over a pod with our Keystone and one wit
 test-quickstart: setup ## docs/quickstart.md as it is written, over two pods, from the wheel (minutes; not part of `make test`)
 	$(PYTEST) -v tests/quickstart
 
-test-ecosystem: setup ## Ansible's collection over the region (minutes; not part of `make test`)
+test-ecosystem: setup ## Ansible: its collection over the region, our role; a backup is brought back (minutes; not part of `make test`)
 	$(PYTEST) -v tests/ecosystem
 
 test-e2e-adopted: setup ## A pod joins with a tenant in it, who notices nothing (minutes; not part of `make test`)

@@ -1,43 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ansible's own collection ``openstack.cloud`` over the region."""
 
-import fcntl
 import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-
-from lab import client, packages, process, tricircle
+from lab import client, process, tricircle
 from lab.settings import Lab
-from tests.wheel import ROOT
 
 PLAYBOOK = Path(__file__).parent / "playbook.yaml"
-#: The bundle that has the collection: the index of collections is no package index.
-RELEASE = "12.3.0"
-#: It asks for `openstack.version`, which later ones do not load by themselves.
-SDK = "openstacksdk==4.14.0"
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl nobody's"
-
-
-@pytest.fixture(scope="session")
-def ansible() -> Path:
-    """Its programs, in an environment of its own that is kept."""
-    place = packages.cache() / f"ansible-{RELEASE}-{SDK}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / "ansible.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / ".complete").exists():
-            uv = os.environ.get("UV") or shutil.which("uv") or ROOT / ".uv" / "bin" / "uv"
-            subprocess.run([uv, "venv", "-q", "--clear", "-p", sys.executable, place], check=True)
-            wanted = [f"ansible=={RELEASE}", SDK]
-            python = place / "bin" / "python"
-            subprocess.run([uv, "pip", "install", "-q", "-p", python, *wanted], check=True)
-            (place / ".complete").touch()
-    return place / "bin"
 
 
 def play(lab: Lab, ansible: Path, state: str, folder: Path) -> dict[str, int]:
