@@ -8,6 +8,7 @@ import openstack
 import pytest
 
 from tests.functional.client.shell import as_json
+from tests.functional.client.shell import openstack as openstack_client
 from tests.functional.client.test_sdk import connect
 from tests.functional.fakes.cloud import REGION, Cloud
 from tests.functional.fakes.faults import Kind
@@ -184,3 +185,22 @@ async def test_openstacksdk_lists_providers(gateway: Gateway, cloud: Cloud) -> N
     await asyncio.to_thread(work)
     pods = await as_json(gateway, "multiregion pod list")
     assert len(pods) == 3
+
+
+async def test_the_commands_of_operators(gateway: Gateway, cloud: Cloud) -> None:
+    """``openstack resource …``, by the client's own plugin for Placement."""
+    cloud.keystone.endpoint(REGION, "placement", gateway.placement)
+    wanted = sorted(cloud.pods[pod].placement.provider for pod in PODS)
+    for version in ("1.0", "1.39"):
+        api = f"--os-placement-api-version {version}"
+        listed = await as_json(gateway, f"{api} resource provider list")
+        assert sorted(one["uuid"] for one in listed) == wanted
+        one = cloud.pods["pod2"].placement.provider
+        assert (await as_json(gateway, f"{api} resource provider show", one))["uuid"] == one
+        rooms = await as_json(gateway, f"{api} resource provider inventory list", one)
+        assert {"VCPU", "MEMORY_MB"} <= {room["resource_class"] for room in rooms}
+        used = await as_json(gateway, f"{api} resource provider usage show", one)
+        assert {row["resource_class"] for row in used} == {room["resource_class"] for room in rooms}
+    refused = await openstack_client(gateway, "resource provider create mine")
+    assert refused.status == 1
+    assert "Traceback" not in refused.err
