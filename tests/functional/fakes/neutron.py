@@ -20,6 +20,7 @@ from tests.functional.fakes.http import (
 )
 from tests.functional.fakes.keystone import Keystone, Token
 from tests.functional.fakes.neutron_agents import Agents
+from tests.functional.fakes.neutron_filters import FILTERS
 from tests.functional.fakes.neutron_port_forwarding import PortForwarding
 from tests.functional.fakes.neutron_qos import POLICIES, Qos
 from tests.functional.fakes.neutron_rbac import EXTERNAL, RBAC, TYPES, Rbac
@@ -277,10 +278,11 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
             named = exchange.query.get("project_id") or exchange.query.get("tenant_id")
             self._default_group(named or exchange.token.project_id)
         found = [o for o in table.values() if self._visible(collection, o, exchange.token)]
-        if "changed_since" in exchange.query:  # It is no attribute, and filters are validated.
-            text = "['changed_since'] is invalid attribute for filtering"
+        asked = [key for key in dict.fromkeys(exchange.query) if key not in NOT_FILTERS]
+        if unknown := [key for key in asked if key not in FILTERS[collection]]:
+            text = f"{unknown} is invalid attribute for filtering"
             raise Refusal(400, text, "HTTPBadRequest")
-        for key in set(exchange.query) - NOT_FILTERS:
+        for key in asked:
             wanted = exchange.query.getall(key)
             found = [item for item in found if self._matches(item, key, wanted)]
         orders = zip(
