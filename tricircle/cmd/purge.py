@@ -13,12 +13,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from openstack import exceptions
+from openstack.block_storage.v3.group import Group
+from openstack.block_storage.v3.group_snapshot import GroupSnapshot
+from openstack.block_storage.v3.transfer import Transfer
 
 #: Gives what there is of a kind in a project, and deletes one.
 List = Callable[[Any, str], Iterable[Any]]
 Delete = Callable[[Any, Any], object]
 
 _POLL = 1.0
+# Since when Cinder shows the project of a group.
+_GROUPS_OWNED = "3.58"
+_ALL_TRANSFERS, _TRANSFERS_RENAMED = "/volume-transfers/detail?all_tenants=1", "3.55"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +76,31 @@ def _of_volumes(plural: str) -> List:
     return listed
 
 
+def _of_groups(what: type[Any], path: str) -> List:
+    """Groups of volumes and their snapshots tell whose they are from a microversion on that the SDK
+    does not ask for by itself."""
+
+    def listed(cloud: Any, project_id: str) -> Iterable[Any]:
+        found = what.list(
+            cloud.block_storage, base_path=path, all_projects=True, microversion=_GROUPS_OWNED
+        )
+        return (one for one in found if one.project_id == project_id)
+
+    return listed
+
+
+def _transfers(cloud: Any, project_id: str) -> Iterable[Any]:
+    """They tell only of which volume they are, and the SDK asks for one project's alone."""
+    offered = list(
+        Transfer.list(
+            cloud.block_storage, base_path=_ALL_TRANSFERS, microversion=_TRANSFERS_RENAMED
+        )
+    )
+    volumes = _of_volumes("volumes")(cloud, project_id) if offered else ()
+    mine = {volume.id for volume in volumes}
+    return (one for one in offered if one.volume_id in mine)
+
+
 def _project_of(one: Any) -> str | None:
     names = (
         "project_id",
@@ -105,7 +136,9 @@ def _groups(cloud: Any, project_id: str) -> Iterable[Any]:
 
 
 def _images(cloud: Any, project_id: str) -> Iterable[Any]:
-    return cloud.image.images(owner=project_id)
+    """Hidden ones are in a list of their own, those of a community in neither unless asked for."""
+    for hidden in ("false", "true"):
+        yield from cloud.image.images(owner=project_id, visibility="all", is_hidden=hidden)
 
 
 def _delete_image(cloud: Any, image: Any) -> None:
@@ -127,7 +160,12 @@ KINDS = (
          lambda cloud, one: cloud.compute.delete_server_group(one, ignore_missing=True)),
     Kind("image", "image", _images, _delete_image),
     Kind("backup", "volume", _of_volumes("backups"), _delete_volumes("backup"), fades=True),
+    Kind("volume transfer", "volume", _transfers, _delete_volumes("transfer")),
+    Kind("group snapshot", "volume", _of_groups(GroupSnapshot, "/group_snapshots/detail"),
+         _delete_volumes("group_snapshot"), fades=True),
     Kind("snapshot", "volume", _of_volumes("snapshots"), _delete_volumes("snapshot"), fades=True),
+    Kind("volume group", "volume", _of_groups(Group, "/groups/detail"),
+         lambda cloud, one: cloud.block_storage.delete_group(one, delete_volumes=True), fades=True),
     Kind("volume", "volume", _of_volumes("volumes"), _delete_volumes("volume"), fades=True),
     Kind("floating IP", "network", *_network("ips", "ip")),
     Kind("trunk", "network", *_network("trunks", "trunk")),

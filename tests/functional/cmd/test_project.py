@@ -27,6 +27,13 @@ def region(gateway: Gateway, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> G
     return gateway
 
 
+#: Images of the project, by id, that a plain list does not tell of.
+_IMAGES = {
+    "8d5a4c1e-0000-4000-8000-000000000001": {"visibility": "community"},
+    "8d5a4c1e-0000-4000-8000-000000000002": {"os_hidden": True},
+}
+
+
 async def _furnish(gateway: Gateway, cloud: Cloud) -> None:
     """The project demo has one of much."""
     mine, central = cloud.project_id, cloud.central
@@ -66,6 +73,24 @@ async def _furnish(gateway: Gateway, cloud: Cloud) -> None:
     made = (await gateway.volumes.post("/volumes", volume)).ok(202)["volume"]["id"]
     snapshot = {"snapshot": {"name": "s", "volume_id": made}}
     (await gateway.volumes.post("/snapshots", snapshot)).ok(202)
+    await _group_volumes(gateway, cloud)
+    for name, more in _IMAGES.items():
+        cloud.images[name] = {"id": name, "name": name, "owner": mine, "status": "active", **more}
+
+
+async def _group_volumes(gateway: Gateway, cloud: Cloud) -> None:
+    """A group of volumes with a snapshot, and a volume that is offered to another project."""
+    volumes = gateway.volumes
+    types = {"group_type": "default_cgsnapshot_type", "volume_types": ["__DEFAULT__"]}
+    made = await volumes.post("/groups", {"group": {"name": "g", **types}}, version="3.71")
+    group = made.ok(202)["group"]["id"]
+    volume = {"size": 1, "group_id": group, "volume_type": "__DEFAULT__"}
+    (await volumes.post("/volumes", {"volume": volume}, version="3.71")).ok(202)
+    snapshot = {"group_snapshot": {"group_id": group, "name": "s"}}
+    (await volumes.post("/group_snapshots", snapshot, version="3.71")).ok(202)
+    made = await volumes.post("/volumes", {"volume": {"name": "offered", "size": 1}})
+    offered = {"transfer": {"volume_id": made.ok(202)["volume"]["id"], "name": "t"}}
+    (await volumes.post("/volume-transfers", offered, version="3.71")).ok(202)
 
 
 def _left(cloud: Cloud) -> dict[str, list[Any]]:
@@ -83,6 +108,11 @@ def _left(cloud: Cloud) -> dict[str, list[Any]]:
         ]
         if servers:
             found[f"servers of {region}"] = servers
+        for kind in ("volume", "snapshot", "group", "group_snapshot", "transfer"):
+            if there := list(pod.cinder.items[kind]):
+                found[f"{kind}s of {region}"] = there
+    if images := [one for one in cloud.images.values() if one.get("owner") == cloud.project_id]:
+        found["images"] = images
     return found
 
 
@@ -91,7 +121,9 @@ async def test_a_project_is_purged(
 ) -> None:
     await _furnish(region, cloud)
     before = _left(cloud)
-    assert {"networks", "subnets", "routers", "ports", "floatingips"} < before.keys()
+    assert {"networks", "subnets", "routers", "ports", "floatingips", "images"} < before.keys()
+    stored = {name.partition("s of ")[0] for name in before if "s of " in name}
+    assert {"volume", "snapshot", "group", "group_snapshot", "transfer"} < stored
     known = await asyncio.to_thread(projects.rows_of, cloud.project_id)
     assert {"allocations", "bindings", "routings", "server_groups"} < known.keys()
 
@@ -137,6 +169,17 @@ async def test_projects_that_keystone_forgot_are_told_of(
 def test_what_uses_something_goes_before_it() -> None:
     order = [kind.name for kind in purge.KINDS]
     for first, then in itertools.pairwise(
-        ["server", "snapshot", "volume", "floating IP", "router", "port", "network", "subnet pool"]
+        [
+            "server",
+            "group snapshot",
+            "snapshot",
+            "volume group",
+            "volume",
+            "floating IP",
+            "router",
+            "port",
+            "network",
+            "subnet pool",
+        ]
     ):
         assert order.index(first) < order.index(then)
