@@ -5,8 +5,10 @@ ML2 binds one port after the other. Those that a request makes in bulk are made 
 call all the same: when the first of them is to be bound. Each then finds its copy there.
 """
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from neutron_lib import constants
@@ -27,7 +29,7 @@ from tricircle.network.routers import route_limits
 from tricircle.network.wanted import outbox, virtual_ports
 from tricircle.pods import availability
 from tricircle.pods.deadline import Deadline, DeadlinePassed
-from tricircle.pods.errors import PodError, without_addresses
+from tricircle.pods.errors import PodError, PodRefused, PodTimeout, without_addresses
 from tricircle.pods.fence import ClaimLost
 from tricircle.pods.pod import Pod
 from tricircle.pods.reconciler import NotYet
@@ -50,14 +52,14 @@ _FAILURES = (_Unfit, PodError, NotYet, DeadlinePassed, ClaimLost)
 @dataclasses.dataclass
 class _Request:
     """What is to be remembered while Neutron works on one request: the ports it makes, by id; why
-    one was refused, by port and host; and of those made together what is to be told of their
-    copies, by port and host, and until when their pod may take.
+    one was refused, by port and host; what is to be told of the copies of those made together, by
+    port and host; and why pods that kept silent are asked no more, by region.
     """
 
     made: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     refused: dict[tuple[str, str], dict[str, str]] = dataclasses.field(default_factory=dict)
     there: dict[tuple[str, str], dict[str, str]] = dataclasses.field(default_factory=dict)
-    deadlines: dict[str, Deadline] = dataclasses.field(default_factory=dict)
+    silent: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, context: Any) -> "_Request":
@@ -148,22 +150,43 @@ def _made(pod: Pod, context: Any) -> dict[str, str]:
     request = _Request.of(context)
     engine = runtime.get().engine
     beside = engine.queue.transact(lambda tx: want(outbox.SessionOnly(tx), port, pod))
-    deadline = request.deadlines.pop(port["id"], None)
-    session = engine.session(pod, deadline) if deadline else _ready(engine, pod, port)
-    pod_port_id, *_ = _realized(engine, session, [Key("port", port["id"]), *beside])
+    with _waited_for_once(request, pod):
+        session = _ready(engine, pod, [port])
+        pod_port_id, *_ = _realized(engine, session, [Key("port", port["id"]), *beside])
     if not pod_port_id:
         raise NotYet("The port has been deleted meanwhile")
     return _told(session, port["network_id"], pod_port_id)
 
 
-def _ready(engine: Engine, pod: Pod, port: dict[str, Any]) -> PodSession:
-    """A session for a port when all that it depends on is in the pod: that may take long, and is to
-    leave the port time enough. Raises _FAILURES."""
+@contextlib.contextmanager
+def _waited_for_once(request: _Request, pod: Pod) -> Iterator[None]:
+    """Each port of a request has its own time, but a pod that keeps silent is waited for once.
+
+    Raises _FAILURES.
+    """
+    if (reason := request.silent.get(pod.region_name)) is not None:
+        raise NotYet(reason)
+    try:
+        yield
+    except (PodTimeout, DeadlinePassed) as error:
+        request.silent[pod.region_name] = str(error)
+        raise
+
+
+def _ready(engine: Engine, pod: Pod, ports: list[dict[str, Any]]) -> PodSession:
+    """A session for ports when all that they depend on is in the pod: that may take long, and is to
+    leave the ports time enough. Raises _FAILURES."""
     section = CONF.reconciler
-    call = section.bind_call_deadline
-    deadline = Deadline(section.bind_deadline, call)
-    engine.bring_dependencies(engine.session(pod, deadline), "port", port)
-    return engine.session(pod, Deadline(section.port_deadline, call))
+    before = engine.session(pod, Deadline(section.bind_deadline, section.bind_call_deadline))
+    for port in ports:
+        try:
+            engine.bring_dependencies(before, "port", port)
+        except (PodRefused, NotYet):
+            if len(ports) == 1:
+                raise  # Among many it is told what its own dependencies lack.
+    if len(ports) > 1:
+        return engine.session(pod, Deadline(section.bind_deadline))
+    return engine.session(pod, Deadline(section.port_deadline, section.bind_call_deadline))
 
 
 def _told(session: PodSession, network_id: str, pod_port_id: str) -> dict[str, str]:
@@ -224,16 +247,14 @@ def _regions_with(network_id: str) -> set[str]:
 def _make_together(pod: Pod, context: Any) -> None:
     """Have all that the request makes in the pod on this network made there by one call.
 
-    One that fails is tried again, by itself, when it is bound: all have one deadline.
+    One that fails is tried again, by itself and with time of its own, when it is bound.
     """
     request, network_id = _Request.of(context), context.network.current["id"]
     ports = request.together(pod.region_name, network_id)
     fit = [port for port in ports if not _too_far(pod, context, port)]
     if len(fit) < 2:
         return
-    engine, deadline = runtime.get().engine, Deadline(CONF.reconciler.bind_deadline)
-    session, keys = engine.session(pod, deadline), [Key("port", port["id"]) for port in fit]
-    request.deadlines |= {port["id"]: deadline for port in fit}
+    engine, keys = runtime.get().engine, [Key("port", port["id"]) for port in fit]
 
     def want_all(tx: Any) -> None:
         for port in fit:
@@ -241,8 +262,10 @@ def _make_together(pod: Pod, context: Any) -> None:
 
     engine.queue.transact(want_all)
     try:
-        engine.make_new(session, keys)
-    except NotYet as error:
+        with _waited_for_once(request, pod):
+            session = _ready(engine, pod, fit)
+            engine.make_new(session, keys)
+    except _FAILURES as error:
         LOG.info("Pod %s makes %d ports one by one: %s", pod.region_name, len(fit), error)
         return
     right = {key.resource_id for key in engine.queue.in_sync(keys, pod.id)}

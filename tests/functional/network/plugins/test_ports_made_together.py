@@ -98,6 +98,21 @@ def test_a_silent_pod_is_waited_for_once(stage: Stage) -> None:
         _right(stage, stage.bind(port, "pod1"))
 
 
+def test_a_slow_pod_has_time_for_the_last_of_many(stage: Stage) -> None:
+    network, _ = stage.network()
+    stage.bound(network, "pod1")
+    neutron = stage.neutron("pod1")
+    neutron.allow_bulk = False
+    CONF.set_override("port_deadline", 40, group="reconciler")
+    CONF.set_override("bind_deadline", 2, group="reconciler")
+    neutron.fail(Kind.SLOW, method="POST", path="/ports$", seconds=0.4)
+    ports = stage.ports(*[_wish(network) for _ in range(7)])
+    CONF.clear_override("port_deadline", group="reconciler")
+    CONF.set_override("bind_deadline", 40, group="reconciler")
+    for port in ports:
+        _right(stage, port)
+
+
 def test_what_central_neutron_refuses_leaves_nothing(stage: Stage) -> None:
     network, _ = stage.network()
     same = {"fixed_ips": [{"ip_address": "10.0.0.9"}]}
