@@ -214,6 +214,7 @@ def start(lab: Lab, name: str) -> None:
                 # uWSGI would tell how many processes serve the API; here it is one.
                 "ASGI_WORKERS": "1",
                 "TMPDIR": str(temporary),
+                "PYTHONPATH": str(packages.STOCK),
             },
         )
     elif name == GATEWAY:

@@ -52,7 +52,7 @@ def main():
     from cinder.common import constants
     from oslo_config import cfg
     from oslo_privsep import priv_context
-    from serving import serve_in_background, settle
+    from serving import serve_in_background
 
     conf = cfg.CONF
     priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
@@ -81,7 +81,6 @@ def main():
         semaphore=threading.Semaphore(10),
     )
     print(f"cinder is up after {time.monotonic() - begun:.1f} s", flush=True)
-    settle()
     threading.Event().wait()
 
 

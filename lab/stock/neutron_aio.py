@@ -28,12 +28,11 @@ def main():
 
     from neutron.notifiers import nova
     from neutron.wsgi.api import application
-    from serving import serve, settle
+    from serving import serve
 
     # Servers wait until Nova is told that their ports are plugged; Neutron's own least is 1 s.
     nova.Notifier.get_instance().batch_notifier.batch_interval = 0.05
     print(f"neutron is up after {time.monotonic() - begun:.1f} s", flush=True)
-    settle()
     serve(application, port)
 
 

@@ -44,7 +44,7 @@ def main():
     from nova.objects import host_mapping
     from nova.scheduler import rpcapi as scheduler_rpc
     from placement import wsgi as placement_wsgi
-    from serving import serve_in_background, settle
+    from serving import serve_in_background
 
     serve_in_background(placement_wsgi.init_application(), options.placement_port, 6)
     objects.register_all()
@@ -82,7 +82,6 @@ def main():
         nova_console.serve_proxy(options.serial_port)
     host_mapping.discover_hosts(context.get_admin_context())
     print(f"nova is up after {time.monotonic() - begun:.1f} s", flush=True)
-    settle()
     threading.Event().wait()
 
 

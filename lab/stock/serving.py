@@ -1,21 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """WSGI applications in threads of the process."""
 
-import gc
 import sys
 import threading
 
 import waitress
 
 ADDRESS = "127.0.0.1"
-
-
-def settle():
-    """All is loaded: what is there by now stays, and new things are looked through less often. That
-    is a tenth of the processor time of a service that reads many rows."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def _on_eventlet():

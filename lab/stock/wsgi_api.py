@@ -13,9 +13,8 @@ def main():
     sys.argv[:] = [module, *arguments]
     application = importlib.import_module(module).application
 
-    from serving import serve, settle
+    from serving import serve
 
-    settle()
     serve(application, int(port))
 
 
