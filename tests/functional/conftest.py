@@ -21,6 +21,7 @@ from tricircle.db import session
 _TOGETHER = {"cluster": "galera", "mariadb": "mariadb", "prepared": "processes"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items if config.pluginmanager.hasplugin("xdist") else ():
         fixtures = getattr(item, "fixturenames", ())
