@@ -118,6 +118,13 @@ RESOURCES: dict[str, tuple[str, Object]] = {
 SEGMENT = ("network_type", "physical_network", "segmentation_id")
 READ_ONLY = {"id", "status", "created_at", "updated_at", "revision_number", "tags"}
 ADMIN_ONLY = ("binding:", "provider:")
+#: {collection: attributes that only an administrator may set}; what of routers has no default may
+#: not even be said to be off.
+OF_ADMINS = {
+    "networks": ("shared", "router:external"),
+    "routers": ("distributed", "ha"),
+    "floatingips": ("floating_ip_address",),
+}
 BINDING = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
 DHCP = "network:dhcp"
 OWN_ADDRESSES = ("slaac", "dhcpv6-stateless")
@@ -490,7 +497,11 @@ class Neutron(Agents, PortForwarding, Qos, Rbac, Routers, Trunks, FakeService):
             )  # fmt: skip
         foreign = item is not None and item["project_id"] != token.project_id
         hidden = [name for name in values if name.startswith(ADMIN_ONLY) and "vnic" not in name]
-        if hidden or foreign:
+        for name in OF_ADMINS.get(collection, ()):
+            told = values.get(name)
+            if told or (told is not None and (item is not None or collection == "routers")):
+                hidden.append(name)
+        if hidden or foreign or collection == "policies":
             raise Refusal(
                 403, f"rule:create_{collection} is disallowed by policy", "PolicyNotAuthorized"
             )

@@ -15,7 +15,7 @@ from tricircle.gateway.http.errors import Fault
 from tricircle.gateway.http.headers import REQUEST_ID, is_request_id
 from tricircle.gateway.transport import service_user
 from tricircle.gateway.transport.client import PodResponse
-from tricircle.gateway.upstream import image_copies, image_making, tokens
+from tricircle.gateway.upstream import image_copies, image_making, pod_flavors, tokens
 from tricircle.gateway.upstream.pod_request import PodRequest
 from tricircle.pods import availability
 from tricircle.pods.errors import NoAccess, PodError, PodTimeout, PodUnreachable
@@ -43,6 +43,15 @@ async def forward(call: Call, pod: Pod, request: PodRequest | None = None) -> Po
     if not request.ignore_breaker and is_down(pod, request.service):
         raise availability.down(pod, request.service)
     shown = await tokens.for_request(call, pod, request)
+    request = await pod_flavors.inward(pod, request)
+    answer = await _with_images(call, pod, request, shown)
+    return await pod_flavors.outward(pod, request, answer)
+
+
+async def _with_images(
+    call: Call, pod: Pod, request: PodRequest, shown: tokens.Shown
+) -> PodResponse:
+    """The answer, with the images that users know."""
     if not pod.has_own_images:
         return await _shown(call, pod, request, shown)
     if (making := image_making.of(pod, request)) is not None:

@@ -19,10 +19,12 @@ MODES = {"distributed": dvr.ALIAS, "ha": l3_ext_ha_mode.ALIAS}
 
 def told(neutron: PodNeutron, router: central_neutron.Resource) -> dict[str, bool]:
     """What a pod is told of a router. One without distributed routers has no L3 agents: ML2/OVN
-    knows of ``ha`` and refuses whoever says no to it."""
+    knows of ``ha`` and refuses whoever says no to it. Where we are no administrator we may not even
+    say no: the pod decides, unless somebody wants such a router."""
     if not neutron.has(dvr.ALIAS):
         return {}
-    return {name: router[name] for name, alias in MODES.items() if neutron.has(alias)}
+    modes = {name: router[name] for name, alias in MODES.items() if neutron.has(alias)}
+    return {name: on for name, on in modes.items() if on or neutron.pod.is_privileged}
 
 
 def keep(resource: str, event: str, trigger: Any, payload: Any) -> None:

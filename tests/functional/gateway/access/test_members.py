@@ -55,6 +55,20 @@ async def test_servers_of_its_own_flavors(gateway: Gateway, cloud: Cloud, theirs
     await boot(gateway, networks="none", flavorRef="ours")
     (inside,) = nova.live()
     assert inside.flavor_id == "theirs"
+    for version, path in (("2.1", f"/servers/{inside.id}"), ("2.1", "/servers/detail")):
+        told = (await gateway.get(path, version=version)).ok()
+        flavor = told.get("server", next(iter(told.get("servers", ())), {}))["flavor"]
+        assert flavor["id"] == "ours"
+        assert flavor["links"][0]["href"].endswith("/flavors/ours")
+    # Another one that it has by another id, and the way back to the first.
+    nova.add_flavor("larger", name="m1.larger", ram=8192, vcpus=4, disk=10)
+    larger = {"name": "m1.larger", "id": "more", "ram": 8192, "vcpus": 4, "disk": 10}
+    (await gateway.post("/flavors", {"flavor": larger}, user="admin")).ok()
+    resize = {"resize": {"flavorRef": "more"}}
+    (await gateway.post(f"/servers/{inside.id}/action", resize)).ok(202)
+    assert cloud.journal.find(f"{FOREIGN}/compute", "POST", "/action")[-1].json == {
+        "resize": {"flavorRef": "larger"}
+    }
     # One that it has not in this size is nowhere made.
     other = {"name": "m1.big2", "id": "other", "ram": 1, "vcpus": 4, "disk": 10}
     (await gateway.post("/flavors", {"flavor": other}, user="admin")).ok()

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import allocations, definitions, operations
+from tricircle.db import allocations, operations
 from tricircle.db import made as made_rows
 from tricircle.db import server_groups as groups
 from tricircle.db.errors import Elsewhere
@@ -286,8 +286,6 @@ async def _asked(
     entries = [port.entry(there) for port, there in zip(ports, bound, strict=True)]
     version = call.version or (2, 1)
     body, version = toward_pod(request, request.zone.toward(pod), entries, version, group)
-    if not pod.is_privileged:
-        body["server"]["flavorRef"] = await _flavor_there(pod, body["server"].get("flavorRef"))
     sought = lost_creation.Sought(request, tuple(there.pod_port_id for there in bound))
     await pod_keypairs.ensure(call, pod, request.server.get("key_name"))
     try:
@@ -305,12 +303,6 @@ async def _asked(
         return Made(await lookup.learned("server", told, pod), pod, answer)
     except (PodUnreachable, KeyError, TypeError) as error:
         return await _found(call, pod, sought, f"{error}")
-
-
-async def _flavor_there(pod: Pod, flavor: Any) -> Any:
-    """The id of a flavor in a pod that lets us make none."""
-    known = await in_thread(definitions.names, ("flavor",), pod.id)
-    return known.get(pod.id, {}).get(flavor, flavor)
 
 
 async def _found(
