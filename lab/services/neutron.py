@@ -41,9 +41,9 @@ def _config(lab: Lab, pod: Pod) -> Path:
     return lab.etc / pod.key / "neutron" / "neutron.conf"
 
 
-def _on_eventlet(lab: Lab, pod: Pod) -> Path:
-    """What differs for those of its processes that run on eventlet."""
-    return _config(lab, pod).with_name("eventlet.conf")
+def _in_python(lab: Lab, pod: Pod) -> Path:
+    """What differs for those of its processes that run on eventlet or fork: their MySQL client."""
+    return _config(lab, pod).with_name("in-python.conf")
 
 
 def configure(lab: Lab, pod: Pod, network_options: Sections | None) -> None:
@@ -78,7 +78,7 @@ def configure(lab: Lab, pod: Pod, network_options: Sections | None) -> None:
         "quotas": dict(QUOTAS),
     }
     ini.write(_config(lab, pod), ini.merge(base, network_options or FAKE_NETWORK))
-    ini.write(_on_eventlet(lab, pod), {"database": ini.database(lab, pod.database("neutron"))})
+    ini.write(_in_python(lab, pod), {"database": ini.database(lab, pod.database("neutron"))})
 
 
 def migrate(lab: Lab, pod: Pod) -> None:
@@ -111,8 +111,8 @@ def _workers(lab: Lab, pod: Pod) -> list[Daemon]:
     elif lab.broker:
         names += ["neutron-rpc-server"]  # OVN has no agents that would call it
     config = ["--config-file", _config(lab, pod)]
-    if pod.release != CURRENT:
-        config += ["--config-file", _on_eventlet(lab, pod)]
+    if pod.release != CURRENT or lab.broker:
+        config += ["--config-file", _in_python(lab, pod)]
     return [
         Daemon(
             f"{pod.key}-{name}",

@@ -153,10 +153,10 @@ def test_what_runs_on_eventlet_has_the_mysql_client_in_python(
     assert "mysql+mysqldb" not in nova.cells(lab, old)
     # Its API is on threads in every series, what runs beside it in the current one only.
     assert driver(old, "neutron/neutron.conf") == "mysql+mysqldb"
-    assert driver(old, "neutron/eventlet.conf") == "mysql+pymysql"
+    assert driver(old, "neutron/in-python.conf") == "mysql+pymysql"
     lab.profile = "ovn"
     beside = {pod.key: neutron.together(lab, pod)[1].argv for pod in lab.pods}
-    assert neutron._on_eventlet(lab, old) in beside["pod2"]
-    assert neutron._on_eventlet(lab, new) not in beside["pod1"]
+    assert neutron._in_python(lab, old) in beside["pod2"]
+    assert neutron._in_python(lab, new) not in beside["pod1"]
     # Tricircle's own processes are as they are documented.
     assert lab.database_url("tricircle").startswith("mysql+pymysql://")
