@@ -55,6 +55,8 @@ class ServiceIdentity:
         self._lock = threading.Lock()
         self._made: Session | None = None
         self._catalogue: tuple[float, list[dict[str, Any]]] | None = None  # (believed until, it)
+        # What a catalogue has for regions, worked out once.
+        self._in_regions: tuple[Any, dict[str, dict[str, str]]] = None, {}
         self._reading = threading.Lock()
         #: The ways into pods with a Keystone of their own.
         self.ourselves = Ourselves(
@@ -259,6 +261,20 @@ class ServiceIdentity:
         """
         interface = CONF.tricircle_identity.interface
         return catalogue.endpoints(self._read_catalogue(fresh), region, interface)
+
+    def kept_endpoints(self, region: str) -> dict[str, str] | None:
+        """The same as far as the catalogue need not be read anew; None where it must. Does not
+        block."""
+        kept, (catalogue_of, found) = self._catalogue, self._in_regions
+        if kept is None or time.monotonic() > kept[0]:
+            return None
+        if catalogue_of is not kept[1]:
+            found = {}
+            self._in_regions = kept[1], found
+        if region not in found:
+            interface = CONF.tricircle_identity.interface
+            found[region] = catalogue.endpoints(kept[1], region, interface)
+        return found[region]
 
     def pod_endpoints(self, pod: Pod, fresh: bool = False) -> dict[str, str]:
         """The same of a pod: by its own catalogue where it has a Keystone of its own.

@@ -157,7 +157,7 @@ class Central:
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
     ) -> Any:
-        region = await service_user.ask(NETWORKING, self._region)
+        region = await self._region()
         path, sent = f"/v2.0{path}", dict(headers or {})
         if isinstance(by, Right):
             token = await service_user.ask(NETWORKING, self._identity.token, by, method, path)
@@ -188,10 +188,13 @@ class Central:
             raise _refusal(answer.status, answer.body and answer.json())
         return answer.json() if answer.body else None
 
-    def _region(self) -> Pod:
+    async def _region(self) -> Pod:
         """Central Neutron's region in the form the client takes."""
         name = CONF.tricircle_identity.region_name
-        url = self._identity.endpoints(name).get("network")
+        found = self._identity.kept_endpoints(name)
+        if found is None:
+            found = await service_user.ask(NETWORKING, self._identity.endpoints, name)
+        url = found.get("network")
         if url is None:
             raise PodUnreachable(NETWORKING, "Keystone's catalogue has no endpoint for it.")
         base = url.rstrip("/").removesuffix("/v2.0")

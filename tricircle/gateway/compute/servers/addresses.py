@@ -8,8 +8,9 @@ caller stands for what the pod does. While central Neutron does not answer, the 
 """
 
 import asyncio
+import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -49,6 +50,13 @@ class _Known:
     floating: Mapping[tuple[str, str], Sequence[str]]
     groups: Sequence[str]
 
+    def has(self, server: Item) -> bool:
+        """Whether each address in a server's document is of one of the ports, or floating."""
+        with contextlib.suppress(*MISREAD):
+            every = [entry for entries in server["addresses"].values() for entry in entries]
+            return all(self._port(entry) or self._is_floating(entry) for entry in every)
+        return True
+
     def put(self, told: Addresses) -> Addresses:
         """A pod's addresses as users know them: the fixed ones of each network, then the others."""
         fixed: Addresses = {}
@@ -78,17 +86,37 @@ class _Known:
         )
 
 
+#: What central Neutron is being asked of servers, by server.
+Ahead = asyncio.Future[dict[str, _Known]]
+
+
 def _floating(entry: Item, address: str) -> Item:
     found = {**entry, "addr": address, "version": 4}
     return found | {_TYPE: _FLOATING} if _TYPE in entry else found
 
 
-async def show(call: Call, *servers: Item) -> None:
+@contextlib.contextmanager
+def ahead(call: Call, server_id: str) -> Iterator[Ahead | None]:
+    """Have central Neutron asked about a server while its pod is; None where no pod is known to
+    have the server."""
+    if call.services.routings.get("server", server_id) is None:
+        yield None
+        return
+    asking = asyncio.ensure_future(_read(call, [server_id]))
+    try:
+        yield asking
+    finally:
+        asking.cancel()
+
+
+async def show(call: Call, *servers: Item, ahead: Ahead | None = None) -> None:
     """Let documents of servers, or of their addresses, show these as users know them. Changed in
-    place; what is odd stays.
+    place; what is odd stays. ``ahead`` is what is being asked about them already.
     """
     wanted = {server["id"]: server for server in servers if server.get("addresses")}
-    known = await _read(call, wanted) if wanted else {}
+    known = await ahead if wanted and ahead is not None else {}
+    if not all(server in known and known[server].has(wanted[server]) for server in wanted):
+        known = await _read(call, wanted)  # Ports may have come meanwhile.
     for server_id, about in known.items():
         try:
             wanted[server_id]["addresses"] = about.put(wanted[server_id]["addresses"])

@@ -16,7 +16,13 @@ from tricircle.gateway.upstream.pod_request import PodRequest
 
 async def show(call: Call) -> web.Response:
     """GET and PUT /servers/{id}: the pod's document, in the zone users know."""
-    request = await _toward_pod(call) if call.method == "PUT" else PodRequest.of(call)
+    if call.method == "PUT":
+        return await _shown(call, await _toward_pod(call), None)
+    with addresses.ahead(call, call.params["id"]) as ahead:
+        return await _shown(call, PodRequest.of(call), ahead)
+
+
+async def _shown(call: Call, request: PodRequest, ahead: addresses.Ahead | None) -> web.Response:
     answer = await lookup.ask(call, "server", call.params["id"], request)
     if answer.status == 404:
         await deletion.settle(call, call.params["id"])
@@ -27,7 +33,7 @@ async def show(call: Call) -> web.Response:
         await deletion.settle(call, call.params["id"])
     zones.show(answer.pod, document["server"])
     await asyncio.gather(
-        addresses.show(call, document["server"]),
+        addresses.show(call, document["server"], ahead=ahead),
         pod_server_groups.show((answer.pod, document["server"])),
     )
     return reply_with(call, answer, document)

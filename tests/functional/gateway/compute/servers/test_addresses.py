@@ -2,12 +2,15 @@
 """Every document of a server shows its addresses as its users know them."""
 
 import asyncio
+import functools
 import uuid
 from typing import Any
 
 from tests.functional.fakes.cloud import Cloud
+from tests.functional.fakes.faults import Kind
 from tests.functional.gateway_harness import Gateway
 from tests.functional.servers import make, plugged
+from tests.waiting import eventually
 
 OUTSIDE, BRIDGE = "203.0.113.7", "100.64.0.9"
 Entries = dict[str, list[tuple[str, str | None]]]
@@ -149,3 +152,32 @@ async def test_addresses_of_many_projects_are_told_apart(gateway: Gateway, cloud
     for user in ("member", "admin"):
         shown = (await gateway.get(f"/servers/{server_id}", user=user)).ok()["server"]
         assert [entry["addr"] for entry in shown["addresses"]["mine"]][1:] == [OUTSIDE]
+
+
+async def test_central_neutron_is_asked_while_the_pod_is(gateway: Gateway, cloud: Cloud) -> None:
+    server_id, port, _ = await server_on(gateway, cloud)
+    path = f"/servers/{server_id}"
+    floating(cloud.central, port, OUTSIDE)
+    shown = (await gateway.get(path)).ok()
+    assert shown["server"]["addresses"]["mine"][1]["addr"] == OUTSIDE
+    pod = next(pod for pod in cloud.pods.values() if server_id in pod.nova.servers)
+    cloud.journal.clear()
+    held = pod.nova.fail(Kind.HELD, "GET", f"/servers/{server_id}$")
+    asking = asyncio.ensure_future(gateway.get(path))
+    asked = functools.partial(cloud.journal.find, "central/network", "GET")
+    await eventually("both are asked", lambda: held.hit.is_set() and asked())
+    held.go.set()
+    assert (await asking).ok() == shown
+    assert [call.path for call in asked()] == ["/v2.0/server-addresses"]
+
+
+async def test_a_port_that_came_while_the_pod_was_asked(gateway: Gateway, cloud: Cloud) -> None:
+    server_id, port, _ = await server_on(gateway, cloud)
+    floating(cloud.central, port, OUTSIDE)
+    early = cloud.central.fail(
+        Kind.ALTERED, "GET", "/server-addresses$", times=1,
+        alter=lambda *_: {"server_addresses": []},
+    )  # fmt: skip
+    told = (await gateway.get(f"/servers/{server_id}")).ok()["server"]["addresses"]["mine"]
+    assert early.hit.is_set()
+    assert [entry["addr"] for entry in told][1:] == [OUTSIDE]
