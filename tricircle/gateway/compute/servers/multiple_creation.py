@@ -33,8 +33,9 @@ LOG = logging.getLogger(__name__)
 # Servers asked for at once.
 _AT_ONCE = 10
 # Ports made by one call, and such calls at once: central Neutron takes about a tenth of a second
-# for each port, and a busy pod one.
-_TOGETHER, _CALLS = 25, 2
+# for each port, and a busy pod more than one. A pod that takes longer than [reconciler]
+# call_deadline for a call is asked for each port by itself after it.
+_TOGETHER, _CALLS = 10, 2
 
 
 async def create(
@@ -61,7 +62,7 @@ async def create(
         if plans[0].group is not None:
             work = _in_turn(call, plans[1:], choose)
         else:
-            work = _at_once(call, plans[1:], made[0].pod)
+            work = _at_once(call, plans[1:], made[0].pod, wanted.min_count - len(made))
         # A client that hangs up does not stop it half-way.
         results = await asyncio.shield(work)
     return await _answer(call, wanted, made, results)
@@ -82,15 +83,40 @@ async def _in_turn(
 
 
 async def _at_once(
-    call: Call, plans: Sequence[Plan], pod: Pod
+    call: Call, plans: Sequence[Plan], pod: Pod, least: int
 ) -> list[creation.Made | BaseException]:
-    """Servers by all plans, each first in the pod that took one like it."""
+    """Servers by all plans, each first in the pod that took one like it.
+
+    A pod that builds servers makes ports slowly, so all their ports come first. Where that leaves
+    fewer than ``least``, none is asked for.
+    """
     plans = [dataclasses.replace(plan, choice=_first(plan.choice, pod)) for plan in plans]
     each = max(1, _TOGETHER // max(1, len(plans[0].nics))) if plans else 1
     parts = [plans[start : start + each] for start in range(0, len(plans), each)]
     calls, servers = asyncio.Semaphore(_CALLS), asyncio.Semaphore(_AT_ONCE)
-    found = await asyncio.gather(*(_some(call, part, pod, calls, servers) for part in parts))
-    return [one for part in found for one in part]
+    found = await asyncio.gather(
+        *(_ports(call, part, pod, calls) for part in parts), return_exceptions=True
+    )
+    ports: dict[str, list[nics.Nic]] = {}
+    unmade: dict[str, BaseException] = {}
+    for part, told in zip(parts, found, strict=True):
+        if isinstance(told, BaseException):
+            unmade |= {plan.creation_id: told for plan in part}
+        else:
+            ports |= told
+    why = next(iter(unmade.values()), None) if len(plans) - len(unmade) < least else None
+
+    async def one(plan: Plan) -> creation.Made:
+        if (error := unmade.get(plan.creation_id)) is not None:
+            await creation.undo(call, plan, error)
+            raise error
+        if why is not None:
+            await creation.undo(call, plan)
+            raise why
+        async with servers:
+            return await creation.one(call, plan, ports.get(plan.creation_id))
+
+    return await asyncio.gather(*(one(plan) for plan in plans), return_exceptions=True)
 
 
 def _first(choice: Choice, pod: Pod) -> Choice:
@@ -98,36 +124,17 @@ def _first(choice: Choice, pod: Pod) -> Choice:
     return dataclasses.replace(choice, pods=[pod, *others])
 
 
-async def _some(
-    call: Call,
-    plans: Sequence[Plan],
-    pod: Pod,
-    calls: asyncio.Semaphore,
-    servers: asyncio.Semaphore,
-) -> list[creation.Made | BaseException]:
-    """Servers whose ports are made by one call."""
-    try:
-        async with calls:
-            ports = await _ports(call, plans, pod)
-    except BaseException as error:
-        await asyncio.gather(*(creation.undo(call, plan, error) for plan in plans))
-        return [error for _ in plans]
-
-    async def one(plan: Plan) -> creation.Made:
-        async with servers:
-            return await creation.one(call, plan, ports.get(plan.creation_id))
-
-    return await asyncio.gather(*(one(plan) for plan in plans), return_exceptions=True)
-
-
-async def _ports(call: Call, plans: Sequence[Plan], pod: Pod) -> dict[str, list[nics.Nic]]:
-    """Their ports, by creation; none where each makes its own."""
+async def _ports(
+    call: Call, plans: Sequence[Plan], pod: Pod, calls: asyncio.Semaphore
+) -> dict[str, list[nics.Nic]]:
+    """Their ports, by creation, made by one call; none where each makes its own."""
     wanted = {plan.creation_id: plan.nics for plan in plans}
     like = plans[0]
     if not like.nics or len(plans) == 1:
         return {}
     owner = like.request.zone.device_owner
-    return await nics.make_bound(call, wanted, like.security_groups, owner, pod)
+    async with calls:
+        return await nics.make_bound(call, wanted, like.security_groups, owner, pod)
 
 
 async def _chosen(plan: Plan, choose: Callable[[], Awaitable[Choice]]) -> Choice:

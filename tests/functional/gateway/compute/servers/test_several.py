@@ -12,6 +12,7 @@ from tests.functional.fakes.http import Refusal
 from tests.functional.fakes.neutron import Object
 from tests.functional.gateway_harness import Gateway
 from tests.functional.servers import everywhere, make, nothing_left, settled
+from tests.waiting import eventually
 from tricircle.gateway.compute.servers import multiple_creation
 from tricircle.pods.rest import PodServices
 from tricircle.xjob.operations import Operations
@@ -86,6 +87,41 @@ async def test_many_are_made_some_at_a_time(
         ports = cloud.pods["pod2"].neutron.ports(device_id=server.id)
         assert len({port["network_id"] for port in ports}) == 2
     assert len(cloud.central.ports()) == 12
+
+
+async def test_no_server_is_asked_for_before_all_have_their_ports(
+    gateway: Gateway, cloud: Cloud, network: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that builds servers makes ports slowly."""
+    monkeypatch.setattr(multiple_creation, "_TOGETHER", 4)
+    monkeypatch.setattr(multiple_creation, "_CALLS", 1)
+    held = cloud.central.fail(Kind.HELD, "POST", "/ports$", skip=2, times=1)
+    nics = [{"uuid": network["id"]}]
+    making = asyncio.ensure_future(
+        make(gateway, networks=nics, min_count=9, availability_zone="az2")
+    )
+    await eventually("the last ports are asked for", held.hit.is_set)
+    asked = cloud.journal.find("pod2/compute", "POST", "/servers$")
+    held.go.set()
+    (await making).ok(202)
+    await settled(gateway)
+    assert (len(asked), _posts(cloud, "central/network")) == (1, [1, 4, 4])
+    _plugged(cloud, "pod2", 9)
+
+
+async def test_none_is_asked_for_when_too_few_have_ports(
+    gateway: Gateway, cloud: Cloud, network: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiple_creation, "_TOGETHER", 4)
+    cloud.central.fail(Kind.ERROR, "POST", "/ports$", skip=2, times=1)
+    nics = [{"uuid": network["id"]}]
+    answer = await make(gateway, networks=nics, min_count=8, max_count=9, availability_zone="az2")
+    assert answer.status == 503
+    await settled(gateway)
+    await _look(gateway)
+    assert len(cloud.journal.find("pod2/compute", "POST", "/servers$")) == 1
+    nothing_left(cloud)
+    assert await _used(gateway) == 0
 
 
 async def test_too_few_ports_for_all(gateway: Gateway, cloud: Cloud, network: Object) -> None:
