@@ -114,9 +114,11 @@ async def show(call: Call, *servers: Item, ahead: Ahead | None = None) -> None:
     place; what is odd stays. ``ahead`` is what is being asked about them already.
     """
     wanted = {server["id"]: server for server in servers if server.get("addresses")}
-    known = await ahead if wanted and ahead is not None else {}
-    if not all(server in known and known[server].has(wanted[server]) for server in wanted):
-        known = await _read(call, wanted)  # Ports may have come meanwhile.
+    known = await (ahead or _read(call, wanted)) if wanted else {}
+    if ahead is not None:
+        known = {one: about for one, about in known.items() if one in wanted}
+        if not all(about.has(wanted[one]) for one, about in known.items()):
+            known = await _read(call, wanted)  # A port has come meanwhile.
     for server_id, about in known.items():
         try:
             wanted[server_id]["addresses"] = about.put(wanted[server_id]["addresses"])

@@ -176,7 +176,7 @@ async def test_a_port_that_came_while_the_pod_was_asked(gateway: Gateway, cloud:
     floating(cloud.central, port, OUTSIDE)
     early = cloud.central.fail(
         Kind.ALTERED, "GET", "/server-addresses$", times=1,
-        alter=lambda *_: {"server_addresses": []},
+        alter=lambda *_: {"server_addresses": [{"id": server_id, "ports": []}]},
     )  # fmt: skip
     told = (await gateway.get(f"/servers/{server_id}")).ok()["server"]["addresses"]["mine"]
     assert early.hit.is_set()

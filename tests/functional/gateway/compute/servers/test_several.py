@@ -101,6 +101,7 @@ async def test_no_server_is_asked_for_before_all_have_their_ports(
         make(gateway, networks=nics, min_count=9, availability_zone="az2")
     )
     await eventually("the last ports are asked for", held.hit.is_set)
+    (await gateway.get("/servers")).ok()
     asked = cloud.journal.find("pod2/compute", "POST", "/servers$")
     held.go.set()
     (await making).ok(202)
