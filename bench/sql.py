@@ -16,7 +16,7 @@ from neutron.db.models import l3 as l3_models
 from neutron_lib.db import api as db_api
 
 from bench.plans import Plans
-from tricircle.db import definitions, session
+from tricircle.db import allocations, definitions, session, storage
 from tricircle.db.work_queue import own_queue
 from tricircle.network.central import models, segments
 from tricircle.network.central.models import Realization
@@ -71,6 +71,7 @@ def of_neutron(one: Sample) -> dict[str, Look]:
     }
     return {
         "what is due in a pod": lambda tx: queue.due(pod, 16, ("port", "network")),
+        "pods with work": lambda tx: queue.pods_due([pod, "another"]),
         "a port is bound": lambda tx: outbox.wanted_for_port(SessionOnly(tx), port, pod),
         "a port goes": lambda tx: outbox.unwanted(SessionOnly(tx), _port(one)),
         "addresses moved": lambda tx: outbox.addresses_moved(SessionOnly(tx), one.network_id),
@@ -93,6 +94,9 @@ def of_our_own(one: Sample) -> dict[str, Look]:
     queue = own_queue()
     return {
         "what is due in a pod": lambda _: queue.due(one.pod_id, 16, ("flavor", "keypair")),
+        "pods with work": lambda _: queue.pods_due([one.pod_id, "another"]),
+        "servers to be looked at": lambda _: allocations.pods_due(),
+        "storage to be looked at": lambda _: storage.pods_due(),
         "pods without a definition": lambda _: definitions.pods_lacking("keypair"),
     }
 

@@ -278,6 +278,15 @@ def look(server_id: str, check_in: float) -> None:
         tx.execute(query.values(check_at=moment).execution_options(**_QUIET))
 
 
+def pods_due() -> set[str]:
+    """Ids of the pods with servers that are to be looked at now."""
+    query = sa.select(Allocation.pod_id).where(
+        Allocation.server_id.is_not(None), Allocation.check_at <= models.now()
+    )
+    with session.read() as tx:
+        return {pod_id for pod_id in tx.scalars(query.distinct()) if pod_id}
+
+
 def due(pod_id: str, limit: int) -> list[Allocation]:
     """Servers of a pod that are to be looked at now."""
     query = sa.select(Allocation).where(

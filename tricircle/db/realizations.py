@@ -29,6 +29,8 @@ Table = type[RealizationColumns]
 Row = RealizationColumns
 
 QUIET = {"synchronize_session": False}
+# Pods that one statement asks about.
+_CHUNK = 100
 
 
 class Key(NamedTuple):
@@ -127,3 +129,18 @@ def pods_with(tx: Session, table: Table, key: Key, *, gone_too: bool = False) ->
     if not gone_too:
         query = query.where(table.absent.is_(False))
     return list(tx.scalars(query))
+
+
+def pods_due(tx: Session, table: Table, pod_ids: Collection[str]) -> set[str]:
+    """Those of the pods that have rows which are due.
+
+    For each an index tells, however many rows wait; to ask for all pods that there are would be to
+    look through them.
+    """
+    found, ordered, moment = set[str](), sorted(pod_ids), now()
+    for start in range(0, len(ordered), _CHUNK):
+        some = ordered[start : start + _CHUNK]
+        each = (sa.exists().where(table.pod_id == one, table.next_try_at <= moment) for one in some)
+        answers = tx.execute(sa.select(*each)).one()
+        found |= {one for one, is_due in zip(some, answers, strict=True) if is_due}
+    return found

@@ -140,6 +140,15 @@ def made_with(owner: str, pod_id: str, made: Mapping[str, tuple[Use, str]]) -> N
             tx.execute(theirs.execution_options(**_QUIET))
 
 
+def pods_due() -> set[str]:
+    """Ids of the pods with things that are to be looked at now."""
+    query = sa.select(_Row.pod_id).where(
+        _Row.resource_id.is_not(None), _Row.check_at <= models.now()
+    )
+    with session.read() as tx:
+        return {pod_id for pod_id in tx.scalars(query.distinct()) if pod_id}
+
+
 def due(pod_id: str, limit: int) -> list[StorageAllocation]:
     """Things of a pod that are to be looked at now."""
     query = sa.select(_Row).where(

@@ -17,7 +17,7 @@ from tricircle.db import session
 from tricircle.db.leases import Leases
 from tricircle.db.models import Realization, now
 from tricircle.db.outcomes import Gone, Outcome, Realized, Requeue
-from tricircle.db.realizations import QUIET, Key, Row, Table, ensure, matching
+from tricircle.db.realizations import QUIET, Key, Row, Table, ensure, matching, pods_due
 from tricircle.db.transaction import retried_if_overtaken
 
 Transaction = Callable[[], contextlib.AbstractContextManager[Session]]
@@ -148,6 +148,11 @@ class WorkQueue:
             query = query.where(self.table.absent.is_(False), made.is_(None))
         query = query.order_by(self.table.next_try_at).limit(limit)
         found: list[Row] = self.transact(lambda tx: list(tx.scalars(query)))
+        return found
+
+    def pods_due(self, pod_ids: Collection[str]) -> set[str]:
+        """Those of the pods that have rows that are due, claimed or not; one look for all."""
+        found: set[str] = self.transact(lambda tx: pods_due(tx, self.table, pod_ids))
         return found
 
     def waiting(self) -> dict[str, Waiting]:

@@ -68,3 +68,23 @@ class Loop:
                 LOG.exception("%s failed, will go on", self.name)
                 pause = max(pause, _PATIENCE)
             self._wake.wait(pause)
+
+
+class BellLoop(Loop):
+    """A ``Loop`` that is told when there is work, so that it need not ask: ``work`` gets whether it
+    was. It was at first: nobody has looked yet."""
+
+    def __init__(self, name: str, work: Callable[[bool], object], interval: Callable[[], float]):
+        super().__init__(name, lambda: work(self._heard()), interval)
+        self._rung = threading.Event()
+        self._rung.set()
+
+    def ring(self) -> None:
+        """There is work."""
+        self._rung.set()
+        self.wake()
+
+    def _heard(self) -> bool:
+        rung = self._rung.is_set()
+        self._rung.clear()
+        return rung

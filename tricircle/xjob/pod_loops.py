@@ -29,7 +29,7 @@ from tricircle.xjob.backup_copies import BackupCopies
 from tricircle.xjob.definitions import Definitions
 from tricircle.xjob.hosts import Hosts
 from tricircle.xjob.image_loop import ImageLoop
-from tricircle.xjob.loop import Loop
+from tricircle.xjob.loop import BellLoop, Loop
 from tricircle.xjob.moves import Moves
 from tricircle.xjob.room import Room
 from tricircle.xjob.server_groups import ServerGroups
@@ -40,6 +40,9 @@ LOG = logging.getLogger(__name__)
 
 # Seconds an audit may take; the lists of a large pod are long.
 _AUDIT_DEADLINE = 300.0
+#: What wakes loops: rows that are due in Neutron's database, in Tricircle's own, and servers and
+#: storage whose use is to be looked at.
+NETWORK, OWN, USAGE = "network", "own", "usage"
 # So often what is due is worked on at one look: a step of a move makes the next one due.
 _MOST_STEPS = 10
 
@@ -80,21 +83,25 @@ class PodLoops:
             CONF.reconciler.threads_per_pod, f"{name}-worker"
         )
         poll, watch = self._poll_interval, self._status_interval
-        self._network = Loop(f"{name}-network", self._reconcile, poll)
+        self._bells = {
+            NETWORK: [BellLoop(f"{name}-network", self._reconcile, poll)],
+            OWN: [
+                BellLoop(f"{name}-definitions", self._mirror, poll),
+                BellLoop(f"{name}-images", self._look_at_images, poll),
+                BellLoop(f"{name}-taking-over", self._take_over, watch),
+            ],
+            USAGE: [BellLoop(f"{name}-usage", self._look_at_usage, watch)],
+        }
         # At a time of its own, lest all pods are audited at once after a start.
         first = CONF.reconciler.audit_interval * random.random()  # noqa: S311
         self._audits = Loop(f"{name}-audit", self._compare, self._audit_interval, first)
         self._usage_audits = Loop(f"{name}-usage-audit", self._audit_usage, self._usage_interval)
         self._loops = [
-            self._network,
+            *(loop for some in self._bells.values() for loop in some),
             self._audits,
             self._usage_audits,
-            Loop(f"{name}-definitions", self._mirror, poll),
-            Loop(f"{name}-images", self._images.look, poll),
             Loop(f"{name}-image-watch", self._images.watch, self._images_interval),
             Loop(f"{name}-adoption", self._adopt, self._audit_interval),
-            Loop(f"{name}-taking-over", self._take_over, watch),
-            Loop(f"{name}-usage", self._look_at_usage, watch),
             Loop(f"{name}-room", self._look_at_room, self._room_interval),
             Loop(f"{name}-needs", self._sweep, watch),
             Loop(f"{name}-status", self._watch, watch),
@@ -106,9 +113,10 @@ class PodLoops:
         for loop in self._loops:
             loop.start()
 
-    def wake(self) -> None:
-        """There is work: do not wait for the next look."""
-        self._network.wake()
+    def wake(self, what: str) -> None:
+        """There is work; until this is called nobody looks for it."""
+        for loop in self._bells[what]:
+            loop.ring()
 
     def stop(self) -> None:
         for loop in self._loops:
@@ -163,13 +171,15 @@ class PodLoops:
         pod = self._runtime.registry.fresh().get(self.pod_id)
         return pod if pod is not None and pod.in_use else None
 
-    def _reconcile(self) -> None:
+    def _reconcile(self, told: bool = True) -> None:
         """Hand due rows to the workers; each comes back here when it is done."""
         pod = self._pod()
         if pod is None:
             self._was_away = True
             return
         engine = self._runtime.engine
+        if not told and not self._was_away:
+            return
         if self._was_away:
             self._was_away = False
             engine.queue.requeue_now(pod.id)
@@ -204,9 +214,9 @@ class PodLoops:
             low = len(self._at_work) <= self._room // 2
         # Not without a backlog: what changes all the time is written once a look, not each time.
         if low and self._more:
-            self._network.wake()
+            self.wake(NETWORK)
 
-    def _mirror(self) -> None:
+    def _mirror(self, told: bool = True) -> None:
         """What is due in the services that answer, by one look for all: mostly there is nothing."""
         answering = []
         for service in ("compute", "volume"):
@@ -217,9 +227,10 @@ class PodLoops:
             answering.append(service)
             if service in self._silent:
                 self._silent.discard(service)
+                told = True
                 self._own.queue.requeue_now(pod.id)
                 self._usage_audits.wake()
-        if pod := self._runtime.registry.get(self.pod_id):
+        if told and (pod := self._runtime.registry.get(self.pod_id)):
             self._work_on(pod, answering)
 
     def _work_on(self, pod: Pod, services: Collection[str]) -> None:
@@ -227,6 +238,10 @@ class PodLoops:
         for _ in range(_MOST_STEPS if services else 0):
             if not self._own.run(pod, services):
                 break
+
+    def _look_at_images(self, told: bool) -> None:
+        if told:
+            self._images.look()
 
     def _adopt(self) -> None:
         if (pod := self._pod("volume")) is None:
@@ -236,12 +251,14 @@ class PodLoops:
         except (PodError, KeystoneFailed) as error:
             LOG.warning("What pod %s defines is not known: %s", pod.region_name, error)
 
-    def _take_over(self) -> None:
+    def _take_over(self, told: bool) -> None:
         """What operators want to become of what was in the pod before; apart, for it takes long."""
-        if (pod := self._pod()) is not None:
+        if told and (pod := self._pod()) is not None:
             self._adoptions.run(pod)
 
-    def _look_at_usage(self) -> None:
+    def _look_at_usage(self, told: bool) -> None:
+        if not told:
+            return
         if (pod := self._pod("compute")) is not None:
             self._usage.run(pod)
         if (pod := self._pod("volume")) is not None:
@@ -269,7 +286,7 @@ class PodLoops:
 
     def _sweep(self) -> None:
         if self._needs.look():
-            self._network.wake()
+            self.wake(NETWORK)
 
     def _compare(self) -> None:
         if (pod := self._pod()) is None:
@@ -280,7 +297,7 @@ class PodLoops:
             LOG.warning("Pod %s could not be audited: %s", pod.region_name, error)
         else:
             if found.work:
-                self._network.wake()
+                self.wake(NETWORK)
 
     def _watch(self) -> None:
         pod = self._pod()

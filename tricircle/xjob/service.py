@@ -10,7 +10,8 @@ from collections.abc import Callable
 from oslo_log import log as logging
 
 from tricircle.conf import CONF
-from tricircle.db import bindings, definitions
+from tricircle.db import allocations, bindings, definitions, storage
+from tricircle.db.work_queue import own_queue
 from tricircle.network.observe import pod_agents
 from tricircle.network.observe.segment_watch import SegmentWatch
 from tricircle.network.reconcile import forgotten_pods, stand_ins
@@ -21,7 +22,7 @@ from tricircle.pods.health import Prober
 from tricircle.scheduling import capacity
 from tricircle.xjob.loop import Loop
 from tricircle.xjob.operations import Operations
-from tricircle.xjob.pod_loops import PodLoops
+from tricircle.xjob.pod_loops import NETWORK, OWN, USAGE, PodLoops
 from tricircle.xjob.ring import Ring
 
 LOG = logging.getLogger(__name__)
@@ -60,6 +61,9 @@ class Service:
         self._loops = [
             follow,
             Loop("agents", self._report, lambda: _AGENT_INTERVAL),
+            Loop("due", self._find_due, self._poll),
+            Loop("due-mirrored", self._find_due_to_mirror, self._poll),
+            Loop("due-usage", self._find_due_usage, lambda: CONF.reconciler.status_interval),
             self._one_workers("operations", operations.run, CONF.reconciler.creation_grace / 4),
             self._one_workers("definitions", definitions.heal, _HEAL_INTERVAL),
             self._one_workers("forgetting", self._forget_pods, _HEAL_INTERVAL),
@@ -119,6 +123,25 @@ class Service:
         for pod_id in self._pods.keys() - mine.keys():
             LOG.info("Working on pod %s no more", pod_id)
             self._pods.pop(pod_id).stop()
+
+    @staticmethod
+    def _poll() -> float:
+        return float(CONF.reconciler.poll_interval)
+
+    def _find_due(self) -> None:
+        self._wake(NETWORK, self._runtime.engine.queue.pods_due(self.pods))
+
+    def _find_due_to_mirror(self) -> None:
+        self._wake(OWN, own_queue().pods_due(self.pods))
+
+    def _find_due_usage(self) -> None:
+        self._wake(USAGE, allocations.pods_due() | storage.pods_due())
+
+    def _wake(self, what: str, due: set[str]) -> None:
+        """One look for all pods says which have work."""
+        for pod_id, work in list(self._pods.items()):
+            if pod_id in due:
+                work.wake(what)
 
     def _forget_pods(self) -> None:
         """Forget what was wanted in pods that are registered no more."""

@@ -14,7 +14,8 @@ from tricircle.network.observe import pod_agents
 from tricircle.network.reconcile import runtime
 from tricircle.network.wanted import needs
 from tricircle.pods.pod import Pod
-from tricircle.xjob.pod_loops import PodLoops
+from tricircle.xjob.pod_loops import NETWORK, OWN, PodLoops
+from tricircle.xjob.service import Service
 
 
 @pytest.fixture
@@ -32,11 +33,16 @@ def loops(pod: Pod) -> Iterator[PodLoops]:
     loops.stop()
 
 
+def of_work(asked: Asked) -> list[str]:
+    """What was asked; the pods are read again whenever they were read some time ago."""
+    return [one for one in asked.statements if "FROM pods" not in one]
+
+
 def test_a_look_for_what_is_to_be_mirrored_asks_once(loops: PodLoops, asked: Asked) -> None:
     loops._mirror()
     with asked.counting():
         loops._mirror()
-    assert len(asked.statements) == 1, asked.statements
+    assert len(of_work(asked)) == 1, asked.statements
 
 
 @pytest.mark.parametrize("kind", ["server_group", "backup_copy", "volume", "flavor"])
@@ -73,3 +79,39 @@ def test_a_heartbeat_is_written_when_there_is_something_to_tell(
     assert is_written(pod)
     monkeypatch.setattr("tricircle.network.observe.pod_agents._OFTEN", 0)
     assert is_written(pod)
+
+
+def test_nobody_asks_for_work_without_being_told(loops: PodLoops, asked: Asked) -> None:
+    runtime.get().registry.fresh()
+    with asked.counting():
+        loops._reconcile(False)
+        loops._mirror(False)
+        loops._look_at_images(False)
+        loops._take_over(False)
+        loops._look_at_usage(False)
+    assert of_work(asked) == []
+
+
+def test_one_look_tells_which_pods_have_work(stage: Stage, asked: Asked) -> None:
+    service = Service(runtime.get())
+    service._pods = {
+        pod_id: PodLoops(runtime.get(), pod_id, region, service._changes)
+        for region, pod_id in stage.pod_ids.items()
+    }
+    here = stage.pod_ids["pod2"]
+    network, _ = stage.network()
+    stage.want(stage.port(network), "pod2")
+    own_queue().found(Key("flavor", "gone"), here, None, "there", wanted=False)
+    try:
+        for find, what in ((service._find_due, NETWORK), (service._find_due_to_mirror, OWN)):
+            for work in service._pods.values():
+                assert all(loop._heard() for loop in work._bells[what])
+            with asked.counting():
+                find()
+            assert len(of_work(asked)) == 1, asked.statements
+            for pod_id, work in service._pods.items():
+                told = [loop._heard() for loop in work._bells[what]]
+                assert set(told) == {pod_id == here}
+    finally:
+        for work in service._pods.values():
+            work.stop()
