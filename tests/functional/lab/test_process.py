@@ -100,7 +100,8 @@ def test_a_frozen_daemon_can_be_stopped(lab: Lab) -> None:
 def test_stop_all_finds_what_has_no_record(lab: Lab) -> None:
     pid = process.start(lab, "one", ["sleep", "60"])
     process.forget(lab, "one")
-    assert process.marked(process.MARKER, str(lab.home)) == [pid]
+    # The kernel shows what a process has in its environment a moment after it has begun.
+    process.wait_for("it", lambda: process.marked(process.MARKER, str(lab.home)) == [pid], 5)
     process.stop_all(lab)
     assert process.stat(pid) is None
 

@@ -210,7 +210,8 @@ async def test_what_cannot_be_copied_there(
     refused = await gateway.manage("POST", "/images", body)
     assert refused.status == status
     assert words in refused.message
-    queued = image(cloud, status="queued")
+    queued = image(cloud)
+    cloud.images[queued]["status"] = "queued"
     body = {"image": {"image_id": queued, "region_name": FOREIGN}}
     assert (await gateway.manage("POST", "/images", body)).status == 409
     assert (await gateway.manage("POST", "/images", body, user="member")).status == 403
