@@ -9,7 +9,7 @@ import datetime
 import sqlalchemy as sa
 
 from tricircle.db import session
-from tricircle.db.models import Binding, Look, Routing, now
+from tricircle.db.models import Binding, Look, Pod, Routing, now
 from tricircle.db.transaction import retried_if_overtaken
 
 
@@ -27,9 +27,11 @@ class Whereabouts:
 
 def of(project_id: str, service: str) -> Whereabouts:
     """What is known of a project and a service (compute, volume)."""
-    # By both columns the index is read from pod to pod, however many routings there are.
-    having = sa.select(Routing.pod_id).where(Routing.project_id == project_id)
-    having = having.group_by(Routing.project_id, Routing.pod_id)
+    # One look into the index for each pod, however many routings there are; by a limit, since
+    # databases may read all of them for a group or for an EXISTS.
+    mine = Routing.project_id == project_id, Routing.pod_id == Pod.id
+    one = sa.select(Routing.pod_id).where(*mine).limit(1).scalar_subquery()
+    having = sa.select(Pod.id).where(one.is_not(None))
     bound = sa.select(Binding.pod_id).where(Binding.project_id == project_id)
     with session.read() as tx:
         pods = {*tx.scalars(having), *tx.scalars(bound)}
